@@ -1,0 +1,187 @@
+//! What a peer is granted, as the broker tells it.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{Decimal, Digest, Identifier, NamePattern, ToolName};
+
+/// How far a tool, option or preset goes. A grant covers `Standard` unless it says `intrusive`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Diagnostics that a target would call harmless.
+    Standard,
+    /// Probes that a target may notice, log or suffer from.
+    Intrusive,
+}
+
+/// What a tool can be aimed at. A host name counts as an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// One address, or one name.
+    Address,
+    /// A network in CIDR form.
+    Network,
+}
+
+/// Everything one peer may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// The policy it was taken from.
+    pub policy_digest: Digest,
+    /// Networks that may be aimed at.
+    pub networks: Vec<IpNet>,
+    /// Networks that may not, whatever `networks` says.
+    pub denied: Vec<IpNet>,
+    /// Names that may be looked up and aimed at.
+    pub names: Vec<NamePattern>,
+    /// Most addresses one call may aim at.
+    pub max_hosts: u64,
+    /// Longest run anybody gets.
+    pub timeout_ceiling: Duration,
+    /// The tools, by name.
+    pub tools: Vec<ToolEntry>,
+}
+
+/// Families for which the policy has networks: no other is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkFamilies {
+    /// IPv4 may be aimed at.
+    pub ipv4: bool,
+    /// IPv6 may be aimed at.
+    pub ipv6: bool,
+}
+
+impl Catalog {
+    /// Which families are worth looking up.
+    #[must_use]
+    pub fn families(&self) -> NetworkFamilies {
+        NetworkFamilies {
+            ipv4: self.networks.iter().any(|n| matches!(n, IpNet::V4(_))),
+            ipv6: self.networks.iter().any(|n| matches!(n, IpNet::V6(_))),
+        }
+    }
+
+    /// A tool by its name or one of its aliases.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&ToolEntry> {
+        self.tools
+            .iter()
+            .find(|t| t.name.as_str() == name || t.aliases.iter().any(|a| a.as_str() == name))
+    }
+}
+
+/// A granted tool, without what is beyond the grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolEntry {
+    /// The name to call it by.
+    pub name: ToolName,
+    /// Other names it answers to.
+    pub aliases: Vec<ToolName>,
+    /// What it is for, in a sentence.
+    pub summary: String,
+    /// What it takes as a target.
+    pub targets: Vec<TargetKind>,
+    /// Its tier.
+    pub tier: Tier,
+    /// Whether the peer is granted its intrusive tier.
+    pub intrusive: bool,
+    /// The granted options.
+    pub options: Vec<OptionEntry>,
+    /// The granted presets.
+    pub presets: Vec<PresetEntry>,
+    /// How long a run may take unless the call says otherwise.
+    pub timeout: Duration,
+    /// Runs at once.
+    pub concurrency: u32,
+    /// Which of the frontend's parsers reads its output.
+    pub parser: Option<String>,
+    /// Whether it can run here and now.
+    pub availability: Availability,
+}
+
+/// Whether a granted tool can run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Availability {
+    /// It can.
+    Available,
+    /// It cannot, and this is how to mend it.
+    Unavailable {
+        /// What is missing.
+        reason: String,
+        /// What an administrator does about it.
+        remedy: String,
+    },
+}
+
+/// An option of a tool, as a typed property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionEntry {
+    /// The property.
+    pub name: Identifier,
+    /// Its spelling in `extra_args`.
+    pub flag: String,
+    /// What it does.
+    pub help: String,
+    /// Its tier.
+    pub tier: Tier,
+    /// What it takes.
+    pub value: ValueType,
+    /// The value used when neither preset nor client says otherwise.
+    pub default: Option<String>,
+}
+
+/// A named set of options.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresetEntry {
+    /// Its name.
+    pub name: Identifier,
+    /// What it is for.
+    pub help: String,
+    /// The tier of its most intrusive option.
+    pub tier: Tier,
+}
+
+/// What an option takes, with everything a schema needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ValueType {
+    /// Nothing: it is given or not.
+    None,
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// A number with at most six decimals.
+    Number {
+        /// Smallest.
+        min: Decimal,
+        /// Largest.
+        max: Decimal,
+    },
+    /// A time in seconds, with at most three decimals.
+    Duration {
+        /// Shortest, in seconds.
+        min: Decimal,
+        /// Longest, in seconds.
+        max: Decimal,
+    },
+    /// Ports and ranges of ports: `22,80,8000-8100`.
+    Ports,
+    /// One word of these.
+    Enumeration(Vec<String>),
+    /// Several different words of these, joined by commas.
+    EnumerationList(Vec<String>),
+    /// Free text of certain characters.
+    Text {
+        /// The characters, as a regular expression's class: `[A-Za-z0-9_-]`.
+        class: String,
+        /// Longest, in characters.
+        max_length: u32,
+    },
+}

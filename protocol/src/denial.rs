@@ -1,0 +1,128 @@
+//! Why the policy says no, in words a client can act on.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The reason for a denial. Stable: clients and log queries rely on these names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DenialCode {
+    /// No tool has that name.
+    UnknownTool,
+    /// No grant gives this subject the tool.
+    NotGranted,
+    /// The target is not an address, a network or a host name.
+    TargetSyntax,
+    /// The tool does not take this kind of target.
+    TargetKind,
+    /// Outside the policy's networks or names, or denied by it.
+    TargetNotAllowed,
+    /// More addresses than one call may aim at.
+    TargetTooLarge,
+    /// An allowed name for which no address was found.
+    NameUnresolved,
+    /// The arguments could not be read.
+    ArgumentSyntax,
+    /// The tool file has no such option or preset.
+    OptionUnknown,
+    /// A value is missing, of the wrong kind or out of range.
+    OptionValue,
+    /// An option was given twice.
+    OptionRepeated,
+    /// A word that is neither an option nor a value.
+    Operand,
+    /// More time or resources than the policy's ceiling.
+    Ceiling,
+    /// An option, preset or tool of the intrusive tier without a grant for it.
+    IntrusiveNotGranted,
+}
+
+/// Which part of the request a denial is about. Layers are checked in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Layer {
+    /// Which tool, and who asks.
+    Tool,
+    /// What it aims at.
+    Target,
+    /// What it is told.
+    Argument,
+    /// How far it goes.
+    Intrusive,
+}
+
+impl DenialCode {
+    /// The stable spelling, as in JSON and in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTool => "UNKNOWN_TOOL",
+            Self::NotGranted => "NOT_GRANTED",
+            Self::TargetSyntax => "TARGET_SYNTAX",
+            Self::TargetKind => "TARGET_KIND",
+            Self::TargetNotAllowed => "TARGET_NOT_ALLOWED",
+            Self::TargetTooLarge => "TARGET_TOO_LARGE",
+            Self::NameUnresolved => "NAME_UNRESOLVED",
+            Self::ArgumentSyntax => "ARGUMENT_SYNTAX",
+            Self::OptionUnknown => "OPTION_UNKNOWN",
+            Self::OptionValue => "OPTION_VALUE",
+            Self::OptionRepeated => "OPTION_REPEATED",
+            Self::Operand => "OPERAND",
+            Self::Ceiling => "CEILING",
+            Self::IntrusiveNotGranted => "INTRUSIVE_NOT_GRANTED",
+        }
+    }
+
+    /// The layer the code belongs to.
+    #[must_use]
+    pub const fn layer(self) -> Layer {
+        match self {
+            Self::UnknownTool | Self::NotGranted => Layer::Tool,
+            Self::TargetSyntax
+            | Self::TargetKind
+            | Self::TargetNotAllowed
+            | Self::TargetTooLarge
+            | Self::NameUnresolved => Layer::Target,
+            Self::ArgumentSyntax
+            | Self::OptionUnknown
+            | Self::OptionValue
+            | Self::OptionRepeated
+            | Self::Operand
+            | Self::Ceiling => Layer::Argument,
+            Self::IntrusiveNotGranted => Layer::Intrusive,
+        }
+    }
+}
+
+impl fmt::Display for DenialCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Layer {
+    /// The spelling in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Target => "target",
+            Self::Argument => "argument",
+            Self::Intrusive => "intrusive",
+        }
+    }
+}
+
+/// A refusal by the policy. It says nothing of the rule's place in the policy's files: that goes to
+/// the audit log and to administrators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Denial {
+    /// The stable reason.
+    pub code: DenialCode,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do instead, with a request that would pass where there is one.
+    pub recovery_suggestion: String,
+    /// Facts for programs: `suggested_cidr`, `example`, `option`, `allowed`, …
+    pub metadata: Vec<(String, String)>,
+}

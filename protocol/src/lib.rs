@@ -1,0 +1,43 @@
+//! What a Probity frontend and broker say to each other.
+//!
+//! This crate turns bytes into types and types into bytes. It opens no socket, reads no file and
+//! decides nothing: what a peer may do is the `probity-policy` crate's business.
+//!
+//! One connection carries one request. The client writes [`Hello`] and a [`Request`] at once; the
+//! broker answers [`Reply::Welcome`] and then the replies that belong to the request. Closing the
+//! connection ends the run, so a run's life is a connection's life.
+//!
+//! Every text on the wire is a newtype whose decoding runs the same check as its constructor, so
+//! that what decodes is lexically valid and nobody needs to check it twice.
+#![forbid(unsafe_code)]
+
+mod call;
+mod catalog;
+mod decimal;
+mod denial;
+mod lexical;
+mod message;
+mod target;
+mod wire;
+
+pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits, split_extra_args};
+pub use catalog::{
+    Availability, Catalog, NetworkFamilies, OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry,
+    ValueType,
+};
+pub use decimal::{Decimal, DecimalError};
+pub use denial::{Denial, DenialCode, Layer};
+pub use lexical::{
+    ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
+    OptionText, Token, ToolName,
+};
+pub use message::{
+    Busy, BusyScope, Digest, End, ExitStatus, Exited, Failure, FailureKind, Hello, Interrupt,
+    PlanSummary, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts, SandboxSummary,
+    Started, StatusReport, Stream, Verdict, Welcome,
+};
+pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
+pub use wire::{
+    FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, PROTOCOL_VERSION, decode,
+    decode_hello, encode,
+};
