@@ -1,0 +1,167 @@
+//! Turns the output of ping, traceroute and nmap into typed results.
+//!
+//! Output is read as what it is: bytes from a program that talks to hosts nobody vouches for, cut
+//! off at any point by a timeout or a size cap. These parsers take what is there, never panic,
+//! never follow a reference out of the document, hold no more than the caps below allow, and
+//! never let a string through that [`crate::clean`] hasn't seen.
+
+pub mod nmap;
+pub mod ping;
+mod schema;
+mod text;
+pub mod traceroute;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use self::nmap::NmapReport;
+use self::ping::PingReport;
+use self::traceroute::TracerouteReport;
+use crate::clean::{clean_str, decode};
+
+/// Most hops, replies or hosts that one report holds. A flood ping or a /16 scan must not fill
+/// the memory of the server or the context of a model.
+pub const ITEMS_MAX: usize = 4096;
+
+/// Most bytes taken from the output for a string that stands on one line: a name, an address, a
+/// version. The longest DNS name has 253.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// A typed result, serialized as the report itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Parsed {
+    /// From `ping`.
+    Ping(PingReport),
+    /// From `traceroute`.
+    Traceroute(TracerouteReport),
+    /// From `nmap -oX -`.
+    Nmap(NmapReport),
+}
+
+/// Why there is no typed result for an output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The tool wrote nothing at all.
+    #[error("{tool} wrote nothing")]
+    Empty {
+        /// Name of the parser.
+        tool: &'static str,
+    },
+    /// The tool wrote something, but no report: a complaint about its arguments, say.
+    #[error("{tool} wrote no report: {said}")]
+    NoReport {
+        /// Name of the parser.
+        tool: &'static str,
+        /// The first line it wrote on stderr, or else on stdout, cleaned.
+        said: String,
+    },
+}
+
+/// Parses a tool's output with the named parser: `ping`, `traceroute` or `nmap-xml`.
+///
+/// Returns `Ok(None)` for any other name.
+///
+/// # Errors
+/// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
+/// is no error: the report says how far it went.
+pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
+    let (tool, parsed) = match parser {
+        "ping" => ("ping", ping::parse(&decode(stdout), &decode(stderr)).map(Parsed::Ping)),
+        "traceroute" => ("traceroute", traceroute::parse(&decode(stdout)).map(Parsed::Traceroute)),
+        "nmap-xml" => ("nmap-xml", nmap::parse(&decode(stdout)).map(Parsed::Nmap)),
+        _ => return Ok(None),
+    };
+    match parsed {
+        Some(parsed) => Ok(Some(parsed)),
+        None => Err(no_report(tool, stdout, stderr)),
+    }
+}
+
+/// The JSON Schema (2020-12, an object) of the named parser's result, or `None` for an unknown
+/// name.
+#[must_use]
+pub fn schema(parser: &str) -> Option<serde_json::Value> {
+    match parser {
+        "ping" => Some(schema::ping()),
+        "traceroute" => Some(schema::traceroute()),
+        "nmap-xml" => Some(schema::nmap()),
+        _ => None,
+    }
+}
+
+impl Parsed {
+    /// The result as a short text for a person or a model.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Ping(report) => text::ping(report),
+            Self::Traceroute(report) => text::traceroute(report),
+            Self::Nmap(report) => text::nmap(report),
+        }
+    }
+}
+
+fn no_report(tool: &'static str, stdout: &[u8], stderr: &[u8]) -> ParseError {
+    let said = [stderr, stdout].into_iter().find_map(|bytes| {
+        decode(bytes).lines().map(str::trim).find(|line| !line.is_empty()).map(one_line)
+    });
+    match said {
+        Some(said) => ParseError::NoReport { tool, said },
+        None => ParseError::Empty { tool },
+    }
+}
+
+/// A line of output, and whether its end is there. Only the last line can lack it, and then
+/// whatever the line ends with may be half of something.
+struct Line<'a> {
+    text: &'a str,
+    whole: bool,
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.split_inclusive('\n').map(|piece| Line {
+        text: piece.trim_end_matches(['\n', '\r']),
+        whole: piece.ends_with('\n'),
+    })
+}
+
+/// A string from the output, cleaned, cut to [`LINE_BYTES_MAX`] and kept to one line, so that no
+/// name or banner can forge a line of its own in a text.
+fn one_line(text: &str) -> String {
+    match clean_str(prefix(text, LINE_BYTES_MAX)) {
+        Cow::Borrowed(same) if !same.contains(['\n', '\t']) => same.to_owned(),
+        cleaned => cleaned.replace('\n', "\\n").replace('\t', " "),
+    }
+}
+
+/// The longest prefix of `text` that has at most `max` bytes and ends between characters.
+fn prefix(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// Adds an item unless the list is full; reports whether it was added.
+fn push_capped<T>(list: &mut Vec<T>, item: T, max: usize) -> bool {
+    let room = list.len() < max;
+    if room {
+        list.push(item);
+    }
+    room
+}
+
+/// A plain decimal number. Unlike `f64::from_str`, takes no sign, exponent, infinity or NaN.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
+}
+
+/// Whether a word is an IP address, with or without a zone (`fe80::1%eth0`).
+fn is_address(word: &str) -> bool {
+    let bare = word.split_once('%').map_or(word, |(address, _zone)| address);
+    bare.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests;

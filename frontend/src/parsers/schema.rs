@@ -1,0 +1,198 @@
+//! JSON Schemas (2020-12) of the typed results, for clients that check or plan by them.
+//!
+//! Every property is required and no other is allowed: what a tool didn't say is `null` or an
+//! empty list. A test holds each schema against parsed output, so the two can't drift apart.
+
+use serde_json::{Value, json};
+
+pub(super) fn ping() -> Value {
+    let reply = object(
+        "One echo reply.",
+        &[
+            ("sequence", count("Sequence number, from 1 (iputils) or 0 (inetutils, busybox).")),
+            ("ttl", or_null("integer", "Time to live left in the reply.")),
+            ("time_ms", or_null("number", "Round trip time in milliseconds.")),
+            ("from", string("Address that answered.")),
+            ("bytes", count("Size of the ICMP message in bytes.")),
+            ("duplicate", flag("Whether this request had been answered before.")),
+        ],
+    );
+    let unreachable = object(
+        "An answer that is no reply.",
+        &[
+            ("from", or_null("string", "Sender of the ICMP error; null for this machine.")),
+            ("sequence", or_null("integer", "Sequence number of the request.")),
+            ("message", string("What was said, such as Destination Host Unreachable.")),
+        ],
+    );
+    root(object(
+        "What a ping run found out.",
+        &[
+            ("target", or_null("string", "The host as it was asked for.")),
+            ("address", or_null("string", "The address that was pinged.")),
+            ("transmitted", count("Echo requests sent; a lower bound if not complete.")),
+            ("received", count("Echo replies received, without duplicates.")),
+            ("loss_percent", percent("Share of requests without a reply; null if not complete.")),
+            ("duplicates", count("Replies that came more than once.")),
+            ("errors", count("ICMP errors received.")),
+            ("rtt_min_ms", or_null("number", "Shortest round trip in milliseconds.")),
+            ("rtt_avg_ms", or_null("number", "Mean round trip in milliseconds.")),
+            ("rtt_max_ms", or_null("number", "Longest round trip in milliseconds.")),
+            ("rtt_mdev_ms", or_null("number", "Deviation of round trips in milliseconds.")),
+            ("replies", list("Replies in order of arrival; empty for a quiet run.", reply)),
+            ("alive", flag("Whether any reply came.")),
+            ("unreachable", list("ICMP errors and send errors in order.", unreachable)),
+            ("complete", flag("Whether ping came to its end and printed statistics.")),
+            ("truncated", flag("Whether a list was cut at its size limit.")),
+        ],
+    ))
+}
+
+pub(super) fn traceroute() -> Value {
+    let probe = object(
+        "An answered probe.",
+        &[
+            ("address", or_null("string", "Address that answered.")),
+            ("name", or_null("string", "Its name, where the tool looked it up.")),
+            ("rtt_ms", json!({"type": "number", "description": "Round trip in milliseconds."})),
+            ("mark", or_null("string", "Error in the answer: !H host, !N network, !X prohibited…")),
+        ],
+    );
+    let hop = object(
+        "All probes with one time to live.",
+        &[
+            ("number", count("Time to live, from 1.")),
+            ("data", string("The line as the tool wrote it.")),
+            ("probes", list("Answered probes.", probe)),
+            ("timeouts", count("Probes without an answer.")),
+        ],
+    );
+    root(object(
+        "The route that a traceroute run found.",
+        &[
+            ("target", or_null("string", "The host as it was asked for.")),
+            ("address", or_null("string", "The address that was traced.")),
+            ("max_hops", or_null("integer", "The most hops the tool would try.")),
+            ("hops", list("Hops in order.", hop)),
+            ("hop_count", count("Number of hops in the list.")),
+            ("completed", flag("Whether the target's address answered in the last hop.")),
+            ("truncated", flag("Whether a list was cut at its size limit.")),
+        ],
+    ))
+}
+
+pub(super) fn nmap() -> Value {
+    root(object(
+        "What an nmap scan found.",
+        &[
+            ("hosts", list("Finished hosts.", nmap_host())),
+            ("total_hosts", count("Number of hosts in the list.")),
+            ("hosts_up", count("Hosts that are up, also those not listed.")),
+            ("hosts_down", count("Hosts that are down, also those not listed.")),
+            ("open_ports", count("Open ports over all listed hosts.")),
+            ("scripts", list("Output of scripts that belong to no host.", nmap_script())),
+            ("elapsed_seconds", or_null("number", "Duration of the scan in seconds.")),
+            ("summary", or_null("string", "Nmap's closing line.")),
+            ("exit", or_null("string", "success or error; null if nmap was stopped.")),
+            ("error_message", or_null("string", "What went wrong, if exit is error.")),
+            ("complete", flag("Whether the output came to its end.")),
+            ("truncated", flag("Whether a list or script output was cut at its size limit.")),
+        ],
+    ))
+}
+
+fn nmap_host() -> Value {
+    let extra = object(
+        "Ports only counted.",
+        &[("state", string("The state they share.")), ("count", count("How many they are."))],
+    );
+    let os = object(
+        "A guess at the operating system.",
+        &[("name", string("Its name.")), ("accuracy", count("Confidence in percent."))],
+    );
+    let name = string("A name of the host.");
+    object(
+        "One host.",
+        &[
+            ("address", or_null("string", "IP address, or MAC address if there is no other.")),
+            ("address_type", or_null("string", "ipv4, ipv6 or mac.")),
+            ("mac", or_null("string", "MAC address, known on the same link.")),
+            ("hostnames", list("Names, each once.", name)),
+            ("state", or_null("string", "up, down, unknown or skipped.")),
+            ("reason", or_null("string", "What told the state.")),
+            ("ports", list("Ports listed one by one.", nmap_port())),
+            ("extra_ports", list("Ports only counted, by state.", extra)),
+            ("os_matches", list("Guesses at the operating system, best first.", os)),
+            ("scripts", list("Output of scripts run on the host.", nmap_script())),
+        ],
+    )
+}
+
+fn nmap_port() -> Value {
+    object(
+        "One port.",
+        &[
+            ("port", count("Port number, 0 to 65535.")),
+            ("proto", string("tcp, udp, sctp or ip.")),
+            ("state", or_null("string", "open, closed, filtered, open|filtered…")),
+            ("reason", or_null("string", "What told the state.")),
+            ("service", or_null("string", "Service name.")),
+            ("product", or_null("string", "Product, as the service presented itself.")),
+            ("version", or_null("string", "Version of the product.")),
+            ("extra_info", or_null("string", "More that the service said of itself.")),
+            ("tunnel", or_null("string", "ssl when the service was reached through TLS.")),
+            ("scripts", list("Output of scripts run on the port.", nmap_script())),
+        ],
+    )
+}
+
+fn nmap_script() -> Value {
+    let id = string("Name of the script.");
+    object("Output of a script.", &[("id", id), ("output", string("What it wrote."))])
+}
+
+fn root(mut schema: Value) -> Value {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+    }
+    schema
+}
+
+fn object(description: &str, properties: &[(&str, Value)]) -> Value {
+    let required: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: serde_json::Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn list(description: &str, items: Value) -> Value {
+    json!({"type": "array", "description": description, "items": items})
+}
+
+fn string(description: &str) -> Value {
+    json!({"type": "string", "description": description})
+}
+
+fn flag(description: &str) -> Value {
+    json!({"type": "boolean", "description": description})
+}
+
+fn count(description: &str) -> Value {
+    json!({"type": "integer", "minimum": 0, "description": description})
+}
+
+fn percent(description: &str) -> Value {
+    json!({
+        "type": ["number", "null"], "minimum": 0, "maximum": 100, "description": description,
+    })
+}
+
+fn or_null(kind: &str, description: &str) -> Value {
+    json!({"type": [kind, "null"], "description": description})
+}

@@ -1,0 +1,40 @@
+//! The policy an administrator audits, and the one function that decides by it.
+//!
+//! ```text
+//! text ──load──▶ Sources ──validate──▶ Policy ──decide(Subject, Call)──▶ Approved ──plan──▶ Plan
+//!                                                        └──▶ Denial
+//! ```
+//!
+//! This crate runs nothing and opens nothing but policy files. [`decide`] is the only way to an
+//! [`Approved`], and [`plan`] the only way to a [`Plan`]; whoever holds a `Plan` holds the proof
+//! that the policy was asked.
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod arguments;
+mod catalog;
+mod decide;
+mod denial;
+mod load;
+mod networks;
+mod plan;
+mod policy;
+mod profile;
+mod raw;
+mod source;
+mod subject;
+mod tool;
+mod validate;
+mod value;
+
+pub use accounts::Accounts;
+pub use catalog::catalog;
+pub use decide::{Approved, decide};
+pub use load::{LoadError, Origin, load};
+pub use plan::{EnvironmentValue, Limits, NetRaw, Plan, plan};
+pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
+pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
+pub use source::{Defect, Defects, Place, Source, Sources};
+pub use subject::Subject;
+pub use tool::{Breaker, Tool, ToolSandbox};
+pub use validate::validate;

@@ -1,0 +1,183 @@
+//! Policy files from disk, if nobody but their owner can have written them.
+//!
+//! A file is opened first and then looked at through its descriptor, so that what was checked is
+//! what is read.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::fcntl::OFlag;
+
+use crate::source::{Source, Sources};
+
+/// Largest policy file that is read. A thousand networks take 20 KB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Most files in `tools.d`.
+const MAX_TOOL_FILES: usize = 4096;
+
+/// The policy that is compiled in, for embedded use without a file.
+const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
+const SHIPPED_TOOLS: &[(&str, &str)] = &[
+    ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
+    ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
+    ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
+];
+
+/// Where a policy comes from, and whose it may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled in.
+    Shipped,
+    /// A file of root's, with `tools.d` beside it.
+    Root(PathBuf),
+    /// A file of this user's or of root's. Without a `tools.d` beside it, the shipped tools.
+    User(PathBuf, u32),
+}
+
+/// Why a policy could not be read. Its message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system would not let it be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Somebody else could have written it.
+    #[error("{}: {reason}", path.display())]
+    Untrusted {
+        /// The file or folder.
+        path: PathBuf,
+        /// Who, and how to mend it.
+        reason: String,
+    },
+    /// It is not a text file of reasonable size.
+    #[error("{}: {reason}", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+}
+
+/// Reads a policy's text.
+///
+/// # Errors
+/// The first file that cannot be read or trusted.
+pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
+    let (path, owner) = match origin {
+        Origin::Shipped => {
+            return Ok(Sources {
+                policy: Source::new("(shipped) policy.toml", SHIPPED_POLICY),
+                tools: shipped_tools(),
+            });
+        }
+        Origin::Root(path) => (path, 0),
+        Origin::User(path, uid) => (path, *uid),
+    };
+    let policy = read_file(path, owner)?;
+    let folder = path.parent().unwrap_or(Path::new("/")).join("tools.d");
+    let tools = match read_tools(&folder, owner) {
+        Err(LoadError::Io { error, .. })
+            if error.kind() == io::ErrorKind::NotFound && matches!(origin, Origin::User(..)) =>
+        {
+            shipped_tools()
+        }
+        tools => tools?,
+    };
+    Ok(Sources { policy, tools })
+}
+
+fn shipped_tools() -> Vec<Source> {
+    let tools = SHIPPED_TOOLS.iter();
+    tools.map(|(name, text)| Source::new(format!("(shipped) tools.d/{name}"), *text)).collect()
+}
+
+fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
+    let fail = |error| LoadError::Io { path: folder.to_owned(), error };
+    let opened = open(folder, OFlag::O_DIRECTORY).map_err(fail)?;
+    check_trust(folder, &opened, owner, "folder")?;
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    if paths.len() > MAX_TOOL_FILES {
+        let reason = format!("{} tool files, and at most {MAX_TOOL_FILES} are read", paths.len());
+        return Err(LoadError::NotText { path: folder.to_owned(), reason });
+    }
+    paths.sort();
+    paths.iter().map(|path| read_file(path, owner)).collect()
+}
+
+fn read_file(path: &Path, owner: u32) -> Result<Source, LoadError> {
+    let fail = |error| LoadError::Io { path: path.to_owned(), error };
+    let not_text = |reason: String| LoadError::NotText { path: path.to_owned(), reason };
+    let file = match open(path, OFlag::empty()) {
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
+            return Err(not_text("it is a symbolic link; name the file itself".into()));
+        }
+        opened => opened.map_err(fail)?,
+    };
+    let metadata = file.metadata().map_err(fail)?;
+    if !metadata.is_file() {
+        return Err(not_text("it is not a regular file".into()));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        let reason =
+            format!("it is {} bytes, and at most {MAX_FILE_BYTES} are read", metadata.len());
+        return Err(not_text(reason));
+    }
+    check_trust(path, &file, owner, "file")?;
+    let mut bytes = Vec::new();
+    // One more than accepted, to notice a file that grows while it is read.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 != metadata.len() {
+        return Err(not_text("it changed while it was read".into()));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        not_text(format!("it is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+    })?;
+    Ok(Source::new(path.to_string_lossy(), text))
+}
+
+/// Opens without following a link in the last place and without waiting for a FIFO's writer.
+fn open(path: &Path, more: OFlag) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | more;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+fn check_trust(path: &Path, file: &File, owner: u32, what: &str) -> Result<(), LoadError> {
+    let fail = |error| LoadError::Io { path: path.to_owned(), error };
+    let metadata = file.metadata().map_err(fail)?;
+    let untrusted = |reason| Err(LoadError::Untrusted { path: path.to_owned(), reason });
+    if metadata.uid() != 0 && metadata.uid() != owner {
+        let by = if owner == 0 { "root".to_owned() } else { format!("root or uid {owner}") };
+        return untrusted(format!(
+            "the {what} belongs to uid {} and must belong to {by}: chown it",
+            metadata.uid()
+        ));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return untrusted(format!(
+            "the {what} can be written by others (mode {:04o}): chmod go-w {}",
+            metadata.mode() & 0o7777,
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use super::*;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policy.toml"), SHIPPED_POLICY).unwrap();
+        fs::create_dir(folder.path().join("tools.d")).unwrap();
+        for (name, text) in SHIPPED_TOOLS {
+            fs::write(folder.path().join("tools.d").join(name), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn chmod(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Sources, LoadError> {
+        let owner = fs::metadata(self.0.path()).unwrap().uid();
+        load(&Origin::User(self.path("policy.toml"), owner))
+    }
+}
+
+fn refusal(folder: &Folder) -> String {
+    folder.load().unwrap_err().to_string()
+}
+
+#[test]
+fn a_policy_of_its_owner_loads_with_its_tools_in_the_order_of_their_names() {
+    let sources = Folder::new().load().unwrap();
+    let names: Vec<_> =
+        sources.tools.iter().map(|t| t.name().rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["nmap.toml", "ping.toml", "traceroute.toml"]);
+}
+
+#[test]
+fn files_and_folders_that_others_can_write_are_refused_with_the_mending_command() {
+    for (name, mode) in [
+        ("policy.toml", 0o664),
+        ("policy.toml", 0o646),
+        ("tools.d", 0o777),
+        ("tools.d/ping.toml", 0o662),
+    ] {
+        let folder = Folder::new();
+        folder.chmod(name, mode);
+        let refusal = refusal(&folder);
+        assert!(refusal.contains("chmod go-w") && refusal.contains(name), "{refusal}");
+    }
+}
+
+#[test]
+fn a_file_of_another_user_is_refused() {
+    let folder = Folder::new();
+    let owner = fs::metadata(folder.0.path()).unwrap().uid();
+    let outcome = load(&Origin::User(folder.path("policy.toml"), owner + 1));
+    // Root's own files are accepted by everybody.
+    assert_eq!(outcome.is_ok(), owner == 0);
+}
+
+#[test]
+fn a_link_a_fifo_a_folder_and_a_huge_file_are_refused_with_their_reason() {
+    let folder = Folder::new();
+    let policy = folder.path("policy.toml");
+    fs::rename(&policy, folder.path("real.toml")).unwrap();
+    std::os::unix::fs::symlink(folder.path("real.toml"), &policy).unwrap();
+    assert!(refusal(&folder).contains("symbolic link"));
+
+    fs::remove_file(&policy).unwrap();
+    nix::unistd::mkfifo(&policy, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(refusal(&folder).contains("not a regular file"));
+
+    fs::remove_file(&policy).unwrap();
+    fs::create_dir(&policy).unwrap();
+    assert!(refusal(&folder).contains("not a regular file"));
+
+    fs::remove_dir(&policy).unwrap();
+    fs::write(&policy, vec![b'#'; 2 << 20]).unwrap();
+    assert!(refusal(&folder).contains("2097152 bytes"));
+}
+
+#[test]
+fn a_missing_tools_folder_means_the_shipped_tools_for_a_user_and_an_error_for_root() {
+    let folder = Folder::new();
+    fs::remove_dir_all(folder.path("tools.d")).unwrap();
+    assert_eq!(folder.load().unwrap().tools.len(), SHIPPED_TOOLS.len());
+    assert!(load(&Origin::Root(folder.path("policy.toml"))).is_err());
+}

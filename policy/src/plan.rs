@@ -1,0 +1,285 @@
+//! From an approval to exactly what is executed.
+//!
+//! Pure: what `explain` prints is what the broker runs. The fields are private, so that nobody can
+//! change a plan after the policy made it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use probity_protocol::{HostName, PlanSummary, SandboxSummary, Tier, ToolName};
+
+use crate::{
+    decide::Approved,
+    profile::Profile,
+    source::Place,
+    tool::{ArgvPart, CapabilityRule},
+};
+
+/// Processor time beyond the wall clock's that a tool may use up while it is being ended.
+const CPU_MARGIN: Duration = Duration::from_secs(2);
+
+/// Largest file a tool may write into its private folder. None of the shipped tools writes any.
+const FILE_BYTES: u64 = 16 << 20;
+
+/// An approved run.
+#[derive(Debug, Clone)]
+#[must_use = "a plan that is dropped runs nothing"]
+pub struct Plan {
+    tool: ToolName,
+    target: IpNet,
+    name: Option<HostName>,
+    command: PathBuf,
+    arguments: Vec<String>,
+    limits: Limits,
+    net_raw: NetRaw,
+    profile: Arc<Profile>,
+    read: Vec<PathBuf>,
+    execute: Vec<PathBuf>,
+    tier: Tier,
+    concurrency: u32,
+    rule: Place,
+}
+
+/// What a run may use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time.
+    pub timeout: Duration,
+    /// Processor time, in whole seconds.
+    pub cpu_seconds: u64,
+    /// Address space, in bytes.
+    pub memory_bytes: u64,
+    /// Open descriptors.
+    pub open_files: u64,
+    /// Largest file written, in bytes.
+    pub file_bytes: u64,
+    /// Standard output kept, in bytes.
+    pub stdout_bytes: u64,
+    /// Standard error kept, in bytes.
+    pub stderr_bytes: u64,
+}
+
+/// Whether a run is given `CAP_NET_RAW`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetRaw {
+    /// It is not.
+    No,
+    /// It is, and cannot do without.
+    Yes,
+    /// It is, unless the kernel gives the broker's group ICMP echo sockets.
+    UnlessPingSocket,
+}
+
+/// A variable's value, as far as it is known before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentValue {
+    /// This text.
+    Text(&'static str),
+    /// The folder made for the run.
+    PrivateFolder,
+}
+
+/// The whole environment of every tool. Nothing of the broker's own is passed on.
+const ENVIRONMENT: &[(&str, EnvironmentValue)] = &[
+    // Parsers read the tools' own words, not a translation.
+    ("LC_ALL", EnvironmentValue::Text("C")),
+    ("TZ", EnvironmentValue::Text("UTC")),
+    ("HOME", EnvironmentValue::PrivateFolder),
+    ("TMPDIR", EnvironmentValue::PrivateFolder),
+];
+
+/// Turns an approval into what is executed.
+pub fn plan(approved: Approved<'_>) -> Plan {
+    let Approved { policy, tool, target, name, settings, tier, timeout, requested, rule } =
+        approved;
+    let ceilings = &policy.ceilings;
+    let smaller = |asked: Option<u64>, most: u64| asked.map_or(most, |asked| asked.min(most));
+
+    let used = || {
+        let pairs = tool.options.iter().zip(&settings);
+        pairs.filter_map(|(option, value)| value.as_ref().map(|value| (option, value)))
+    };
+    let net_raw = match tool.sandbox.net_raw {
+        CapabilityRule::Never => NetRaw::No,
+        CapabilityRule::Always => NetRaw::Yes,
+        CapabilityRule::UnlessPingSocket => NetRaw::UnlessPingSocket,
+        CapabilityRule::ByOption if used().any(|(option, _)| option.net_raw) => NetRaw::Yes,
+        CapabilityRule::ByOption => NetRaw::No,
+    };
+    let mut arguments = Vec::new();
+    for part in &tool.argv {
+        match part {
+            ArgvPart::Literal(text) => arguments.push(text.clone()),
+            ArgvPart::Mode { raw, plain } => {
+                arguments.extend_from_slice(if net_raw == NetRaw::Yes { raw } else { plain });
+            }
+            ArgvPart::Options => {
+                arguments.extend(used().flat_map(|(option, value)| option.render(value)));
+            }
+            ArgvPart::Target => arguments.push(spelled(target)),
+        }
+    }
+    Plan {
+        tool: tool.name.clone(),
+        target,
+        name,
+        command: tool.command.clone(),
+        arguments,
+        limits: Limits {
+            timeout,
+            cpu_seconds: (timeout + CPU_MARGIN).as_secs(),
+            memory_bytes: smaller(requested.memory_bytes, ceilings.memory_bytes),
+            open_files: smaller(requested.open_files, ceilings.open_files),
+            file_bytes: FILE_BYTES,
+            stdout_bytes: smaller(requested.stdout_bytes, ceilings.stdout_bytes),
+            stderr_bytes: smaller(requested.stderr_bytes, ceilings.stderr_bytes),
+        },
+        net_raw,
+        profile: Arc::clone(&tool.sandbox.profile),
+        read: tool.sandbox.read.clone(),
+        execute: tool.sandbox.execute.clone(),
+        tier,
+        concurrency: tool.concurrency,
+        rule: rule.clone(),
+    }
+}
+
+/// An address alone where the network is one address.
+fn spelled(target: IpNet) -> String {
+    if target.prefix_len() == target.max_prefix_len() {
+        target.addr().to_string()
+    } else {
+        target.to_string()
+    }
+}
+
+impl Plan {
+    /// The tool's short name.
+    #[must_use]
+    pub fn tool(&self) -> &ToolName {
+        &self.tool
+    }
+
+    /// The address or network, as it stands on the command line.
+    #[must_use]
+    pub fn target(&self) -> String {
+        spelled(self.target)
+    }
+
+    /// The name the target was asked by, as the frontend claims.
+    #[must_use]
+    pub fn claimed_name(&self) -> Option<&HostName> {
+        self.name.as_ref()
+    }
+
+    /// The program, by its absolute path.
+    #[must_use]
+    pub fn command(&self) -> &Path {
+        &self.command
+    }
+
+    /// What follows the program's path on the command line.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The whole environment.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, EnvironmentValue)> {
+        ENVIRONMENT.iter().copied()
+    }
+
+    /// What it may use up.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether it is given `CAP_NET_RAW`.
+    #[must_use]
+    pub fn net_raw(&self) -> NetRaw {
+        self.net_raw
+    }
+
+    /// Its syscall profile.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// What it may read, beyond its profile.
+    #[must_use]
+    pub fn read(&self) -> &[PathBuf] {
+        &self.read
+    }
+
+    /// What it may execute, beyond its command and its profile's.
+    #[must_use]
+    pub fn execute(&self) -> &[PathBuf] {
+        &self.execute
+    }
+
+    /// Runs of this tool at once.
+    #[must_use]
+    pub fn concurrency(&self) -> u32 {
+        self.concurrency
+    }
+
+    /// The grant that allowed it: for the audit log and administrators.
+    #[must_use]
+    pub fn rule(&self) -> &Place {
+        &self.rule
+    }
+
+    /// The program's path and its arguments.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        let command = self.command.to_string_lossy().into_owned();
+        std::iter::once(command).chain(self.arguments.iter().cloned()).collect()
+    }
+
+    /// The plan as clients see it. `ping_sockets` is whether the kernel gives the broker ICMP echo
+    /// sockets, on which some tools' capability depends.
+    #[must_use]
+    pub fn summary(&self, ping_sockets: bool) -> PlanSummary {
+        let text = |value| match value {
+            EnvironmentValue::Text(text) => text.to_owned(),
+            EnvironmentValue::PrivateFolder => "(a private folder)".to_owned(),
+        };
+        let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
+        PlanSummary {
+            tool: self.tool.clone(),
+            target: self.target(),
+            argv: self.argv(),
+            environment: self.environment().map(|(k, v)| (k.to_owned(), text(v))).collect(),
+            tier: self.tier,
+            timeout: self.limits.timeout,
+            memory_bytes: self.limits.memory_bytes,
+            open_files: self.limits.open_files,
+            stdout_bytes: self.limits.stdout_bytes,
+            stderr_bytes: self.limits.stderr_bytes,
+            sandbox: SandboxSummary {
+                net_raw: self.net_raw.given(ping_sockets),
+                syscalls: self.profile.name.clone(),
+                read: self.read.iter().map(shown).collect(),
+                execute: std::iter::once(&self.command).chain(&self.execute).map(shown).collect(),
+            },
+        }
+    }
+}
+
+impl NetRaw {
+    /// Whether the capability is passed on, given what the kernel offers without it.
+    #[must_use]
+    pub fn given(self, ping_sockets: bool) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::UnlessPingSocket => !ping_sockets,
+        }
+    }
+}

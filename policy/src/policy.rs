@@ -1,0 +1,190 @@
+//! A validated policy. It cannot be made but by `validate`, and it never changes.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use probity_protocol::{Digest, NamePattern};
+
+use crate::{
+    networks::NetworkSet,
+    source::Place,
+    subject::{Principal, Subject},
+    tool::Tool,
+};
+
+/// Who may do what to whom, and what nobody exceeds.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(crate) digest: Digest,
+    pub(crate) targets: Targets,
+    pub(crate) ceilings: Ceilings,
+    pub(crate) landlock_abi_min: u32,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) audit_path: PathBuf,
+    pub(crate) tools: Vec<Arc<Tool>>,
+    /// Indexes into `tools`, by name and alias.
+    pub(crate) names: HashMap<String, usize>,
+    pub(crate) excluded: Vec<ExcludedTool>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Targets {
+    pub allowed: NetworkSet,
+    pub denied: NetworkSet,
+    pub names: Vec<NamePattern>,
+    pub max_hosts: u64,
+}
+
+/// What nobody exceeds.
+#[derive(Debug, Clone)]
+pub struct Ceilings {
+    /// Wall-clock time of a run.
+    pub timeout: Duration,
+    /// Runs at once, all tools and users together.
+    pub concurrency: u32,
+    /// Runs at once of one user.
+    pub concurrency_per_user: u32,
+    /// Connections at once.
+    pub connections: u32,
+    /// Connections at once of one user.
+    pub connections_per_user: u32,
+    /// Requests of one user in a second.
+    pub requests_per_second: u32,
+    /// Address space of a tool, in bytes.
+    pub memory_bytes: u64,
+    /// Open descriptors of a tool.
+    pub open_files: u64,
+    /// Standard output kept, in bytes.
+    pub stdout_bytes: u64,
+    /// Standard error kept, in bytes.
+    pub stderr_bytes: u64,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(3600),
+            concurrency: 8,
+            concurrency_per_user: 4,
+            connections: 256,
+            connections_per_user: 128,
+            requests_per_second: 200,
+            memory_bytes: 512 << 20,
+            open_files: 256,
+            stdout_bytes: 1 << 20,
+            stderr_bytes: 256 << 10,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    pub principal: Principal,
+    pub tools: GrantedTools,
+    pub intrusive: bool,
+    pub place: Place,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum GrantedTools {
+    All,
+    /// Short names.
+    Named(Vec<String>),
+}
+
+/// What the grants give one subject for one tool.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted<'p> {
+    pub intrusive: bool,
+    /// The grant that decided: an intrusive one where there is one.
+    pub place: &'p Place,
+}
+
+/// A file of `tools.d` that is not loaded because of the name in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExcludedTool {
+    /// The file.
+    pub file: String,
+    /// The name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something legal that is probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub message: String,
+}
+
+impl Policy {
+    /// The digest of the text it was made from.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What nobody exceeds.
+    #[must_use]
+    pub fn ceilings(&self) -> &Ceilings {
+        &self.ceilings
+    }
+
+    /// The least Landlock ABI that the administrator accepts.
+    #[must_use]
+    pub fn landlock_abi_min(&self) -> u32 {
+        self.landlock_abi_min
+    }
+
+    /// Where the audit log goes.
+    #[must_use]
+    pub fn audit_path(&self) -> &PathBuf {
+        &self.audit_path
+    }
+
+    /// The tools, in the order of their files.
+    #[must_use]
+    pub fn tools(&self) -> &[Arc<Tool>] {
+        &self.tools
+    }
+
+    /// Files that were left out because of the tool's name.
+    #[must_use]
+    pub fn excluded(&self) -> &[ExcludedTool] {
+        &self.excluded
+    }
+
+    /// What is legal but probably not meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// A tool by its name or an alias of it.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.names.get(name).and_then(|&at| self.tools.get(at))
+    }
+
+    /// What the grants give `subject` for `tool`, or for a tool that does not exist where `None`.
+    pub(crate) fn granted(&self, subject: &Subject, tool: Option<&Tool>) -> Option<Granted<'_>> {
+        let covers = |grant: &&Grant| {
+            subject.is(grant.principal)
+                && match (&grant.tools, tool) {
+                    (GrantedTools::All, _) => true,
+                    (GrantedTools::Named(names), Some(tool)) => {
+                        names.iter().any(|n| n == tool.name.as_str())
+                    }
+                    (GrantedTools::Named(_), None) => false,
+                }
+        };
+        let mut covering = self.grants.iter().filter(covers);
+        let first = covering.next()?;
+        let decides =
+            if first.intrusive { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
+        Some(Granted { intrusive: decides.intrusive, place: &decides.place })
+    }
+}

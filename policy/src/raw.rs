@@ -1,0 +1,233 @@
+//! The policy's files as they are written, before anything is believed of them.
+//!
+//! These types only give keys a place in the text; every unknown key is an error. What the keys
+//! mean, and whether it can stand, is `validate`'s business.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A text with its place.
+pub(crate) type Text = Spanned<String>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPolicy {
+    pub version: Spanned<u32>,
+    pub targets: RawTargets,
+    #[serde(default)]
+    pub ceilings: RawCeilings,
+    #[serde(default)]
+    pub sandbox: RawGlobalSandbox,
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<Spanned<RawGrant>>,
+    pub audit: RawAudit,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTargets {
+    #[serde(default)]
+    pub networks: Vec<Text>,
+    #[serde(default)]
+    pub names: Vec<Text>,
+    #[serde(default)]
+    pub deny: Vec<Text>,
+    pub max_hosts: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCeilings {
+    pub timeout: Option<Text>,
+    pub concurrency: Option<Spanned<u32>>,
+    pub concurrency_per_user: Option<Spanned<u32>>,
+    pub connections: Option<Spanned<u32>>,
+    pub connections_per_user: Option<Spanned<u32>>,
+    pub requests_per_second: Option<Spanned<u32>>,
+    pub memory: Option<Text>,
+    pub open_files: Option<Spanned<u64>>,
+    pub stdout: Option<Text>,
+    pub stderr: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawGlobalSandbox {
+    pub landlock_abi_min: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawGrant {
+    pub user: Option<Spanned<RawAccount>>,
+    pub group: Option<Spanned<RawAccount>>,
+    #[serde(rename = "self")]
+    pub owner: Option<Spanned<bool>>,
+    pub tools: Vec<Text>,
+    #[serde(default)]
+    pub intrusive: bool,
+}
+
+/// An account by name or by number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawAccount {
+    Id(u32),
+    Name(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAudit {
+    pub path: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTool {
+    pub name: Text,
+    #[serde(default)]
+    pub aliases: Vec<Text>,
+    pub summary: Text,
+    pub command: Text,
+    pub targets: Spanned<Vec<Text>>,
+    pub argv: Spanned<Vec<Text>>,
+    pub mode: Option<Spanned<RawMode>>,
+    pub timeout: Text,
+    pub concurrency: Spanned<u32>,
+    pub parser: Option<Text>,
+    #[serde(default)]
+    pub tier: RawTier,
+    #[serde(default)]
+    pub breaker: RawBreaker,
+    pub sandbox: RawSandbox,
+    #[serde(default, rename = "option")]
+    pub options: Vec<Spanned<RawOption>>,
+    #[serde(default, rename = "preset")]
+    pub presets: BTreeMap<Text, RawPreset>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawMode {
+    pub raw: Vec<String>,
+    pub plain: Vec<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawTier {
+    #[default]
+    Standard,
+    Intrusive,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBreaker {
+    pub failure_threshold: Option<Spanned<u32>>,
+    pub recovery_timeout: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSandbox {
+    pub net_raw: RawNetRaw,
+    pub syscalls: Text,
+    #[serde(default)]
+    pub read: Vec<Text>,
+    #[serde(default)]
+    pub execute: Vec<Text>,
+}
+
+/// When a tool is given `CAP_NET_RAW`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawNetRaw {
+    /// Not at all.
+    Never,
+    /// In each run.
+    Always,
+    /// In a run that uses an option marked `net_raw`.
+    ByOption,
+    /// In each run, unless the kernel offers the broker's group ICMP echo sockets.
+    UnlessPingSocket,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawOption {
+    pub name: Text,
+    pub flag: Text,
+    pub value: Option<Spanned<RawValue>>,
+    #[serde(default)]
+    pub join: RawJoin,
+    /// Arguments rendered in place of the flag, for an option without a value.
+    pub renders: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub tier: RawTier,
+    pub net_raw: Option<Spanned<bool>>,
+    pub default: Option<Spanned<RawScalar>>,
+    pub help: Text,
+}
+
+/// How flag and value stand together.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawJoin {
+    /// `-p 22`
+    #[default]
+    Separate,
+    /// `-T4`
+    Attached,
+    /// `--top-ports=100`
+    Equals,
+}
+
+/// A value's kind with the keys of every kind; which of them fit is checked later.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawValue {
+    pub kind: Text,
+    pub min: Option<Spanned<RawScalar>>,
+    pub max: Option<Spanned<RawScalar>>,
+    pub words: Option<Spanned<Vec<Text>>>,
+    pub rendered: Option<Spanned<BTreeMap<Text, String>>>,
+    pub intrusive: Option<Spanned<BTreeMap<Text, String>>>,
+    pub class: Option<Text>,
+    pub max_length: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPreset {
+    pub help: Text,
+    #[serde(default)]
+    pub options: BTreeMap<Text, Spanned<RawScalar>>,
+}
+
+/// A value as TOML writes it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawScalar {
+    Switch(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl RawScalar {
+    /// The value as a client would write it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Switch(on) => on.to_string(),
+            Self::Integer(n) => n.to_string(),
+            Self::Float(n) => n.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::List(words) => words.join(","),
+        }
+    }
+}

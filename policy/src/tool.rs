@@ -1,0 +1,190 @@
+//! A tool as its file defines it, after validation: every default is in range, every preset uses
+//! options that exist, and every placeholder means something.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
+
+use crate::{
+    profile::Profile,
+    raw::RawJoin,
+    source::Place,
+    value::{Value, ValueKind},
+};
+
+/// One file of `tools.d`.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    pub(crate) name: ToolName,
+    pub(crate) aliases: Vec<ToolName>,
+    pub(crate) summary: String,
+    pub(crate) command: PathBuf,
+    pub(crate) targets: Vec<TargetKind>,
+    pub(crate) argv: Vec<ArgvPart>,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: u32,
+    pub(crate) parser: Option<String>,
+    pub(crate) tier: Tier,
+    pub(crate) breaker: Breaker,
+    pub(crate) sandbox: ToolSandbox,
+    pub(crate) options: Vec<ToolOption>,
+    pub(crate) presets: BTreeMap<Identifier, Preset>,
+    pub(crate) place: Place,
+}
+
+/// How a tool is confined.
+#[derive(Debug, Clone)]
+pub struct ToolSandbox {
+    pub(crate) net_raw: CapabilityRule,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) read: Vec<PathBuf>,
+    pub(crate) execute: Vec<PathBuf>,
+}
+
+/// When a run is given `CAP_NET_RAW`.
+pub(crate) use crate::raw::RawNetRaw as CapabilityRule;
+
+/// When the frontend stops asking for a tool that keeps failing. The broker does not use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Failures in a row after which it stops.
+    pub failure_threshold: u32,
+    /// How long it waits before it tries again.
+    pub recovery_timeout: Duration,
+}
+
+/// A part of the command line, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ArgvPart {
+    Literal(String),
+    /// `{mode}`: one list or the other, by whether the run holds `CAP_NET_RAW`.
+    Mode {
+        raw: Vec<String>,
+        plain: Vec<String>,
+    },
+    /// `{options}`
+    Options,
+    /// `{target}`
+    Target,
+}
+
+/// An option a client may give.
+#[derive(Debug, Clone)]
+pub(crate) struct ToolOption {
+    pub name: Identifier,
+    pub flag: String,
+    pub kind: ValueKind,
+    pub join: RawJoin,
+    pub renders: Option<Vec<String>>,
+    pub tier: Tier,
+    pub net_raw: bool,
+    pub default: Option<Value>,
+    pub help: String,
+    pub place: Place,
+}
+
+/// A named set of values, by index into the tool's options.
+#[derive(Debug, Clone)]
+pub(crate) struct Preset {
+    pub help: String,
+    pub settings: Vec<(usize, Setting)>,
+    pub tier: Tier,
+}
+
+/// What is said of an option: a value, or that it stays away although a default would set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setting {
+    On(Value),
+    Off,
+}
+
+impl Tool {
+    /// Its short name.
+    #[must_use]
+    pub fn name(&self) -> &ToolName {
+        &self.name
+    }
+
+    /// The program it runs.
+    #[must_use]
+    pub fn command(&self) -> &Path {
+        &self.command
+    }
+
+    /// Its confinement.
+    #[must_use]
+    pub fn sandbox(&self) -> &ToolSandbox {
+        &self.sandbox
+    }
+
+    /// When the frontend should stop asking for it.
+    #[must_use]
+    pub fn breaker(&self) -> Breaker {
+        self.breaker
+    }
+
+    /// Runs at once.
+    #[must_use]
+    pub fn concurrency(&self) -> u32 {
+        self.concurrency
+    }
+
+    pub(crate) fn option_index(&self, name: &str) -> Option<usize> {
+        self.options.iter().position(|o| o.name.as_str() == name)
+    }
+}
+
+impl ToolSandbox {
+    /// Its syscall profile.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// True where the tool does nothing without `CAP_NET_RAW`.
+    #[must_use]
+    pub fn needs_net_raw(&self) -> bool {
+        self.net_raw == CapabilityRule::Always
+    }
+
+    /// True where the tool needs either `CAP_NET_RAW` or the kernel's ICMP echo sockets.
+    #[must_use]
+    pub fn needs_net_raw_or_ping_sockets(&self) -> bool {
+        self.net_raw == CapabilityRule::UnlessPingSocket
+    }
+}
+
+impl ToolOption {
+    /// The tier of this option with this value.
+    pub(crate) fn tier_with(&self, value: &Value) -> Tier {
+        self.tier.max(self.kind.tier(value))
+    }
+
+    /// Its words on the command line.
+    pub(crate) fn render(&self, value: &Value) -> Vec<String> {
+        if let Some(renders) = &self.renders {
+            return renders.clone();
+        }
+        match (self.kind.render(value), self.join) {
+            (None, _) => vec![self.flag.clone()],
+            (Some(value), RawJoin::Separate) => vec![self.flag.clone(), value],
+            (Some(value), RawJoin::Attached) => vec![format!("{}{value}", self.flag)],
+            (Some(value), RawJoin::Equals) => vec![format!("{}={value}", self.flag)],
+        }
+    }
+
+    /// Reads what was given for it. `None` is the bare flag.
+    pub(crate) fn parse(&self, given: Option<&str>) -> Result<Setting, String> {
+        match (&self.kind, given) {
+            (ValueKind::None, None | Some("true")) => Ok(Setting::On(Value::Given)),
+            (ValueKind::None, Some("false")) => Ok(Setting::Off),
+            (kind, Some(text)) => kind.parse(text).map(Setting::On).map_err(|e| e.expected),
+            (kind, None) => Err(kind.expected()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+use super::*;
+use crate::load::{Origin, load};
+
+fn shipped() -> Sources {
+    load(&Origin::Shipped).unwrap()
+}
+
+/// The shipped policy with `from` replaced by `to` in the file whose name ends with `file`.
+fn changed(file: &str, from: &str, to: &str) -> Sources {
+    let mut sources = shipped();
+    let every = std::iter::once(&mut sources.policy).chain(&mut sources.tools);
+    let source = every.into_iter().find(|s| s.name().ends_with(file)).unwrap();
+    assert!(source.text().contains(from), "{file} has no {from:?}");
+    *source = Source::new(file, source.text().replacen(from, to, 1));
+    sources
+}
+
+fn defects(sources: &Sources) -> String {
+    validate(sources, &Accounts::default()).expect_err("it was accepted").to_string()
+}
+
+#[test]
+fn the_shipped_policy_is_valid_and_warns_only_of_the_group_that_is_not_there() {
+    let policy = validate(&shipped(), &Accounts::default()).unwrap();
+    assert_eq!(policy.tools().len(), 3);
+    let warnings: Vec<_> = policy.warnings().iter().map(|w| w.message.as_str()).collect();
+    assert_eq!(warnings, ["there is no group \"probity\": this grant matches nobody"]);
+}
+
+#[test]
+fn each_defect_is_refused_and_named_with_file_line_and_column() {
+    let cases = [
+        (
+            "policy.toml",
+            "version = 1",
+            "version = 1\nversoin = 2",
+            "policy.toml:7:1: unknown field `versoin`",
+        ),
+        ("policy.toml", "version = 1", "version = 2", "policy.toml:6:11: this is version 2"),
+        (
+            "policy.toml",
+            "\"10.0.0.0/8\"",
+            "\"10.0.0/8\"",
+            "policy.toml:9:14: \"10.0.0/8\" is not a network",
+        ),
+        (
+            "policy.toml",
+            "\"10.0.0.0/8\"",
+            "\"10.0.0.1/8\"",
+            "host bits set; the network is 10.0.0.0/8",
+        ),
+        ("policy.toml", "\"10.0.0.0/8\"", "\"::ffff:10.0.0.0/104\"", "judged as IPv4"),
+        ("policy.toml", "*.lab.internal", "*lab.internal", "not a name or *.suffix"),
+        ("policy.toml", "\"512 MiB\"", "\"lots\"", "is not a size"),
+        ("policy.toml", "\"1h\"", "\"soon\"", "is not a time"),
+        (
+            "policy.toml",
+            "landlock_abi_min = 2",
+            "landlock_abi_min = 0",
+            "Landlock cannot be done without",
+        ),
+        ("policy.toml", "tools = [\"*\"]", "tools = [\"nmpa\"]", "no tool is called \"nmpa\""),
+        (
+            "policy.toml",
+            "group = \"probity\"",
+            "group = \"probity\"\nuser = 0",
+            "a grant names one of",
+        ),
+        ("policy.toml", "/var/log", "var/log", "must be absolute"),
+        (
+            "ping.toml",
+            "default = 3",
+            "default = 101",
+            "ping.toml:28:11: \"101\" does not fit count",
+        ),
+        ("ping.toml", "max = 100", "max = 0", "min is larger than max"),
+        ("ping.toml", "min = 1, max = 100", "min = 1", "a range needs min and max"),
+        ("ping.toml", "kind = \"integer\"", "kind = \"int\"", "is not a kind of value"),
+        ("ping.toml", "kind = \"integer\"", "kind = \"ports\"", "has no min"),
+        ("ping.toml", "name    = \"count\"", "name    = \"target\"", "is a property of every tool"),
+        ("ping.toml", "name    = \"count\"", "name    = \"wait\"", "taken at"),
+        ("ping.toml", "flag    = \"-c\"", "flag    = \"-W\"", "the option's flag is taken at"),
+        ("ping.toml", "flag    = \"-c\"", "flag    = \"c\"", "a flag is"),
+        ("ping.toml", "syscalls = \"echo\"", "syscalls = \"none\"", "no syscall profile is called"),
+        ("ping.toml", "/usr/bin/ping", "ping", "a path is absolute"),
+        ("ping.toml", "\"{target}\"", "\"--to={target}\"", "a placeholder is a word of its own"),
+        ("ping.toml", ", \"{target}\"", "", "argv needs {target} exactly once"),
+        ("ping.toml", "name    = \"ping\"", "name    = \"nmap\"", "the name \"nmap\" is taken"),
+        ("ping.toml", "aliases = [\"PingTool\"]", "aliases = [\"NmapTool\"]", "is taken"),
+        ("ping.toml", "name    = \"ping\"", "name    = \"Ping\"", "lower-case"),
+        ("ping.toml", "targets = [\"address\"]", "targets = [\"host\"]", "is not a kind of target"),
+        ("traceroute.toml", "\"by-option\"", "\"never\"", "needs sandbox.net_raw"),
+        ("nmap.toml", "top_ports = 100", "topports = 100", "the tool has no option \"topports\""),
+        ("nmap.toml", "top_ports = 100", "top_ports = 0", "\"0\" does not fit top_ports"),
+        (
+            "nmap.toml",
+            "vuln      = \"vuln",
+            "safe = \"vuln",
+            "the word is both standard and intrusive",
+        ),
+        ("nmap.toml", "[preset.quick]", "[preset.quick", "nmap.toml:"),
+    ];
+    for (file, from, to, expected) in cases {
+        let shown = defects(&changed(file, from, to));
+        assert!(shown.contains(expected), "{from:?} -> {to:?}: expected {expected:?} in\n{shown}");
+    }
+}
+
+#[test]
+fn every_defect_is_reported_at_once() {
+    let mut sources = changed("policy.toml", "\"1h\"", "\"soon\"");
+    let ping = changed("ping.toml", "default = 3", "default = 101");
+    sources.tools = ping.tools;
+    let shown = defects(&sources);
+    assert!(shown.contains("soon") && shown.contains("101"), "{shown}");
+}
+
+#[test]
+fn a_default_of_the_intrusive_tier_is_refused() {
+    let shown =
+        defects(&changed("nmap.toml", "flag    = \"-sS\"", "flag    = \"-sS\"\ndefault = true"));
+    assert!(shown.contains("cannot be of the intrusive tier"), "{shown}");
+}
+
+#[test]
+fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
+    for name in
+        ["test-ping", "mockping", "abstract-x", "example", "pingbase", "my-mixin", "x-interface"]
+    {
+        let mut sources = shipped();
+        let text = sources.tools[1].text().replacen("\"ping\"", &format!("{name:?}"), 1);
+        sources.tools.push(Source::new("tools.d/extra.toml", text));
+        let policy = validate(&sources, &Accounts::default()).unwrap();
+        assert_eq!(policy.tools().len(), 3, "{name}");
+        assert_eq!(policy.excluded()[0].name, name);
+    }
+    let sources = changed("ping.toml", "name    = \"ping\"", "name    = \"_ping\"");
+    assert_eq!(validate(&sources, &Accounts::default()).unwrap().excluded().len(), 1);
+}
+
+#[test]
+fn a_tool_with_no_options_at_all_is_legal() {
+    let mut sources = shipped();
+    let ping = &sources.tools[1];
+    let (without, _) = ping.text().split_once("[[option]]").unwrap();
+    sources.tools[1] = Source::new("ping.toml", without);
+    assert!(validate(&sources, &Accounts::default()).is_ok());
+}
+
+#[test]
+fn the_digest_changes_with_every_byte_of_the_text() {
+    let digest = |sources: &Sources| sources.digest();
+    assert_eq!(digest(&shipped()), digest(&shipped()));
+    assert_ne!(digest(&shipped()), digest(&changed("ping.toml", "max = 100", "max = 101")));
+}

@@ -1,0 +1,288 @@
+//! The values an option takes: parsed into types, checked against the tool file's range, and
+//! rendered again from there in one canonical spelling.
+//!
+//! No value begins with a dash, so that none can be taken for an option.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use probity_protocol::{Decimal, Tier, ValueType};
+
+/// What an option takes, and which values of it.
+#[derive(Debug, Clone)]
+pub(crate) enum ValueKind {
+    /// No value: the option is given or not.
+    None,
+    Integer {
+        min: u64,
+        max: u64,
+    },
+    Number {
+        min: Decimal,
+        max: Decimal,
+    },
+    /// Seconds, with at most three decimals.
+    Duration {
+        min: Decimal,
+        max: Decimal,
+    },
+    Ports,
+    Enumeration(Vec<String>),
+    EnumerationList(Vec<String>),
+    /// Words that the policy maps to text of its own.
+    Rendered(BTreeMap<String, RenderedWord>),
+    Text {
+        class: CharacterClass,
+        max_length: usize,
+    },
+}
+
+/// What a word of a rendered enumeration stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct RenderedWord {
+    pub text: String,
+    pub tier: Tier,
+}
+
+/// A value that is within its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// An option without a value.
+    Given,
+    Integer(u64),
+    Decimal(Decimal),
+    /// Sorted, disjoint ranges.
+    Ports(Vec<(u16, u16)>),
+    Word(String),
+    Words(Vec<String>),
+    Text(String),
+}
+
+/// Why a text is no value of a kind: what is expected, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{expected}")]
+pub(crate) struct ValueError {
+    pub expected: String,
+}
+
+impl ValueKind {
+    /// Reads a value that was given.
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, ValueError> {
+        let value = match self {
+            Self::None => None,
+            Self::Integer { min, max } => {
+                parse_integer(text).filter(|n| (min..=max).contains(&n)).map(Value::Integer)
+            }
+            Self::Number { min, max } => {
+                text.parse().ok().filter(|n| (min..=max).contains(&n)).map(Value::Decimal)
+            }
+            Self::Duration { min, max } => {
+                parse_seconds(text).filter(|n| (min..=max).contains(&n)).map(Value::Decimal)
+            }
+            Self::Ports => parse_ports(text).map(Value::Ports),
+            Self::Enumeration(words) => words.iter().find(|w| *w == text).cloned().map(Value::Word),
+            Self::EnumerationList(words) => parse_words(text, words).map(Value::Words),
+            Self::Rendered(words) => words.contains_key(text).then(|| Value::Word(text.to_owned())),
+            Self::Text { class, max_length } => {
+                class.accepts(text, *max_length).then(|| Value::Text(text.to_owned()))
+            }
+        };
+        value.ok_or_else(|| ValueError { expected: self.expected() })
+    }
+
+    /// The value's one spelling on a command line; `None` where there is no value to spell.
+    pub(crate) fn render(&self, value: &Value) -> Option<String> {
+        Some(match (self, value) {
+            (_, Value::Given) => return None,
+            (Self::Rendered(words), Value::Word(word)) => words.get(word)?.text.clone(),
+            (_, Value::Integer(n)) => n.to_string(),
+            (_, Value::Decimal(n)) => n.to_string(),
+            (_, Value::Ports(ranges)) => render_ports(ranges),
+            (_, Value::Word(text) | Value::Text(text)) => text.clone(),
+            (_, Value::Words(words)) => words.join(","),
+        })
+    }
+
+    /// The tier a value adds to its option's own.
+    pub(crate) fn tier(&self, value: &Value) -> Tier {
+        match (self, value) {
+            (Self::Rendered(words), Value::Word(word)) => {
+                words.get(word).map_or(Tier::Intrusive, |w| w.tier)
+            }
+            _ => Tier::Standard,
+        }
+    }
+
+    /// What a client should give instead, as the rest of a sentence that begins "expected".
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Self::None => "no value".into(),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Number { min, max } => format!("a number from {min} to {max}"),
+            Self::Duration { min, max } => format!("seconds, from {min} to {max}"),
+            Self::Ports => "ports from 1 to 65535, such as 22,80,8000-8100".into(),
+            Self::Enumeration(words) => format!("one of {}", words.join(", ")),
+            Self::EnumerationList(words) => {
+                format!("one or several of {}, joined by commas", words.join(", "))
+            }
+            Self::Rendered(words) => {
+                format!("one of {}", words.keys().cloned().collect::<Vec<_>>().join(", "))
+            }
+            Self::Text { class, max_length } => {
+                format!("at most {max_length} characters of {}", class.name())
+            }
+        }
+    }
+
+    /// A value that would pass.
+    pub(crate) fn example(&self) -> Option<String> {
+        Some(match self {
+            Self::None | Self::Text { .. } => return None,
+            Self::Integer { min, .. } => min.to_string(),
+            Self::Number { min, .. } | Self::Duration { min, .. } => min.to_string(),
+            Self::Ports => "22,80,443".into(),
+            Self::Enumeration(words) | Self::EnumerationList(words) => words.first()?.clone(),
+            Self::Rendered(words) => {
+                words.iter().find(|(_, w)| w.tier == Tier::Standard)?.0.clone()
+            }
+        })
+    }
+
+    /// The kind as clients see it; words beyond `tier` are left out.
+    pub(crate) fn describe(&self, tier: Tier) -> ValueType {
+        match self {
+            Self::None => ValueType::None,
+            Self::Integer { min, max } => ValueType::Integer { min: *min, max: *max },
+            Self::Number { min, max } => ValueType::Number { min: *min, max: *max },
+            Self::Duration { min, max } => ValueType::Duration { min: *min, max: *max },
+            Self::Ports => ValueType::Ports,
+            Self::Enumeration(words) => ValueType::Enumeration(words.clone()),
+            Self::EnumerationList(words) => ValueType::EnumerationList(words.clone()),
+            Self::Rendered(words) => ValueType::Enumeration(
+                words.iter().filter(|(_, w)| w.tier <= tier).map(|(k, _)| k.clone()).collect(),
+            ),
+            Self::Text { class, max_length } => ValueType::Text {
+                class: class.pattern().into(),
+                max_length: u32::try_from(*max_length).unwrap_or(u32::MAX),
+            },
+        }
+    }
+}
+
+/// Characters that a text value may be made of. None of them means anything to a shell, a path or
+/// an option parser at the start of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CharacterClass {
+    Digits,
+    Alphanumeric,
+    /// Letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
+    Word,
+}
+
+impl CharacterClass {
+    pub(crate) const ALL: [Self; 3] = [Self::Digits, Self::Alphanumeric, Self::Word];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Alphanumeric => "alphanumeric",
+            Self::Word => "word",
+        }
+    }
+
+    const fn pattern(self) -> &'static str {
+        match self {
+            Self::Digits => "[0-9]",
+            Self::Alphanumeric => "[A-Za-z0-9]",
+            Self::Word => "[A-Za-z0-9_.-]",
+        }
+    }
+
+    fn accepts(self, text: &str, max_length: usize) -> bool {
+        let member = |b: u8| match self {
+            Self::Digits => b.is_ascii_digit(),
+            Self::Alphanumeric => b.is_ascii_alphanumeric(),
+            Self::Word => b.is_ascii_alphanumeric() || b"_.-".contains(&b),
+        };
+        text.len() <= max_length
+            && text.bytes().all(member)
+            && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+            && !text.contains("..")
+    }
+}
+
+/// Digits only: no sign, no blank, no leading zero that some program reads as octal.
+fn parse_integer(text: &str) -> Option<u64> {
+    let plain =
+        text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+/// Seconds, as `2`, `0.5` or with a unit as people write it: `500ms`, `2s`, `1m`.
+fn parse_seconds(text: &str) -> Option<Decimal> {
+    let (number, micros_per_unit) = match text {
+        t if t.ends_with("ms") => (t.strip_suffix("ms")?, 1_000),
+        t if t.ends_with('s') => (t.strip_suffix('s')?, 1_000_000),
+        t if t.ends_with('m') => (t.strip_suffix('m')?, 60_000_000),
+        t => (t, 1_000_000),
+    };
+    let number: Decimal = number.parse().ok()?;
+    let micros = u128::from(number.micros()) * micros_per_unit / 1_000_000;
+    // Whole milliseconds: no tool takes finer times, and rounding would not be what was asked.
+    let exact = micros.is_multiple_of(1_000);
+    u64::try_from(micros).ok().filter(|_| exact).map(Decimal::from_micros)
+}
+
+/// Ports and ranges, sorted and joined.
+fn parse_ports(text: &str) -> Option<Vec<(u16, u16)>> {
+    let port = |t: &str| parse_integer(t).and_then(|n| u16::try_from(n).ok()).filter(|&n| n > 0);
+    let mut ranges = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (port(first)?, port(last)?),
+            None => (port(part)?, port(part)?),
+        };
+        if first > last {
+            return None;
+        }
+        ranges.push((first, last));
+    }
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, kept| {
+        let joins = u32::from(next.0) <= u32::from(kept.1) + 1;
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+    Some(ranges)
+}
+
+fn render_ports(ranges: &[(u16, u16)]) -> String {
+    let mut out = String::new();
+    for (first, last) in ranges {
+        let comma = if out.is_empty() { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = if first == last {
+            write!(out, "{comma}{first}")
+        } else {
+            write!(out, "{comma}{first}-{last}")
+        };
+    }
+    out
+}
+
+/// Different words of a list, joined by commas.
+fn parse_words(text: &str, words: &[String]) -> Option<Vec<String>> {
+    let mut chosen: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        if !words.iter().any(|w| w == part) || chosen.iter().any(|c| c == part) {
+            return None;
+        }
+        chosen.push(part.to_owned());
+    }
+    Some(chosen)
+}
+
+#[cfg(test)]
+#[path = "value_tests.rs"]
+mod tests;
