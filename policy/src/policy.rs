@@ -68,7 +68,7 @@ impl Default for Ceilings {
             concurrency_per_user: 4,
             connections: 256,
             connections_per_user: 128,
-            requests_per_second: 200,
+            requests_per_second: 1000,
             memory_bytes: 512 << 20,
             open_files: 256,
             stdout_bytes: 1 << 20,

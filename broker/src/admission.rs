@@ -1,0 +1,200 @@
+//! How much of the broker one user, and all of them together, may take up: connections, requests
+//! in a second, and runs.
+//!
+//! Places are values that give themselves back when dropped, so that none can be lost.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Instant};
+
+use probity_policy::Ceilings;
+use probity_protocol::{Busy, BusyScope};
+
+/// Users whose request rate is remembered. One that has been quiet for a second is forgotten.
+const MAX_BUCKETS: usize = 1024;
+
+/// Counts of what is in use.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Admission {
+    counts: Rc<RefCell<Counts>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    in_use: HashMap<Place, u32>,
+    buckets: HashMap<u32, Bucket>,
+}
+
+/// Something there is a limited number of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Connection,
+    ConnectionOf(u32),
+    Run,
+    RunOf(u32),
+    RunOfTool(String),
+}
+
+/// Places that are taken until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it gives the places back"]
+pub(crate) struct Taken {
+    counts: Rc<RefCell<Counts>>,
+    places: Vec<Place>,
+}
+
+/// A user's requests: up to a second's worth at once.
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Admission {
+    /// Takes a connection's place, if there is one.
+    pub(crate) fn connection(&self, uid: u32, ceilings: &Ceilings) -> Option<Taken> {
+        let wanted = [
+            (Place::Connection, ceilings.connections),
+            (Place::ConnectionOf(uid), ceilings.connections_per_user),
+        ];
+        self.take(wanted.to_vec()).ok()
+    }
+
+    /// Takes a run's place, or says which limit is reached.
+    pub(crate) fn run(
+        &self,
+        uid: u32,
+        tool: &str,
+        tool_limit: u32,
+        ceilings: &Ceilings,
+    ) -> Result<Taken, Busy> {
+        let wanted = vec![
+            (Place::RunOfTool(tool.to_owned()), tool_limit),
+            (Place::RunOf(uid), ceilings.concurrency_per_user),
+            (Place::Run, ceilings.concurrency),
+        ];
+        self.take(wanted).map_err(|(place, limit)| Busy {
+            scope: match place {
+                Place::RunOfTool(_) => BusyScope::Tool,
+                Place::RunOf(_) | Place::ConnectionOf(_) => BusyScope::User,
+                Place::Run | Place::Connection => BusyScope::Broker,
+            },
+            limit,
+        })
+    }
+
+    /// Counts a request, if the user has not made too many.
+    pub(crate) fn request(&self, uid: u32, per_second: u32, now: Instant) -> bool {
+        let buckets = &mut self.counts.borrow_mut().buckets;
+        if buckets.len() >= MAX_BUCKETS {
+            buckets.retain(|_, bucket| now.duration_since(bucket.filled).as_secs() < 1);
+        }
+        let rate = f64::from(per_second);
+        let bucket = buckets.entry(uid).or_insert(Bucket { tokens: rate, filled: now });
+        let elapsed = now.duration_since(bucket.filled).as_secs_f64();
+        bucket.tokens = (bucket.tokens + elapsed * rate).min(rate);
+        bucket.filled = now;
+        let enough = bucket.tokens >= 1.0;
+        if enough {
+            bucket.tokens -= 1.0;
+        }
+        enough
+    }
+
+    /// Connections and runs of everybody.
+    pub(crate) fn totals(&self) -> (u32, u32) {
+        let counts = self.counts.borrow();
+        let of = |place| counts.in_use.get(&place).copied().unwrap_or(0);
+        (of(Place::Connection), of(Place::Run))
+    }
+
+    /// All of the places, or none and the one that is full.
+    fn take(&self, wanted: Vec<(Place, u32)>) -> Result<Taken, (Place, u32)> {
+        let mut counts = self.counts.borrow_mut();
+        let full = |(place, limit): &&(Place, u32)| {
+            counts.in_use.get(place).copied().unwrap_or(0) >= *limit
+        };
+        if let Some((place, limit)) = wanted.iter().find(full) {
+            return Err((place.clone(), *limit));
+        }
+        let places: Vec<_> = wanted.into_iter().map(|(place, _)| place).collect();
+        for place in &places {
+            *counts.in_use.entry(place.clone()).or_insert(0) += 1;
+        }
+        Ok(Taken { counts: Rc::clone(&self.counts), places })
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let in_use = &mut self.counts.borrow_mut().in_use;
+        for place in &self.places {
+            // An entry that is not in use is removed, so that users and tools do not pile up.
+            if let Some(count) = in_use.get_mut(place) {
+                *count -= 1;
+                if *count == 0 {
+                    in_use.remove(place);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ceilings() -> Ceilings {
+        Ceilings {
+            concurrency: 3,
+            concurrency_per_user: 2,
+            connections: 3,
+            connections_per_user: 2,
+            ..Ceilings::default()
+        }
+    }
+
+    #[test]
+    fn the_limit_that_is_reached_is_named_and_a_dropped_place_is_free_again() {
+        let admission = Admission::default();
+        let run = |uid, tool| admission.run(uid, tool, 1, &ceilings());
+        let first = run(1, "ping").unwrap();
+        assert_eq!(run(2, "ping").unwrap_err().scope, BusyScope::Tool);
+        let _second = run(1, "nmap").unwrap();
+        assert_eq!(run(1, "dig").unwrap_err().scope, BusyScope::User);
+        let _third = run(2, "dig").unwrap();
+        assert_eq!(run(3, "mtr").unwrap_err().scope, BusyScope::Broker);
+        drop(first);
+        let _fourth = run(3, "ping").unwrap();
+        assert_eq!(admission.totals(), (0, 3));
+    }
+
+    #[test]
+    fn one_user_s_connections_leave_room_for_another_s() {
+        let admission = Admission::default();
+        let taken: Vec<_> = (0..4).filter_map(|_| admission.connection(1, &ceilings())).collect();
+        assert_eq!(taken.len(), 2);
+        assert!(admission.connection(2, &ceilings()).is_some());
+    }
+
+    #[test]
+    fn requests_come_back_with_time() {
+        let admission = Admission::default();
+        let start = Instant::now();
+        let allowed = (0..20).filter(|_| admission.request(1, 10, start)).count();
+        assert_eq!(allowed, 10);
+        assert!(admission.request(2, 10, start));
+        let later = start + Duration::from_millis(500);
+        let allowed = (0..20).filter(|_| admission.request(1, 10, later)).count();
+        assert_eq!(allowed, 5);
+    }
+
+    #[test]
+    fn places_given_back_leave_nothing_behind() {
+        let admission = Admission::default();
+        for uid in 0..1000 {
+            drop(admission.connection(uid, &ceilings()));
+        }
+        assert!(admission.counts.borrow().in_use.is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! The command line. An administrator's unit file, or a frontend in embedded mode, writes it.
+
+use std::{ffi::OsString, path::PathBuf};
+
+/// What `--help` shows.
+pub(crate) const HELP: &str = "\
+probity-broker: decides by a policy which network diagnostics may run, and runs them in a sandbox
+
+Usage:
+  probity-broker [--socket PATH] [--group NAME] [--user NAME] [--policy FILE] [--audit FILE]
+
+It listens on the socket that systemd passes, or makes one:
+  --socket PATH       make a Unix socket here
+  --group NAME        group that may connect to it (default: probity, where there is such a group)
+
+Who it is:
+  --user NAME         as root, become this user, keeping CAP_NET_RAW and nothing else
+                      (default: probity-broker). NAME may be UID or UID:GID
+
+What it decides by, and where it writes:
+  --policy FILE       the policy, with tools.d beside it (default: /etc/probity/policy.toml)
+  --audit FILE        the audit log, in place of the one the policy names
+  --run-dir DIR       folder for the runs' private folders (default: $RUNTIME_DIRECTORY/runs, or
+                      /run/probity-broker/runs)
+
+For frontends that start a broker of their own:
+  --embedded          the user who starts it is the policy's \"self\"; without --policy the
+                      compiled-in policy is used
+  --listen-fd N       listen on this descriptor
+  --lifetime-fd N     stop when this pipe ends
+
+  -h, --help          show this
+  -V, --version       show the version
+
+Examples:
+  probity-broker --socket /run/probity/broker.sock
+  probity-broker --socket /tmp/lab.sock --user 64000 --group 64010 --policy /root/lab/policy.toml
+";
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub socket: Option<PathBuf>,
+    pub group: Option<String>,
+    pub user: Option<String>,
+    pub policy: Option<PathBuf>,
+    pub audit: Option<PathBuf>,
+    pub run_dir: Option<PathBuf>,
+    pub embedded: bool,
+    pub listen_fd: Option<i32>,
+    pub lifetime_fd: Option<i32>,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Serve(Options),
+    Help,
+    Version,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, ValueExt as _};
+
+    let mut options = Options::default();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("socket") => options.socket = Some(parser.value()?.into()),
+            Long("group") => options.group = Some(parser.value()?.string()?),
+            Long("user") => options.user = Some(parser.value()?.string()?),
+            Long("policy") => options.policy = Some(parser.value()?.into()),
+            Long("audit") => options.audit = Some(parser.value()?.into()),
+            Long("run-dir") => options.run_dir = Some(parser.value()?.into()),
+            Long("embedded") => options.embedded = true,
+            Long("listen-fd") => options.listen_fd = Some(descriptor(&parser.value()?)?),
+            Long("lifetime-fd") => options.lifetime_fd = Some(descriptor(&parser.value()?)?),
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Serve(options))
+}
+
+/// Standard streams are not for sockets.
+fn descriptor(value: &OsString) -> Result<i32, lexopt::Error> {
+    use lexopt::prelude::ValueExt as _;
+    value.parse_with(|text| match text.parse::<i32>() {
+        Ok(number) if (3..1024).contains(&number) => Ok(number),
+        _ => Err("a descriptor is a number from 3 to 1023"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arguments: &[&str]) -> Result<Command, lexopt::Error> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn every_option_that_help_names_is_understood() {
+        let named = HELP.split_whitespace().filter(|w| w.starts_with("--"));
+        for option in named.map(|w| w.trim_matches(|c: char| !c.is_ascii_lowercase() && c != '-')) {
+            let parsed = of(&[option]).or_else(|_| of(&[option, "3"]));
+            assert!(parsed.is_ok(), "{option}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_errors() {
+        for wrong in [&["--sokcet", "x"][..], &["--socket"], &["extra"], &["--listen-fd", "1"]] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

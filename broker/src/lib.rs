@@ -1,0 +1,51 @@
+//! The broker: the one Probity process with a privilege.
+//!
+//! It trusts nothing that a frontend says. It reads frames of bounded size and TOML that its
+//! administrator owns, asks the policy, and runs what the policy planned in a sandbox. It parses
+//! no JSON, HTTP, DNS, XML or tool output, and runs on a single thread.
+//!
+//! Read [`session`](self) first: one connection, from request to report.
+
+mod admission;
+mod audit;
+mod broker;
+mod cli;
+mod connection;
+mod peer;
+mod privileges;
+mod run;
+mod runs;
+pub mod sandbox;
+mod session;
+mod startup;
+mod sys;
+
+use std::process::ExitCode;
+
+/// The whole program.
+#[must_use]
+pub fn run() -> ExitCode {
+    /// As sysexits.h has it, and as systemd shows it.
+    const USAGE: u8 = 2;
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(cli::Command::Help) => {
+            print!("{}", cli::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(cli::Command::Version) => {
+            println!("probity-broker {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ok(cli::Command::Serve(options)) => match startup::start(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("probity-broker: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("probity-broker: {error}\nTry probity-broker --help.");
+            ExitCode::from(USAGE)
+        }
+    }
+}

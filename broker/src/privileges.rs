@@ -1,0 +1,142 @@
+//! Giving up every privilege but `CAP_NET_RAW`, before the first connection.
+
+use std::io;
+
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+/// A user to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// A privilege that cannot be given up: the broker does not start then.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivilegeError {
+    /// A user who is not there, or is root.
+    #[error("--user {name}: {reason}")]
+    User {
+        /// As given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A capability.
+    #[error("a capability cannot be dropped: {0}")]
+    Capability(#[from] CapsError),
+    /// Anything else.
+    #[error("{what}: {error}")]
+    System {
+        /// Which.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Account {
+    /// Finds a user in the text of /etc/passwd, or reads `UID` or `UID:GID`.
+    pub(crate) fn find(name: &str, passwd: &str) -> Result<Self, PrivilegeError> {
+        let fail = |reason| PrivilegeError::User { name: name.to_owned(), reason };
+        let (uid, gid) = name.split_once(':').unwrap_or((name, name));
+        let account = match (uid.parse(), gid.parse()) {
+            (Ok(uid), Ok(gid)) => Self { uid, gid },
+            _ => passwd
+                .lines()
+                .map(|line| line.split(':').collect::<Vec<_>>())
+                .find_map(|fields| match fields[..] {
+                    [user, _, uid, gid, ..] if user == name => {
+                        Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+                    }
+                    _ => None,
+                })
+                .ok_or_else(|| fail("there is no such user; create it, or name another"))?,
+        };
+        if account.uid == 0 || account.gid == 0 {
+            return Err(fail("the broker does not run as root"));
+        }
+        Ok(account)
+    }
+}
+
+/// Becomes `account` where this is root, and keeps `CAP_NET_RAW` if `keep_net_raw` and nothing else
+/// in any case.
+pub(crate) fn drop_to(account: Option<Account>, keep_net_raw: bool) -> Result<(), PrivilegeError> {
+    let system =
+        |what| move |error: nix::Error| PrivilegeError::System { what, error: error.into() };
+    let had = caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW)?;
+    let kept = if keep_net_raw && had {
+        CapsHashSet::from([Capability::CAP_NET_RAW])
+    } else {
+        CapsHashSet::new()
+    };
+
+    caps::clear(None, CapSet::Ambient)?;
+    // NET_RAW stays in the bounding set even where the broker does not hold it: the kernel refuses
+    // to execute a file with a capability outside the set, as Debian's ping is. no_new_privs keeps
+    // it from being gained.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        for capability in caps::all() {
+            if capability != Capability::CAP_NET_RAW
+                && caps::has_cap(None, CapSet::Bounding, capability)?
+            {
+                caps::drop(None, CapSet::Bounding, capability)?;
+            }
+        }
+    }
+    if let Some(Account { uid, gid }) = account {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        nix::sys::prctl::set_keepcaps(true).map_err(system("keeping capabilities"))?;
+        setgroups(&[gid]).map_err(system("leaving root's groups"))?;
+        setresgid(gid, gid, gid).map_err(system("changing the group"))?;
+        setresuid(uid, uid, uid).map_err(system("changing the user"))?;
+        nix::sys::prctl::set_keepcaps(false).map_err(system("no longer keeping capabilities"))?;
+    }
+    // Effective first: it may not hold what permitted does not.
+    caps::clear(None, CapSet::Effective)?;
+    caps::set(None, CapSet::Permitted, &kept)?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Inheritable, &kept)?;
+    nix::sys::prctl::set_no_new_privs().map_err(system("no_new_privs"))?;
+    // Nobody of the same uid may look into this process or steer it.
+    nix::sys::prctl::set_dumpable(false).map_err(system("closing this process to others"))?;
+    verify(&kept)
+}
+
+/// Believes what the kernel says afterwards, not what was asked of it.
+fn verify(kept: &CapsHashSet) -> Result<(), PrivilegeError> {
+    let wrong =
+        |what| PrivilegeError::System { what, error: io::Error::other("it is still there") };
+    for set in [CapSet::Permitted, CapSet::Effective, CapSet::Inheritable] {
+        if &caps::read(None, set)? != kept {
+            return Err(wrong("a capability"));
+        }
+    }
+    if !caps::read(None, CapSet::Ambient)?.is_empty() {
+        return Err(wrong("an ambient capability"));
+    }
+    if Uid::effective().is_root() || Uid::current().is_root() {
+        return Err(wrong("root"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nprobity-broker:x:990:991::/:/sbin/nologin\n";
+
+    #[test]
+    fn users_are_found_by_name_and_by_number_and_root_is_nobody_to_become() {
+        let find = |name| Account::find(name, PASSWD);
+        assert_eq!(find("probity-broker").unwrap(), Account { uid: 990, gid: 991 });
+        assert_eq!(find("64000").unwrap(), Account { uid: 64000, gid: 64000 });
+        assert_eq!(find("64000:64001").unwrap(), Account { uid: 64000, gid: 64001 });
+        for wrong in ["root", "0", "5:0", "nobody-here", ""] {
+            assert!(find(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! One run, from its start to the end of its last process.
+//!
+//! The tool cannot leave its process group: no profile lets it. So ending the group ends the run,
+//! and a run is over when its process is reaped and its group is gone.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{Signal, killpg},
+        wait::waitpid,
+    },
+    unistd::Pid,
+};
+use probity_policy::Limits;
+use probity_protocol::{End, ExitStatus, Exited, MAX_OUTPUT_CHUNK, Reply, Stream};
+use tokio::{
+    io::{AsyncReadExt as _, unix::AsyncFd},
+    net::unix::pipe,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    connection::{Gone, Incoming, Outgoing},
+    sandbox::{PrivateFolder, Process},
+    sys::process::{Reaped, reap, watch},
+};
+
+/// Between TERM and KILL: time for a tool to write what it has.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long output may still come when no process is left to write it.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Carries a run through: streams its output, ends it when its time is up, when the client cancels
+/// or goes away, or when the broker stops, and waits until nothing of it is left.
+pub(crate) async fn supervise(
+    process: Process,
+    limits: &Limits,
+    started: Reply,
+    incoming: &mut Incoming,
+    outgoing: &mut Outgoing,
+    stopping: impl Future<Output = ()>,
+) -> Exited {
+    let mut run = match Run::new(process, limits) {
+        Ok(run) => run,
+        Err(failed) => return failed,
+    };
+    if run.tell(outgoing, &started).await.is_err() {
+        run.end(End::Cancelled);
+    }
+    tokio::pin!(stopping);
+    // Each is listened to until it has spoken.
+    let (mut listening, mut stopped) = (true, false);
+    let reaped = loop {
+        tokio::select! {
+            // In this order: no flood of output may hold up the clock or the client, and what was
+            // written before the end is read before the end is seen.
+            biased;
+            () = sleep_until(run.next_step) => run.time_is_up(),
+            wants_answer = incoming.interrupted(), if listening => {
+                listening = false;
+                run.client_left |= !wants_answer;
+                run.end(End::Cancelled);
+            }
+            () = &mut stopping, if !stopped => {
+                stopped = true;
+                run.end(End::ShuttingDown);
+            }
+            chunk = run.stdout.read(), if run.stdout.open => {
+                run.pass_on(Stream::Stdout, chunk, outgoing).await;
+            }
+            chunk = run.stderr.read(), if run.stderr.open => {
+                run.pass_on(Stream::Stderr, chunk, outgoing).await;
+            }
+            reaped = run.child.ended() => break reaped,
+        }
+    };
+    run.finish(reaped, outgoing).await
+}
+
+struct Run {
+    child: Child,
+    started: Instant,
+    /// When the next of timeout and KILL is due.
+    next_step: Instant,
+    /// What began to end it, if anything did.
+    ending: Option<End>,
+    client_left: bool,
+    stdout: Output,
+    stderr: Output,
+    // Removed after everything above: no process is left by then.
+    _folder: PrivateFolder,
+}
+
+impl Run {
+    fn new(process: Process, limits: &Limits) -> Result<Self, Exited> {
+        let Process { pid, pidfd, stdout, stderr, folder } = process;
+        let watched = watch(pidfd).and_then(|pidfd| {
+            let child = Child { pid, pidfd, reaped: false };
+            let stdout = Output::new(stdout, limits.stdout_bytes)?;
+            Ok((child, stdout, Output::new(stderr, limits.stderr_bytes)?))
+        });
+        let now = Instant::now();
+        match watched {
+            Ok((child, stdout, stderr)) => Ok(Self {
+                child,
+                started: now,
+                next_step: now + limits.timeout,
+                ending: None,
+                client_left: false,
+                stdout,
+                stderr,
+                _folder: folder,
+            }),
+            Err(error) => {
+                // Only without memory or descriptors. The tool has begun, so it is ended.
+                eprintln!("probity-broker: a run cannot be watched: {error}");
+                let _ = killpg(pid, Signal::SIGKILL);
+                let _ = waitpid(pid, None);
+                Err(killed_at_once())
+            }
+        }
+    }
+
+    /// Passes output on, up to its limit. Beyond it output is counted and dropped, so that the tool
+    /// is not stopped by a full pipe.
+    async fn pass_on(&mut self, stream: Stream, chunk: usize, outgoing: &mut Outgoing) {
+        let output = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let kept = output.keep(chunk);
+        if kept.is_empty() || self.client_left {
+            return;
+        }
+        let reply = Reply::Output { stream, bytes: kept };
+        if self.tell(outgoing, &reply).await.is_err() {
+            self.end(End::Cancelled);
+        }
+    }
+
+    /// Sends to the client, who may be slow, but not slower than the run may be long.
+    async fn tell(&mut self, outgoing: &mut Outgoing, reply: &Reply) -> Result<(), Gone> {
+        let left = self.next_step.saturating_duration_since(Instant::now());
+        let told = outgoing.send_within(reply, left.max(GRACE)).await;
+        self.client_left |= told.is_err();
+        told
+    }
+
+    fn time_is_up(&mut self) {
+        if self.ending.is_none() {
+            self.end(End::TimedOut);
+        } else {
+            self.child.signal(Signal::SIGKILL);
+            self.next_step = Instant::now() + GRACE;
+        }
+    }
+
+    /// Asks the tool to end; KILL follows after a grace.
+    fn end(&mut self, why: End) {
+        if self.ending.is_none() {
+            self.ending = Some(why);
+            self.child.signal(Signal::SIGTERM);
+            self.next_step = Instant::now() + GRACE;
+        }
+    }
+
+    /// Nothing is left that could write: drains the pipes.
+    async fn finish(mut self, reaped: Reaped, outgoing: &mut Outgoing) -> Exited {
+        let duration = self.started.elapsed();
+        let deadline = Instant::now() + DRAIN;
+        while self.stdout.open || self.stderr.open {
+            tokio::select! {
+                biased;
+                chunk = self.stdout.read(), if self.stdout.open => self.pass_on(Stream::Stdout, chunk, outgoing).await,
+                chunk = self.stderr.read(), if self.stderr.open => self.pass_on(Stream::Stderr, chunk, outgoing).await,
+                () = sleep_until(deadline) => break,
+            }
+        }
+        let violated = reaped.status == ExitStatus::Signal(libc::SIGSYS);
+        let end = match self.ending {
+            _ if violated => End::SandboxViolation,
+            Some(ending) => ending,
+            None => End::Finished,
+        };
+        Exited {
+            status: reaped.status,
+            end,
+            duration,
+            cpu: reaped.cpu,
+            max_rss_bytes: reaped.max_rss_bytes,
+            stdout_bytes: self.stdout.written,
+            stderr_bytes: self.stderr.written,
+            truncated_stdout: self.stdout.truncated(),
+            truncated_stderr: self.stderr.truncated(),
+        }
+    }
+}
+
+fn killed_at_once() -> Exited {
+    Exited {
+        status: ExitStatus::Signal(libc::SIGKILL),
+        end: End::Cancelled,
+        duration: Duration::ZERO,
+        cpu: Duration::ZERO,
+        max_rss_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        truncated_stdout: true,
+        truncated_stderr: true,
+    }
+}
+
+/// The tool's process and its group.
+struct Child {
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+    /// Its number may be somebody else's by now.
+    reaped: bool,
+}
+
+impl Child {
+    /// Waits for its end, ends what it left in its group, and reaps it.
+    async fn ended(&mut self) -> Reaped {
+        loop {
+            match self.pidfd.readable().await {
+                // Level-triggered for good: a process ends once.
+                Ok(mut ready) => ready.retain_ready(),
+                Err(error) => eprintln!("probity-broker: a run cannot be watched: {error}"),
+            }
+            // Not reaped yet, its number is still its own, and so is the group's.
+            self.signal(Signal::SIGKILL);
+            match reap(self.pid) {
+                Ok(None) => {}
+                Ok(Some(reaped)) => {
+                    self.reaped = true;
+                    return reaped;
+                }
+                Err(error) => {
+                    // There is no such child, so it is over.
+                    eprintln!("probity-broker: a run cannot be waited for: {error}");
+                    self.reaped = true;
+                    return Reaped {
+                        status: ExitStatus::Signal(libc::SIGKILL),
+                        cpu: Duration::ZERO,
+                        max_rss_bytes: 0,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Signals the whole group.
+    fn signal(&self, signal: Signal) {
+        match killpg(self.pid, signal) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => eprintln!("probity-broker: {signal} does not reach a run: {error}"),
+        }
+    }
+}
+
+impl Drop for Child {
+    /// Whatever way this goes, nothing of it is left.
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.signal(Signal::SIGKILL);
+            let _ = waitpid(self.pid, None);
+        }
+    }
+}
+
+/// One of a run's pipes.
+struct Output {
+    pipe: pipe::Receiver,
+    buffer: Vec<u8>,
+    limit: u64,
+    written: u64,
+    open: bool,
+}
+
+impl Output {
+    fn new(pipe: OwnedFd, limit: u64) -> io::Result<Self> {
+        let pipe = pipe::Receiver::from_owned_fd(pipe)?;
+        Ok(Self { pipe, buffer: Vec::new(), limit, written: 0, open: true })
+    }
+
+    /// Reads what is there, up to a chunk. 0 is the end.
+    async fn read(&mut self) -> usize {
+        self.buffer.resize(MAX_OUTPUT_CHUNK, 0);
+        self.pipe.read(&mut self.buffer).await.unwrap_or(0)
+    }
+
+    /// Counts a chunk that was read, and answers the part of it within the limit.
+    fn keep(&mut self, chunk: usize) -> Vec<u8> {
+        if chunk == 0 {
+            self.open = false;
+            return Vec::new();
+        }
+        let room = self.limit.saturating_sub(self.written);
+        self.written = self.written.saturating_add(chunk as u64);
+        let kept = usize::try_from(room).unwrap_or(usize::MAX).min(chunk);
+        self.buffer.get(..kept).unwrap_or_default().to_vec()
+    }
+
+    fn truncated(&self) -> bool {
+        self.written > self.limit
+    }
+}

@@ -1,0 +1,282 @@
+//! The sandbox, from a [`Plan`] to a confined process.
+//!
+//! [`Sandbox::spawn`] takes a plan by value and is the only function that starts a process. What
+//! it does, in order:
+//!
+//! | where | what |
+//! |---|---|
+//! | before | a private folder; pipes; a fresh Landlock ruleset; the profile's compiled filters |
+//! | child | own session; signal at the broker's death; descriptors; working folder and umask |
+//! | child | capabilities: `CAP_NET_RAW` alone in ambient, or nothing |
+//! | child | rlimits: CPU, AS, NOFILE, FSIZE, CORE, and NPROC where the uid is the broker's own |
+//! | child | no_new_privs, then Landlock, then seccomp, the filter that denies by default last |
+//! | child | execve with an environment made from nothing |
+//!
+//! A layer that does not install fully is a refused call. There is no best effort.
+
+mod files;
+mod folder;
+mod seccomp;
+mod syscalls;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    ffi::{CString, NulError, c_int},
+    fs::File,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
+    rc::Rc,
+};
+
+use nix::unistd::Pid;
+use probity_policy::{EnvironmentValue, NetRaw, Plan, Profile};
+use probity_protocol::{Failure, FailureKind, SandboxFacts};
+use seccompiler::BpfProgram;
+
+use crate::sys;
+pub use crate::sys::spawn::Way;
+pub use folder::PrivateFolder;
+
+/// The Landlock ABI from which signals stay inside the sandbox.
+const ABI_SCOPED_SIGNALS: u32 = 6;
+
+/// Processes of a tool's user, where that user is the broker's own.
+const MAX_PROCESSES: u64 = 128;
+
+/// Makes confined processes.
+pub struct Sandbox {
+    facts: SandboxFacts,
+    /// Below it, a private folder for each run.
+    run_folder: PathBuf,
+    /// The uid runs nothing but this broker and its tools.
+    own_uid: bool,
+    way: Way,
+    null: File,
+    filters: RefCell<HashMap<String, Rc<Vec<BpfProgram>>>>,
+}
+
+/// A tool that was started.
+pub struct Process {
+    /// Its process, which is also its process group and session.
+    pub pid: Pid,
+    /// Readable when it has ended.
+    pub pidfd: OwnedFd,
+    /// What it writes.
+    pub stdout: OwnedFd,
+    /// What it complains.
+    pub stderr: OwnedFd,
+    /// Removed when this is dropped: not before the process is gone.
+    pub folder: PrivateFolder,
+}
+
+/// Why a tool was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The kernel has less Landlock than the policy demands.
+    #[error("Landlock ABI {have} is less than the {need} this policy demands")]
+    LandlockTooOld {
+        /// The kernel's.
+        have: u32,
+        /// The policy's.
+        need: u32,
+    },
+    /// Its Landlock rules.
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    /// Its seccomp filters.
+    #[error(transparent)]
+    Filters(#[from] seccomp::FilterError),
+    /// A step of the child's.
+    #[error(transparent)]
+    Spawn(#[from] sys::spawn::SpawnError),
+    /// Its private folder or its pipes.
+    #[error("{what}: {error}")]
+    Prepare {
+        /// Which.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A text with a NUL, which no policy text has.
+    #[error("an argument holds a NUL")]
+    Nul(#[from] NulError),
+}
+
+impl Sandbox {
+    /// Compiles the filters of every profile in `profiles`, and finds out what the kernel has.
+    ///
+    /// # Errors
+    /// A kernel below `landlock_abi_min`, or a profile that does not compile.
+    pub fn new<'p>(
+        profiles: impl Iterator<Item = &'p Profile>,
+        landlock_abi_min: u32,
+        run_folder: PathBuf,
+        own_uid: bool,
+        way: Way,
+    ) -> Result<Self, SandboxError> {
+        let facts = facts();
+        let abi = facts.landlock_abi;
+        if abi < landlock_abi_min.max(1) {
+            return Err(SandboxError::LandlockTooOld { have: abi, need: landlock_abi_min.max(1) });
+        }
+        let null = File::options().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| SandboxError::Prepare { what: "/dev/null", error })?;
+        let sandbox = Self { facts, run_folder, own_uid, way, null, filters: RefCell::default() };
+        for profile in profiles {
+            sandbox.filters(profile)?;
+        }
+        Ok(sandbox)
+    }
+
+    /// What the kernel and the broker's privileges provide.
+    #[must_use]
+    pub fn facts(&self) -> &SandboxFacts {
+        &self.facts
+    }
+
+    /// Starts what the policy planned, confined.
+    ///
+    /// # Errors
+    /// The first layer that did not install. The tool has not run then.
+    pub fn spawn(&self, plan: Plan) -> Result<Process, SandboxError> {
+        let prepare = |what| move |error| SandboxError::Prepare { what, error };
+        let folder =
+            PrivateFolder::make(&self.run_folder).map_err(prepare("its private folder"))?;
+        let files = files::ruleset(&plan, folder.path(), self.facts.landlock_abi)?;
+        let filters = self.filters(plan.profile())?;
+        let (stdout, child_stdout) = io::pipe().map_err(prepare("a pipe"))?;
+        let (stderr, child_stderr) = io::pipe().map_err(prepare("a pipe"))?;
+
+        let program = CString::new(plan.command().as_os_str().as_bytes())?;
+        let folder_text = CString::new(folder.path().as_os_str().as_bytes())?;
+        let argv = plan.argv().into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
+        let environment = plan.environment().map(|(name, value)| {
+            let mut text = format!("{name}=").into_bytes();
+            text.extend_from_slice(match value {
+                EnvironmentValue::Text(value) => value.as_bytes(),
+                EnvironmentValue::PrivateFolder => folder_text.as_bytes(),
+            });
+            CString::new(text)
+        });
+        let environment = environment.collect::<Result<Vec<_>, _>>()?;
+        let rlimits = self.rlimits(&plan);
+
+        let child = sys::spawn::Child {
+            program: &program,
+            argv: &argv,
+            environment: &environment,
+            folder: &folder_text,
+            stdin: self.null.as_fd(),
+            stdout: child_stdout.as_fd(),
+            stderr: child_stderr.as_fd(),
+            rlimits: &rlimits,
+            net_raw: self.gives_net_raw(plan.net_raw()),
+            ruleset: files.ruleset.as_fd(),
+            proc_rules: &files.proc_rules,
+            filters: &filters,
+        };
+        let spawned = sys::spawn::spawn(&child, self.way)?;
+        Ok(Process {
+            pid: spawned.pid,
+            pidfd: spawned.pidfd,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            folder,
+        })
+    }
+
+    fn gives_net_raw(&self, rule: NetRaw) -> bool {
+        self.facts.net_raw && rule.given(self.facts.ping_sockets)
+    }
+
+    fn rlimits(&self, plan: &Plan) -> Vec<(c_int, u64)> {
+        let limits = plan.limits();
+        let mut out = vec![
+            (resource(libc::RLIMIT_CPU), limits.cpu_seconds),
+            (resource(libc::RLIMIT_AS), limits.memory_bytes),
+            (resource(libc::RLIMIT_NOFILE), limits.open_files),
+            (resource(libc::RLIMIT_FSIZE), limits.file_bytes),
+            (resource(libc::RLIMIT_CORE), 0),
+        ];
+        // It counts every process of the uid: elsewhere it would fail with the user's own.
+        if self.own_uid {
+            out.push((resource(libc::RLIMIT_NPROC), MAX_PROCESSES));
+        }
+        out
+    }
+
+    fn filters(&self, profile: &Profile) -> Result<Rc<Vec<BpfProgram>>, SandboxError> {
+        if let Some(filters) = self.filters.borrow().get(&profile.name) {
+            return Ok(Rc::clone(filters));
+        }
+        let scoped = self.facts.landlock_abi >= ABI_SCOPED_SIGNALS;
+        let filters = Rc::new(seccomp::compile(profile, scoped)?);
+        self.filters.borrow_mut().insert(profile.name.clone(), Rc::clone(&filters));
+        Ok(filters)
+    }
+}
+
+/// glibc numbers resources as unsigned, musl as int.
+#[allow(clippy::cast_possible_wrap)]
+fn resource(number: libc::__rlimit_resource_t) -> c_int {
+    number as c_int
+}
+
+/// What the kernel and this process's privileges provide.
+fn facts() -> SandboxFacts {
+    let net_raw = caps::has_cap(None, caps::CapSet::Permitted, caps::Capability::CAP_NET_RAW);
+    SandboxFacts {
+        landlock_abi: sys::landlock::abi(),
+        net_raw: net_raw.unwrap_or(false),
+        ping_sockets: ping_sockets(),
+    }
+}
+
+/// Whether this process's group may open ICMP echo sockets without a capability.
+fn ping_sockets() -> bool {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
+    let bounds: Vec<u32> = range.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let gid = nix::unistd::getegid().as_raw();
+    matches!(bounds[..], [first, last] if (first..=last).contains(&gid))
+}
+
+impl SandboxError {
+    /// As the client is told.
+    pub(crate) fn failure(&self) -> Failure {
+        let kind = match self {
+            Self::Spawn(e) => match e.error.raw_os_error() {
+                Some(libc::ENOENT) => FailureKind::NotFound,
+                Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
+                    FailureKind::Resources
+                }
+                _ => FailureKind::Sandbox,
+            },
+            Self::Prepare { error, .. }
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOSPC)
+                ) =>
+            {
+                FailureKind::Resources
+            }
+            _ => FailureKind::Sandbox,
+        };
+        let remedy = match kind {
+            FailureKind::NotFound => "Install the tool on the broker's host.",
+            FailureKind::Resources => {
+                "Try again later; if it persists, the broker's host is short of processes, descriptors or memory."
+            }
+            FailureKind::Sandbox | FailureKind::Audit => {
+                "The tool was not run, since a layer of its sandbox did not install. The broker's log has the details for an administrator."
+            }
+        };
+        Failure {
+            kind,
+            message: format!("The tool could not be started: {self}."),
+            remedy: remedy.into(),
+        }
+    }
+}

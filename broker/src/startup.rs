@@ -1,0 +1,322 @@
+//! From a command line to a broker that serves, in an order that matters: descriptors and
+//! environment are cleaned before anything is read, the policy is read before a privilege is kept
+//! for it, and every privilege but one is gone before the first connection.
+
+use std::{
+    cell::RefCell,
+    fs::{self, DirBuilder},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+            net::UnixListener,
+        },
+    },
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Instant,
+};
+
+use nix::{
+    sys::stat::{Mode, umask},
+    unistd::{Gid, Uid, chown, setegid},
+};
+use probity_policy::{Accounts, Defects, LoadError, Origin, Policy, load, validate};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::unix::pipe,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::LocalSet,
+};
+
+use crate::{
+    admission::Admission,
+    audit::{AuditError, AuditLog},
+    broker::Broker,
+    cli::Options,
+    privileges::{Account, PrivilegeError, drop_to},
+    runs::Runs,
+    sandbox::{Sandbox, SandboxError, Way},
+    sys,
+};
+
+/// Where an administrator's policy is.
+const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
+
+/// Who the broker is, where it starts as root and nobody says otherwise.
+const SYSTEM_USER: &str = "probity-broker";
+
+/// Who may connect, where nobody says otherwise.
+const SYSTEM_GROUP: &str = "probity";
+
+/// The first descriptor that systemd passes.
+const ACTIVATION_FD: i32 = 3;
+
+/// Why the broker does not start. Its message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The policy's files.
+    #[error("the policy cannot be read: {0}")]
+    Load(#[from] LoadError),
+    /// What is in them.
+    #[error("the policy has defects, so nothing will run by it:\n{0}")]
+    Defects(#[from] Defects),
+    /// Privileges.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    /// The sandbox.
+    #[error("the sandbox cannot be had: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// No socket to listen on.
+    #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
+    NoSocket,
+    /// Anything else.
+    #[error("{what}: {error}")]
+    System {
+        /// Which.
+        what: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
+    let what = what.into();
+    move |error| StartError::System { what, error }
+}
+
+/// Starts, serves, and returns when told to stop.
+pub(crate) fn start(options: Options) -> Result<(), StartError> {
+    let descriptors = Descriptors::take(&options)?;
+    let starter = Uid::current().as_raw();
+    let as_root = Uid::effective().is_root();
+    let lent = sys::process::gained_privileges_at_exec();
+
+    let passwd = read_text("/etc/passwd")?;
+    let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
+    let origin = origin(&options, starter, lent);
+    let policy = read_policy(&origin, &accounts)?;
+    let account = as_root.then(|| account(&options, &passwd)).transpose()?;
+
+    let audit = AuditLog::open(options.audit.as_deref().unwrap_or(policy.audit_path()))?;
+    let run_folder = make_run_folder(&options, account)?;
+    let listener = match descriptors.listener {
+        Some(passed) => UnixListener::from(passed),
+        None => bind(&options, &accounts, account)?,
+    };
+    drop_to(account, is_trusted(&origin)?)?;
+
+    let profiles = policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
+    let own_uid = !options.embedded;
+    let sandbox =
+        Sandbox::new(profiles, policy.landlock_abi_min(), run_folder, own_uid, Way::Vfork)?;
+    let (stop, stopping) = watch::channel(false);
+    let broker = Broker {
+        sandbox,
+        audit: RefCell::new(audit),
+        admission: Admission::default(),
+        runs: Runs::default(),
+        // Nor is a lent privilege for whoever happens to start the program.
+        owner: (options.embedded && !lent).then_some(starter),
+        started: Instant::now(),
+        stop: stopping,
+        policy,
+        accounts,
+    };
+    serve(broker, listener, descriptors.lifetime, stop)
+}
+
+/// What the parent passed on purpose.
+struct Descriptors {
+    listener: Option<OwnedFd>,
+    lifetime: Option<OwnedFd>,
+}
+
+impl Descriptors {
+    /// Takes what was announced, and closes everything else.
+    fn take(options: &Options) -> Result<Self, StartError> {
+        let listen = options.listen_fd.or_else(activation);
+        let expected: Vec<i32> = listen.into_iter().chain(options.lifetime_fd).collect();
+        sys::descriptors::close_all_but(&expected).map_err(system("closing descriptors"))?;
+        let take = |number: Option<i32>, what: &str| match number {
+            None => Ok(None),
+            Some(number) => {
+                sys::descriptors::take(number).map(Some).map_err(system(format!("{what} {number}")))
+            }
+        };
+        Ok(Self {
+            listener: take(listen, "the socket passed as descriptor")?,
+            lifetime: take(options.lifetime_fd, "the pipe passed as descriptor")?,
+        })
+    }
+}
+
+/// systemd's socket activation: one socket, for this very process.
+fn activation() -> Option<i32> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let meant = number("LISTEN_PID") == Some(std::process::id());
+    (meant && number("LISTEN_FDS") == Some(1)).then_some(ACTIVATION_FD)
+}
+
+/// Which policy is decided by. Privileges that came with the program's file are lent to the
+/// administrator's policy and to no other.
+fn origin(options: &Options, starter: u32, lent: bool) -> Origin {
+    match &options.policy {
+        _ if lent => {
+            if options.policy.is_some() || options.embedded {
+                eprintln!(
+                    "probity-broker: it gained privileges when it was executed, so it decides by {SYSTEM_POLICY} alone"
+                );
+            }
+            Origin::Root(SYSTEM_POLICY.into())
+        }
+        Some(path) => Origin::User(path.clone(), starter),
+        None if options.embedded => Origin::Shipped,
+        None => Origin::Root(SYSTEM_POLICY.into()),
+    }
+}
+
+fn read_policy(origin: &Origin, accounts: &Accounts) -> Result<Policy, StartError> {
+    let policy = validate(&load(origin)?, accounts)?;
+    for warning in policy.warnings() {
+        // In embedded mode the shipped groups are rarely there, and nobody minds.
+        if *origin != Origin::Shipped {
+            eprintln!("probity-broker: {}: {}", warning.place, warning.message);
+        }
+    }
+    for tool in policy.excluded() {
+        eprintln!("probity-broker: {}: {} is left out: {}", tool.file, tool.name, tool.reason);
+    }
+    Ok(policy)
+}
+
+/// Whether a privilege may be kept for this policy: only root's own, or the compiled-in one.
+fn is_trusted(origin: &Origin) -> Result<bool, StartError> {
+    match origin {
+        Origin::Shipped | Origin::Root(_) => Ok(true),
+        Origin::User(path, _) => {
+            let metadata = fs::metadata(path).map_err(system(path.display().to_string()))?;
+            Ok(metadata.uid() == 0)
+        }
+    }
+}
+
+/// Who to become. In embedded mode root may not have made a user for it.
+fn account(options: &Options, passwd: &str) -> Result<Account, StartError> {
+    let account = match &options.user {
+        Some(name) => Account::find(name, passwd),
+        None => Account::find(SYSTEM_USER, passwd).or_else(|error| {
+            if options.embedded { Account::find("nobody", passwd) } else { Err(error) }
+        }),
+    };
+    Ok(account?)
+}
+
+fn make_run_folder(options: &Options, account: Option<Account>) -> Result<PathBuf, StartError> {
+    let folder = options.run_dir.clone().unwrap_or_else(|| {
+        let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+        runtime.unwrap_or_else(|| "/run/probity-broker".into()).join("runs")
+    });
+    let fail = |error| StartError::System { what: folder.display().to_string(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(fail)?;
+    if let Some(Account { uid, gid }) = account {
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        chown(&folder, owner.0, owner.1).map_err(|e| fail(e.into()))?;
+    }
+    Ok(folder)
+}
+
+/// Makes the socket. It has its mode and group from the start: there is no moment at which somebody
+/// else could connect.
+fn bind(
+    options: &Options,
+    accounts: &Accounts,
+    account: Option<Account>,
+) -> Result<UnixListener, StartError> {
+    let path = options.socket.as_deref().ok_or(StartError::NoSocket)?;
+    remove_stale(path)?;
+    let group = match &options.group {
+        Some(name) => Some(accounts.group(name).ok_or_else(|| StartError::System {
+            what: format!("--group {name}"),
+            error: io::Error::new(io::ErrorKind::NotFound, "there is no such group"),
+        })?),
+        None => accounts.group(SYSTEM_GROUP),
+    };
+    let own_group = nix::unistd::getegid();
+    let changes_group = account.is_some() && group.is_some();
+    if let Some(group) = group.filter(|_| changes_group) {
+        setegid(Gid::from_raw(group)).map_err(|e| system("the socket's group")(e.into()))?;
+    }
+    let before = umask(Mode::from_bits_truncate(0o117));
+    let bound = UnixListener::bind(path);
+    umask(before);
+    if changes_group {
+        setegid(own_group).map_err(|e| system("the broker's group")(e.into()))?;
+    }
+    bound.map_err(system(path.display().to_string()))
+}
+
+/// A socket that nobody listens on any more is in the way; anything else is not ours to remove.
+fn remove_stale(path: &Path) -> Result<(), StartError> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket());
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(|e| refused(&e)) {
+        fs::remove_file(path).map_err(system(path.display().to_string()))?;
+    }
+    Ok(())
+}
+
+fn read_text(path: &str) -> Result<String, StartError> {
+    let bytes = fs::read(path).map_err(system(path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// One thread, and none for blocking work.
+fn serve(
+    broker: Broker,
+    listener: UnixListener,
+    lifetime: Option<OwnedFd>,
+    stop: watch::Sender<bool>,
+) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(system("the event loop"))?;
+    LocalSet::new().block_on(&runtime, async {
+        listener.set_nonblocking(true).map_err(system("the socket"))?;
+        let listener =
+            tokio::net::UnixListener::from_std(listener).map_err(system("the socket"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+        let lifetime = lifetime.map(pipe::Receiver::from_owned_fd).transpose();
+        let lifetime = lifetime.map_err(system("the lifetime pipe"))?;
+        tokio::task::spawn_local(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = ended(lifetime) => {}
+            }
+            // Nobody listens any more only when serving is over already.
+            let _ = stop.send(true);
+        });
+        Rc::new(broker).serve(listener).await;
+        Ok(())
+    })
+}
+
+/// Waits for the end of the pipe that the frontend holds the other end of.
+async fn ended(lifetime: Option<pipe::Receiver>) {
+    match lifetime {
+        None => std::future::pending().await,
+        Some(mut pipe) => {
+            let mut byte = [0; 1];
+            while matches!(pipe.read(&mut byte).await, Ok(read) if read > 0) {}
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A child's end, and what this process is.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use nix::unistd::Pid;
+use probity_protocol::ExitStatus;
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// A child that was reaped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    pub status: ExitStatus,
+    /// User and system time together.
+    pub cpu: Duration,
+    pub max_rss_bytes: u64,
+}
+
+/// Reaps a child if it has ended.
+///
+/// # Errors
+/// Those of `wait4(2)`.
+pub(crate) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
+    let mut status = 0;
+    // SAFETY: all-zero bytes are a valid rusage: it holds integers only.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live, writable values of the types the call fills in.
+    let reaped =
+        unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::WNOHANG, &raw mut usage) };
+    if super::check(reaped)? == 0 {
+        return Ok(None);
+    }
+    let status = if libc::WIFSIGNALED(status) {
+        ExitStatus::Signal(libc::WTERMSIG(status))
+    } else {
+        ExitStatus::Code(libc::WEXITSTATUS(status))
+    };
+    let time = |t: libc::timeval| {
+        let [seconds, micros] = [t.tv_sec, t.tv_usec].map(|n| u64::try_from(n).unwrap_or(0));
+        Duration::from_secs(seconds) + Duration::from_micros(micros)
+    };
+    Ok(Some(Reaped {
+        status,
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+        max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    }))
+}
+
+/// Whether this process gained privileges when it was executed: by set-user-id, or by
+/// capabilities of its file.
+pub(crate) fn gained_privileges_at_exec() -> bool {
+    // SAFETY: reads a value that the kernel put on the stack at exec; no pointer is involved.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Makes a pidfd readable to the event loop: it is when its process has ended.
+///
+/// # Errors
+/// Those of `epoll_ctl(2)`.
+pub(crate) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd answers the same open descriptor for as long as it lives, and the AsyncFd
+    // owns it: it is deregistered before it is closed.
+    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
+}

@@ -1,0 +1,220 @@
+//! A broker started as an administrator would start it: by root, with files of root's, to become
+//! another user who holds `CAP_NET_RAW` and nothing else.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{lab::Namespace, procs::wait_until};
+
+/// Who the broker becomes. No account of that number needs to exist.
+pub const BROKER_UID: u32 = 64000;
+
+/// The group that may connect.
+pub const CLIENT_GID: u32 = 64010;
+
+/// A user who is granted the standard tier.
+pub const USER_UID: u32 = 64001;
+
+/// A user who is granted the intrusive tier too.
+pub const ADMIN_UID: u32 = 64002;
+
+/// The files of a policy, in a folder of their own.
+pub struct PolicyFolder {
+    folder: tempfile::TempDir,
+}
+
+impl PolicyFolder {
+    /// The shipped policy and tools, with `more` after the end of `policy.toml`.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn shipped(more: &str) -> io::Result<Self> {
+        let defaults = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/defaults");
+        let this = Self { folder: tempfile::tempdir()? };
+        // Others may pass through and read, and only root may write.
+        fs::set_permissions(this.folder.path(), fs::Permissions::from_mode(0o755))?;
+        let policy = fs::read_to_string(defaults.join("policy.toml"))?;
+        this.write("policy.toml", &format!("{policy}\n{more}"))?;
+        fs::create_dir(this.path("tools.d"))?;
+        for entry in fs::read_dir(defaults.join("tools.d"))? {
+            let entry = entry?;
+            let name = format!("tools.d/{}", entry.file_name().to_string_lossy());
+            this.write(&name, &fs::read_to_string(entry.path())?)?;
+        }
+        Ok(this)
+    }
+
+    /// The shipped policy with grants for the users of this module and for root, whose tests speak
+    /// to the socket themselves.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn with_grants(more: &str) -> io::Result<Self> {
+        let grants = format!(
+            "[[grant]]\nuser = 0\ntools = [\"*\"]\n\
+             [[grant]]\nuser = {USER_UID}\ntools = [\"*\"]\n\
+             [[grant]]\nuser = {ADMIN_UID}\ntools = [\"*\"]\nintrusive = true\n{more}"
+        );
+        Self::shipped(&grants)
+    }
+
+    /// Where a file of it is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file of it, readable by all and writable by its owner.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        fs::write(self.path(name), text)?;
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o644))
+    }
+
+    /// Replaces a text in a file of it.
+    ///
+    /// # Errors
+    /// Those of the file system, and a text that is not there.
+    pub fn replace(&self, name: &str, from: &str, to: &str) -> io::Result<()> {
+        let text = fs::read_to_string(self.path(name))?;
+        if !text.contains(from) {
+            return Err(io::Error::other(format!("{name} has no {from:?}")));
+        }
+        self.write(name, &text.replace(from, to))
+    }
+}
+
+/// A running broker, ended when this is dropped.
+pub struct Broker {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Broker {
+    /// Starts a broker by a policy, inside a namespace or in the machine's own, and waits until it
+    /// can be connected to. `program` is the path of `probity-broker`.
+    ///
+    /// # Errors
+    /// What it said if it ended instead.
+    pub fn start(
+        program: &Path,
+        policy: &PolicyFolder,
+        namespace: Option<&Namespace>,
+    ) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+        let mut command = match namespace {
+            Some(namespace) => namespace.command(program),
+            None => Command::new(program),
+        };
+        let socket = folder.path().join("broker.sock");
+        command
+            .args(["--user", &BROKER_UID.to_string(), "--group", &CLIENT_GID.to_string()])
+            .arg("--socket")
+            .arg(&socket)
+            .arg("--policy")
+            .arg(policy.path("policy.toml"))
+            .arg("--audit")
+            .arg(folder.path().join("audit.jsonl"))
+            .arg("--run-dir")
+            .arg(folder.path().join("runs"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut broker = Self { child: command.spawn()?, folder };
+        let mut ended = None;
+        let up = wait_until(Duration::from_secs(10), || {
+            ended = broker.child.try_wait().ok().flatten();
+            ended.is_some() || std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+        if up && ended.is_none() {
+            return Ok(broker);
+        }
+        Err(io::Error::other(format!("the broker did not start: {}", broker.complaints())))
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("broker.sock")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The folder of the runs' private folders.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.folder.path().join("runs")
+    }
+
+    /// The lines of its audit log.
+    ///
+    /// # Errors
+    /// Those of the file system, and a line that is no JSON.
+    pub fn audit(&self) -> io::Result<Vec<serde_json::Value>> {
+        let text = fs::read_to_string(self.folder.path().join("audit.jsonl"))?;
+        text.lines().map(|line| serde_json::from_str(line).map_err(io::Error::other)).collect()
+    }
+
+    /// Asks it to stop, and waits for its exit code.
+    ///
+    /// # Errors
+    /// Those of `wait(2)`.
+    pub fn stop(&mut self) -> io::Result<Option<i32>> {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        Ok(self.child.wait()?.code())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        // It may have ended already.
+        let _ = nix::sys::signal::kill(pid, signal);
+    }
+
+    fn complaints(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.signal(nix::sys::signal::Signal::SIGTERM);
+            let child = &mut self.child;
+            if !wait_until(Duration::from_secs(8), || matches!(child.try_wait(), Ok(Some(_)))) {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+/// A program of this workspace, built beside the test that asks for it.
+///
+/// # Panics
+/// If it was not built: `make test` builds the workspace first.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("the path of this program");
+    let built = this.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
+    built.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace"))
+}

@@ -1,0 +1,12 @@
+//! What the suites stand on: a lab of network namespaces, a broker started as an administrator
+//! would start it, and peers that speak its protocol.
+//!
+//! The suites are in `tests/`, one file for each promise; this library holds no assertion.
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod lab;
+pub mod mcp;
+pub mod needs;
+pub mod peer;
+pub mod procs;

@@ -1,0 +1,71 @@
+//! What a test needs of the machine, asked before it starts.
+//!
+//! A test that needs root or a tool cannot run everywhere, but one that is skipped in silence is
+//! worse than none: it reads as a pass. So a skip prints its reason, and where `CI` is set there
+//! are no skips: the missing need is a failure. Nothing here ever acquires what is missing.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::procs::ProcStatus;
+
+/// Whether the test runs as root (effective user id 0), which namespaces need.
+///
+/// Without root it says on stderr that the test is skipped and returns false; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn root() -> bool {
+    let is_root = ProcStatus::read(std::process::id()).is_ok_and(|status| status.uid == 0);
+    met(is_root, "root (effective user id 0), to make network namespaces")
+}
+
+/// Whether `path` is a program file, such as `/usr/bin/nmap`. It is looked at, never run.
+///
+/// Without it, says so on stderr and returns false; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn tool(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    met(is_program(path), &format!("the program {}", path.display()))
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+fn met(is_met: bool, need: &str) -> bool {
+    if is_met {
+        return true;
+    }
+    let reason = skip_reason(need);
+    // An empty value counts as unset, so that `CI= cargo test` switches it off.
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    assert!(!in_ci, "{reason}; CI has no skips");
+    eprintln!("{reason}");
+    false
+}
+
+fn skip_reason(need: &str) -> String {
+    format!("skipped: needs {need}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_names_the_need() {
+        assert_eq!(skip_reason("root"), "skipped: needs root");
+    }
+
+    #[test]
+    fn a_program_is_found_and_a_plain_file_is_none() {
+        assert!(is_program(Path::new("/bin/sh")));
+        assert!(!is_program(Path::new("/etc/passwd")));
+        assert!(!is_program(Path::new("/bin")));
+        assert!(!is_program(Path::new("/nonexistent/nmap")));
+    }
+}
