@@ -125,7 +125,16 @@ impl ValueKind {
                 format!("one or several of {}, joined by commas", words.join(", "))
             }
             Self::Rendered(words) => {
-                format!("one of {}", words.keys().cloned().collect::<Vec<_>>().join(", "))
+                let of = |tier| {
+                    let words = words.iter().filter(|(_, word)| word.tier == tier);
+                    words.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+                };
+                match (of(Tier::Standard), of(Tier::Intrusive)) {
+                    (standard, intrusive) if intrusive.is_empty() => format!("one of {standard}"),
+                    (standard, intrusive) => {
+                        format!("one of {standard} (intrusive tier: {intrusive})")
+                    }
+                }
             }
             Self::Text { class, max_length } => {
                 format!("at most {max_length} characters of {}", class.name())

@@ -1,0 +1,288 @@
+//! The frontend's side of the broker's socket: one connection for each request.
+//!
+//! It relays questions and answers and decides nothing. Dropping the future of a run closes its
+//! connection, and that is how a run is cancelled: the broker ends whatever it started for it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use probity_protocol::{
+    Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
+    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Verdict,
+    Welcome, decode, encode,
+};
+use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
+use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
+
+/// How long the broker may take to answer what needs no run. It decides in microseconds; this is
+/// for a machine that is badly overloaded.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How much longer than its time limit a run may stay unfinished before the broker counts as lost.
+const END_GRACE: Duration = Duration::from_secs(30);
+
+/// A broker, by its address.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    socket: PathBuf,
+    embedded: bool,
+}
+
+/// How a request to run ended, where the broker answered to the end.
+#[derive(Debug)]
+#[must_use]
+pub enum RunOutcome {
+    /// The policy refused it.
+    Denied(Denial),
+    /// Approved, but there is no room now.
+    Busy(Busy),
+    /// Approved, but it could not be started.
+    Failed(Failure),
+    /// It ran, and is over.
+    Finished(Box<(Output, Exited)>),
+}
+
+/// What a run has given so far.
+#[derive(Debug)]
+pub struct Output {
+    /// How it was started.
+    pub started: Started,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// Nobody listens at the socket.
+    #[error("no broker answers at {}: {source}", socket.display())]
+    Unreachable {
+        /// The address tried.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// It was this process's own broker.
+        embedded: bool,
+    },
+    /// The socket is there, and this user may not open it.
+    #[error("no permission to use the broker at {}", socket.display())]
+    NotPermitted {
+        /// The address tried.
+        socket: PathBuf,
+    },
+    /// The broker refused the connection itself.
+    #[error("the broker refused the connection: {0}")]
+    Refused(Refusal),
+    /// What came back is not the protocol.
+    #[error("the broker's answer cannot be read: {0}")]
+    Frame(#[from] FrameError),
+    /// A valid message at the wrong place.
+    #[error("the broker answered with something else than {0}")]
+    Unexpected(&'static str),
+    /// The request is larger than the protocol carries.
+    #[error("the request is too large")]
+    RequestTooLarge,
+    /// The connection failed or closed before an answer.
+    #[error("the broker closed the connection without an answer")]
+    NoAnswer,
+    /// The broker keeps the connection open and says nothing.
+    #[error("the broker did not answer in time")]
+    Stalled,
+    /// The connection ended while the tool was running. What it had written is kept.
+    #[error("the broker was lost while the tool was running")]
+    Lost(Box<Output>),
+}
+
+impl BrokerError {
+    /// What the person at this machine can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreachable { embedded: true, .. } => {
+                "This process's own broker has ended; its reasons are on standard error. Start \
+                 probity again."
+            }
+            Self::Unreachable { .. } => {
+                "Start the installed broker with `systemctl start probity-broker.socket`, or add \
+                 `--embedded` to run with a private one."
+            }
+            Self::NotPermitted { .. } => {
+                "Join the group probity: `sudo usermod -aG probity $USER`, then log in again."
+            }
+            Self::Refused(_) | Self::Stalled => "Try again in a moment.",
+            Self::Frame(_) | Self::Unexpected(_) | Self::RequestTooLarge => {
+                "Install the same version of probity and probity-broker, and restart both."
+            }
+            Self::NoAnswer | Self::Lost(_) => {
+                "Look at the broker's log with `journalctl -u probity-broker`, then try again."
+            }
+        }
+    }
+}
+
+impl Broker {
+    /// The broker that listens at `socket`; `embedded` where it is this process's own.
+    #[must_use]
+    pub fn at(socket: &Path, embedded: bool) -> Self {
+        Self { socket: socket.to_owned(), embedded }
+    }
+
+    /// What this process's user is granted, and who says so.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`.
+    pub async fn catalog(&self) -> Result<(Welcome, Catalog), BrokerError> {
+        let mut connection = self.ask(&Request::Catalog { watch: false }).await?;
+        match connection.answer().await? {
+            Reply::Catalog(catalog) => Ok((connection.welcome, catalog)),
+            _ => Err(BrokerError::Unexpected("a catalog")),
+        }
+    }
+
+    /// What would happen to a call.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`.
+    pub async fn check(&self, call: Call) -> Result<Verdict, BrokerError> {
+        let mut connection = self.ask(&Request::Check(call)).await?;
+        match connection.answer().await? {
+            Reply::Verdict(verdict) => Ok(verdict),
+            _ => Err(BrokerError::Unexpected("a verdict")),
+        }
+    }
+
+    /// Runs a call to its end, handing each piece of output to `on_output` as it comes.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`].
+    pub async fn run(
+        &self,
+        call: Call,
+        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> Result<RunOutcome, BrokerError> {
+        let mut connection = self.ask(&Request::Run(call)).await?;
+        let started = match connection.answer().await? {
+            Reply::Started(started) => started,
+            Reply::Denied(denial) => return Ok(RunOutcome::Denied(denial)),
+            Reply::Busy(busy) => return Ok(RunOutcome::Busy(busy)),
+            Reply::Failed(failure) => return Ok(RunOutcome::Failed(failure)),
+            _ => return Err(BrokerError::Unexpected("the start of a run")),
+        };
+        let limit = started.plan.timeout.saturating_add(END_GRACE);
+        let mut output = Output { started, stdout: Vec::new(), stderr: Vec::new() };
+        match timeout(limit, follow(&mut connection, &mut output, on_output)).await {
+            Ok(Some(exited)) => Ok(RunOutcome::Finished(Box::new((output, exited)))),
+            Ok(None) | Err(_) => Err(BrokerError::Lost(Box::new(output))),
+        }
+    }
+
+    /// Connects, says hello and asks in one write, and waits for the welcome.
+    async fn ask(&self, request: &Request) -> Result<Connection, BrokerError> {
+        let mut frames = BytesMut::new();
+        let mut codec = framing(MAX_REQUEST_FRAME);
+        for body in [encode(&Hello::default()), encode(request)] {
+            codec
+                .encode(Bytes::from(body), &mut frames)
+                .map_err(|_| BrokerError::RequestTooLarge)?;
+        }
+        let connected = timeout(ANSWER_DEADLINE, UnixStream::connect(&self.socket)).await;
+        let mut stream = connected
+            .map_err(|_| BrokerError::Stalled)?
+            .map_err(|source| self.cannot_connect(source))?;
+        // A broker that refuses at once may close before it has read everything. Its reason then
+        // still waits to be read, so a failed write is no reason to stop.
+        let _ = timeout(ANSWER_DEADLINE, stream.write_all(&frames)).await;
+        Connection::open(stream).await
+    }
+
+    fn cannot_connect(&self, source: io::Error) -> BrokerError {
+        let socket = self.socket.clone();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => BrokerError::NotPermitted { socket },
+            _ => BrokerError::Unreachable { socket, source, embedded: self.embedded },
+        }
+    }
+}
+
+/// An open connection that has been welcomed.
+struct Connection {
+    welcome: Welcome,
+    frames: FramedRead<UnixStream, LengthDelimitedCodec>,
+}
+
+impl Connection {
+    async fn open(stream: UnixStream) -> Result<Self, BrokerError> {
+        let mut frames = FramedRead::new(stream, framing(MAX_REPLY_FRAME));
+        match within_deadline(&mut frames).await? {
+            Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
+                Ok(Self { welcome, frames })
+            }
+            Reply::Welcome(welcome) => Err(FrameError::Version(welcome.protocol).into()),
+            _ => Err(BrokerError::Unexpected("a welcome")),
+        }
+    }
+
+    async fn answer(&mut self) -> Result<Reply, BrokerError> {
+        within_deadline(&mut self.frames).await
+    }
+}
+
+/// Takes output until the run's end; `None` where the connection ends first or stops making sense.
+async fn follow(
+    connection: &mut Connection,
+    output: &mut Output,
+    on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+) -> Option<Exited> {
+    loop {
+        match next(&mut connection.frames).await.ok()? {
+            Reply::Output { stream, bytes } => {
+                let plan = &output.started.plan;
+                let (kept, limit) = match stream {
+                    Stream::Stdout => (&mut output.stdout, plan.stdout_bytes),
+                    Stream::Stderr => (&mut output.stderr, plan.stderr_bytes),
+                };
+                // The broker has cut it already; this only keeps a faulty one from filling memory.
+                let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(kept.len());
+                let bytes = &bytes[..bytes.len().min(room)];
+                kept.extend_from_slice(bytes);
+                on_output(stream, bytes);
+            }
+            Reply::Exited(exited) => return Some(exited),
+            _ => return None,
+        }
+    }
+}
+
+async fn within_deadline(
+    frames: &mut FramedRead<UnixStream, LengthDelimitedCodec>,
+) -> Result<Reply, BrokerError> {
+    timeout(ANSWER_DEADLINE, next(frames)).await.unwrap_or(Err(BrokerError::Stalled))
+}
+
+/// The next message, refusals being errors wherever they come.
+async fn next(
+    frames: &mut FramedRead<UnixStream, LengthDelimitedCodec>,
+) -> Result<Reply, BrokerError> {
+    match frames.next().await {
+        Some(Ok(body)) => match decode(&body)? {
+            Reply::Refused(refusal) => Err(BrokerError::Refused(refusal)),
+            reply => Ok(reply),
+        },
+        // Larger than any message: not a broker.
+        Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(BrokerError::Frame(FrameError::Malformed))
+        }
+        Some(Err(_)) | None => Err(BrokerError::NoAnswer),
+    }
+}
+
+fn framing(largest: usize) -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(largest).new_codec()
+}

@@ -1,0 +1,178 @@
+//! What can be written on the command line. It reads words into types and does nothing with them.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Where an installed broker listens.
+pub const DEFAULT_SOCKET: &str = "/run/probity/broker.sock";
+
+const AFTER_HELP: &str = "\
+Examples:
+  probity tools                              what may be run here, and at what
+  probity call ping 192.168.1.1              is the router there?
+  probity call ping 192.168.1.1 -- -c 5      with the tool's own flags
+  probity call nmap 192.168.1.0/28 --preset quick
+  probity call nmap 192.168.1.0/28 --dry-run what would run, without running it
+  probity tools --embedded                   without an installed broker: no root needed
+
+For an assistant (Claude Desktop and others), as a stdio MCP server:
+  { \"mcpServers\": { \"probity\": { \"command\": \"probity\", \"args\": [\"stdio\", \"--embedded\"] } } }
+
+Exit status: 0 the tool succeeded, 1 it failed or could not run, 2 wrong usage, 3 denied by policy,
+4 no broker.";
+
+/// Network diagnostics that stay inside a policy.
+#[derive(Debug, Parser)]
+#[command(name = "probity", version, about, after_help = AFTER_HELP)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP over standard input and output.
+    #[command(after_help = "\
+Examples:
+  probity stdio                              with the installed broker
+  probity stdio --embedded                   with its own broker and the built-in policy
+  probity stdio --embedded --policy my.toml  with its own broker and your policy")]
+    Stdio(StdioArgs),
+    /// List the tools you are granted.
+    #[command(after_help = "\
+Examples:
+  probity tools
+  probity tools --json | jq -r '.tools[].name'")]
+    Tools(ToolsArgs),
+    /// Run one tool.
+    #[command(after_help = "\
+Examples:
+  probity call ping 192.168.1.1
+  probity call ping 192.168.1.1 --timeout 5 -- -c 5 -i 0.5
+  probity call traceroute 10.0.0.1 --json
+  probity call nmap 192.168.1.0/28 --preset quick --dry-run")]
+    Call(CallArgs),
+}
+
+/// Which broker to ask.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Broker")]
+pub struct BrokerArgs {
+    /// Start a private broker for this process, with no privilege
+    #[arg(long)]
+    pub embedded: bool,
+
+    /// Policy file of the embedded broker; the built-in policy otherwise
+    #[arg(long, value_name = "FILE", requires = "embedded")]
+    pub policy: Option<PathBuf>,
+
+    /// Socket of the installed broker
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBITY_SOCKET",
+        default_value = DEFAULT_SOCKET,
+        hide_env_values = true
+    )]
+    pub socket: PathBuf,
+}
+
+/// `probity stdio`
+#[derive(Debug, Args)]
+pub struct StdioArgs {
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity tools`
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// Print the catalog as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity call`
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// Name of the tool, as `probity tools` lists it
+    pub tool: String,
+
+    /// Address, network in CIDR form, or host name
+    pub target: String,
+
+    /// A named set of options
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+
+    /// Most time the run may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub timeout: Option<Duration>,
+
+    /// Show the policy's verdict and the exact command, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the whole result as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
+    /// Flags of the tool itself, as far as the policy has them
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("give a number of seconds above 0, such as 5 or 0.5");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_policy_without_an_embedded_broker_is_wrong_usage() {
+        assert!(Cli::try_parse_from(["probity", "tools", "--policy", "p.toml"]).is_err());
+        assert!(Cli::try_parse_from(["probity", "tools", "--embedded", "--policy", "p"]).is_ok());
+    }
+
+    #[test]
+    fn a_timeout_is_a_number_above_zero() {
+        for bad in ["0", "-1", "nan", "inf", "5s", ""] {
+            let line = ["probity", "call", "ping", "10.0.0.1", "--timeout", bad];
+            assert!(Cli::try_parse_from(line).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn flags_of_the_tool_stand_after_the_dashes() {
+        let line = ["probity", "call", "ping", "10.0.0.1", "--", "-c", "5", "--dry-run"];
+        let Command::Call(call) = Cli::try_parse_from(line).unwrap().command else { panic!() };
+        assert_eq!(call.args, ["-c", "5", "--dry-run"]);
+        assert!(!call.dry_run);
+    }
+}

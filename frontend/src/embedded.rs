@@ -1,0 +1,208 @@
+//! A private broker for this one process: no root, no systemd.
+//!
+//! The listener is bound here, in a directory that only this user can enter, before the broker
+//! starts: the broker takes it over as it would from systemd. The broker lives as long as the write
+//! end of a pipe that this process holds, so it ends however this process ends. Nothing here gives
+//! it a privilege.
+
+use std::{
+    env, fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{DirBuilderExt, PermissionsExt},
+            net::UnixListener,
+            process::CommandExt,
+        },
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use command_fds::{CommandFdExt, FdMapping};
+use tempfile::TempDir;
+
+/// The program started.
+const PROGRAM: &str = "probity-broker";
+
+/// Names another file for it.
+const PROGRAM_VARIABLE: &str = "PROBITY_BROKER";
+
+/// Descriptors as the broker finds them; 3 is where systemd would put the listener.
+const LISTEN_FD: i32 = 3;
+const LIFETIME_FD: i32 = 4;
+
+/// How long a broker may take to end its runs and its audit log before its directory goes.
+const END_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A running private broker. Dropping it ends it.
+#[derive(Debug)]
+pub struct EmbeddedBroker {
+    child: Child,
+    /// Closed to end the broker; `Option` so that dropping can do so first.
+    lifetime: Option<io::PipeWriter>,
+    directory: TempDir,
+}
+
+/// Why there is no private broker.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The program is nowhere to be found.
+    #[error(
+        "the program probity-broker is not installed: it is neither beside {} nor on PATH. \
+         Install it, or name it with the variable PROBITY_BROKER",
+        beside.display()
+    )]
+    NotFound {
+        /// This program's own file.
+        beside: PathBuf,
+    },
+    /// The variable names something else.
+    #[error("PROBITY_BROKER names {}, which is no file", .0.display())]
+    NoSuchFile(PathBuf),
+    /// There is no place for the audit log.
+    #[error("no place for the audit log: set HOME or XDG_STATE_HOME")]
+    NoStateDirectory,
+    /// A directory, socket or pipe could not be made.
+    #[error("cannot prepare {what}: {source}")]
+    Prepare {
+        /// What was being made.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program is there, and does not start.
+    #[error("cannot start {}: {source}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It started, and ended before it answered.
+    #[error("the embedded broker ended at once ({0}); its reasons are above")]
+    Ended(ExitStatus),
+}
+
+impl EmbeddedBroker {
+    /// Starts a broker with the policy in `policy`, or else with its built-in one.
+    ///
+    /// # Errors
+    /// [`EmbeddedError`]. A defect in the policy shows only later, as the broker's end.
+    pub fn start(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
+        let program = find_program()?;
+        let directory = private_directory()?;
+        let runs = directory.path().join("runs");
+        make_directory(&runs)?;
+        let socket = directory.path().join("broker.sock");
+        let listener = UnixListener::bind(&socket).map_err(preparing("the broker's socket"))?;
+        let (watched, lifetime) = io::pipe().map_err(preparing("a pipe"))?;
+
+        let mut command = Command::new(&program);
+        command.arg("--embedded");
+        command.args(["--listen-fd", "3", "--lifetime-fd", "4"]);
+        command.arg("--run-dir").arg(&runs);
+        command.arg("--audit").arg(audit_file()?);
+        if let Some(policy) = policy {
+            command.arg("--policy").arg(policy);
+        }
+        // Its complaints go where this process's go. It is in a process group of its own, so that
+        // Ctrl-C is for this process to answer.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        let mappings = vec![
+            FdMapping { parent_fd: OwnedFd::from(listener), child_fd: LISTEN_FD },
+            FdMapping { parent_fd: OwnedFd::from(watched), child_fd: LIFETIME_FD },
+        ];
+        let mapped = command.fd_mappings(mappings).map_err(io::Error::other);
+        mapped.map_err(preparing("the broker's descriptors"))?;
+        let child = command.spawn().map_err(|source| EmbeddedError::Spawn { program, source })?;
+        // `command` goes here, and with it this process's copies of the listener and of the pipe's
+        // read end: a broker that ends is then seen at once, as a refused connection.
+        Ok(Self { child, lifetime: Some(lifetime), directory })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("broker.sock")
+    }
+
+    /// The error to show where the broker does not answer: its end, if it has ended within
+    /// `patience`.
+    pub fn ended_within(&mut self, patience: Duration) -> Option<EmbeddedError> {
+        wait(&mut self.child, patience).map(EmbeddedError::Ended)
+    }
+}
+
+impl Drop for EmbeddedBroker {
+    fn drop(&mut self) {
+        self.lifetime.take();
+        // Not killed where it takes longer: it still has runs to end, and will.
+        wait(&mut self.child, END_DEADLINE);
+    }
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn find_program() -> Result<PathBuf, EmbeddedError> {
+    if let Some(named) = env::var_os(PROGRAM_VARIABLE).filter(|named| !named.is_empty()) {
+        let named = PathBuf::from(named);
+        return if named.is_file() { Ok(named) } else { Err(EmbeddedError::NoSuchFile(named)) };
+    }
+    let own = env::current_exe().unwrap_or_default();
+    let path = env::var_os("PATH").unwrap_or_default();
+    own.parent()
+        .map(|folder| folder.join(PROGRAM))
+        .into_iter()
+        // An empty or relative entry would mean whatever directory this happens to run in.
+        .chain(env::split_paths(&path).filter(|f| f.is_absolute()).map(|f| f.join(PROGRAM)))
+        .find(|candidate| candidate.is_file())
+        .ok_or(EmbeddedError::NotFound { beside: own })
+}
+
+/// A new directory for this user only, with a short name: a socket's path holds 107 bytes.
+fn private_directory() -> Result<TempDir, EmbeddedError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("probity-").permissions(fs::Permissions::from_mode(0o700));
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime
+        .filter(|folder| folder.is_absolute())
+        .and_then(|folder| builder.tempdir_in(folder).ok())
+        .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
+        .map_err(preparing("a private directory in /tmp"))
+}
+
+/// One audit log for each broker, since each has a chain of its own.
+fn audit_file() -> Result<PathBuf, EmbeddedError> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|f| f.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .ok_or(EmbeddedError::NoStateDirectory)?;
+    let folder = state.join("probity");
+    make_directory(&folder)?;
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    Ok(folder.join(format!("audit-{now}-{}.jsonl", std::process::id())))
+}
+
+fn make_directory(path: &Path) -> Result<(), EmbeddedError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(preparing(&path.display().to_string()))
+}
+
+fn preparing(what: &str) -> impl FnOnce(io::Error) -> EmbeddedError {
+    let what = what.to_owned();
+    move |source| EmbeddedError::Prepare { what, source }
+}

@@ -1,0 +1,24 @@
+//! The unprivileged half of Probity.
+//!
+//! It speaks to assistants (MCP), scripts and people, and asks a broker to decide and to run. It
+//! holds no privilege and grants none: whatever goes wrong here, the broker allows no more than its
+//! policy. It never starts a tool itself.
+//!
+//! The way of a call: [`request`] reads it, [`resolve`] finds a name's addresses, [`service`] queues
+//! it and asks the broker through [`broker_client`], [`result`] turns the answer into the one result
+//! object, and [`mcp`] or [`terminal`] shows it.
+#![forbid(unsafe_code)]
+
+pub mod broker_client;
+pub mod clean;
+pub mod cli;
+pub mod commands;
+pub mod embedded;
+pub mod logging;
+pub mod mcp;
+pub mod parsers;
+pub mod request;
+pub mod resolve;
+pub mod result;
+pub mod service;
+pub mod terminal;

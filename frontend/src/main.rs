@@ -1,0 +1,6 @@
+//! `probity`: see the library.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    probity::commands::main()
+}

@@ -1,0 +1,234 @@
+//! Reads what a client asked for into the broker's terms.
+//!
+//! It checks form and nothing else: what cannot be put on the wire is marked as malformed and still
+//! sent, so that the broker refuses and records it. Only what has no place in a call at all (a
+//! timeout that is no number) is answered here.
+
+use std::time::Duration;
+
+use probity_protocol::{
+    Arguments, Call, ClientLabel, CorrelationId, Denial, DenialCode, GivenOption, Identifier,
+    LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolName,
+    split_extra_args,
+};
+use serde_json::{Map, Number, Value};
+
+use crate::clean::clean_str;
+
+/// A request that can be put to the broker.
+#[derive(Debug)]
+pub struct ToolRequest {
+    /// The call, a name's addresses still missing.
+    pub call: Call,
+    /// What the client wrote as target, cleaned: it is shown even where it is malformed.
+    pub target_text: String,
+    /// Decide, but run nothing.
+    pub dry_run: bool,
+}
+
+/// Why a request cannot even be put to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Nothing that could be a tool's name.
+    #[error("there is no such tool: a tool's name is 1 to 64 visible ASCII characters")]
+    ToolName,
+    /// A property of the wrong type or form.
+    #[error("{property}: {message}")]
+    Property {
+        /// The property.
+        property: &'static str,
+        /// What it has to be.
+        message: String,
+    },
+    /// An option whose value is no text, number, boolean or list of them.
+    #[error("{0}: give a text, a number, true, false, or a list of texts and numbers")]
+    OptionType(Identifier),
+}
+
+impl RequestError {
+    /// The same, in the form in which the broker says no.
+    #[must_use]
+    pub fn denial(&self) -> Denial {
+        let (code, recovery_suggestion, metadata) = match self {
+            Self::ToolName => {
+                (DenialCode::UnknownTool, String::from("List the tools and use one of those names."), vec![])
+            }
+            Self::Property { property, .. } => (
+                DenialCode::ArgumentSyntax,
+                format!("Correct `{property}`, or leave it out."),
+                vec![(String::from("property"), String::from(*property))],
+            ),
+            Self::OptionType(option) => (
+                DenialCode::ArgumentSyntax,
+                format!("Correct `{option}`, or leave it out."),
+                vec![(String::from("property"), option.to_string())],
+            ),
+        };
+        Denial { code, message: self.to_string(), recovery_suggestion, metadata }
+    }
+}
+
+/// Reads a tool's name and the JSON object of its arguments.
+///
+/// # Errors
+/// [`RequestError`], for what has no place in a call.
+pub fn read(
+    tool: &str,
+    arguments: &Map<String, Value>,
+    client: Option<ClientLabel>,
+) -> Result<ToolRequest, RequestError> {
+    let tool = ToolName::new(tool).map_err(|_| RequestError::ToolName)?;
+    let target_text = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
+    let dry_run = match present(arguments, "dry_run") {
+        None => false,
+        Some(Value::Bool(dry_run)) => *dry_run,
+        Some(_) => return Err(property("dry_run", "give true or false")),
+    };
+    let call = Call {
+        tool,
+        target: Target::parse(target_text),
+        arguments: read_arguments(arguments)?,
+        limits: RequestedLimits { timeout: read_timeout(arguments)?, ..Default::default() },
+        correlation_id: read_correlation_id(arguments)?,
+        client,
+    };
+    Ok(ToolRequest { call, target_text: shown(target_text), dry_run })
+}
+
+/// Joins words to the text that splits into them again. `None` where no such text exists.
+#[must_use]
+pub fn join_words(words: &[String]) -> Option<String> {
+    shlex::try_join(words.iter().map(String::as_str)).ok()
+}
+
+/// A fresh id for a call that came without one.
+#[must_use]
+pub fn new_correlation_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// What a client calls itself, as far as it can be logged.
+#[must_use]
+pub fn client_label(name: &str, version: &str) -> Option<ClientLabel> {
+    let printable = |c: &char| c.is_ascii_graphic() || *c == ' ';
+    let text = format!("{name} {version}");
+    let label: String = text.chars().filter(printable).take(ClientLabel::MAX_BYTES).collect();
+    ClientLabel::new(label.trim()).ok()
+}
+
+fn read_arguments(arguments: &Map<String, Value>) -> Result<Arguments, RequestError> {
+    let mut given = Vec::new();
+    for (name, value) in arguments.iter().filter(|(name, _)| !is_reserved(name)) {
+        match read_option(name, value)? {
+            Ok(Some(option)) => given.push(option),
+            Ok(None) => {}
+            Err(defect) => return Ok(Arguments::Malformed(defect)),
+        }
+    }
+    if given.len() > MAX_OPTIONS {
+        let count = u32::try_from(given.len()).unwrap_or(u32::MAX);
+        let limit = u32::try_from(MAX_OPTIONS).unwrap_or(u32::MAX);
+        return Ok(Arguments::Malformed(LexicalDefect::TooMany { count, limit }));
+    }
+    let preset = text_property(arguments, "preset")?.map(Identifier::new).transpose();
+    let extra = text_property(arguments, "extra_args")?.unwrap_or_default();
+    let tokens = split_extra_args(extra, MAX_ARGS_BYTES);
+    Ok(match (preset, tokens) {
+        (Ok(preset), Ok(tokens)) => Arguments::Given { preset, options: given, tokens },
+        (Err(defect), _) | (_, Err(defect)) => Arguments::Malformed(defect),
+    })
+}
+
+/// Properties that every tool has, beside its options.
+fn is_reserved(name: &str) -> bool {
+    matches!(
+        name,
+        "target" | "preset" | "timeout_sec" | "dry_run" | "extra_args" | "correlation_id"
+    )
+}
+
+/// One typed option. The outer error is a wrong type, the inner one a text that cannot travel;
+/// `null` is the same as leaving it out.
+fn read_option(
+    name: &str,
+    value: &Value,
+) -> Result<Result<Option<GivenOption>, LexicalDefect>, RequestError> {
+    let name = match Identifier::new(name) {
+        Ok(name) => name,
+        Err(defect) => return Ok(Err(defect)),
+    };
+    let text = match value {
+        Value::Null => return Ok(Ok(None)),
+        Value::Bool(true) => return Ok(Ok(Some(GivenOption { name, value: None }))),
+        Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(scalar).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        other => scalar(other),
+    };
+    let Some(text) = text else { return Err(RequestError::OptionType(name)) };
+    Ok(OptionText::new(text).map(|text| Some(GivenOption { name, value: Some(text) })))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number_text(number)),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// JSON Schema has `5.0` for a whole number, so it is written as one.
+fn number_text(number: &Number) -> String {
+    let text = number.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) if !whole.contains(['e', 'E']) => whole.to_owned(),
+        _ => text,
+    }
+}
+
+fn read_timeout(arguments: &Map<String, Value>) -> Result<Option<Duration>, RequestError> {
+    let wrong = || property("timeout_sec", "give a number of seconds above 0, such as 5 or 0.5");
+    let Some(value) = present(arguments, "timeout_sec") else { return Ok(None) };
+    let seconds = value.as_f64().ok_or_else(wrong)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
+        _ => Err(wrong()),
+    }
+}
+
+fn read_correlation_id(arguments: &Map<String, Value>) -> Result<CorrelationId, RequestError> {
+    let given = text_property(arguments, "correlation_id")?;
+    let id = given.map_or_else(new_correlation_id, str::to_owned);
+    CorrelationId::new(id)
+        .map_err(|defect| property("correlation_id", &format!("{defect}; letters, digits and -_.: are")))
+}
+
+fn text_property<'a>(
+    arguments: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, RequestError> {
+    match present(arguments, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(property(name, "give a text")),
+    }
+}
+
+fn present<'a>(arguments: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    arguments.get(name).filter(|value| !value.is_null())
+}
+
+fn property(property: &'static str, message: &str) -> RequestError {
+    RequestError::Property { property, message: message.to_owned() }
+}
+
+/// A target as it can be shown: cleaned, and no longer than one that could be valid.
+fn shown(text: &str) -> String {
+    clean_str(text).chars().take(256).collect()
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+use serde_json::json;
+
+use super::*;
+
+fn asked(arguments: Value) -> Result<ToolRequest, RequestError> {
+    let Value::Object(arguments) = arguments else { panic!("no object") };
+    read("ping", &arguments, None)
+}
+
+fn options(arguments: Value) -> Vec<(String, Option<String>)> {
+    match asked(arguments).unwrap().call.arguments {
+        Arguments::Given { options, .. } => options
+            .into_iter()
+            .map(|option| (option.name.into(), option.value.map(String::from)))
+            .collect(),
+        Arguments::Malformed(defect) => panic!("{defect}"),
+    }
+}
+
+fn defect(arguments: Value) -> LexicalDefect {
+    match asked(arguments).unwrap().call.arguments {
+        Arguments::Malformed(defect) => defect,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_json_type_an_option_can_have_becomes_text() {
+    let found = options(json!({
+        "target": "10.0.0.1", "a": 5, "b": 0.2, "c": 3.0, "d": "1-5", "e": true, "f": false,
+        "g": ["default", "safe"], "h": [22, 80], "i": null,
+    }));
+    let expected = [
+        ("a", Some("5")),
+        ("b", Some("0.2")),
+        ("c", Some("3")),
+        ("d", Some("1-5")),
+        ("e", None),
+        ("f", Some("false")),
+        ("g", Some("default,safe")),
+        ("h", Some("22,80")),
+    ];
+    let found: Vec<_> = found.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_unknown_property_travels_so_that_the_broker_can_refuse_it() {
+    assert_eq!(options(json!({ "target": "10.0.0.1", "nonsense": 1 })).len(), 1);
+}
+
+#[test]
+fn what_cannot_travel_is_malformed_and_still_travels() {
+    assert!(matches!(defect(json!({ "Ports": 1 })), LexicalDefect::Character { .. }));
+    assert!(matches!(defect(json!({ "ports": "1;id" })), LexicalDefect::Character { .. }));
+    assert!(matches!(defect(json!({ "extra_args": "$(id)" })), LexicalDefect::Character { .. }));
+    assert!(matches!(defect(json!({ "preset": "../x" })), LexicalDefect::Character { .. }));
+    assert_eq!(defect(json!({ "ports": "" })), LexicalDefect::Empty);
+    assert_eq!(defect(json!({ "extra_args": "-c '1" })), LexicalDefect::Unbalanced);
+}
+
+#[test]
+fn a_target_that_is_no_text_is_an_empty_target() {
+    for arguments in [json!({}), json!({ "target": 7 }), json!({ "target": ["10.0.0.1"] })] {
+        assert_eq!(asked(arguments).unwrap().call.target, Target::Malformed(LexicalDefect::Empty));
+    }
+}
+
+#[test]
+fn a_property_of_the_wrong_type_is_named() {
+    for (name, value) in [
+        ("preset", json!(1)),
+        ("extra_args", json!(["-c", "1"])),
+        ("dry_run", json!("yes")),
+        ("timeout_sec", json!("5")),
+        ("timeout_sec", json!(0)),
+        ("timeout_sec", json!(-1.5)),
+        ("timeout_sec", json!(1e300)),
+        ("correlation_id", json!("a b")),
+        ("correlation_id", json!(12)),
+    ] {
+        let error = asked(json!({ "target": "10.0.0.1", name: value.clone() })).unwrap_err();
+        assert!(error.to_string().starts_with(name), "{name} {value}: {error}");
+        assert_eq!(error.denial().code, DenialCode::ArgumentSyntax);
+    }
+    let object = asked(json!({ "target": "10.0.0.1", "ports": { "a": 1 } })).unwrap_err();
+    assert!(object.to_string().starts_with("ports: "), "{object}");
+}
+
+#[test]
+fn a_fractional_timeout_is_accepted() {
+    let request = asked(json!({ "target": "10.0.0.1", "timeout_sec": 0.25 })).unwrap();
+    assert_eq!(request.call.limits.timeout, Some(Duration::from_millis(250)));
+}
+
+#[test]
+fn a_correlation_id_is_kept_or_made() {
+    let given = asked(json!({ "correlation_id": "job-7:a" })).unwrap();
+    assert_eq!(given.call.correlation_id.as_str(), "job-7:a");
+    let (one, two) = (asked(json!({})).unwrap(), asked(json!({})).unwrap());
+    assert_ne!(one.call.correlation_id, two.call.correlation_id);
+}
+
+#[test]
+fn a_tool_name_that_cannot_travel_is_an_unknown_tool() {
+    for name in ["", "pi ng", "ping\n", &"x".repeat(65)] {
+        let error = read(name, &Map::new(), None).unwrap_err();
+        assert_eq!(error.denial().code, DenialCode::UnknownTool);
+    }
+}
+
+#[test]
+fn words_join_to_a_text_that_splits_into_them_again() {
+    let words = ["-c", "5", "--x=a,b"].map(String::from);
+    assert_eq!(join_words(&words).unwrap(), "-c 5 --x=a,b");
+    assert!(split_extra_args(&join_words(&["a;b".into()]).unwrap(), MAX_ARGS_BYTES).is_err());
+    assert_eq!(join_words(&["a\0b".into()]), None);
+}
+
+#[test]
+fn a_client_s_name_is_stripped_to_what_can_be_logged() {
+    assert_eq!(client_label("Claude\u{202e}\n", "1.0").unwrap().as_str(), "Claude 1.0");
+    assert_eq!(client_label("\u{202e}", ""), None);
+}

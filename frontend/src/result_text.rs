@@ -1,0 +1,78 @@
+//! A result as a short text, for a model or a person. Each kind of ending has its own opening words,
+//! so that a refusal is never taken for a host that does not answer.
+
+use super::{ErrorType, ToolResult};
+
+/// Longest raw output shown, in bytes. The whole of it is in the result object.
+const RAW_MAX: usize = 4096;
+
+impl ToolResult {
+    /// The result in a few lines.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.error_type {
+            None if self.dry_run => self.plan_text(),
+            None => self.output_text(),
+            Some(kind) => self.error_text(kind),
+        }
+    }
+
+    fn error_text(&self, kind: ErrorType) -> String {
+        let message = self.error.as_deref().unwrap_or("no reason is known");
+        let suggestion =
+            self.error_details.as_ref().map_or("", |details| details.recovery_suggestion.as_str());
+        match (self.denial_code(), kind) {
+            (Some(code), _) => format!("REFUSED ({code}): {message}\nTry: {suggestion}"),
+            (None, ErrorType::Timeout) => {
+                format!("TIMED OUT: {message}. What it wrote until then:\n{}", self.output_text())
+            }
+            (None, ErrorType::BrokerLost) => format!(
+                "INTERRUPTED: {message}. What the tool wrote until then:\n{}",
+                self.output_text()
+            ),
+            (None, ErrorType::ExecutionError | ErrorType::SandboxViolation)
+                if !self.argv.is_empty() =>
+            {
+                format!("FAILED ({kind}): {message}\n{}", self.output_text())
+            }
+            (None, _) => format!("The tool could not run: {message} ({kind})\nTry: {suggestion}"),
+        }
+    }
+
+    fn output_text(&self) -> String {
+        if let Some(parsed) = &self.parsed_text {
+            return parsed.clone();
+        }
+        let raw = if self.stdout.trim().is_empty() { &self.stderr } else { &self.stdout };
+        if raw.trim().is_empty() {
+            return String::from("(no output)");
+        }
+        shorten(raw.trim_end(), RAW_MAX)
+    }
+
+    fn plan_text(&self) -> String {
+        let command = shlex::try_join(self.argv.iter().map(String::as_str)).unwrap_or_default();
+        let mut text = format!("APPROVED, and not run (dry run). It would run:\n{command}");
+        let limit = self.metadata.get("timeout_sec").and_then(serde_json::Value::as_f64);
+        if let Some(seconds) = limit {
+            text.push_str(&format!("\nTime limit: {seconds} s"));
+        }
+        let availability = self.metadata.get("availability");
+        let said = |name: &str| availability.and_then(|a| a.get(name)).and_then(|v| v.as_str());
+        if let (Some(reason), Some(remedy)) = (said("reason"), said("remedy")) {
+            text.push_str(&format!("\nBut it cannot run here now: {reason}\nRemedy: {remedy}"));
+        }
+        text
+    }
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}\n… ({} more bytes: see stdout in the result)", &text[..end], text.len() - end)
+}
