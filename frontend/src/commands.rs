@@ -2,12 +2,7 @@
 //!
 //! This is the only place that turns errors into messages on standard error.
 
-use std::{
-    fmt,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
@@ -175,19 +170,15 @@ async fn start(args: &BrokerArgs) -> Result<(Service, Option<EmbeddedBroker>), C
 /// Waits for a signal that asks this process to end, so that it ends in order: runs are cancelled,
 /// and an embedded broker's directory is removed.
 async fn interrupted() {
-    let streams = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = streams else {
+    // SIGHUP keeps its meaning, for `nohup`.
+    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
         // Without handlers the signals end the process by themselves.
         return std::future::pending().await;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
     }
 }
 

@@ -50,9 +50,11 @@ impl RequestError {
     #[must_use]
     pub fn denial(&self) -> Denial {
         let (code, recovery_suggestion, metadata) = match self {
-            Self::ToolName => {
-                (DenialCode::UnknownTool, String::from("List the tools and use one of those names."), vec![])
-            }
+            Self::ToolName => (
+                DenialCode::UnknownTool,
+                String::from("List the tools and use one of those names."),
+                vec![],
+            ),
             Self::Property { property, .. } => (
                 DenialCode::ArgumentSyntax,
                 format!("Correct `{property}`, or leave it out."),
@@ -201,8 +203,9 @@ fn read_timeout(arguments: &Map<String, Value>) -> Result<Option<Duration>, Requ
 fn read_correlation_id(arguments: &Map<String, Value>) -> Result<CorrelationId, RequestError> {
     let given = text_property(arguments, "correlation_id")?;
     let id = given.map_or_else(new_correlation_id, str::to_owned);
-    CorrelationId::new(id)
-        .map_err(|defect| property("correlation_id", &format!("{defect}; letters, digits and -_.: are")))
+    CorrelationId::new(id).map_err(|defect| {
+        property("correlation_id", &format!("{defect}; letters, digits and -_.: are"))
+    })
 }
 
 fn text_property<'a>(

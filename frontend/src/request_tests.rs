@@ -112,7 +112,9 @@ fn a_tool_name_that_cannot_travel_is_an_unknown_tool() {
 #[test]
 fn words_join_to_a_text_that_splits_into_them_again() {
     let words = ["-c", "5", "--x=a,b"].map(String::from);
-    assert_eq!(join_words(&words).unwrap(), "-c 5 --x=a,b");
+    let text = join_words(&words).unwrap();
+    let tokens = split_extra_args(&text, MAX_ARGS_BYTES).unwrap();
+    assert_eq!(tokens.into_iter().map(String::from).collect::<Vec<_>>(), words);
     assert!(split_extra_args(&join_words(&["a;b".into()]).unwrap(), MAX_ARGS_BYTES).is_err());
     assert_eq!(join_words(&["a\0b".into()]), None);
 }

@@ -250,7 +250,8 @@ impl ToolResult {
             BusyScope::User => "of this user",
             BusyScope::Broker => "in all",
         };
-        let message = format!("no room for another run: {} at once {whose} are allowed", busy.limit);
+        let message =
+            format!("no room for another run: {} at once {whose} are allowed", busy.limit);
         Self::exhausted(asked, message)
     }
 
@@ -379,7 +380,12 @@ fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed>
         Ok(parsed) => parsed,
         Err(error) => {
             let error = error.to_string();
-            tracing::warn!(tool = asked.tool, id = asked.correlation_id, error, "output.parse_failed");
+            tracing::warn!(
+                tool = asked.tool,
+                id = asked.correlation_id,
+                error,
+                "output.parse_failed"
+            );
             None
         }
     }

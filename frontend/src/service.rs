@@ -10,8 +10,8 @@ use std::{
 };
 
 use probity_protocol::{
-    Arguments, Call, Catalog, ClientLabel, FORBIDDEN_CHARACTERS, LexicalDefect,
-    RefusalKind, Stream, Target, ToolEntry, Verdict, Welcome,
+    Arguments, Call, Catalog, ClientLabel, FORBIDDEN_CHARACTERS, LexicalDefect, RefusalKind,
+    Stream, Target, ToolEntry, Verdict, Welcome,
 };
 use serde_json::{Map, Value, json};
 use tokio::{

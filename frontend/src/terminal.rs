@@ -139,13 +139,7 @@ fn row(tool: &ToolEntry) -> [String; 5] {
         Availability::Unavailable { .. } => "unavailable",
     };
     let or_dash = |list: Vec<&str>| if list.is_empty() { "-".into() } else { list.join(", ") };
-    [
-        tool.name.to_string(),
-        or_dash(kinds),
-        or_dash(presets),
-        state.into(),
-        tool.summary.clone(),
-    ]
+    [tool.name.to_string(), or_dash(kinds), or_dash(presets), state.into(), tool.summary.clone()]
 }
 
 fn print_plan(out: &mut impl Write, plan: &Value) -> std::io::Result<()> {

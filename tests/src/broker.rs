@@ -24,6 +24,12 @@ pub const USER_UID: u32 = 64001;
 /// A user who is granted the intrusive tier too.
 pub const ADMIN_UID: u32 = 64002;
 
+/// What hostile-tool can do.
+const HOSTILE_WORDS: &[&str] = &[
+    "probe", "ptrace", "memfd", "flood", "stderr-flood", "endless", "stubborn", "sleep", "memory",
+    "spin", "big-file", "exit3",
+];
+
 /// The files of a policy, in a folder of their own.
 pub struct PolicyFolder {
     folder: tempfile::TempDir,
@@ -62,6 +68,43 @@ impl PolicyFolder {
              [[grant]]\nuser = {ADMIN_UID}\ntools = [\"*\"]\nintrusive = true\n{more}"
         );
         Self::shipped(&grants)
+    }
+
+    /// [`PolicyFolder::with_grants`], for loopback alone, and with the tool `hostile`: the program
+    /// hostile-tool of this crate, of which `concurrency` may run at once.
+    ///
+    /// The program is copied into the folder, since whoever runs it may not reach where it is
+    /// built. The folder must therefore live as long as the broker.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn with_hostile_tool(concurrency: u32) -> io::Result<Self> {
+        let this = Self::with_grants("")?;
+        let networks = "networks  = [\"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"]";
+        this.replace("policy.toml", networks, "networks = [\"127.0.0.0/8\"]")?;
+        let command = this.path("hostile-tool");
+        fs::copy(program("hostile-tool"), &command)?;
+        fs::set_permissions(&command, fs::Permissions::from_mode(0o755))?;
+        let tool = format!(
+            "name = \"hostile\"\n\
+             summary = \"Tries what a tool must not do.\"\n\
+             command = \"{}\"\n\
+             targets = [\"address\"]\n\
+             argv = [\"{{options}}\", \"{{target}}\"]\n\
+             timeout = \"30s\"\n\
+             concurrency = {concurrency}\n\
+             [sandbox]\n\
+             net_raw = \"never\"\n\
+             syscalls = \"network\"\n\
+             [[option]]\n\
+             name = \"what\"\n\
+             flag = \"--what\"\n\
+             value = {{ kind = \"enumeration\", words = {HOSTILE_WORDS:?} }}\n\
+             help = \"How it misbehaves.\"\n",
+            command.display()
+        );
+        this.write("tools.d/hostile.toml", &tool)?;
+        Ok(this)
     }
 
     /// Where a file of it is.
@@ -109,6 +152,19 @@ impl Broker {
         policy: &PolicyFolder,
         namespace: Option<&Namespace>,
     ) -> io::Result<Self> {
+        Self::start_with(program, policy, namespace, &[])
+    }
+
+    /// [`Broker::start`] with arguments after its own: the last of two wins.
+    ///
+    /// # Errors
+    /// What it said if it ended instead.
+    pub fn start_with(
+        program: &Path,
+        policy: &PolicyFolder,
+        namespace: Option<&Namespace>,
+        more: &[&std::ffi::OsStr],
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let mut command = match namespace {
@@ -126,6 +182,7 @@ impl Broker {
             .arg(folder.path().join("audit.jsonl"))
             .arg("--run-dir")
             .arg(folder.path().join("runs"))
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -106,9 +106,10 @@ impl Server {
         let mut ignore = |_, _: &[u8]| {};
         let call = self.service.call(&request.name, &arguments, client, &mut ignore);
         // Progress counts seconds towards the time limit, asked for or usual.
-        let limit = arguments.get("timeout_sec").and_then(serde_json::Value::as_f64).or_else(|| {
-            self.service.list().tool(&request.name).map(|entry| entry.timeout.as_secs_f64())
-        });
+        let limit =
+            arguments.get("timeout_sec").and_then(serde_json::Value::as_f64).or_else(|| {
+                self.service.list().tool(&request.name).map(|entry| entry.timeout.as_secs_f64())
+            });
         let result = with_progress(call, context, limit).await;
         if result.denial_code() == Some("UNKNOWN_TOOL") {
             return Err(unknown_tool(&result));

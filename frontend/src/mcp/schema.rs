@@ -102,7 +102,8 @@ fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
         text.push_str(&format!("; but never {}", some_of(&denied)));
     }
     text.push_str(". Anything else is refused.");
-    let mut schema = json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
+    let mut schema =
+        json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
     let first = catalog.networks.first().and_then(|network| network.hosts().next());
     if let Some(example) = first {
         schema["examples"] = json!([example.to_string()]);

@@ -1,0 +1,79 @@
+//! What Probity costs by being there: the time until it first answers, and the memory it keeps.
+
+use std::fs;
+
+use probity_tests::procs::children;
+
+use crate::{
+    Rounds, Unmeasured, io_error,
+    policies::LOOPBACK_NAME,
+    samples::{Samples, timed},
+    server::Installation,
+    table::{Goal, Quantity, Row, Unit},
+};
+
+const STARTS: usize = 20;
+
+/// Calls after which memory is read: what a session keeps, it has by then.
+const CALLS: usize = 50;
+
+/// From exec to the answer of `initialize`, and to that of `tools/list`, for which the broker must
+/// have read its policy. The goal is held against the later.
+pub(crate) fn start(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
+    let installation = Installation::find()?;
+    installation.start()?.list()?;
+    let (mut first, mut listed) = (Vec::new(), Vec::new());
+    for _ in 0..rounds.of(STARTS) {
+        let (mut server, until_first) = timed(|| installation.start())?;
+        let (_, until_list) = timed(|| server.list())?;
+        first.push(until_first);
+        listed.push(until_first + until_list);
+    }
+    let row =
+        |what, values| Row::new(what, Unit::Seconds, Samples::new(values).median(), LOOPBACK_NAME);
+    Ok(vec![
+        row("start to first MCP answer (initialize)", first),
+        row("start to the list of tools, broker included", listed)
+            .goal(Goal::at_most(Quantity::Measured, 10e-3)),
+    ])
+}
+
+/// Resident memory of both processes; pages of shared libraries count in each.
+pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
+    const BROKER: &str = "probity-broker";
+    let installation = Installation::find()?;
+    let mut server = installation.start()?;
+    for _ in 0..CALLS {
+        server.ping()?;
+    }
+    let frontend = server.pid();
+    let is_broker = |pid: &u32| {
+        // The kernel keeps 15 bytes of a name.
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.trim() == &BROKER[..BROKER.len().min(15)]
+    };
+    let broker = children(frontend).into_iter().find(is_broker);
+    let broker = broker.ok_or(Unmeasured::NoProcess(BROKER))?;
+    let (frontend, broker) = (resident(frontend)?, resident(broker)?);
+    let row = |what, bytes| Row::new(what, Unit::Bytes, bytes, LOOPBACK_NAME);
+    Ok(vec![
+        row("resident memory after 50 calls, both", frontend + broker)
+            .goal(Goal::at_most(Quantity::Measured, f64::from(14 << 20))),
+        row("  the frontend", frontend),
+        row("  the broker", broker),
+    ])
+}
+
+/// In bytes.
+fn resident(pid: u32) -> Result<f64, Unmeasured> {
+    let invalid = || Unmeasured::Io {
+        what: "VmRSS of a process",
+        error: std::io::ErrorKind::InvalidData.into(),
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+        .map_err(io_error("the status of a process"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or_else(invalid)?;
+    let kib: u32 =
+        line.trim().strip_suffix(" kB").and_then(|n| n.parse().ok()).ok_or_else(invalid)?;
+    Ok(f64::from(kib) * 1024.0)
+}

@@ -1,0 +1,116 @@
+//! The policies that the figures are taken under, as text, each with the sentence that names it in
+//! the report: a figure without its policy says nothing.
+
+use probity_policy::{Accounts, Origin, Policy, Source, Sources, Subject, load, validate};
+
+use crate::Unmeasured;
+
+/// Calls in flight, and therefore what the loopback policy's ceilings must have room for.
+pub(crate) const PARALLEL: usize = 50;
+
+pub(crate) const TRUE_NAME: &str = "true: the tool /usr/bin/true with the syscall profile base, \
+    and the shipped ceilings; targets 127.0.0.0/8";
+pub(crate) const LOOPBACK_NAME: &str = "loopback: the shipped ping.toml with concurrency 50; \
+    targets 127.0.0.0/8, concurrency 50 in all and per user, 100000 requests per second";
+pub(crate) const MANY_NAME: &str =
+    "shipped: policy.toml as shipped, and copies of the shipped nmap.toml under other names";
+
+/// A target of its own, so that nothing leaves this machine.
+const LOOPBACK: &str = r#"
+version = 1
+
+[targets]
+networks = ["127.0.0.0/8"]
+
+[[grant]]
+self = true
+tools = ["*"]
+
+[audit]
+path = "/var/log/probity/audit.jsonl" # an embedded broker is told another
+"#;
+
+const ROOM: &str = r"
+[ceilings]
+concurrency = 50
+concurrency_per_user = 50
+requests_per_second = 100000
+";
+
+const TRUE: &str = r#"
+name = "true"
+summary = "Ends at once."
+command = "/usr/bin/true"
+targets = ["address"]
+argv = ["{target}"]
+timeout = "10s"
+concurrency = 1
+
+[sandbox]
+net_raw = "never"
+syscalls = "base"
+"#;
+
+/// Who asks: the user who started the broker.
+pub(crate) fn owner() -> Subject {
+    Subject { uid: 1000, gids: vec![1000], owner: true }
+}
+
+/// One tool, which does nothing.
+pub(crate) fn with_true() -> Result<Policy, Unmeasured> {
+    let sources = Sources {
+        policy: Source::new("bench/policy.toml", LOOPBACK),
+        tools: vec![Source::new("bench/true.toml", TRUE)],
+    };
+    Ok(validate(&sources, &Accounts::default())?)
+}
+
+/// The texts of `policy.toml` and `ping.toml` for a broker of its own.
+pub(crate) fn loopback() -> Result<(String, String), Unmeasured> {
+    let shipped = shipped_tool("ping.toml")?;
+    let (before, after) = shipped
+        .split_once("\nconcurrency = 3\n")
+        .ok_or(Unmeasured::NotShipped("concurrency of 3 in ping.toml"))?;
+    Ok((format!("{LOOPBACK}{ROOM}"), format!("{before}\nconcurrency = {PARALLEL}\n{after}")))
+}
+
+/// The shipped policy with `count` tools, all as large as nmap; the last is nmap itself.
+pub(crate) fn with_tools(count: usize) -> Result<Policy, Unmeasured> {
+    let mut sources = load(&Origin::Shipped)?;
+    let nmap = shipped_tool("nmap.toml")?;
+    let copy = |number: usize| {
+        let name = format!("copy-{number}");
+        let text = nmap
+            .replace("name    = \"nmap\"", &format!("name = \"{name}\""))
+            .replace("aliases = [\"NmapTool\"]", "");
+        Source::new(format!("bench/{name}.toml"), text)
+    };
+    sources.tools = (1..count).map(copy).collect();
+    sources.tools.push(Source::new("nmap.toml", nmap.clone()));
+    Ok(validate(&sources, &Accounts::default())?)
+}
+
+fn shipped_tool(file: &'static str) -> Result<String, Unmeasured> {
+    let shipped = load(&Origin::Shipped)?;
+    let found = shipped.tools.iter().find(|tool| tool.name().ends_with(file));
+    Ok(found.ok_or(Unmeasured::NotShipped(file))?.text().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_is_without_defects() {
+        assert_eq!(with_true().unwrap().tools().len(), 1);
+        assert_eq!(with_tools(10).unwrap().tools().len(), 10);
+        let (policy, ping) = loopback().unwrap();
+        let sources = Sources {
+            policy: Source::new("policy.toml", policy),
+            tools: vec![Source::new("ping.toml", ping)],
+        };
+        let policy = validate(&sources, &Accounts::default()).unwrap();
+        assert_eq!(policy.ceilings().concurrency, 50);
+        assert_eq!(policy.tools().len(), 1);
+    }
+}

@@ -1,0 +1,155 @@
+//! `probity stdio --embedded` as a client starts it, under the loopback policy, and the ping that
+//! both it and the bare spawn run.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use probity_tests::mcp::Session;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Unmeasured, io_error, policies, samples::timed};
+
+const PING: &str = "/usr/bin/ping";
+const TARGET: &str = "127.0.0.1";
+
+/// The built programs, and a folder with a policy for them.
+pub(crate) struct Installation {
+    frontend: PathBuf,
+    broker: PathBuf,
+    folder: TempDir,
+}
+
+impl Installation {
+    /// The programs that were built with this one.
+    pub(crate) fn find() -> Result<Self, Unmeasured> {
+        let own = std::env::current_exe().map_err(io_error("this program's own path"))?;
+        let beside = own.parent().unwrap_or(Path::new("/"));
+        let built = |name: &str| {
+            let path = beside.join(name);
+            if path.is_file() { Ok(path) } else { Err(Unmeasured::NotBuilt(path)) }
+        };
+        let (frontend, broker) = (built("probity")?, built("probity-broker")?);
+        let folder = tempfile::tempdir().map_err(io_error("a folder for the policy"))?;
+        let (policy, ping) = policies::loopback()?;
+        write(folder.path(), &policy, &ping).map_err(io_error("the policy's files"))?;
+        Ok(Self { frontend, broker, folder })
+    }
+
+    /// A session that is initialized.
+    pub(crate) fn start(&self) -> Result<Server<'_>, Unmeasured> {
+        let log = fs::File::create(self.log()).map_err(io_error("a log"))?;
+        let mut command = Command::new(&self.frontend);
+        command
+            .args(["stdio", "--embedded", "--policy"])
+            .arg(self.folder.path().join("policy.toml"))
+            .env("PROBITY_BROKER", &self.broker)
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .stderr(log);
+        let session = Session::start(command).map_err(|error| self.silent(error))?;
+        Ok(Server { session, installation: self })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("stderr.txt")
+    }
+
+    /// With the last that it said.
+    fn silent(&self, error: io::Error) -> Unmeasured {
+        const LINES: usize = 5;
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+        let complaints = last.iter().map(|line| format!("\n  {line}")).collect();
+        Unmeasured::Session { error, complaints }
+    }
+}
+
+/// Of root or whoever runs this, and not writable by others: the broker refuses anything else.
+fn write(folder: &Path, policy: &str, ping: &str) -> io::Result<()> {
+    let tools = folder.join("tools.d");
+    fs::create_dir(&tools)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    fs::set_permissions(&tools, fs::Permissions::from_mode(0o755))?;
+    for (path, text) in [(folder.join("policy.toml"), policy), (tools.join("ping.toml"), ping)] {
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
+}
+
+/// A running frontend with its broker.
+pub(crate) struct Server<'a> {
+    session: Session,
+    installation: &'a Installation,
+}
+
+impl Server<'_> {
+    /// The frontend's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.session.pid()
+    }
+
+    /// Asks for the list of tools.
+    pub(crate) fn list(&mut self) -> Result<Value, Unmeasured> {
+        let answer = self.session.request("tools/list", json!({}));
+        answer.map_err(|error| self.installation.silent(error))
+    }
+
+    /// Seconds that a call takes.
+    pub(crate) fn ping(&mut self) -> Result<f64, Unmeasured> {
+        let (answer, took) = timed(|| self.session.request("tools/call", ping_call(1)))
+            .map_err(|error| self.installation.silent(error))?;
+        finished(&answer)?;
+        Ok(took)
+    }
+
+    /// Asks for a ping without waiting for it. From the second packet on, it takes a while.
+    pub(crate) fn send_ping(&mut self, packets: u32) -> Result<(), Unmeasured> {
+        let sent = self.session.send("tools/call", ping_call(packets));
+        sent.map(drop).map_err(|error| self.installation.silent(error))
+    }
+
+    /// Waits for the next call to end, whichever it is.
+    pub(crate) fn next_finished(&mut self) -> Result<(), Unmeasured> {
+        let answer = self.session.message().map_err(|error| self.installation.silent(error))?;
+        finished(&answer)
+    }
+}
+
+/// Packets after the first are 4 s apart: a run of two is a long one that costs nothing.
+fn ping_call(packets: u32) -> Value {
+    let mut arguments = json!({"target": TARGET, "count": packets});
+    if packets > 1 {
+        arguments["interval"] = json!(4);
+    }
+    json!({"name": "ping", "arguments": arguments})
+}
+
+/// A refusal would be fast, and no measure of anything.
+fn finished(answer: &Value) -> Result<(), Unmeasured> {
+    let result = &answer["result"];
+    if result["isError"] == json!(true) || result["structuredContent"]["returncode"] != json!(0) {
+        return Err(Unmeasured::Answer(answer.to_string()));
+    }
+    Ok(())
+}
+
+/// Seconds that the same ping takes when it is simply run.
+pub(crate) fn bare_ping() -> Result<f64, Unmeasured> {
+    let mut command = Command::new(PING);
+    command
+        .args(["-n", "-c", "1", "-W", "5", TARGET])
+        .env_clear()
+        .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("HOME", "/"), ("TMPDIR", "/tmp")])
+        .stdin(Stdio::null());
+    let (output, took) = timed(|| command.output()).map_err(io_error("a bare ping"))?;
+    if output.status.success() {
+        return Ok(took);
+    }
+    Err(Unmeasured::Failed { program: PING, status: output.status })
+}

@@ -1,0 +1,163 @@
+use probity_protocol::{SandboxSummary, Started, Tier, ToolName};
+
+use super::*;
+
+const PONG: &[u8] = b"PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n\
+64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.031 ms\n\n\
+--- 10.0.0.1 ping statistics ---\n\
+1 packets transmitted, 1 received, 0% packet loss, time 0ms\n\
+rtt min/avg/max/mdev = 0.031/0.031/0.031/0.000 ms\n";
+
+const SILENCE: &[u8] = b"PING 10.0.0.9 (10.0.0.9) 56(84) bytes of data.\n\n\
+--- 10.0.0.9 ping statistics ---\n\
+1 packets transmitted, 0 received, 100% packet loss, time 0ms\n\n";
+
+fn asked() -> Asked {
+    Asked {
+        tool: "ping".into(),
+        target: "10.0.0.1".into(),
+        correlation_id: "c-1".into(),
+        preset: None,
+        dry_run: false,
+    }
+}
+
+fn plan() -> PlanSummary {
+    PlanSummary {
+        tool: ToolName::new("ping").unwrap(),
+        target: "10.0.0.1".into(),
+        argv: ["/usr/bin/ping", "-n", "10.0.0.1"].map(String::from).into(),
+        environment: vec![("LC_ALL".into(), "C".into())],
+        tier: Tier::Standard,
+        timeout: Duration::from_millis(2500),
+        memory_bytes: 1 << 29,
+        open_files: 256,
+        stdout_bytes: 1 << 20,
+        stderr_bytes: 1 << 18,
+        sandbox: SandboxSummary {
+            net_raw: false,
+            syscalls: "echo".into(),
+            read: vec![],
+            execute: vec!["/usr/bin/ping".into()],
+        },
+    }
+}
+
+fn output(stdout: &[u8], stderr: &[u8]) -> Output {
+    let started = Started { pid: 1, plan: plan() };
+    Output { started, stdout: stdout.into(), stderr: stderr.into() }
+}
+
+fn exited(end: End, status: ExitStatus) -> Exited {
+    Exited {
+        status,
+        end,
+        duration: Duration::from_millis(31),
+        cpu: Duration::from_millis(2),
+        max_rss_bytes: 4096,
+        stdout_bytes: 10,
+        stderr_bytes: 0,
+        truncated_stdout: false,
+        truncated_stderr: false,
+    }
+}
+
+fn finished(stdout: &[u8], end: End, status: ExitStatus) -> ToolResult {
+    ToolResult::finished(&asked(), &output(stdout, b"oops\n"), &exited(end, status), Some("ping"))
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_a_result_and_no_error() {
+    let result = finished(SILENCE, End::Finished, ExitStatus::Code(1));
+    assert_eq!((result.error_type, result.returncode), (None, Some(1)));
+    assert!(result.parsed.is_some());
+}
+
+#[test]
+fn a_failure_without_a_report_is_an_error() {
+    let result = finished(b"", End::Finished, ExitStatus::Code(2));
+    assert_eq!(result.error_type, Some(ErrorType::ExecutionError));
+    assert!(result.text().contains("oops"), "{}", result.text());
+}
+
+#[test]
+fn a_parser_that_fails_fails_nothing() {
+    let result = finished(b"no report at all\n", End::Finished, ExitStatus::Code(0));
+    assert_eq!((result.error_type, &result.parsed), (None, &None));
+    assert_eq!(result.text(), "no report at all");
+}
+
+#[test]
+fn a_timeout_keeps_what_was_there() {
+    let result = finished(PONG, End::TimedOut, ExitStatus::Signal(9));
+    assert!(result.timed_out && result.parsed.is_some() && result.returncode.is_none());
+    assert_eq!((result.error_type, result.signal), (Some(ErrorType::Timeout), Some(9)));
+    assert!(result.text().contains("2.5 s"), "{}", result.text());
+}
+
+#[test]
+fn what_a_tool_writes_is_cleaned() {
+    let result = finished("a\u{1b}[31m\u{202e}b\n".as_bytes(), End::Finished, ExitStatus::Code(0));
+    let shown = serde_json::to_string(&result).unwrap() + &result.text();
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
+}
+
+#[test]
+fn long_output_is_cut_in_the_text_only_and_between_characters() {
+    let long = "é".repeat(5000);
+    let result = finished(long.as_bytes(), End::Finished, ExitStatus::Code(0));
+    assert_eq!(result.stdout, long);
+    assert!(result.text().len() < 4300 && result.text().ends_with("see stdout in the result)"));
+}
+
+#[test]
+fn each_kind_of_ending_opens_with_words_of_its_own() {
+    let denial = Denial {
+        code: DenialCode::TargetNotAllowed,
+        message: "8.8.8.8 is not a private address".into(),
+        recovery_suggestion: "Aim at 192.168.1.1.".into(),
+        metadata: vec![("example".into(), "192.168.1.1".into())],
+    };
+    let denied = ToolResult::denied(&asked(), &denial);
+    assert_eq!(denied.error_type, Some(ErrorType::PolicyDenied));
+    assert!(denied.text().starts_with("REFUSED (TARGET_NOT_ALLOWED): 8.8.8.8"));
+    assert!(denied.text().ends_with("\nTry: Aim at 192.168.1.1."));
+    let details = denied.error_details.unwrap();
+    assert_eq!(
+        (details.layer, &details.metadata["example"]),
+        (Some("target"), &json!("192.168.1.1"))
+    );
+
+    let failure = Failure {
+        kind: FailureKind::NotFound,
+        message: "/usr/bin/ping is not installed".into(),
+        remedy: "apt install iputils-ping".into(),
+    };
+    let failed = ToolResult::failed(&asked(), &failure).text();
+    assert!(failed.starts_with("The tool could not run: ") && failed.contains("apt install"));
+    let lost = BrokerError::Lost(Box::new(output(PONG, b"")));
+    let lost = ToolResult::unanswered(&asked(), &lost, Some("ping"));
+    assert!(lost.text().starts_with("INTERRUPTED") && lost.parsed.is_some());
+    let late = finished(PONG, End::TimedOut, ExitStatus::Signal(9)).text();
+    assert!(late.starts_with("TIMED OUT"));
+}
+
+#[test]
+fn codes_fall_into_the_two_kinds_of_denial() {
+    let kind = ErrorType::of_denial;
+    for code in
+        [DenialCode::NotGranted, DenialCode::TargetNotAllowed, DenialCode::IntrusiveNotGranted]
+    {
+        assert_eq!(kind(code), ErrorType::PolicyDenied);
+    }
+    for code in [DenialCode::UnknownTool, DenialCode::TargetTooLarge, DenialCode::Ceiling] {
+        assert_eq!(kind(code), ErrorType::ValidationError);
+    }
+}
+
+#[test]
+fn the_serialized_kind_is_the_one_spelled_out() {
+    for kind in ErrorType::ALL {
+        assert_eq!(json!(kind), json!(kind.as_str()));
+    }
+}

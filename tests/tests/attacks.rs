@@ -1,0 +1,76 @@
+//! Requests that must be refused and requests that must pass, line by line, through the frontend a
+//! client would use: an MCP session on `probity stdio`, against a broker with the shipped policy.
+//!
+//! Everything is a dry run: the verdict is the real one, and nothing is sent.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use probity_tests::{
+    broker::{Broker, PolicyFolder, program},
+    mcp::Session,
+    needs,
+};
+use serde_json::{Value, json};
+
+/// The lists of this repository, and those beside it where it stands beside some.
+fn lists(name: &str) -> Vec<Value> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let places = [here.join("attacks"), here.join("../../shared/attacks")];
+    let texts = places.iter().filter_map(|place| fs::read_to_string(place.join(name)).ok());
+    let lines: Vec<Value> = texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    assert!(lines.len() >= 38, "{name} has only {} lines", lines.len());
+    lines
+}
+
+/// The verdict on one request: the layer that refused it, or `None` where it was approved.
+fn verdict(session: &mut Session, request: &Value) -> Option<String> {
+    let arguments = json!({
+        "target": request["target"],
+        "extra_args": request["extra_args"],
+        "dry_run": true,
+    });
+    let result = session.call(request["tool"].as_str().unwrap(), arguments).unwrap();
+    // An unknown tool is a protocol error; everything else is a result.
+    let details = match result.get("error") {
+        Some(error) => &error["data"],
+        None => &result["structuredContent"]["error_details"],
+    };
+    if details.is_null() {
+        let plan = &result["structuredContent"]["metadata"]["plan"];
+        assert!(plan["argv"].is_array(), "neither refused nor planned: {result}");
+        return None;
+    }
+    assert!(details["code"].is_string(), "refused without a code: {result}");
+    assert!(details["recovery_suggestion"].is_string(), "refused without a suggestion: {result}");
+    Some(details["layer"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_line_of_the_attack_lists_gets_its_verdict_from_its_layer() {
+    if !needs::root() {
+        return;
+    }
+    let policy = PolicyFolder::shipped("[[grant]]\nuser = 0\ntools = [\"*\"]\n").unwrap();
+    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let mut command = Command::new(program("probity"));
+    command.args(["stdio", "--socket"]).arg(broker.socket()).env("LOG_LEVEL", "CRITICAL");
+    let mut session = Session::start(command).unwrap();
+
+    let mut wrong = Vec::new();
+    for request in lists("deny.jsonl").into_iter().chain(lists("allow.jsonl")) {
+        let expected = request["layer"].as_str();
+        let got = verdict(&mut session, &request);
+        if got.as_deref() != expected {
+            wrong.push(format!("expected {expected:?}, got {got:?}: {request}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong verdicts:\n{}", wrong.len(), wrong.join("\n"));
+
+    // Nothing ran, and every verdict that reached the broker is on record.
+    let audit = broker.audit().unwrap();
+    assert!(audit.iter().all(|line| line["event"] == "decision"));
+    assert!(audit.iter().filter(|line| line["verdict"] == "denied").count() > 100);
+}
