@@ -42,7 +42,7 @@ name = "true"
 summary = "Ends at once."
 command = "/usr/bin/true"
 targets = ["address"]
-argv = ["{target}"]
+argv = ["{options}", "{target}"]
 timeout = "10s"
 concurrency = 1
 

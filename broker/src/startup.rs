@@ -1,6 +1,7 @@
-//! From a command line to a broker that serves, in an order that matters: descriptors and
-//! environment are cleaned before anything is read, the policy is read before a privilege is kept
-//! for it, and every privilege but one is gone before the first connection.
+//! From a command line to a broker that serves, in an order that matters: stray descriptors are
+//! closed before anything is read, the policy is read before a privilege is kept for it, and every
+//! privilege but one is gone before the first connection. Of the environment two of systemd's
+//! variables are read; none is passed on.
 
 use std::{
     cell::RefCell,
@@ -9,7 +10,7 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+            fs::{DirBuilderExt as _, FileTypeExt as _},
             net::UnixListener,
         },
     },
@@ -72,6 +73,12 @@ pub enum StartError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Only root can become somebody else.
+    #[error("--user {name}: only root can become another user; leave it out")]
+    NotRoot {
+        /// The user named.
+        name: String,
+    },
     /// No socket to listen on.
     #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
     NoSocket,
@@ -100,8 +107,13 @@ pub(crate) fn start(options: Options) -> Result<(), StartError> {
     let passwd = read_text("/etc/passwd")?;
     let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
     let origin = origin(&options, starter, lent);
-    let policy = read_policy(&origin, &accounts)?;
+    let sources = load(&origin)?;
+    let policy = validate(&sources, &accounts)?;
+    report(&policy, &origin);
     let account = as_root.then(|| account(&options, &passwd)).transpose()?;
+    if let Some(name) = options.user.as_ref().filter(|_| !as_root) {
+        return Err(StartError::NotRoot { name: name.clone() });
+    }
 
     let audit = AuditLog::open(options.audit.as_deref().unwrap_or(policy.audit_path()))?;
     let run_folder = make_run_folder(&options, account)?;
@@ -109,7 +121,7 @@ pub(crate) fn start(options: Options) -> Result<(), StartError> {
         Some(passed) => UnixListener::from(passed),
         None => bind(&options, &accounts, account)?,
     };
-    drop_to(account, is_trusted(&origin)?)?;
+    drop_to(account, sources.is_root_s())?;
 
     let profiles = policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
     let own_uid = !options.embedded;
@@ -181,28 +193,14 @@ fn origin(options: &Options, starter: u32, lent: bool) -> Origin {
     }
 }
 
-fn read_policy(origin: &Origin, accounts: &Accounts) -> Result<Policy, StartError> {
-    let policy = validate(&load(origin)?, accounts)?;
-    for warning in policy.warnings() {
-        // In embedded mode the shipped groups are rarely there, and nobody minds.
-        if *origin != Origin::Shipped {
-            eprintln!("probity-broker: {}: {}", warning.place, warning.message);
-        }
+/// Says what is legal in the policy, but perhaps not meant.
+fn report(policy: &Policy, origin: &Origin) {
+    // In embedded mode the shipped policy's groups are rarely there, and nobody minds.
+    for warning in policy.warnings().iter().filter(|_| *origin != Origin::Shipped) {
+        eprintln!("probity-broker: {}: {}", warning.place, warning.message);
     }
     for tool in policy.excluded() {
         eprintln!("probity-broker: {}: {} is left out: {}", tool.file, tool.name, tool.reason);
-    }
-    Ok(policy)
-}
-
-/// Whether a privilege may be kept for this policy: only root's own, or the compiled-in one.
-fn is_trusted(origin: &Origin) -> Result<bool, StartError> {
-    match origin {
-        Origin::Shipped | Origin::Root(_) => Ok(true),
-        Origin::User(path, _) => {
-            let metadata = fs::metadata(path).map_err(system(path.display().to_string()))?;
-            Ok(metadata.uid() == 0)
-        }
     }
 }
 

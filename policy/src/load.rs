@@ -83,8 +83,13 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
         Origin::Root(path) => (path, 0),
         Origin::User(path, uid) => (path, *uid),
     };
-    let policy = read_file(path, owner)?;
-    let folder = path.parent().unwrap_or(Path::new("/")).join("tools.d");
+    let beside = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let holder = trusted_folder(beside, owner)?;
+    let policy = read_file(path, owner, holder)?;
+    let folder = beside.join("tools.d");
     let tools = match read_tools(&folder, owner) {
         Err(LoadError::Io { error, .. })
             if error.kind() == io::ErrorKind::NotFound && matches!(origin, Origin::User(..)) =>
@@ -103,8 +108,7 @@ fn shipped_tools() -> Vec<Source> {
 
 fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
     let fail = |error| LoadError::Io { path: folder.to_owned(), error };
-    let opened = open(folder, OFlag::O_DIRECTORY).map_err(fail)?;
-    check_trust(folder, &opened, owner, "folder")?;
+    let holder = trusted_folder(folder, owner)?;
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -117,10 +121,18 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
         return Err(LoadError::NotText { path: folder.to_owned(), reason });
     }
     paths.sort();
-    paths.iter().map(|path| read_file(path, owner)).collect()
+    paths.iter().map(|path| read_file(path, owner, holder)).collect()
 }
 
-fn read_file(path: &Path, owner: u32) -> Result<Source, LoadError> {
+/// The owner of a folder in which nobody but `owner` and root can put or replace a file.
+fn trusted_folder(folder: &Path, owner: u32) -> Result<u32, LoadError> {
+    let fail = |error| LoadError::Io { path: folder.to_owned(), error };
+    let opened = open(folder, OFlag::O_DIRECTORY).map_err(fail)?;
+    check_trust(folder, &opened, owner, "folder")
+}
+
+/// Reads a file that stands in a folder of `holder`'s, who could put another in its place.
+fn read_file(path: &Path, owner: u32, holder: u32) -> Result<Source, LoadError> {
     let fail = |error| LoadError::Io { path: path.to_owned(), error };
     let not_text = |reason: String| LoadError::NotText { path: path.to_owned(), reason };
     let file = match open(path, OFlag::empty()) {
@@ -138,7 +150,7 @@ fn read_file(path: &Path, owner: u32) -> Result<Source, LoadError> {
             format!("it is {} bytes, and at most {MAX_FILE_BYTES} are read", metadata.len());
         return Err(not_text(reason));
     }
-    check_trust(path, &file, owner, "file")?;
+    let writer = check_trust(path, &file, owner, "file")?;
     let mut bytes = Vec::new();
     // One more than accepted, to notice a file that grows while it is read.
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
@@ -148,7 +160,8 @@ fn read_file(path: &Path, owner: u32) -> Result<Source, LoadError> {
     let text = String::from_utf8(bytes).map_err(|e| {
         not_text(format!("it is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
     })?;
-    Ok(Source::new(path.to_string_lossy(), text))
+    let writer = if holder == 0 { writer } else { holder };
+    Ok(Source::new(path.to_string_lossy(), text).owned_by(writer))
 }
 
 /// Opens without following a link in the last place and without waiting for a FIFO's writer.
@@ -157,7 +170,10 @@ fn open(path: &Path, more: OFlag) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
-fn check_trust(path: &Path, file: &File, owner: u32, what: &str) -> Result<(), LoadError> {
+/// The owner of a file or folder, if it is `owner` or root and nobody else can write it.
+fn check_trust(path: &Path, file: &File, owner: u32, what: &str) -> Result<u32, LoadError> {
+    /// In such a folder nobody can replace what belongs to somebody else: /tmp.
+    const STICKY: u32 = 0o1000;
     let fail = |error| LoadError::Io { path: path.to_owned(), error };
     let metadata = file.metadata().map_err(fail)?;
     let untrusted = |reason| Err(LoadError::Untrusted { path: path.to_owned(), reason });
@@ -168,14 +184,15 @@ fn check_trust(path: &Path, file: &File, owner: u32, what: &str) -> Result<(), L
             metadata.uid()
         ));
     }
-    if metadata.mode() & 0o022 != 0 {
+    let shared = metadata.is_dir() && metadata.mode() & STICKY != 0;
+    if metadata.mode() & 0o022 != 0 && !shared {
         return untrusted(format!(
             "the {what} can be written by others (mode {:04o}): chmod go-w {}",
             metadata.mode() & 0o7777,
             path.display()
         ));
     }
-    Ok(())
+    Ok(metadata.uid())
 }
 
 #[cfg(test)]

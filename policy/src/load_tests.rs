@@ -87,6 +87,32 @@ fn a_link_a_fifo_a_folder_and_a_huge_file_are_refused_with_their_reason() {
 }
 
 #[test]
+fn a_folder_in_which_others_can_replace_the_policy_is_refused() {
+    let folder = Folder::new();
+    folder.chmod(".", 0o777);
+    assert!(refusal(&folder).contains("chmod go-w"));
+    // Sticky, as /tmp is: others can add files there, and replace none.
+    folder.chmod(".", 0o1777);
+    assert!(folder.load().is_ok());
+}
+
+#[test]
+fn a_policy_is_root_s_only_if_every_file_and_folder_of_it_is() {
+    assert!(load(&Origin::Shipped).unwrap().is_root_s());
+    let folder = Folder::new();
+    let root = fs::metadata(folder.0.path()).unwrap().uid() == 0;
+    assert_eq!(folder.load().unwrap().is_root_s(), root);
+    if root {
+        for name in ["policy.toml", "tools.d/ping.toml", "tools.d", "."] {
+            let folder = Folder::new();
+            std::os::unix::fs::chown(folder.path(name), Some(64001), None).unwrap();
+            let sources = load(&Origin::User(folder.path("policy.toml"), 64001)).unwrap();
+            assert!(!sources.is_root_s(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_missing_tools_folder_means_the_shipped_tools_for_a_user_and_an_error_for_root() {
     let folder = Folder::new();
     fs::remove_dir_all(folder.path("tools.d")).unwrap();

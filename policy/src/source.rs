@@ -11,6 +11,8 @@ use probity_protocol::Digest;
 pub struct Source {
     name: Arc<str>,
     text: String,
+    /// Who could have written it: `None` for text that never was a file.
+    owner: Option<u32>,
 }
 
 /// A whole policy as text.
@@ -26,7 +28,13 @@ impl Source {
     /// Text that came from the file `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), owner: None }
+    }
+
+    /// The same, as the file of this user.
+    #[must_use]
+    pub(crate) fn owned_by(self, uid: u32) -> Self {
+        Self { owner: Some(uid), ..self }
     }
 
     /// The file's name.
@@ -68,6 +76,14 @@ fn count(before: usize) -> u32 {
 }
 
 impl Sources {
+    /// Whether nobody but root could have written any of it. Only such a policy may be lent a
+    /// privilege.
+    #[must_use]
+    pub fn is_root_s(&self) -> bool {
+        let mut every = std::iter::once(&self.policy).chain(&self.tools);
+        every.all(|source| source.owner.is_none_or(|uid| uid == 0))
+    }
+
     /// The digest of every file's name and text, in order.
     #[must_use]
     pub fn digest(&self) -> Digest {

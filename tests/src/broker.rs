@@ -26,8 +26,18 @@ pub const ADMIN_UID: u32 = 64002;
 
 /// What hostile-tool can do.
 const HOSTILE_WORDS: &[&str] = &[
-    "probe", "ptrace", "memfd", "flood", "stderr-flood", "endless", "stubborn", "sleep", "memory",
-    "spin", "big-file", "exit3",
+    "probe",
+    "ptrace",
+    "memfd",
+    "flood",
+    "stderr-flood",
+    "endless",
+    "stubborn",
+    "sleep",
+    "memory",
+    "spin",
+    "big-file",
+    "exit3",
 ];
 
 /// The files of a policy, in a folder of their own.

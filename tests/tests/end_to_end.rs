@@ -11,7 +11,9 @@ use std::{
 use probity_tests::{
     broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
     lab::{HOST_NAME, Lab, MIXED_NAME},
+    mcp::Session,
     needs,
+    procs::ProcStatus,
 };
 use serde_json::{Value, json};
 
@@ -188,6 +190,26 @@ fn each_tool_s_further_ways_work_under_the_sandbox() {
         let (code, result) = world.call(ADMIN_UID, &call);
         assert_eq!(code, 0, "{arguments:?}: {result}");
     }
+}
+
+#[test]
+fn the_frontend_holds_no_capability_and_can_gain_none() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new();
+    let words = world.frontend(USER_UID, &["stdio"]);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    let mut session = Session::start(command).unwrap();
+    let result = session.call("ping", json!({"target": "10.66.2.2", "count": 1})).unwrap();
+    assert_eq!(result["structuredContent"]["parsed"]["received"], 1);
+    let status = ProcStatus::read(session.pid()).unwrap();
+    assert_eq!(status.name, "probity");
+    assert_eq!(status.uid, USER_UID);
+    let sets = [status.cap_eff, status.cap_prm, status.cap_inh, status.cap_amb, status.cap_bnd];
+    assert_eq!(sets, [0; 5]);
+    assert_eq!(session.close().unwrap(), Some(0));
 }
 
 #[test]

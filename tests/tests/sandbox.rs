@@ -61,9 +61,14 @@ impl Hostile {
 }
 #[test]
 fn explore() {
-    if !needs::root() { return; }
+    if !needs::root() {
+        return;
+    }
     let hostile = Hostile::start();
-    for w in ["probe", "ptrace", "memfd", "memory", "big-file", "exit3"] { let r = hostile.run(w); println!("{w} {:?}\n{}\n--{}", r.0, r.1, r.2); }
+    for w in ["probe", "ptrace", "memfd", "memory", "big-file", "exit3"] {
+        let r = hostile.run(w);
+        println!("{w} {:?}\n{}\n--{}", r.0, r.1, r.2);
+    }
     hostile.probe();
     hostile.leaves_nothing();
     let _ = libc::SIGSYS;

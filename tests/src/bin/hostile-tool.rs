@@ -48,10 +48,9 @@ fn main() -> ExitCode {
         "probe" => probe(),
         // Both end the process; a line after them is a hole.
         "ptrace" => report("ptrace", nix::sys::ptrace::traceme()),
-        "memfd" => report(
-            "memfd",
-            nix::sys::memfd::memfd_create(c"x", nix::sys::memfd::MFdFlags::empty()),
-        ),
+        "memfd" => {
+            report("memfd", nix::sys::memfd::memfd_create(c"x", nix::sys::memfd::MFdFlags::empty()))
+        }
         "flood" => flood(&mut io::stdout(), FLOOD_BYTES),
         "stderr-flood" => flood(&mut io::stderr(), FLOOD_BYTES),
         "endless" => flood(&mut io::stdout(), usize::MAX),
