@@ -221,6 +221,10 @@ fn make_run_folder(options: &Options, account: Option<Account>) -> Result<PathBu
         runtime.unwrap_or_else(|| "/run/probity-broker".into()).join("runs")
     });
     let fail = |error| StartError::System { what: folder.display().to_string(), error };
+    // The way there stays open to the user who is to be become; only the folder itself is private.
+    if let Some(parent) = folder.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fail)?;
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(fail)?;
     if let Some(Account { uid, gid }) = account {
         let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
@@ -316,5 +320,23 @@ async fn ended(lifetime: Option<pipe::Receiver>) {
             let mut byte = [0; 1];
             while matches!(pipe.read(&mut byte).await, Ok(read) if read > 0) {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_run_folder_is_private_and_the_way_to_it_is_open_to_the_user_who_is_become() {
+        let outside = tempfile::tempdir().unwrap();
+        let run_dir = outside.path().join("probity-broker/runs");
+        let options = Options { run_dir: Some(run_dir.clone()), ..Options::default() };
+        assert_eq!(make_run_folder(&options, None).unwrap(), run_dir);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&run_dir), 0o700);
+        assert_eq!(mode(run_dir.parent().unwrap()) & 0o555, 0o555);
     }
 }

@@ -26,7 +26,7 @@ use nix::{
         signal::{SigSet, Signal, kill},
         socket::{AddressFamily, SockFlag, SockType, socket},
     },
-    unistd::{Pid, getpgrp, getppid, setpgid, setsid},
+    unistd::{Pid, getppid, setpgid, setsid},
 };
 
 /// What `flood` and `stderr-flood` write.
@@ -140,7 +140,6 @@ fn processes() {
     report("signal everybody", kill(Pid::from_raw(-1), None));
     report("setsid", setsid());
     report("setpgid", setpgid(Pid::from_raw(0), Pid::from_raw(0)));
-    say(&format!("group: {}", if getpgrp() == Pid::this() { "own" } else { "foreign" }));
     report("thread", thread::Builder::new().spawn(|| ()));
     report("fork and execute itself", Command::new(own_program()).spawn());
 }

@@ -1,0 +1,419 @@
+//! A run's life is its connection's life: however it ends, nothing of it is left, its place is
+//! free, and the audit log says how it was.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use probity_protocol::{
+    BusyScope, Call, End, ExitStatus, Exited, FailureKind, Reply, Request, Stream,
+};
+use probity_tests::{
+    broker::{Broker, PolicyFolder, program},
+    needs,
+    peer::{Peer, call},
+    procs::{ProcStatus, wait_until},
+};
+use serde_json::Value;
+
+/// What the shipped policy keeps of standard output, and of standard error.
+const STDOUT_CAP: usize = 1 << 20;
+const STDERR_CAP: usize = 256 << 10;
+
+/// What hostile-tool's floods write.
+const FLOOD_BYTES: u64 = 5_000_000;
+
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+struct Hostile {
+    broker: Broker,
+    policy: PolicyFolder,
+}
+
+impl Hostile {
+    fn start(concurrency: u32) -> Self {
+        let policy = PolicyFolder::with_hostile_tool(concurrency).unwrap();
+        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        Self { broker, policy }
+    }
+
+    fn run(&self, call: Call) -> Run {
+        let peer = Peer::ask(&self.broker.socket(), &Request::Run(call)).unwrap();
+        let mut run = Run { peer, pid: 0, stdout: Vec::new(), stderr: Vec::new() };
+        match run.next() {
+            Reply::Started(started) => run.pid = started.pid,
+            other => panic!("not started: {other:?}"),
+        }
+        run
+    }
+
+    /// The one reply to a call that does not run.
+    fn refused(&self, call: Call) -> Reply {
+        let mut peer = Peer::ask(&self.broker.socket(), &Request::Run(call)).unwrap();
+        match &peer.replies().unwrap()[..] {
+            [Reply::Welcome(_), reply] => reply.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answers(&self) {
+        let replies = Peer::ask(&self.broker.socket(), &Request::Status).unwrap().replies();
+        assert!(matches!(replies.unwrap()[..], [Reply::Welcome(_), Reply::Status(_)]));
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(self.broker.runs()).unwrap().next().is_none()
+    }
+}
+
+/// A run, and what was received of it.
+struct Run {
+    peer: Peer,
+    pid: u32,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Run {
+    fn next(&mut self) -> Reply {
+        loop {
+            match self.peer.reply().unwrap().expect("another reply") {
+                Reply::Welcome(_) => {}
+                reply => return reply,
+            }
+        }
+    }
+
+    /// Reads until it has said that it misbehaves now.
+    fn until_it_speaks(&mut self) {
+        while self.stdout.is_empty() {
+            match self.next() {
+                Reply::Output { bytes, .. } => self.stdout.extend(bytes),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn end(&mut self) -> Exited {
+        loop {
+            match self.next() {
+                Reply::Output { stream: Stream::Stdout, bytes } => self.stdout.extend(bytes),
+                Reply::Output { stream: Stream::Stderr, bytes } => self.stderr.extend(bytes),
+                Reply::Exited(exited) => return exited,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        !Path::new(&format!("/proc/{}", self.pid)).exists()
+    }
+}
+
+fn does(what: &str) -> Call {
+    call("hostile", "127.0.0.1", &format!("--what {what}"))
+}
+
+fn for_seconds(seconds: u64, mut call: Call) -> Call {
+    call.limits.timeout = Some(Duration::from_secs(seconds));
+    call
+}
+
+fn is_about(duration: Duration, expected: Duration) -> bool {
+    // The machine may be busy with other tests.
+    duration >= expected && duration < expected + Duration::from_millis(1500)
+}
+
+#[test]
+fn a_run_whose_time_is_up_ends_and_what_it_wrote_is_kept() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(4);
+    let mut run = hostile.run(for_seconds(1, does("sleep")));
+    let exited = run.end();
+    assert_eq!(exited.end, End::TimedOut);
+    assert_eq!(exited.status, ExitStatus::Signal(Signal::SIGTERM as i32));
+    assert!(is_about(exited.duration, Duration::from_secs(1)), "{exited:?}");
+    assert_eq!(run.stdout, b"sleeping: ok\n");
+    assert!(run.is_gone() && hostile.is_empty());
+    // Nor does one that works all the time outlive it.
+    let exited = hostile.run(for_seconds(1, does("spin"))).end();
+    assert_eq!(exited.end, End::TimedOut);
+    assert!(exited.cpu > Duration::from_millis(100), "{exited:?}");
+}
+
+#[test]
+fn a_stubborn_tool_is_killed_after_the_grace() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    let exited = hostile.run(for_seconds(1, does("stubborn"))).end();
+    assert_eq!((exited.end, exited.status), (End::TimedOut, ExitStatus::Signal(9)));
+    assert!(is_about(exited.duration, Duration::from_secs(1) + GRACE), "{exited:?}");
+}
+
+#[test]
+fn closing_the_connection_ends_the_run_and_frees_its_place() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    for what in ["sleep", "stubborn", "endless"] {
+        let mut run = hostile.run(does(what));
+        run.until_it_speaks();
+        let left = Instant::now();
+        let pid = run.pid;
+        drop(run);
+        let gone = || ProcStatus::read(pid).is_err() && hostile.is_empty();
+        assert!(wait_until(GRACE + Duration::from_secs(1), gone), "{what}");
+        assert!(left.elapsed() < GRACE + Duration::from_secs(1), "{what}");
+        let free =
+            || matches!(hostile.broker.audit().unwrap().last(), Some(l) if l["event"] == "exit");
+        assert!(wait_until(Duration::from_secs(1), free), "{what}");
+        assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3), "{what}");
+    }
+}
+
+#[test]
+fn a_cancelled_run_ends_and_says_so() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    let mut run = hostile.run(does("sleep"));
+    run.until_it_speaks();
+    run.peer.cancel().unwrap();
+    let exited = run.end();
+    assert_eq!(exited.end, End::Cancelled);
+    assert!(exited.duration < Duration::from_secs(2), "{exited:?}");
+    // Its place is free when its end is told.
+    assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3));
+    assert!(hostile.is_empty());
+}
+
+#[test]
+fn output_beyond_the_cap_is_dropped_flagged_and_counted() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    let mut run = hostile.run(does("flood"));
+    let exited = run.end();
+    assert_eq!(exited.status, ExitStatus::Code(0), "{exited:?}");
+    assert_eq!((exited.stdout_bytes, exited.stderr_bytes), (FLOOD_BYTES, 0));
+    assert!(exited.truncated_stdout && !exited.truncated_stderr, "{exited:?}");
+    assert_eq!(run.stdout.len(), STDOUT_CAP);
+
+    let mut run = hostile.run(does("stderr-flood"));
+    let exited = run.end();
+    assert_eq!((exited.stdout_bytes, exited.stderr_bytes), (0, FLOOD_BYTES));
+    assert!(!exited.truncated_stdout && exited.truncated_stderr, "{exited:?}");
+    assert_eq!(run.stderr.len(), STDERR_CAP);
+}
+
+#[test]
+fn a_lower_limit_that_is_asked_for_wins_and_a_higher_one_does_not() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    for (asked, kept) in [(1000, 1000), (u64::MAX, STDOUT_CAP)] {
+        let mut call = does("flood");
+        call.limits.stdout_bytes = Some(asked);
+        let mut run = hostile.run(call);
+        let exited = run.end();
+        assert_eq!(run.stdout.len(), kept);
+        assert!(exited.truncated_stdout && exited.stdout_bytes == FLOOD_BYTES, "{exited:?}");
+    }
+}
+
+#[test]
+fn a_flood_holds_up_neither_the_clock_nor_other_peers() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(2);
+    let mut flood = hostile.run(for_seconds(2, does("endless")));
+    for _ in 0..20 {
+        let asked = Instant::now();
+        hostile.answers();
+        assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3));
+        assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    }
+    let exited = flood.end();
+    assert_eq!(exited.end, End::TimedOut);
+    assert!(is_about(exited.duration, Duration::from_secs(2)), "{exited:?}");
+    assert!(exited.stdout_bytes > FLOOD_BYTES && flood.stdout.len() == STDOUT_CAP);
+}
+
+#[test]
+fn a_peer_that_does_not_read_holds_up_nobody_and_its_run_ends_in_time() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(2);
+    let run = hostile.run(for_seconds(1, does("endless")));
+    hostile.answers();
+    assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3));
+    let gone = || ProcStatus::read(run.pid).is_err();
+    assert!(wait_until(Duration::from_secs(1) + GRACE + Duration::from_secs(1), gone));
+}
+
+#[test]
+fn a_second_run_over_the_tool_s_concurrency_is_answered_busy() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    let mut first = hostile.run(does("sleep"));
+    match hostile.refused(does("exit3")) {
+        Reply::Busy(busy) => assert_eq!((busy.scope, busy.limit), (BusyScope::Tool, 1)),
+        other => panic!("{other:?}"),
+    }
+    first.peer.cancel().unwrap();
+    assert_eq!(first.end().end, End::Cancelled);
+}
+
+#[test]
+fn a_broker_that_is_told_to_stop_ends_its_runs_and_leaves_nothing() {
+    if !needs::root() {
+        return;
+    }
+    for what in ["sleep", "stubborn", "endless"] {
+        let mut hostile = Hostile::start(1);
+        let mut run = hostile.run(does(what));
+        run.until_it_speaks();
+        hostile.broker.signal(Signal::SIGTERM);
+        assert_eq!(run.end().end, End::ShuttingDown, "{what}");
+        assert_eq!(hostile.broker.stop().unwrap(), Some(0), "{what}");
+        assert!(run.is_gone() && hostile.is_empty(), "{what}");
+        let log = hostile.broker.audit().unwrap();
+        assert_eq!(log.last().unwrap()["end"], "shutting_down", "{what}");
+    }
+}
+
+#[test]
+fn the_audit_log_has_a_line_for_each_decision_and_each_exit() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(1);
+    let request = Request::Check(does("exit3"));
+    let mut peer = Peer::ask(&hostile.broker.socket(), &request).unwrap();
+    let Some(Reply::Welcome(welcome)) = peer.reply().unwrap() else { panic!("no welcome") };
+    assert!(matches!(peer.reply().unwrap(), Some(Reply::Verdict(_))));
+    let mut run = hostile.run(does("exit3"));
+    run.end();
+    let denied = hostile.refused(call("hostile", "192.0.2.1", "--what exit3"));
+    assert!(matches!(denied, Reply::Denied(_)), "{denied:?}");
+
+    let log = hostile.broker.audit().unwrap();
+    let events: Vec<_> = log.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["decision", "decision", "exit", "decision"]);
+    for (number, line) in (1..).zip(&log) {
+        assert_eq!(line["policy"], welcome.policy_digest.to_string());
+        assert_eq!((&line["uid"], &line["seq"]), (&Value::from(0), &Value::from(number)));
+        assert_eq!(line["pid"], std::process::id());
+        assert_eq!(line["correlation_id"], "test");
+        assert!(line["time"].as_str().unwrap().ends_with('Z'));
+    }
+    let command = hostile.policy.path("hostile-tool");
+    let argv = [command.to_str().unwrap(), "--what", "exit3", "127.0.0.1"];
+    for (line, dry_run) in [(&log[0], true), (&log[1], false)] {
+        assert_eq!((&line["verdict"], &line["dry_run"]), (&"approved".into(), &dry_run.into()));
+        assert_eq!(line["argv"], Value::from(&argv[..]));
+    }
+    assert_eq!((&log[2]["exit_code"], &log[2]["end"]), (&3.into(), &"finished".into()));
+    assert_eq!(log[2]["tool_pid"], run.pid);
+    assert_eq!(log[3]["verdict"], "denied");
+    assert_eq!((&log[3]["code"], log[3].get("argv")), (&"TARGET_NOT_ALLOWED".into(), None));
+}
+
+/// A file system of 64 KiB, unmounted when this is dropped.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("/usr/bin/mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k,mode=755", "probity-test"]).arg(folder.path());
+        assert!(mount.status().unwrap().success());
+        Self { folder }
+    }
+
+    fn fill(&self) {
+        let mut file = File::create(self.folder.path().join("full")).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.folder.path().join("full")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("/usr/bin/umount").arg("-l").arg(self.folder.path()).status();
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_recorded_is_refused_and_nothing_runs() {
+    if !needs::root() {
+        return;
+    }
+    let disk = SmallDisk::mount();
+    let log = disk.folder.path().join("audit.jsonl");
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let more = ["--audit".as_ref(), log.as_os_str()];
+    let broker = Broker::start_with(&program("probity-broker"), &policy, None, &more).unwrap();
+    let hostile = Hostile { broker, policy };
+    disk.fill();
+    for call in [does("exit3"), does("sleep"), call("hostile", "192.0.2.1", "--what sleep")] {
+        match hostile.refused(call) {
+            Reply::Failed(failure) => assert_eq!(failure.kind, FailureKind::Audit),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(hostile.is_empty());
+    assert!(probity_tests::procs::children(hostile.broker.pid()).is_empty());
+    assert_eq!(fs::read(&log).unwrap(), b"");
+    disk.empty();
+    assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3));
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o7777, 0o640);
+}
+
+#[test]
+fn a_disk_that_fills_up_within_a_line_spoils_no_line_after_it() {
+    if !needs::root() {
+        return;
+    }
+    let disk = SmallDisk::mount();
+    let log = disk.folder.path().join("audit.jsonl");
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let more = ["--audit".as_ref(), log.as_os_str()];
+    let broker = Broker::start_with(&program("probity-broker"), &policy, None, &more).unwrap();
+    let hostile = Hostile { broker, policy };
+    // The log owns its first page; the second is not to be had.
+    assert_eq!(hostile.run(does("exit3")).end().status, ExitStatus::Code(3));
+    disk.fill();
+    let denied = || hostile.refused(call("hostile", "192.0.2.1", ""));
+    assert!((0..100).any(|_| matches!(denied(), Reply::Failed(_))));
+    disk.empty();
+    assert!(matches!(denied(), Reply::Denied(_)));
+    let text = fs::read_to_string(&log).unwrap();
+    for line in text.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+    }
+}
