@@ -10,7 +10,7 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt, PermissionsExt},
+            fs::{DirBuilderExt, MetadataExt, PermissionsExt},
             net::UnixListener,
             process::CommandExt,
         },
@@ -96,7 +96,8 @@ impl EmbeddedBroker {
         let directory = private_directory()?;
         let runs = directory.path().join("runs");
         make_directory(&runs)?;
-        let socket = directory.path().join("broker.sock");
+        let socket = socket_in(&directory);
+        socket.parent().map_or(Ok(()), make_directory)?;
         let listener = UnixListener::bind(&socket).map_err(preparing("the broker's socket"))?;
         let (watched, lifetime) = io::pipe().map_err(preparing("a pipe"))?;
 
@@ -126,7 +127,7 @@ impl EmbeddedBroker {
     /// Where it listens.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.directory.path().join("broker.sock")
+        socket_in(&self.directory)
     }
 
     /// The error to show where the broker does not answer: its end, if it has ended within
@@ -173,16 +174,33 @@ fn find_program() -> Result<PathBuf, EmbeddedError> {
         .ok_or(EmbeddedError::NotFound { beside: own })
 }
 
+/// In a directory of its own, that stays closed where root's broker has to pass the outer one.
+fn socket_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("listen/broker.sock")
+}
+
 /// A new directory for this user only, with a short name: a socket's path holds 107 bytes.
 fn private_directory() -> Result<TempDir, EmbeddedError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("probity-").permissions(fs::Permissions::from_mode(0o700));
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    runtime
+    let directory = runtime
         .filter(|folder| folder.is_absolute())
         .and_then(|folder| builder.tempdir_in(folder).ok())
         .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
-        .map_err(preparing("a private directory in /tmp"))
+        .map_err(preparing("a private directory in /tmp"))?;
+    open_to_root_s_broker(&directory).map_err(preparing("a private directory in /tmp"))?;
+    Ok(directory)
+}
+
+/// A broker that root starts becomes another user, and must still get through to its runs. Others
+/// can then pass the directory, and find nothing in it that they may enter.
+fn open_to_root_s_broker(directory: &TempDir) -> io::Result<()> {
+    let started_by_root = directory.path().metadata()?.uid() == 0;
+    if started_by_root {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o711))?;
+    }
+    Ok(())
 }
 
 /// One audit log for each broker, since each has a chain of its own.

@@ -150,6 +150,10 @@ fn numbers<'n>(
 /// Rules that match every `socket` and `socketpair` the profile does not list.
 fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
     let families: BTreeSet<SocketFamily> = profile.sockets.iter().map(|s| s.family).collect();
+    if families.is_empty() {
+        // No condition: every socket.
+        return Ok(Rules::from([(libc::SYS_socket, Vec::new())]));
+    }
     // A family that none of the listed ones is.
     let mut rules = vec![SeccompRule::new(
         families
