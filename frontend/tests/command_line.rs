@@ -2,7 +2,7 @@
 //!
 //! - exit statuses 0 to 4
 //! - what is printed where
-//! - brokers that are not there, stall or misbehave
+//! - brokers that are not there, embedded or not, or that misbehave
 
 mod support;
 
@@ -154,4 +154,28 @@ fn arguments_that_a_shell_would_act_on_travel_as_malformed() {
     assert_eq!(status(&output), 3);
     assert!(matches!(broker.runs()[0].arguments, Arguments::Malformed(_)));
     assert!(stderr(&output).contains("security.injection_attempt"), "{}", stderr(&output));
+}
+
+/// Runs `probity tools --embedded` with `program` in the broker's place.
+fn embedded_with(program: &str) -> Output {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+    command.args(["tools", "--embedded"]).env("PROBITY_BROKER", program);
+    command.env("XDG_STATE_HOME", state.path()).output().unwrap()
+}
+
+#[test]
+fn an_embedded_broker_that_ends_at_once_is_reported_at_once() {
+    let started = std::time::Instant::now();
+    let output = embedded_with("/bin/false");
+    assert_eq!(status(&output), 4);
+    assert!(stderr(&output).contains("ended at once (exit status: 1)"), "{}", stderr(&output));
+    assert!(started.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn an_embedded_broker_that_is_not_there_is_named() {
+    let output = embedded_with("/nonexistent/probity-broker");
+    assert_eq!(status(&output), 4);
+    assert!(stderr(&output).contains("/nonexistent/probity-broker"), "{}", stderr(&output));
 }

@@ -269,6 +269,52 @@ fn a_peer_that_does_not_read_holds_up_nobody_and_its_run_ends_in_time() {
 }
 
 #[test]
+fn xx_unread() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(2);
+    let mut run = hostile.run(for_seconds(1, does("endless")));
+    let gone = || ProcStatus::read(run.pid).is_err();
+    assert!(wait_until(Duration::from_secs(1) + GRACE + Duration::from_secs(1), gone));
+    println!("END {:?}", run.end());
+    println!("{:?}", hostile.broker.audit().unwrap().last());
+    // an unread one that cancels
+    let mut run = hostile.run(for_seconds(4, does("endless")));
+    std::thread::sleep(Duration::from_millis(500));
+    let t = Instant::now();
+    run.peer.cancel().unwrap();
+    let gone = || ProcStatus::read(run.pid).is_err();
+    println!("{} {:?}", wait_until(Duration::from_secs(9), gone), t.elapsed());
+    println!("END {:?}", run.end());
+}
+
+#[test]
+fn xx_unread_stop() {
+    if !needs::root() {
+        return;
+    }
+    let mut hostile = Hostile::start(2);
+    let run = hostile.run(for_seconds(20, does("endless")));
+    std::thread::sleep(Duration::from_millis(500));
+    let t = Instant::now();
+    println!("stop {:?} after {:?}", hostile.broker.stop(), t.elapsed());
+    println!("gone {} empty {}", run.is_gone(), hostile.is_empty());
+    println!("{:?}", hostile.broker.audit().unwrap());
+}
+
+#[test]
+fn xx_taken_folder() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start(2);
+    fs::create_dir(hostile.broker.runs().join(format!("{}-0", hostile.broker.pid()))).unwrap();
+    println!("{:?}", hostile.refused(does("exit3")));
+    println!("{:?}", hostile.broker.audit().unwrap().last());
+}
+
+#[test]
 fn a_second_run_over_the_tool_s_concurrency_is_answered_busy() {
     if !needs::root() {
         return;
