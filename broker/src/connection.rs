@@ -3,19 +3,22 @@
 use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use probity_protocol::{
     FrameError, Interrupt, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, Refusal, RefusalKind, Reply,
     Request, decode, decode_hello, encode,
 };
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     time::timeout,
 };
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec, LengthDelimitedCodecError};
+use tokio_util::codec::{
+    Encoder as _, FramedRead, LengthDelimitedCodec, LengthDelimitedCodecError,
+};
 
 /// How long a peer may take to say what it wants.
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -30,7 +33,9 @@ pub(crate) struct Incoming {
 
 /// What a peer is told.
 pub(crate) struct Outgoing {
-    frames: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
+    stream: OwnedWriteHalf,
+    codec: LengthDelimitedCodec,
+    unsent: BytesMut,
 }
 
 /// The peer is gone, or does not take what it is sent. There is nobody to tell.
@@ -42,7 +47,7 @@ pub(crate) fn split(stream: UnixStream) -> (Incoming, Outgoing) {
     let (read, write) = stream.into_split();
     (
         Incoming { frames: FramedRead::new(read, codec(MAX_REQUEST_FRAME)) },
-        Outgoing { frames: FramedWrite::new(write, codec(MAX_REPLY_FRAME)) },
+        Outgoing { stream: write, codec: codec(MAX_REPLY_FRAME), unsent: BytesMut::new() },
     )
 }
 
@@ -95,17 +100,32 @@ impl Incoming {
 }
 
 impl Outgoing {
-    /// Sends one message.
+    /// Sends one message, and waits until the peer has taken it.
     pub(crate) async fn send(&mut self, reply: &Reply) -> Result<(), Gone> {
-        self.send_within(reply, SEND).await
+        self.put(reply)?;
+        timeout(SEND, self.flush()).await.unwrap_or(Err(Gone))
     }
 
-    /// Sends one message to a peer that may be slow.
-    pub(crate) async fn send_within(&mut self, reply: &Reply, limit: Duration) -> Result<(), Gone> {
-        match timeout(limit, self.frames.send(Bytes::from(encode(reply)))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
+    /// Puts one message in line, without waiting.
+    pub(crate) fn put(&mut self, reply: &Reply) -> Result<(), Gone> {
+        let body = Bytes::from(encode(reply));
+        self.codec.encode(body, &mut self.unsent).map_err(|_| Gone)
+    }
+
+    /// Whether anything is in line.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends what is in line. When this is dropped halfway, the next one goes on from there.
+    pub(crate) async fn flush(&mut self) -> Result<(), Gone> {
+        while self.is_pending() {
+            match self.stream.write_buf(&mut self.unsent).await {
+                Ok(sent) if sent > 0 => {}
+                Ok(_) | Err(_) => return Err(Gone),
+            }
         }
+        Ok(())
     }
 }
 

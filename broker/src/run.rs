@@ -30,8 +30,11 @@ use crate::{
 /// Between TERM and KILL: time for a tool to write what it has.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long output may still come when no process is left to write it.
-const DRAIN: Duration = Duration::from_millis(500);
+/// How long a client may take to read what is left when the tool is gone.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The same, when the broker is stopping.
+const STOP_DRAIN: Duration = Duration::from_millis(500);
 
 /// Carries a run through: streams its output, ends it when its time is up, when the client cancels
 /// or goes away, or when the broker stops, and waits until nothing of it is left.
@@ -47,13 +50,13 @@ pub(crate) async fn supervise(
         Ok(run) => run,
         Err(failed) => return failed,
     };
-    if run.tell(outgoing, &started).await.is_err() {
-        run.end(End::Cancelled);
-    }
+    run.tell(outgoing, &started);
     tokio::pin!(stopping);
     // Each is listened to until it has spoken.
     let (mut listening, mut stopped) = (true, false);
     let reaped = loop {
+        // A client that is slow to read slows the tool, through its pipes, and nothing else.
+        let sending = outgoing.is_pending() && !run.client_left;
         tokio::select! {
             // In this order: no flood of output may hold up the clock or the client, and what was
             // written before the end is read before the end is seen.
@@ -68,11 +71,12 @@ pub(crate) async fn supervise(
                 stopped = true;
                 run.end(End::ShuttingDown);
             }
-            chunk = run.stdout.read(), if run.stdout.open => {
-                run.pass_on(Stream::Stdout, chunk, outgoing).await;
+            sent = outgoing.flush(), if sending => run.sent(sent),
+            chunk = run.stdout.read(), if run.stdout.open && !sending => {
+                run.pass_on(Stream::Stdout, chunk, outgoing);
             }
-            chunk = run.stderr.read(), if run.stderr.open => {
-                run.pass_on(Stream::Stderr, chunk, outgoing).await;
+            chunk = run.stderr.read(), if run.stderr.open && !sending => {
+                run.pass_on(Stream::Stderr, chunk, outgoing);
             }
             reaped = run.child.ended() => break reaped,
         }
@@ -126,27 +130,31 @@ impl Run {
 
     /// Passes output on, up to its limit. Beyond it output is counted and dropped, so that the tool
     /// is not stopped by a full pipe.
-    async fn pass_on(&mut self, stream: Stream, chunk: usize, outgoing: &mut Outgoing) {
+    fn pass_on(&mut self, stream: Stream, chunk: usize, outgoing: &mut Outgoing) {
         let output = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let kept = output.keep(chunk);
-        if kept.is_empty() || self.client_left {
-            return;
-        }
-        let reply = Reply::Output { stream, bytes: kept };
-        if self.tell(outgoing, &reply).await.is_err() {
-            self.end(End::Cancelled);
+        let bytes = output.keep(chunk);
+        if !bytes.is_empty() {
+            self.tell(outgoing, &Reply::Output { stream, bytes });
         }
     }
 
-    /// Sends to the client, who may be slow, but not slower than the run may be long.
-    async fn tell(&mut self, outgoing: &mut Outgoing, reply: &Reply) -> Result<(), Gone> {
-        let left = self.next_step.saturating_duration_since(Instant::now());
-        let told = outgoing.send_within(reply, left.max(GRACE)).await;
-        self.client_left |= told.is_err();
-        told
+    /// Puts a message in line for the client, if there is one.
+    fn tell(&mut self, outgoing: &mut Outgoing, reply: &Reply) {
+        if !self.client_left {
+            let put = outgoing.put(reply);
+            self.sent(put);
+        }
+    }
+
+    /// A client that takes nothing any more has left.
+    fn sent(&mut self, sent: Result<(), Gone>) {
+        if sent.is_err() {
+            self.client_left = true;
+            self.end(End::Cancelled);
+        }
     }
 
     fn time_is_up(&mut self) {
@@ -167,20 +175,33 @@ impl Run {
         }
     }
 
-    /// Nothing is left that could write: drains the pipes.
+    /// Nothing is left that could write: drains the pipes, as far as the client keeps up.
     async fn finish(mut self, reaped: Reaped, outgoing: &mut Outgoing) -> Exited {
         let duration = self.started.elapsed();
-        let deadline = Instant::now() + DRAIN;
-        while self.stdout.open || self.stderr.open {
+        // What happens from here on did not end the run.
+        let ending = self.ending;
+        // Who waits for a broker to stop does not wait for a client to read.
+        let patience = if ending == Some(End::ShuttingDown) { STOP_DRAIN } else { DRAIN };
+        let deadline = Instant::now() + patience;
+        loop {
+            let sending = outgoing.is_pending() && !self.client_left;
+            if !sending && !self.stdout.open && !self.stderr.open {
+                break;
+            }
             tokio::select! {
                 biased;
-                chunk = self.stdout.read(), if self.stdout.open => self.pass_on(Stream::Stdout, chunk, outgoing).await,
-                chunk = self.stderr.read(), if self.stderr.open => self.pass_on(Stream::Stderr, chunk, outgoing).await,
                 () = sleep_until(deadline) => break,
+                sent = outgoing.flush(), if sending => self.sent(sent),
+                chunk = self.stdout.read(), if self.stdout.open && !sending => {
+                    self.pass_on(Stream::Stdout, chunk, outgoing);
+                }
+                chunk = self.stderr.read(), if self.stderr.open && !sending => {
+                    self.pass_on(Stream::Stderr, chunk, outgoing);
+                }
             }
         }
         let violated = reaped.status == ExitStatus::Signal(libc::SIGSYS);
-        let end = match self.ending {
+        let end = match ending {
             _ if violated => End::SandboxViolation,
             Some(ending) => ending,
             None => End::Finished,
@@ -252,8 +273,11 @@ impl Child {
         }
     }
 
-    /// Signals the whole group.
+    /// Signals the whole group, while its number is its own.
     fn signal(&self, signal: Signal) {
+        if self.reaped {
+            return;
+        }
         match killpg(self.pid, signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(error) => eprintln!("probity-broker: {signal} does not reach a run: {error}"),

@@ -163,18 +163,24 @@ impl AuditLog {
         line
     }
 
-    /// One write for one line, so that a line is there or not.
+    /// One write for one line. A part of a line, when the disk is full, is taken back.
     fn write(&mut self, line: Line) -> Result<(), AuditError> {
         let text = line.finish();
         let written = self.file.write(text.as_bytes());
         let result = match written {
             Ok(bytes) if bytes == text.len() => Ok(()),
-            Ok(_) => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            Ok(part) => self.take_back(part).and(Err(io::ErrorKind::StorageFull.into())),
             Err(error) => Err(error),
         };
         result.map_err(|error| AuditError { path: self.path.clone(), error })?;
         self.records += 1;
         Ok(())
+    }
+
+    /// Nobody else writes to the log, so its last bytes are those just written.
+    fn take_back(&self, bytes: usize) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        self.file.set_len(length.saturating_sub(bytes as u64))
     }
 }
 

@@ -18,13 +18,21 @@ impl PrivateFolder {
     /// Makes an empty folder below `parent`, for this user alone.
     ///
     /// # Errors
-    /// Those of `mkdir(2)`. A name that is taken is not used: somebody else may be in it.
+    /// Those of `mkdir(2)`. A name that is taken is passed over: a broker that was killed may have
+    /// left it, and somebody else may be in it.
     pub(super) fn make(parent: &Path) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("{}-{number}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path })
+        /// More than a broker runs at once; a folder full of them is a fault to be seen.
+        const TRIES: usize = 4096;
+        for _ in 0..TRIES {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("{}-{number}", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Self { path }),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Where it is.
@@ -42,5 +50,24 @@ impl Drop for PrivateFolder {
         {
             eprintln!("probity-broker: {} could not be removed: {error}", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_killed_broker_left_is_passed_over_and_a_folder_goes_with_all_that_is_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        for number in 0..3 {
+            let taken = format!("{}-{number}", std::process::id());
+            fs::create_dir(parent.path().join(taken)).unwrap();
+        }
+        let folder = PrivateFolder::make(parent.path()).unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/c"), "left").unwrap();
+        drop(folder);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 3);
     }
 }
