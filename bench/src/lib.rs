@@ -101,6 +101,8 @@ enum Unmeasured {
     Session { error: io::Error, complaints: String },
     #[error("`probity stdio` answers something else than a finished ping: {0}")]
     Answer(String),
+    #[error("a ping of this machine by itself lost its reply: it is too busy to measure")]
+    NoReply,
     #[error("the short calls took longer than the long one they were to run beside")]
     Outlasted,
     #[error("no process {0} below the frontend")]

@@ -65,11 +65,8 @@ pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
 }
 
 /// In bytes.
-fn resident(pid: u32) -> Result<f64, Unmeasured> {
-    let invalid = || Unmeasured::Io {
-        what: "VmRSS of a process",
-        error: std::io::ErrorKind::InvalidData.into(),
-    };
+pub(crate) fn resident(pid: u32) -> Result<f64, Unmeasured> {
+    let invalid = || io_error("VmRSS of a process")(std::io::ErrorKind::InvalidData.into());
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .map_err(io_error("the status of a process"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or_else(invalid)?;

@@ -17,6 +17,9 @@ use crate::{Unmeasured, io_error, policies, samples::timed};
 const PING: &str = "/usr/bin/ping";
 const TARGET: &str = "127.0.0.1";
 
+/// ping's exit code where no reply came in time.
+const NO_REPLY: i32 = 1;
+
 /// The built programs, and a folder with a policy for them.
 pub(crate) struct Installation {
     frontend: PathBuf,
@@ -133,6 +136,9 @@ fn ping_call(packets: u32) -> Value {
 /// A refusal would be fast, and no measure of anything.
 fn finished(answer: &Value) -> Result<(), Unmeasured> {
     let result = &answer["result"];
+    if result["structuredContent"]["returncode"] == json!(NO_REPLY) {
+        return Err(Unmeasured::NoReply);
+    }
     if result["isError"] == json!(true) || result["structuredContent"]["returncode"] != json!(0) {
         return Err(Unmeasured::Answer(answer.to_string()));
     }
@@ -148,8 +154,9 @@ pub(crate) fn bare_ping() -> Result<f64, Unmeasured> {
         .envs([("LC_ALL", "C"), ("TZ", "UTC"), ("HOME", "/"), ("TMPDIR", "/tmp")])
         .stdin(Stdio::null());
     let (output, took) = timed(|| command.output()).map_err(io_error("a bare ping"))?;
-    if output.status.success() {
-        return Ok(took);
+    match output.status.code() {
+        Some(0) => Ok(took),
+        Some(NO_REPLY) => Err(Unmeasured::NoReply),
+        _ => Err(Unmeasured::Failed { program: PING, status: output.status }),
     }
-    Err(Unmeasured::Failed { program: PING, status: output.status })
 }

@@ -13,6 +13,7 @@ use probity_protocol::{Arguments, Call, CorrelationId, RequestedLimits, Target, 
 
 use crate::{
     Rounds, Unmeasured, io_error,
+    life::resident,
     policies::{TRUE_NAME, owner, with_true},
     samples::{side_by_side, timed},
     table::{Goal, Quantity, Row, Unit},
@@ -52,6 +53,9 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         row("  the same, against fork instead of vfork", ours.median())
             .against("sandboxed by fork", forked.median()),
     );
+    // What fork copies grows with the process that forks.
+    let own = resident(std::process::id())?;
+    rows.push(Row::new("  resident memory of what forks here", Unit::Bytes, own, TRUE_NAME));
     if Path::new(BUBBLEWRAP).is_file() {
         let (theirs, plain) =
             side_by_side(rounds, || bare(&mut bubblewrap()), || bare(&mut posix_spawn()))?;

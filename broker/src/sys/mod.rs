@@ -8,6 +8,7 @@ pub(crate) mod landlock;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod spawn;
+mod stack;
 
 use std::io;
 

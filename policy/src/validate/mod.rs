@@ -2,6 +2,7 @@
 //! with a defect is no policy.
 
 mod tool;
+mod value;
 
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 

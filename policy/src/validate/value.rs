@@ -1,0 +1,161 @@
+//! What an option takes: one kind, with the keys of that kind and no others.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use probity_protocol::{Decimal, Tier};
+use toml::Spanned;
+
+use super::Validation;
+use crate::{
+    raw::RawValue,
+    value::{CharacterClass, RenderedWord, ValueKind},
+};
+
+impl Validation<'_> {
+    /// `None` after a defect.
+    pub(super) fn value_kind(&mut self, raw: &RawValue, span: &Range<usize>) -> Option<ValueKind> {
+        let kind = raw.kind.get_ref().as_str();
+        self.refuse_foreign_keys(raw, kind)?;
+        Some(match kind {
+            "none" => ValueKind::None,
+            "integer" => {
+                let (min, max) = self.range(raw, span, |text| text.parse::<u64>().ok())?;
+                ValueKind::Integer { min, max }
+            }
+            "number" => {
+                let (min, max) = self.range(raw, span, |text| text.parse::<Decimal>().ok())?;
+                ValueKind::Number { min, max }
+            }
+            "duration" => {
+                let (min, max) = self.range(raw, span, |text| text.parse::<Decimal>().ok())?;
+                ValueKind::Duration { min, max }
+            }
+            "ports" => ValueKind::Ports,
+            "enumeration" => ValueKind::Enumeration(self.words(raw, span)?),
+            "enumeration-list" => ValueKind::EnumerationList(self.words(raw, span)?),
+            "rendered" => ValueKind::Rendered(self.rendered(raw, span)?),
+            "text" => {
+                let (Some(class), Some(max_length)) = (&raw.class, &raw.max_length) else {
+                    self.defect(span.clone(), "a text needs class and max_length");
+                    return None;
+                };
+                let known = CharacterClass::ALL.into_iter().find(|c| c.name() == class.get_ref());
+                let names = CharacterClass::ALL.map(CharacterClass::name).join(", ");
+                let class =
+                    self.accept(class.span(), known.ok_or(format!("the classes are {names}")))?;
+                ValueKind::Text { class, max_length: *max_length.get_ref() as usize }
+            }
+            _ => return None,
+        })
+    }
+
+    /// A key that a kind does not use is a misunderstanding of what the kind does.
+    fn refuse_foreign_keys(&mut self, raw: &RawValue, kind: &str) -> Option<()> {
+        let used: &[&str] = match kind {
+            "none" | "ports" => &[],
+            "integer" | "number" | "duration" => &["min", "max"],
+            "enumeration" | "enumeration-list" => &["words"],
+            "rendered" => &["rendered", "intrusive"],
+            "text" => &["class", "max_length"],
+            _ => {
+                let message = format!(
+                    "{kind:?} is not a kind of value; there are none, integer, number, duration, \
+                     ports, enumeration, enumeration-list, rendered, text"
+                );
+                self.defect(raw.kind.span(), message);
+                return None;
+            }
+        };
+        let keys = [
+            ("min", raw.min.as_ref().map(Spanned::span)),
+            ("max", raw.max.as_ref().map(Spanned::span)),
+            ("words", raw.words.as_ref().map(Spanned::span)),
+            ("rendered", raw.rendered.as_ref().map(Spanned::span)),
+            ("intrusive", raw.intrusive.as_ref().map(Spanned::span)),
+            ("class", raw.class.as_ref().map(Spanned::span)),
+            ("max_length", raw.max_length.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in keys {
+            if let Some(span) = span.filter(|_| !used.contains(&key)) {
+                self.defect(span, format!("a value of kind {kind:?} has no {key}"));
+            }
+        }
+        Some(())
+    }
+
+    fn range<T: PartialOrd>(
+        &mut self,
+        raw: &RawValue,
+        span: &Range<usize>,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<(T, T)> {
+        let (Some(min), Some(max)) = (&raw.min, &raw.max) else {
+            self.defect(span.clone(), "a range needs min and max");
+            return None;
+        };
+        let [low, high] = [min, max].map(|bound| {
+            let parsed = parse(&bound.get_ref().text());
+            self.accept(bound.span(), parsed.ok_or("not a number this kind can hold"))
+        });
+        let (low, high) = (low?, high?);
+        if low > high {
+            self.defect(span.clone(), "min is larger than max");
+            return None;
+        }
+        Some((low, high))
+    }
+
+    fn words(&mut self, raw: &RawValue, span: &Range<usize>) -> Option<Vec<String>> {
+        let Some(words) = raw.words.as_ref().filter(|w| !w.get_ref().is_empty()) else {
+            self.defect(span.clone(), "an enumeration needs words");
+            return None;
+        };
+        for word in words.get_ref() {
+            if !is_word(word.get_ref()) {
+                self.defect(
+                    word.span(),
+                    "a word is letters, digits, - _ and ., beginning with no dash",
+                );
+            }
+        }
+        Some(words.get_ref().iter().map(|w| w.get_ref().clone()).collect())
+    }
+
+    fn rendered(
+        &mut self,
+        raw: &RawValue,
+        span: &Range<usize>,
+    ) -> Option<BTreeMap<String, RenderedWord>> {
+        let mut words = BTreeMap::new();
+        for (table, tier) in [(&raw.rendered, Tier::Standard), (&raw.intrusive, Tier::Intrusive)] {
+            for (word, text) in table.iter().flat_map(|t| t.get_ref()) {
+                if !is_word(word.get_ref()) {
+                    self.defect(
+                        word.span(),
+                        "a word is letters, digits, - _ and ., beginning with no dash",
+                    );
+                }
+                if text.is_empty() || text.starts_with('-') {
+                    self.defect(
+                        word.span(),
+                        "the text of a word is not empty and begins with no dash",
+                    );
+                }
+                let rendered = RenderedWord { text: text.clone(), tier };
+                if words.insert(word.get_ref().clone(), rendered).is_some() {
+                    self.defect(word.span(), "the word is both standard and intrusive");
+                }
+            }
+        }
+        if words.is_empty() {
+            self.defect(span.clone(), "a rendered enumeration needs the table rendered");
+            return None;
+        }
+        Some(words)
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
