@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 use probity_policy::Limits;
-use probity_protocol::{End, ExitStatus, Exited, MAX_OUTPUT_CHUNK, Reply, Stream};
+use probity_protocol::{End, ExitStatus, Exited, Reply, Stream};
 use tokio::{
     io::{AsyncReadExt as _, unix::AsyncFd},
     net::unix::pipe,
@@ -29,6 +29,10 @@ use crate::{
 
 /// Between TERM and KILL: time for a tool to write what it has.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Output read at once. Most runs write less in all; a flood fills one after the other.
+const CHUNK: usize = 16 << 10;
+const _: () = assert!(CHUNK <= probity_protocol::MAX_OUTPUT_CHUNK);
 
 /// How long a client may take to read what is left when the tool is gone.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -312,7 +316,7 @@ impl Output {
 
     /// Reads what is there, up to a chunk. 0 is the end.
     async fn read(&mut self) -> usize {
-        self.buffer.resize(MAX_OUTPUT_CHUNK, 0);
+        self.buffer.resize(CHUNK, 0);
         self.pipe.read(&mut self.buffer).await.unwrap_or(0)
     }
 

@@ -235,7 +235,7 @@ impl ToolResult {
     pub fn failed(asked: &Asked, failure: &Failure) -> Self {
         let kind = match failure.kind {
             FailureKind::NotFound => ErrorType::NotFound,
-            FailureKind::Sandbox => ErrorType::SandboxViolation,
+            FailureKind::Sandbox => ErrorType::ExecutionError,
             FailureKind::Audit => ErrorType::ExecutionError,
             FailureKind::Resources => ErrorType::ResourceExhausted,
         };

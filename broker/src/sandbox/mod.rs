@@ -14,6 +14,7 @@
 //!
 //! A layer that does not install fully is a refused call. There is no best effort.
 
+mod dispatch;
 mod files;
 mod folder;
 mod seccomp;

@@ -1,7 +1,8 @@
 //! From a profile to filters, compiled once for each profile.
 //!
-//! Four filters, because seccompiler gives each one action for what matches. The kernel asks all
-//! of them and takes the sternest answer, so that none can loosen another.
+//! Two filters: one for the arguments of `socket`, made by seccompiler, and one from every system
+//! call's number to its answer. The kernel asks both and takes the sterner answer, so that neither
+//! can loosen the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
-use super::syscalls;
+use super::{dispatch, syscalls};
 
 /// Calls that no diagnostic tool has a reason to make, and that would be a step out of the sandbox
 /// or into the machine: whoever makes one is ended, and the run reports a violation. Everything
@@ -95,6 +96,9 @@ pub enum FilterError {
     /// seccompiler refuses.
     #[error("the seccomp filter cannot be built: {0}")]
     Backend(#[from] BackendError),
+    /// A profile of too many calls.
+    #[error(transparent)]
+    TooLong(#[from] dispatch::TooLong),
     /// Filters are not known for this processor.
     #[error("no seccomp filters are known for this processor")]
     Architecture,
@@ -106,45 +110,41 @@ pub(super) fn compile(
     profile: &Profile,
     signals_are_scoped: bool,
 ) -> Result<Vec<BpfProgram>, FilterError> {
+    let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
     let architecture =
         TargetArch::try_from(std::env::consts::ARCH).map_err(|_| FilterError::Architecture)?;
-    let filter = |rules: Rules, mismatch, matching| -> Result<BpfProgram, FilterError> {
-        Ok(SeccompFilter::new(rules, mismatch, matching, architecture)?.try_into()?)
-    };
-    let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
+    let sockets = SeccompFilter::new(
+        foreign_sockets(profile)?,
+        SeccompAction::Allow,
+        errno(libc::EAFNOSUPPORT),
+        architecture,
+    )?;
 
+    let mut answers = BTreeMap::new();
+    for call in &profile.syscalls {
+        if signals_are_scoped || !SIGNALS.contains(&call.as_str()) {
+            answers.extend(number(profile, call)?.map(|n| (n, SeccompAction::Allow)));
+        }
+    }
+    for call in ENDS_THE_PROCESS {
+        answers.extend(number(profile, call)?.map(|n| (n, SeccompAction::KillProcess)));
+    }
     // libc tries clone3, whose flags no filter can see, and takes clone where it is not there.
-    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
-    let ended = numbers(profile, ENDS_THE_PROCESS.iter().copied())?;
-    let allowed = profile.syscalls.iter().map(String::as_str);
-    let allowed = allowed.filter(|call| signals_are_scoped || !SIGNALS.contains(call));
-    let mut allowed = numbers(profile, allowed)?;
-    // Answered by the first filter; this one must not answer it EPERM, which libc gives up on.
-    allowed.insert(libc::SYS_clone3, Vec::new());
+    answers.extend(number(profile, "clone3")?.map(|n| (n, errno(libc::ENOSYS))));
+    let calls = dispatch::program(&answers, &errno(libc::EPERM))?;
 
-    Ok(vec![
-        filter(clone3, SeccompAction::Allow, errno(libc::ENOSYS))?,
-        filter(foreign_sockets(profile)?, SeccompAction::Allow, errno(libc::EAFNOSUPPORT))?,
-        filter(ended, SeccompAction::Allow, SeccompAction::KillProcess)?,
-        filter(allowed, errno(libc::EPERM), SeccompAction::Allow)?,
-    ])
+    Ok(vec![sockets.try_into()?, calls])
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-fn numbers<'n>(
-    profile: &Profile,
-    names: impl Iterator<Item = &'n str>,
-) -> Result<Rules, FilterError> {
-    let mut rules = Rules::new();
-    for call in names {
-        let number = syscalls::number(call).ok_or_else(|| FilterError::UnknownCall {
-            profile: profile.name.clone(),
-            call: call.to_owned(),
-        })?;
-        rules.extend(number.map(|number| (number, Vec::new())));
-    }
-    Ok(rules)
+/// A call's number; `None` where this architecture does not have it.
+fn number(profile: &Profile, call: &str) -> Result<Option<u32>, FilterError> {
+    let known = syscalls::number(call).ok_or_else(|| FilterError::UnknownCall {
+        profile: profile.name.clone(),
+        call: call.to_owned(),
+    })?;
+    Ok(known.and_then(|number| u32::try_from(number).ok()))
 }
 
 /// Rules that match every `socket` and `socketpair` the profile does not list.
@@ -165,7 +165,7 @@ fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
     for family in families {
         let types = profile.sockets.iter().filter(|s| s.family == family).map(|s| s.kind);
         let types: BTreeSet<SocketType> = types.collect();
-        for other in 0..=TYPE_MASK {
+        for other in TYPES {
             if !types.iter().any(|t| type_number(*t) == other) {
                 rules.push(SeccompRule::new(vec![
                     argument(0, SeccompCmpOp::Eq, family_number(family))?,
@@ -179,6 +179,9 @@ fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
 
 /// The bits of a socket's type that are not flags.
 const TYPE_MASK: u64 = 0xf;
+
+/// Every value of these bits.
+const TYPES: std::ops::RangeInclusive<u64> = 0..=TYPE_MASK;
 
 fn argument(
     index: u8,
@@ -212,10 +215,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_profile_compiles_to_four_filters_and_none_is_empty() {
+    fn every_shipped_profile_compiles_and_no_filter_is_empty() {
         for (name, profile) in Profile::all().unwrap() {
             let filters = compile(&profile, true).unwrap();
-            assert_eq!(filters.len(), 4, "{name}");
+            assert_eq!(filters.len(), 2, "{name}");
             assert!(filters.iter().all(|f| !f.is_empty()), "{name}");
         }
     }

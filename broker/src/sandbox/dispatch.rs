@@ -1,0 +1,154 @@
+//! One seccomp program from system call numbers to answers.
+//!
+//! seccompiler compares number after number and gives a filter one answer, so that three filters of
+//! some hundred comparisons each would be needed. The kernel walks a program once for every number
+//! when it installs it: those three cost a third of a run's start (`make bench`). A binary search
+//! over ranges of numbers costs next to nothing, and is all that this module makes. Conditions on
+//! arguments stay with seccompiler.
+
+use std::collections::BTreeMap;
+
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+use seccompiler::{BpfProgram, SeccompAction, sock_filter};
+
+/// What the kernel calls this architecture's system calls. Those of another one (32-bit calls on
+/// x86_64) have other numbers, and end the process.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+
+/// Offsets in the kernel's `seccomp_data`.
+const NUMBER_AT: u32 = 0;
+const ARCHITECTURE_AT: u32 = 4;
+
+/// The program is longer than a jump can reach.
+#[derive(Debug, thiserror::Error)]
+#[error("the seccomp program is too long for its jumps")]
+pub struct TooLong;
+
+/// A program that answers each number in `answers` as told there, and every other with `default`.
+pub(super) fn program(
+    answers: &BTreeMap<u32, SeccompAction>,
+    default: &SeccompAction,
+) -> Result<BpfProgram, TooLong> {
+    let mut program = vec![
+        statement(BPF_LD | BPF_W | BPF_ABS, ARCHITECTURE_AT),
+        jump(BPF_JEQ, ARCHITECTURE, 1, 0),
+        answer(&SeccompAction::KillProcess),
+        statement(BPF_LD | BPF_W | BPF_ABS, NUMBER_AT),
+    ];
+    program.extend(search(&ranges(answers, default))?);
+    Ok(program)
+}
+
+/// The first number of each range with one answer, in order; the first range starts at 0.
+fn ranges(
+    answers: &BTreeMap<u32, SeccompAction>,
+    default: &SeccompAction,
+) -> Vec<(u32, SeccompAction)> {
+    let mut ranges = vec![(0, default.clone())];
+    for (&number, answer) in answers {
+        // The rest that was left to the default is empty where numbers follow each other.
+        if ranges.last().is_some_and(|&(start, _)| start == number) {
+            ranges.pop();
+        }
+        ranges.push((number, answer.clone()));
+        ranges.extend(number.checked_add(1).map(|next| (next, default.clone())));
+    }
+    ranges.dedup_by(|next, kept| next.1 == kept.1);
+    ranges
+}
+
+/// Finds the range that the loaded number is in.
+fn search(ranges: &[(u32, SeccompAction)]) -> Result<BpfProgram, TooLong> {
+    match ranges {
+        [] => Err(TooLong),
+        [(_, only)] => Ok(vec![answer(only)]),
+        _ => {
+            let (low, high) = ranges.split_at(ranges.len() / 2);
+            let pivot = high.first().ok_or(TooLong)?.0;
+            let (low, high) = (search(low)?, search(high)?);
+            let over_low = u8::try_from(low.len()).map_err(|_| TooLong)?;
+            let mut program = vec![jump(BPF_JGE, pivot, over_low, 0)];
+            program.extend(low);
+            program.extend(high);
+            Ok(program)
+        }
+    }
+}
+
+fn statement(code: u32, k: u32) -> sock_filter {
+    sock_filter { code: narrow(code), jt: 0, jf: 0, k }
+}
+
+fn jump(condition: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { code: narrow(BPF_JMP | condition | BPF_K), jt, jf, k }
+}
+
+fn answer(action: &SeccompAction) -> sock_filter {
+    statement(BPF_RET | BPF_K, u32::from(action.clone()))
+}
+
+/// Operation codes have 16 bits.
+#[allow(clippy::cast_possible_truncation)]
+const fn narrow(code: u32) -> u16 {
+    code as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALLOW: SeccompAction = SeccompAction::Allow;
+    const EPERM: SeccompAction = SeccompAction::Errno(1);
+
+    /// Runs a program of the instructions above, as the kernel would.
+    fn run(program: &[sock_filter], architecture: u32, number: u32) -> u32 {
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let instruction = &program[at];
+            at += 1;
+            match u32::from(instruction.code) {
+                code if code == BPF_LD | BPF_W | BPF_ABS => {
+                    loaded = if instruction.k == NUMBER_AT { number } else { architecture };
+                }
+                code if code == BPF_RET | BPF_K => return instruction.k,
+                code => {
+                    let met = match code {
+                        c if c == BPF_JMP | BPF_JEQ | BPF_K => loaded == instruction.k,
+                        c if c == BPF_JMP | BPF_JGE | BPF_K => loaded >= instruction.k,
+                        other => panic!("unknown instruction {other:#x}"),
+                    };
+                    at += usize::from(if met { instruction.jt } else { instruction.jf });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_another_architecture_end_the_process() {
+        let program = program(&BTreeMap::from([(0, ALLOW)]), &EPERM).unwrap();
+        assert_eq!(run(&program, 0x4000_0003, 0), u32::from(SeccompAction::KillProcess));
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_gets_the_answer_of_the_table(
+            table in prop::collection::btree_map(0..600_u32, 0..4_usize, 0..200),
+            other in any::<u32>(),
+        ) {
+            let kinds = [ALLOW, SeccompAction::KillProcess, SeccompAction::Errno(38), EPERM];
+            let table: BTreeMap<u32, SeccompAction> =
+                table.into_iter().map(|(n, kind)| (n, kinds[kind].clone())).collect();
+            let program = program(&table, &EPERM).unwrap();
+            // The x32 calls of x86_64 have their own numbers, far above.
+            for number in (0..700).chain([other, 0x4000_0000, 0x4000_0001, u32::MAX]) {
+                let expected = table.get(&number).unwrap_or(&EPERM).clone();
+                prop_assert_eq!(run(&program, ARCHITECTURE, number), u32::from(expected), "{}", number);
+            }
+        }
+    }
+}
