@@ -11,7 +11,10 @@ use probity_policy::{Accounts, Policy, Tool};
 use probity_protocol::Availability;
 use tokio::{net::UnixListener, sync::watch, task::JoinSet};
 
-use crate::{admission::Admission, audit::AuditLog, runs::Runs, sandbox::Sandbox, session};
+use crate::{
+    admission::Admission, audit::AuditLog, complain::complain, runs::Runs, sandbox::Sandbox,
+    session,
+};
 
 /// Most connections that are looked at at all, however many users there are. Beyond it the kernel's
 /// queue holds them.
@@ -91,7 +94,7 @@ impl Broker {
                     }
                     Err(error) => {
                         // Out of descriptors, most likely: connections that end free some.
-                        eprintln!("probity-broker: a connection was not accepted: {error}");
+                        complain!("a connection was not accepted: {error}");
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 },

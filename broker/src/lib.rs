@@ -10,6 +10,7 @@ mod admission;
 mod audit;
 mod broker;
 mod cli;
+mod complain;
 mod connection;
 mod peer;
 mod privileges;

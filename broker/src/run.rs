@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    complain::complain,
     connection::{Gone, Incoming, Outgoing},
     sandbox::{PrivateFolder, Process},
     sys::process::{Reaped, reap, watch},
@@ -124,7 +125,7 @@ impl Run {
             }),
             Err(error) => {
                 // Only without memory or descriptors. The tool has begun, so it is ended.
-                eprintln!("probity-broker: a run cannot be watched: {error}");
+                complain!("a run cannot be watched: {error}");
                 let _ = killpg(pid, Signal::SIGKILL);
                 let _ = waitpid(pid, None);
                 Err(killed_at_once())
@@ -253,7 +254,7 @@ impl Child {
             match self.pidfd.readable().await {
                 // Level-triggered for good: a process ends once.
                 Ok(mut ready) => ready.retain_ready(),
-                Err(error) => eprintln!("probity-broker: a run cannot be watched: {error}"),
+                Err(error) => complain!("a run cannot be watched: {error}"),
             }
             // Not reaped yet, its number is still its own, and so is the group's.
             self.signal(Signal::SIGKILL);
@@ -265,7 +266,7 @@ impl Child {
                 }
                 Err(error) => {
                     // There is no such child, so it is over.
-                    eprintln!("probity-broker: a run cannot be waited for: {error}");
+                    complain!("a run cannot be waited for: {error}");
                     self.reaped = true;
                     return Reaped {
                         status: ExitStatus::Signal(libc::SIGKILL),
@@ -284,7 +285,7 @@ impl Child {
         }
         match killpg(self.pid, signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => eprintln!("probity-broker: {signal} does not reach a run: {error}"),
+            Err(error) => complain!("{signal} does not reach a run: {error}"),
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use crate::{
     audit::{AuditError, AuditLog, Decision},
     broker::Broker,
+    complain::complain,
     connection::{self, Gone, Incoming, Outgoing, refusal},
     peer::Peer,
     run,
@@ -110,7 +111,7 @@ impl Session {
         let process = match self.broker.sandbox.spawn(plan) {
             Ok(process) => process,
             Err(error) => {
-                eprintln!("probity-broker: {tool} was not started: {error}");
+                complain!("{tool} was not started: {error}");
                 return self.not_started(call, error.failure()).await;
             }
         };
@@ -159,7 +160,7 @@ impl Session {
         };
         let audit = &mut *self.broker.audit.borrow_mut();
         audit.decision(policy.digest(), &self.peer, call, &decision).map_err(|error| {
-            eprintln!("probity-broker: {error}");
+            complain!("{error}");
             NotRun::Failed(Failure {
                 kind: FailureKind::Audit,
                 message: "The call was refused, since it cannot be recorded.".into(),
@@ -210,7 +211,7 @@ impl Session {
     fn record(&self, write: impl FnOnce(&mut AuditLog, Digest, &Peer) -> Result<(), AuditError>) {
         let digest = self.broker.policy.digest();
         if let Err(error) = write(&mut self.broker.audit.borrow_mut(), digest, &self.peer) {
-            eprintln!("probity-broker: {error}");
+            complain!("{error}");
         }
     }
 

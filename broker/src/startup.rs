@@ -5,12 +5,13 @@
 
 use std::{
     cell::RefCell,
+    ffi::OsString,
     fs::{self, DirBuilder},
     io,
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt as _, FileTypeExt as _},
+            fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
             net::UnixListener,
         },
     },
@@ -73,6 +74,14 @@ pub enum StartError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Set-user-id would make every option a root's.
+    #[error(
+        "it was started as another user's program (set-user-id): remove that bit; CAP_NET_RAW is all it needs"
+    )]
+    SetUserId,
+    /// One descriptor cannot be both.
+    #[error("--listen-fd and --lifetime-fd name the same descriptor")]
+    SameDescriptor,
     /// Only root can become somebody else.
     #[error("--user {name}: only root can become another user; leave it out")]
     NotRoot {
@@ -98,15 +107,18 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Starts, serves, and returns when told to stop.
-pub(crate) fn start(options: Options) -> Result<(), StartError> {
+pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
     let as_root = Uid::effective().is_root();
     let lent = sys::process::gained_privileges_at_exec();
+    if lent {
+        give_up_choices(&mut options)?;
+    }
 
     let passwd = read_text("/etc/passwd")?;
     let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
-    let origin = origin(&options, starter, lent);
+    let origin = origin(&options, starter);
     let sources = load(&origin)?;
     let policy = validate(&sources, &accounts)?;
     report(&policy, &origin);
@@ -116,7 +128,8 @@ pub(crate) fn start(options: Options) -> Result<(), StartError> {
     }
 
     let audit = AuditLog::open(options.audit.as_deref().unwrap_or(policy.audit_path()))?;
-    let run_folder = make_run_folder(&options, account)?;
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY").filter(|_| !lent);
+    let run_folder = make_run_folder(&options, runtime, account)?;
     let listener = match descriptors.listener {
         Some(passed) => UnixListener::from(passed),
         None => bind(&options, &accounts, account)?,
@@ -133,8 +146,7 @@ pub(crate) fn start(options: Options) -> Result<(), StartError> {
         audit: RefCell::new(audit),
         admission: Admission::default(),
         runs: Runs::default(),
-        // Nor is a lent privilege for whoever happens to start the program.
-        owner: (options.embedded && !lent).then_some(starter),
+        owner: options.embedded.then_some(starter),
         started: Instant::now(),
         stop: stopping,
         policy,
@@ -153,6 +165,9 @@ impl Descriptors {
     /// Takes what was announced, and closes everything else.
     fn take(options: &Options) -> Result<Self, StartError> {
         let listen = options.listen_fd.or_else(activation);
+        if listen.is_some() && listen == options.lifetime_fd {
+            return Err(StartError::SameDescriptor);
+        }
         let expected: Vec<i32> = listen.into_iter().chain(options.lifetime_fd).collect();
         sys::descriptors::close_all_but(&expected).map_err(system("closing descriptors"))?;
         let take = |number: Option<i32>, what: &str| match number {
@@ -175,18 +190,27 @@ fn activation() -> Option<i32> {
     (meant && number("LISTEN_FDS") == Some(1)).then_some(ACTIVATION_FD)
 }
 
-/// Which policy is decided by. Privileges that came with the program's file are lent to the
-/// administrator's policy and to no other.
-fn origin(options: &Options, starter: u32, lent: bool) -> Origin {
+/// Privileges that came with the program's file are lent to the administrator's policy and to no
+/// other: whoever starts it chooses neither policy, nor where it writes, nor who it becomes.
+fn give_up_choices(options: &mut Options) -> Result<(), StartError> {
+    if Uid::current() != Uid::effective() {
+        return Err(StartError::SetUserId);
+    }
+    let chosen = std::mem::take(options);
+    options.listen_fd = chosen.listen_fd;
+    options.lifetime_fd = chosen.lifetime_fd;
+    options.socket.clone_from(&chosen.socket);
+    if chosen != *options {
+        eprintln!(
+            "probity-broker: it gained privileges when it was executed, so it decides by {SYSTEM_POLICY} alone"
+        );
+    }
+    Ok(())
+}
+
+/// Which policy is decided by.
+fn origin(options: &Options, starter: u32) -> Origin {
     match &options.policy {
-        _ if lent => {
-            if options.policy.is_some() || options.embedded {
-                eprintln!(
-                    "probity-broker: it gained privileges when it was executed, so it decides by {SYSTEM_POLICY} alone"
-                );
-            }
-            Origin::Root(SYSTEM_POLICY.into())
-        }
         Some(path) => Origin::User(path.clone(), starter),
         None if options.embedded => Origin::Shipped,
         None => Origin::Root(SYSTEM_POLICY.into()),
@@ -215,20 +239,34 @@ fn account(options: &Options, passwd: &str) -> Result<Account, StartError> {
     Ok(account?)
 }
 
-fn make_run_folder(options: &Options, account: Option<Account>) -> Result<PathBuf, StartError> {
+fn make_run_folder(
+    options: &Options,
+    runtime: Option<OsString>,
+    account: Option<Account>,
+) -> Result<PathBuf, StartError> {
     let folder = options.run_dir.clone().unwrap_or_else(|| {
-        let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-        runtime.unwrap_or_else(|| "/run/probity-broker".into()).join("runs")
+        runtime.map_or_else(|| "/run/probity-broker".into(), PathBuf::from).join("runs")
     });
     let fail = |error| StartError::System { what: folder.display().to_string(), error };
     // The way there stays open to the user who is to be become; only the folder itself is private.
     if let Some(parent) = folder.parent() {
         DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fail)?;
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(fail)?;
-    if let Some(Account { uid, gid }) = account {
-        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        chown(&folder, owner.0, owner.1).map_err(|e| fail(e.into()))?;
+    let uid = account.map_or_else(Uid::effective, |account| Uid::from_raw(account.uid));
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Ok(()) => {
+            let gid = account.map(|account| Gid::from_raw(account.gid));
+            chown(&folder, Some(uid), gid).map_err(|e| fail(e.into()))?;
+        }
+        // What was there before is not given away: it may be anything.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let metadata = fs::symlink_metadata(&folder).map_err(fail)?;
+            if !metadata.is_dir() || metadata.uid() != uid.as_raw() {
+                let message = format!("it is there, and is no folder of uid {uid}'s: remove it");
+                return Err(fail(io::Error::new(io::ErrorKind::AlreadyExists, message)));
+            }
+        }
+        Err(error) => return Err(fail(error)),
     }
     Ok(folder)
 }
@@ -334,7 +372,9 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let run_dir = outside.path().join("probity-broker/runs");
         let options = Options { run_dir: Some(run_dir.clone()), ..Options::default() };
-        assert_eq!(make_run_folder(&options, None).unwrap(), run_dir);
+        assert_eq!(make_run_folder(&options, None, None).unwrap(), run_dir);
+        // A broker that is started again finds its own.
+        assert_eq!(make_run_folder(&options, None, None).unwrap(), run_dir);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&run_dir), 0o700);
         assert_eq!(mode(run_dir.parent().unwrap()) & 0o555, 0o555);

@@ -95,7 +95,6 @@ impl EmbeddedBroker {
         let program = find_program()?;
         let directory = private_directory()?;
         let runs = directory.path().join("runs");
-        make_directory(&runs)?;
         let socket = socket_in(&directory);
         socket.parent().map_or(Ok(()), make_directory)?;
         let listener = UnixListener::bind(&socket).map_err(preparing("the broker's socket"))?;

@@ -17,25 +17,28 @@ impl Accounts {
     /// Reads the two files' texts. Lines that are not of their form are skipped, as libc does.
     #[must_use]
     pub fn parse(passwd: &str, group: &str) -> Self {
-        let users: HashMap<_, _> = entries(passwd).collect();
-        // The first name of an id is the one `id` shows.
-        let mut names = HashMap::new();
+        let mut this = Self::default();
+        // Of lines that say the same name or the same id, libc believes the first.
         for (name, uid) in entries(passwd) {
-            names.entry(uid).or_insert(name);
+            this.names.entry(uid).or_insert_with(|| name.clone());
+            this.users.entry(name).or_insert(uid);
         }
-        Self { users, groups: entries(group).collect(), names }
+        for (name, gid) in entries(group) {
+            this.groups.entry(name).or_insert(gid);
+        }
+        this
     }
 
     /// A user's id, by name or number.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<u32> {
-        name.parse().ok().or_else(|| self.users.get(name).copied())
+        number(name).or_else(|| self.users.get(name).copied())
     }
 
     /// A group's id, by name or number.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<u32> {
-        name.parse().ok().or_else(|| self.groups.get(name).copied())
+        number(name).or_else(|| self.groups.get(name).copied())
     }
 
     /// A user's name, by id.
@@ -45,12 +48,17 @@ impl Accounts {
     }
 }
 
+/// Digits only: Rust also reads a sign.
+fn number(text: &str) -> Option<u32> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 /// `name:password:id:…`, in both files.
 fn entries(text: &str) -> impl Iterator<Item = (String, u32)> + '_ {
     text.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|n| !n.is_empty() && !n.starts_with('#'))?;
-        let id = fields.nth(1)?.parse().ok()?;
+        let id = number(fields.nth(1)?)?;
         Some((name.to_owned(), id))
     })
 }
@@ -69,6 +77,9 @@ mod tests {
         assert_eq!(accounts.user("64001"), Some(64001));
         assert_eq!(accounts.group("probity"), Some(990));
         assert_eq!(accounts.user("broken"), None);
+        assert_eq!(accounts.user("+5"), None);
+        let twice = Accounts::parse("ada:x:1:1::/:\nada:x:2:2::/:\n", "");
+        assert_eq!(twice.user("ada"), Some(1));
         assert_eq!(accounts.user("#x"), None);
         assert_eq!(accounts.user_name(1000), Some("ada"));
     }

@@ -4,7 +4,7 @@
 use probity_protocol::{Availability, Catalog, OptionEntry, PresetEntry, Tier, ToolEntry};
 
 use crate::{
-    policy::Policy,
+    policy::{Policy, Targets},
     subject::Subject,
     tool::{Tool, ToolOption},
     value::Value,
@@ -24,12 +24,15 @@ pub fn catalog(
     });
     let mut tools: Vec<_> = granted.collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
+    // Who is granted nothing does not learn what others may aim at either.
+    let none = Targets::default();
+    let targets = if tools.is_empty() { &none } else { &policy.targets };
     Catalog {
         policy_digest: policy.digest,
-        networks: policy.targets.allowed.networks().to_vec(),
-        denied: policy.targets.denied.networks().to_vec(),
-        names: policy.targets.names.clone(),
-        max_hosts: policy.targets.max_hosts,
+        networks: targets.allowed.networks().to_vec(),
+        denied: targets.denied.networks().to_vec(),
+        names: targets.names.clone(),
+        max_hosts: targets.max_hosts,
         timeout_ceiling: policy.ceilings.timeout,
         tools,
     }

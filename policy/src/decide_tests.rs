@@ -87,7 +87,9 @@ fn defaults_give_way_to_the_preset_and_the_preset_to_the_client() {
     assert!(quick(&[("timing", Some("2"))]).contains("--top-ports 100 -T2"));
     assert_eq!(arguments(&policy, &call("ping", "10.0.0.1", "")), "-n -c 3 -W 5 10.0.0.1");
     let names = typed("traceroute", None, &[("numeric", Some("false"))]);
-    assert_eq!(arguments(&policy, &names), "10.0.0.1");
+    // Nobody can take off what the tool's file has in argv.
+    assert_eq!(arguments(&policy, &names), "-n 10.0.0.1");
+    assert_eq!(arguments(&policy, &call("traceroute", "10.0.0.1", "-n")), "-n 10.0.0.1");
 }
 
 #[test]

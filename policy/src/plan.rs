@@ -25,6 +25,10 @@ const CPU_MARGIN: Duration = Duration::from_secs(2);
 /// Largest file a tool may write into its private folder. None of the shipped tools writes any.
 const FILE_BYTES: u64 = 16 << 20;
 
+/// With less no tool starts, and a request for it would only make noise in the broker's log.
+const LEAST_MEMORY: u64 = 16 << 20;
+const LEAST_OPEN_FILES: u64 = 16;
+
 /// An approved run.
 #[derive(Debug, Clone)]
 #[must_use = "a plan that is dropped runs nothing"]
@@ -132,8 +136,8 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         limits: Limits {
             timeout,
             cpu_seconds: (timeout + CPU_MARGIN).as_secs(),
-            memory_bytes: smaller(requested.memory_bytes, ceilings.memory_bytes),
-            open_files: smaller(requested.open_files, ceilings.open_files),
+            memory_bytes: smaller(requested.memory_bytes, ceilings.memory_bytes).max(LEAST_MEMORY),
+            open_files: smaller(requested.open_files, ceilings.open_files).max(LEAST_OPEN_FILES),
             file_bytes: FILE_BYTES,
             stdout_bytes: smaller(requested.stdout_bytes, ceilings.stdout_bytes),
             stderr_bytes: smaller(requested.stderr_bytes, ceilings.stderr_bytes),

@@ -27,7 +27,7 @@ pub struct Policy {
     pub(crate) warnings: Vec<Warning>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Targets {
     pub allowed: NetworkSet,
     pub denied: NetworkSet,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
@@ -30,18 +30,17 @@ pub struct Call {
     pub client: Option<ClientLabel>,
 }
 
-/// What was asked of the tool.
+/// What was asked of the tool. Lists and texts are bounded when decoded, whoever sent them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unbounded")]
 pub enum Arguments {
     /// Lexically valid arguments.
     Given {
         /// A named set of options.
         preset: Option<Identifier>,
         /// Typed options, by property name.
-        #[serde(deserialize_with = "at_most_max_options")]
         options: Vec<GivenOption>,
         /// The words of `extra_args`.
-        #[serde(deserialize_with = "at_most_max_options")]
         tokens: Vec<Token>,
     },
     /// The frontend could not read them. They still travel, so that a bad target is refused before
@@ -107,16 +106,32 @@ pub fn split_extra_args(text: &str, limit: usize) -> Result<Vec<Token>, LexicalD
     words.into_iter().map(Token::new).collect()
 }
 
-fn at_most_max_options<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let items = Vec::<T>::deserialize(deserializer)?;
-    if items.len() > MAX_OPTIONS {
-        return Err(serde::de::Error::invalid_length(items.len(), &"at most 256 items"));
+/// [`Arguments`] as they come from the wire.
+#[derive(Deserialize)]
+enum Unbounded {
+    Given { preset: Option<Identifier>, options: Vec<GivenOption>, tokens: Vec<Token> },
+    Malformed(LexicalDefect),
+}
+
+impl TryFrom<Unbounded> for Arguments {
+    type Error = LexicalDefect;
+
+    fn try_from(unbounded: Unbounded) -> Result<Self, LexicalDefect> {
+        let (preset, options, tokens) = match unbounded {
+            Unbounded::Malformed(defect) => return Ok(Self::Malformed(defect)),
+            Unbounded::Given { preset, options, tokens } => (preset, options, tokens),
+        };
+        for count in [options.len(), tokens.len()] {
+            if count > MAX_OPTIONS {
+                let (count, limit) = (saturate(count), saturate(MAX_OPTIONS));
+                return Err(LexicalDefect::TooMany { count, limit });
+            }
+        }
+        let values = options.iter().filter_map(|option| option.value.as_ref());
+        check_length(values.map(|value| value.as_str().len()).sum(), MAX_ARGS_BYTES)?;
+        check_length(tokens.iter().map(|token| token.as_str().len()).sum(), MAX_ARGS_BYTES)?;
+        Ok(Self::Given { preset, options, tokens })
     }
-    Ok(items)
 }
 
 #[cfg(test)]
@@ -160,5 +175,15 @@ mod tests {
     fn the_length_is_capped_before_anything_else() {
         let long = "-q ".repeat(1000);
         assert!(matches!(words(&long), Err(LexicalDefect::TooLong { bytes: 3000, limit: 2048 })));
+    }
+
+    #[test]
+    fn what_no_honest_frontend_sends_is_refused_when_it_is_decoded() {
+        let token = || Token::new("a".repeat(1500)).unwrap();
+        let given = |tokens| Arguments::Given { preset: None, options: Vec::new(), tokens };
+        let decodes = |arguments| crate::decode::<Arguments>(&crate::encode(&arguments)).is_ok();
+        assert!(decodes(given(vec![token()])));
+        assert!(!decodes(given(vec![token(), token()])));
+        assert!(!decodes(given(vec![Token::new("a").unwrap(); MAX_OPTIONS + 1])));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::lexical::{LexicalDefect, check_length};
 
@@ -33,7 +33,8 @@ pub enum Target {
     Name {
         /// The name, folded to lower case.
         name: HostName,
-        /// Its addresses, in the resolver's order.
+        /// Its addresses, in the resolver's order; at most [`MAX_ADDRESSES`].
+        #[serde(deserialize_with = "at_most_max_addresses")]
         addresses: Vec<IpAddr>,
     },
     /// No target at all. It still travels, so that the broker refuses and records it.
@@ -93,6 +94,14 @@ impl fmt::Display for Target {
             Self::Malformed(_) => f.write_str("(malformed)"),
         }
     }
+}
+
+fn at_most_max_addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::Error> {
+    let addresses = Vec::<IpAddr>::deserialize(from)?;
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(serde::de::Error::invalid_length(addresses.len(), &"at most 32 addresses"));
+    }
+    Ok(addresses)
 }
 
 fn parse_network(address: &str, prefix: &str) -> Result<Target, LexicalDefect> {

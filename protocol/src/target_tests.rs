@@ -92,6 +92,17 @@ fn a_suffix_pattern_matches_labels_before_it_and_never_the_bare_suffix() {
     }
 }
 
+#[test]
+fn a_name_with_more_addresses_than_anybody_has_is_refused_when_it_is_decoded() {
+    let named = |count| Target::Name {
+        name: HostName::new("web.lab.internal").unwrap(),
+        addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)); count],
+    };
+    let decodes = |target| crate::decode::<Target>(&crate::encode(&target)).is_ok();
+    assert!(decodes(named(MAX_ADDRESSES)));
+    assert!(!decodes(named(MAX_ADDRESSES + 1)));
+}
+
 proptest! {
     #[test]
     fn parsing_never_panics_and_what_is_shown_parses_to_itself(text in ".{0,80}") {

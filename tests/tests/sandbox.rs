@@ -13,6 +13,7 @@ use probity_tests::{
     broker::{BROKER_UID, Broker, PolicyFolder, program},
     needs,
     peer::{Peer, call},
+    procs::limits,
 };
 
 /// A broker whose tool is hostile, and the folder that the tool is in.
@@ -250,4 +251,46 @@ fn outside_the_sandbox_the_same_attempts_succeed() {
     }
     // What it wrote ran in its place.
     assert_eq!(stdout.lines().last(), Some("out"), "{stdout}");
+}
+
+/// What no hostile-tool can try without unsafe code, in the words of another language.
+const LIMITS_OF_THE_BROKER: &str = r#"
+name = "limiter"
+summary = "Takes the broker's descriptors away."
+command = "/usr/bin/python3"
+targets = ["address"]
+argv = ["-I", "-S", "-c", """
+import os, resource
+for who in (os.getppid(), 0):
+    try:
+        resource.prlimit(who, resource.RLIMIT_NOFILE, (9, 9))
+        print('taken', flush=True)
+    except PermissionError:
+        print('refused', flush=True)
+""", "{options}", "{target}"]
+timeout = "10s"
+concurrency = 1
+[sandbox]
+net_raw = "never"
+syscalls = "packet-scanner"
+"#;
+
+#[test]
+fn a_tool_cannot_set_the_limits_of_the_broker_whose_uid_it_shares() {
+    if !needs::root() || !needs::tool("/usr/bin/python3") {
+        return;
+    }
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    policy.write("tools.d/limiter.toml", LIMITS_OF_THE_BROKER).unwrap();
+    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let before = limits(broker.pid()).unwrap();
+    let request = Request::Run(call("limiter", "127.0.0.1", ""));
+    let replies = Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap();
+    let output = replies.iter().filter_map(|reply| match reply {
+        Reply::Output { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    // Its own it may lower.
+    assert_eq!(output.collect::<String>(), "refused\ntaken\n", "{replies:?}");
+    assert_eq!(limits(broker.pid()).unwrap().open_files, before.open_files);
 }

@@ -58,6 +58,10 @@ impl AuditLog {
             .mode(0o640)
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(path)
+            .and_then(|file| match file.metadata()?.is_file() {
+                true => Ok(file),
+                false => Err(io::Error::other("it is no regular file")),
+            })
             .map_err(|error| AuditError { path: path.to_owned(), error })?;
         Ok(Self { path: path.to_owned(), file, records: 0 })
     }

@@ -8,6 +8,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use crate::complain::complain;
+
 /// A folder that goes away with this value, and with it all that a tool left there.
 #[derive(Debug)]
 pub struct PrivateFolder {
@@ -48,7 +50,7 @@ impl Drop for PrivateFolder {
         if fs::remove_dir(&self.path).is_err()
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
-            eprintln!("probity-broker: {} could not be removed: {error}", self.path.display());
+            complain!("{} could not be removed: {error}", self.path.display());
         }
     }
 }

@@ -1,8 +1,8 @@
 //! From a profile to filters, compiled once for each profile.
 //!
-//! Two filters: one for the arguments of `socket`, made by seccompiler, and one from every system
-//! call's number to its answer. The kernel asks both and takes the sterner answer, so that neither
-//! can loosen the other.
+//! Three filters: one for the families of `socket` and one for other arguments, made by seccompiler,
+//! and one from every system call's number to its answer. The kernel asks all and takes the sternest
+//! answer, so that none can loosen another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,6 +120,13 @@ pub(super) fn compile(
         architecture,
     )?;
 
+    let arguments = SeccompFilter::new(
+        foreign_arguments()?,
+        SeccompAction::Allow,
+        errno(libc::EPERM),
+        architecture,
+    )?;
+
     let mut answers = BTreeMap::new();
     for call in &profile.syscalls {
         if signals_are_scoped || !SIGNALS.contains(&call.as_str()) {
@@ -133,7 +140,7 @@ pub(super) fn compile(
     answers.extend(number(profile, "clone3")?.map(|n| (n, errno(libc::ENOSYS))));
     let calls = dispatch::program(&answers, &errno(libc::EPERM))?;
 
-    Ok(vec![sockets.try_into()?, calls])
+    Ok(vec![sockets.try_into()?, arguments.try_into()?, calls])
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -177,6 +184,44 @@ fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
     Ok(Rules::from([(libc::SYS_socket, rules)]))
 }
 
+/// Rules that match what tools have no reason to do with calls that they do need. The tools of all
+/// users run under one uid, the broker's own: what the kernel allows among those is not enough.
+fn foreign_arguments() -> Result<Rules, FilterError> {
+    let rule = |conditions: Vec<SeccompCondition>| SeccompRule::new(conditions);
+    let equals = |index, value: i64| argument(index, SeccompCmpOp::Eq, low_half(value));
+    Ok(Rules::from([
+        // Limits of another process: the broker could be starved or killed by them.
+        (libc::SYS_prlimit64, vec![rule(vec![argument(0, SeccompCmpOp::Ne, 0)?])?]),
+        // Signals for input and output, sent to whom the caller names.
+        (
+            libc::SYS_fcntl,
+            vec![
+                rule(vec![equals(1, libc::F_SETOWN.into())?])?,
+                rule(vec![equals(1, F_SETOWN_EX)?])?,
+                rule(vec![equals(1, F_SETSIG)?])?,
+            ],
+        ),
+        (
+            libc::SYS_ioctl,
+            vec![rule(vec![equals(1, FIOSETOWN)?])?, rule(vec![equals(1, SIOCSPGRP)?])?],
+        ),
+        // Of netlink, routes and interfaces only.
+        (
+            libc::SYS_socket,
+            vec![rule(vec![
+                equals(0, libc::AF_NETLINK.into())?,
+                argument(2, SeccompCmpOp::Ne, low_half(libc::NETLINK_ROUTE.into()))?,
+            ])?],
+        ),
+    ]))
+}
+
+/// Numbers of the kernel's that libc does not have.
+const F_SETSIG: i64 = 10;
+const F_SETOWN_EX: i64 = 15;
+const FIOSETOWN: i64 = 0x8901;
+const SIOCSPGRP: i64 = 0x8902;
+
 /// The bits of a socket's type that are not flags.
 const TYPE_MASK: u64 = 0xf;
 
@@ -189,6 +234,11 @@ fn argument(
     value: u64,
 ) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, value)
+}
+
+/// Conditions compare the low 32 bits, and the kernel looks at no more of these arguments.
+fn low_half(value: i64) -> u64 {
+    value.cast_unsigned() & u64::from(u32::MAX)
 }
 
 fn family_number(family: SocketFamily) -> u64 {
@@ -218,7 +268,7 @@ mod tests {
     fn every_shipped_profile_compiles_and_no_filter_is_empty() {
         for (name, profile) in Profile::all().unwrap() {
             let filters = compile(&profile, true).unwrap();
-            assert_eq!(filters.len(), 2, "{name}");
+            assert_eq!(filters.len(), 3, "{name}");
             assert!(filters.iter().all(|f| !f.is_empty()), "{name}");
         }
     }

@@ -262,9 +262,12 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
             libc::syscall(libc::SYS_landlock_restrict_self, child.ruleset.as_raw_fd(), 0);
         done(narrow(restricted), Step::Landlock)?;
 
-        // Rust ignores SIGPIPE, and exec would pass that on. Handlers are reset by exec itself.
-        if libc::signal(libc::SIGPIPE, libc::SIG_DFL) == libc::SIG_ERR {
-            return Err(Step::Signals);
+        // Rust ignores SIGPIPE, and exec would pass that on. The others have handlers, which must
+        // not run in the moment between the unblocking below and exec.
+        for signal in [libc::SIGPIPE, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD] {
+            if libc::signal(signal, libc::SIG_DFL) == libc::SIG_ERR {
+                return Err(Step::Signals);
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
