@@ -106,7 +106,7 @@ fn connections_that_come_and_go_leave_no_descriptor_behind() {
 }
 
 #[test]
-fn one_user_cannot_take_every_connection_or_ask_without_end() {
+fn one_user_cannot_take_every_connection() {
     if !needs::root() {
         return;
     }
@@ -127,4 +127,24 @@ fn one_user_cannot_take_every_connection_or_ask_without_end() {
         let replies = Peer::ask(&broker.socket(), &Request::Status).unwrap().replies().unwrap();
         matches!(&replies[..], [Reply::Welcome(_), Reply::Status(_)])
     }));
+}
+
+#[test]
+fn one_user_cannot_ask_without_end_and_is_heard_again_a_second_later() {
+    if !needs::root() {
+        return;
+    }
+    let policy = PolicyFolder::with_grants("").unwrap();
+    policy
+        .replace("policy.toml", "requests_per_second  = 1000", "requests_per_second = 5")
+        .unwrap();
+    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let answer = || {
+        let replies = Peer::ask(&broker.socket(), &Request::Status).unwrap().replies().unwrap();
+        replies.into_iter().next_back()
+    };
+    let refused = |reply: &Option<Reply>| matches!(reply, Some(Reply::Refused(r)) if r.kind == RefusalKind::RateLimited);
+    assert!((0..20).any(|_| refused(&answer())));
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(matches!(answer(), Some(Reply::Status(_))));
 }
