@@ -19,8 +19,10 @@ test: packages venv lint ## Everything CI runs
 	$(CARGO) test --workspace
 	target/debug/demo
 
-test-long: packages venv ## The same suites with their full counts
-	PROPTEST_CASES=20000 $(CARGO) test --workspace
+test-long: packages venv ## The same suites with their full counts: properties, and runs under the sandbox
+	$(CARGO) build --workspace --all-targets
+	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
+	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
 
 lint:
 	$(CARGO) fmt --all --check

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::LazyLock};
 
 use probity_protocol::{
     ClientLabel, CorrelationId, DenialCode, GivenOption, Identifier, Layer, MAX_ARGS_BYTES,
@@ -299,9 +299,10 @@ fn hostile_words() -> impl Strategy<Value = String> {
     prop::collection::vec(word, 0..6).prop_map(|words| words.join(" "))
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+/// Made once: a property asks it thousands of times.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| policy_with(""));
 
+proptest! {
     #[test]
     fn every_rfc_1918_address_is_accepted_and_every_other_is_refused(bits: u32, block in 0..4_usize) {
         // Three quarters of the cases are drawn from the private blocks, or hardly any would be.
@@ -311,8 +312,7 @@ proptest! {
             2 => 0xc0a8_0000 | (bits & 0x0000_ffff),
             _ => bits,
         });
-        let policy = policy_with("");
-        let verdict = decide(&policy, &owner(), &call("ping", &address.to_string(), ""));
+        let verdict = decide(&POLICY, &owner(), &call("ping", &address.to_string(), ""));
         prop_assert_eq!(verdict.is_ok(), address.is_private(), "{}", address);
     }
 
@@ -321,17 +321,15 @@ proptest! {
         tool in prop::sample::select(vec!["ping", "traceroute", "nmap"]),
         args in hostile_words(),
     ) {
-        let policy = policy_with("");
-        if let Ok(approved) = decide(&policy, &owner(), &call(tool, "10.66.2.2", &args)) {
+        if let Ok(approved) = decide(&POLICY, &owner(), &call(tool, "10.66.2.2", &args)) {
             let plan = plan(approved);
-            let tool = policy.tool(tool).unwrap();
+            let tool = POLICY.tool(tool).unwrap();
             prop_assert!(explained(tool, plan.arguments()), "{:?}", plan.arguments());
         }
     }
 
     #[test]
     fn random_text_never_panics(target in ".{0,40}", args in ".{0,60}") {
-        let policy = policy_with("");
-        let _ = decide(&policy, &owner(), &call("nmap", &target, &args));
+        let _ = decide(&POLICY, &owner(), &call("nmap", &target, &args));
     }
 }
