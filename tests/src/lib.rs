@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod broker;
+pub mod clients;
 pub mod lab;
 pub mod mcp;
 pub mod needs;
 pub mod peer;
 pub mod procs;
+pub mod world;

@@ -13,6 +13,7 @@ pub struct Session {
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     next_id: u64,
+    server: Value,
 }
 
 impl Session {
@@ -25,12 +26,13 @@ impl Session {
         let missing = || io::Error::other("no pipe");
         let stdin = Some(child.stdin.take().ok_or_else(missing)?);
         let stdout = BufReader::new(child.stdout.take().ok_or_else(missing)?);
-        let mut session = Self { child, stdin, stdout, next_id: 0 };
+        let mut session = Self { child, stdin, stdout, next_id: 0, server: Value::Null };
         let client = json!({"name": "probity-tests", "version": "0"});
-        session.request(
+        let mut answer = session.request(
             "initialize",
             json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
         )?;
+        session.server = answer["result"].take();
         session.notify("notifications/initialized", json!({}))?;
         Ok(session)
     }
@@ -92,6 +94,12 @@ impl Session {
         }
         serde_json::from_str(&line)
             .map_err(|error| io::Error::other(format!("not JSON ({error}): {line}")))
+    }
+
+    /// What it answered to `initialize`.
+    #[must_use]
+    pub fn server(&self) -> &Value {
+        &self.server
     }
 
     /// The frontend's process.
