@@ -5,7 +5,7 @@
 
 use std::{rc::Rc, time::Instant};
 
-use probity_policy::{Plan, Tool, catalog, decide, plan};
+use probity_policy::{Plan, Tool, catalog, decide, plan, with_suggestion};
 use probity_protocol::{
     Availability, Call, Denial, Digest, Failure, FailureKind, Refusal, RefusalKind, Reply, Request,
     Started, StatusReport, Verdict, Welcome,
@@ -167,7 +167,9 @@ impl Session {
                 remedy: "An administrator must make the audit log writable; the broker's log says what is wrong with it.".into(),
             })
         })?;
-        decided.map_err(NotRun::Denied)
+        // Worked out for whoever is refused only, and once the refusal is on record.
+        let subject = &self.peer.subject;
+        decided.map_err(|denial| NotRun::Denied(with_suggestion(policy, subject, call, denial)))
     }
 
     async fn catalog(&mut self, watch: bool) -> Result<(), Gone> {

@@ -66,7 +66,8 @@ impl RequestError {
                 vec![(String::from("property"), option.to_string())],
             ),
         };
-        Denial { code, message: self.to_string(), recovery_suggestion, metadata }
+        let message = self.to_string();
+        Denial { code, message, recovery_suggestion, metadata, suggestion: None }
     }
 }
 

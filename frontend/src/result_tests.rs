@@ -117,6 +117,7 @@ fn each_kind_of_ending_opens_with_words_of_its_own() {
         message: "8.8.8.8 is not a private address".into(),
         recovery_suggestion: "Aim at 192.168.1.1.".into(),
         metadata: vec![("example".into(), "192.168.1.1".into())],
+        suggestion: None,
     };
     let denied = ToolResult::denied(&asked(), &denial);
     assert_eq!(denied.error_type, Some(ErrorType::PolicyDenied));

@@ -3,31 +3,55 @@
 //! The words of `extra_args` are read against the tool file only: a word that no line of the file
 //! explains is refused, so that nothing a tool's own parser might make of it matters.
 
-use probity_protocol::{Arguments, Denial, GivenOption, Token};
+use probity_protocol::{Arguments, Denial, GivenOption, Tier, Token};
 
 use crate::{
     denial,
-    tool::{Setting, Tool},
+    tool::{Setting, Tool, ToolOption},
     value::{Value, ValueKind},
 };
 
 /// What each of a tool's options came to, by index.
 pub(crate) type Settings = Vec<Option<Value>>;
 
-/// Reads and merges: defaults, then the preset, then what the client gave.
-pub(crate) fn settle(tool: &Tool, arguments: &Arguments) -> Result<Settings, Denial> {
+/// An option that was given: which, and the text of its value if there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub at: usize,
+    pub value: Option<&'a str>,
+}
+
+/// What was given is no option of the tool's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NotFound<'a> {
+    /// It looks like one.
+    Unknown(&'a str),
+    /// It does not even look like one.
+    Operand(&'a str),
+}
+
+/// Reads and merges: defaults, then the preset, then what the client gave. A denial offers nothing
+/// beyond `tier`.
+pub(crate) fn settle(tool: &Tool, tier: Tier, arguments: &Arguments) -> Result<Settings, Denial> {
     let (preset, options, tokens) = match arguments {
         Arguments::Malformed(defect) => return Err(denial::argument_syntax(defect)),
         Arguments::Given { preset, options, tokens } => (preset, options, tokens),
     };
-    let mut given = Given { tool, settings: vec![None; tool.options.len()] };
-    given.typed(options)?;
-    given.words(tokens)?;
+    let mut given = Given { tool, tier, settings: vec![None; tool.options.len()] };
+    for option in options {
+        given.set(find_typed(tool, option))?;
+    }
+    let mut words = tokens.as_slice();
+    while !words.is_empty() {
+        let (found, rest) = find_first(tool, words);
+        given.set(found)?;
+        words = rest;
+    }
 
     let mut settings: Settings = tool.options.iter().map(|o| o.default.clone()).collect();
     if let Some(name) = preset {
-        let preset =
-            tool.presets.get(name).ok_or_else(|| denial::preset_unknown(tool, name.as_str()))?;
+        let preset = tool.presets.get(name);
+        let preset = preset.ok_or_else(|| denial::preset_unknown(tool, tier, name.as_str()))?;
         for (at, setting) in &preset.settings {
             apply(&mut settings, *at, setting);
         }
@@ -52,66 +76,16 @@ fn apply(settings: &mut Settings, at: usize, setting: &Setting) {
 /// What the client gave so far; each option at most once.
 struct Given<'t> {
     tool: &'t Tool,
+    tier: Tier,
     settings: Vec<Option<Setting>>,
 }
 
 impl Given<'_> {
-    fn typed(&mut self, options: &[GivenOption]) -> Result<(), Denial> {
-        for option in options {
-            let at = self
-                .tool
-                .option_index(option.name.as_str())
-                .ok_or_else(|| denial::option_unknown(self.tool, option.name.as_str()))?;
-            self.set(at, option.value.as_ref().map(|v| v.as_str()))?;
-        }
-        Ok(())
-    }
-
-    fn words(&mut self, tokens: &[Token]) -> Result<(), Denial> {
-        let mut words = tokens.iter().map(Token::as_str);
-        while let Some(word) = words.next() {
-            if !word.starts_with('-') || word == "-" || word == "--" {
-                return Err(denial::operand(self.tool, word));
-            }
-            let (at, attached) = self.find(word)?;
-            let takes_value =
-                self.tool.options.get(at).is_some_and(|o| !matches!(o.kind, ValueKind::None));
-            // The tool's own parser would take the next word whatever it is, and so does this one;
-            // a value that looks like an option then fails its kind.
-            let value = match attached {
-                Some(value) => Some(value),
-                None if takes_value => words.next(),
-                None => None,
-            };
-            self.set(at, value)?;
-        }
-        Ok(())
-    }
-
-    /// The option a word spells, and the value attached to it: `-c`, `-c4`, `--top-ports=100`.
-    fn find<'w>(&self, word: &'w str) -> Result<(usize, Option<&'w str>), Denial> {
-        let by_flag = |flag: &str| self.tool.options.iter().position(|o| o.flag == flag);
-        if let Some(at) = by_flag(word) {
-            return Ok((at, None));
-        }
-        let (flag, value) = match word.split_once('=') {
-            Some((flag, value)) if word.starts_with("--") => (flag, value),
-            // One dash and one letter, then the value. The word is ASCII, so 2 is a boundary.
-            _ => word.split_at_checked(2).unwrap_or((word, "")),
-        };
-        let takes_value = |at: &usize| {
-            self.tool.options.get(*at).is_some_and(|o| !matches!(o.kind, ValueKind::None))
-        };
-        match by_flag(flag).filter(takes_value) {
-            Some(at) => Ok((at, Some(value))),
-            None => {
-                let shown = if word.starts_with("--") { flag } else { word };
-                Err(denial::option_unknown(self.tool, shown))
-            }
-        }
-    }
-
-    fn set(&mut self, at: usize, value: Option<&str>) -> Result<(), Denial> {
+    fn set(&mut self, found: Result<Found<'_>, NotFound<'_>>) -> Result<(), Denial> {
+        let Found { at, value } = found.map_err(|not_found| match not_found {
+            NotFound::Unknown(given) => denial::option_unknown(self.tool, self.tier, given),
+            NotFound::Operand(word) => denial::operand(self.tool, word),
+        })?;
         let (Some(option), Some(slot)) = (self.tool.options.get(at), self.settings.get_mut(at))
         else {
             return Ok(());
@@ -119,10 +93,65 @@ impl Given<'_> {
         if slot.is_some() {
             return Err(denial::option_repeated(option));
         }
-        let setting = option
-            .parse(value)
-            .map_err(|expected| denial::option_value(option, value, &expected))?;
-        *slot = Some(setting);
+        let setting = option.parse(value);
+        *slot = Some(setting.map_err(|_| denial::option_value(option, self.tier, value))?);
         Ok(())
     }
+}
+
+/// The option of a property.
+pub(crate) fn find_typed<'a>(
+    tool: &Tool,
+    option: &'a GivenOption,
+) -> Result<Found<'a>, NotFound<'a>> {
+    let name = option.name.as_str();
+    let at = tool.option_index(name).ok_or(NotFound::Unknown(name))?;
+    Ok(Found { at, value: option.value.as_ref().map(|value| value.as_str()) })
+}
+
+/// The option that the first of some words spells, and the words after it and its value.
+pub(crate) fn find_first<'a>(
+    tool: &Tool,
+    words: &'a [Token],
+) -> (Result<Found<'a>, NotFound<'a>>, &'a [Token]) {
+    let Some((first, rest)) = words.split_first() else {
+        return (Err(NotFound::Operand("")), words);
+    };
+    let word = first.as_str();
+    if !word.starts_with('-') || word == "-" || word == "--" {
+        return (Err(NotFound::Operand(word)), rest);
+    }
+    match find_word(tool, word) {
+        // The tool's own parser would take the next word whatever it is, and so does this one; a
+        // value that looks like an option then fails its kind.
+        Ok(Found { at, value: None }) if tool.options.get(at).is_some_and(takes_value) => {
+            let (value, rest) = match rest.split_first() {
+                Some((value, rest)) => (Some(value.as_str()), rest),
+                None => (None, rest),
+            };
+            (Ok(Found { at, value }), rest)
+        }
+        found => (found, rest),
+    }
+}
+
+/// The option a word spells, and the value attached to it: `-c`, `-c4`, `--top-ports=100`.
+fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, NotFound<'a>> {
+    let by_flag = |flag: &str| tool.options.iter().position(|o| o.flag == flag);
+    if let Some(at) = by_flag(word) {
+        return Ok(Found { at, value: None });
+    }
+    let (flag, value) = match word.split_once('=') {
+        Some((flag, value)) if word.starts_with("--") => (flag, value),
+        // One dash and one letter, then the value. The word is ASCII, so 2 is a boundary.
+        _ => word.split_at_checked(2).unwrap_or((word, "")),
+    };
+    match by_flag(flag).filter(|at| tool.options.get(*at).is_some_and(takes_value)) {
+        Some(at) => Ok(Found { at, value: Some(value) }),
+        None => Err(NotFound::Unknown(if word.starts_with("--") { flag } else { word })),
+    }
+}
+
+fn takes_value(option: &ToolOption) -> bool {
+    !matches!(option.kind, ValueKind::None)
 }

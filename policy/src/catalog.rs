@@ -1,13 +1,16 @@
 //! What a subject is granted, for the frontend to publish. Options, words and presets beyond the
 //! grant are left out: nobody is offered what would be refused.
 
-use probity_protocol::{Availability, Catalog, OptionEntry, PresetEntry, Tier, ToolEntry};
+use probity_protocol::{
+    Availability, Catalog, Identifier, OptionEntry, PresetEntry, Tier, ToolEntry,
+};
 
 use crate::{
-    policy::{Policy, Targets},
+    policy::Policy,
     subject::Subject,
-    tool::{Tool, ToolOption},
-    value::Value,
+    targets::Targets,
+    tool::{Preset, Setting, Tool, ToolOption},
+    value::{Value, ValueKind},
 };
 
 /// The catalog of one subject. `available` is asked for each granted tool.
@@ -17,12 +20,9 @@ pub fn catalog(
     subject: &Subject,
     available: impl Fn(&Tool) -> Availability,
 ) -> Catalog {
-    let granted = policy.tools.iter().filter_map(|tool| {
-        let granted = policy.granted(subject, Some(tool))?;
-        let tier = if granted.intrusive { Tier::Intrusive } else { Tier::Standard };
-        (tool.tier <= tier).then(|| entry(tool, tier, available(tool)))
-    });
-    let mut tools: Vec<_> = granted.collect();
+    let usable = policy.usable(subject);
+    let mut tools: Vec<_> =
+        usable.map(|(tool, tier)| entry(policy, tool, tier, available(tool))).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     // Who is granted nothing does not learn what others may aim at either.
     let none = Targets::default();
@@ -38,43 +38,60 @@ pub fn catalog(
     }
 }
 
-fn entry(tool: &Tool, tier: Tier, availability: Availability) -> ToolEntry {
+fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -> ToolEntry {
+    let options = tool.options.iter().filter(|option| option.tier <= tier);
     let presets = tool.presets.iter().filter(|(_, preset)| preset.tier <= tier);
     ToolEntry {
         name: tool.name.clone(),
         aliases: tool.aliases.clone(),
+        title: tool.title.clone(),
         summary: tool.summary.clone(),
+        advice: tool.advice.clone(),
         targets: tool.targets.clone(),
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,
-        options: tool.options.iter().filter(|o| o.tier <= tier).map(|o| option(o, tier)).collect(),
-        presets: presets
-            .map(|(name, preset)| PresetEntry {
-                name: name.clone(),
-                help: preset.help.clone(),
-                tier: preset.tier,
-            })
-            .collect(),
-        timeout: tool.timeout,
-        concurrency: tool.concurrency,
+        options: options.map(|option| option_entry(option, tier)).collect(),
+        presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
+        timeout: tool.timeout.value.min(policy.ceilings.timeout),
+        timeout_is_default: tool.timeout.is_default,
+        concurrency: tool.concurrency.value,
+        concurrency_is_default: tool.concurrency.is_default,
         parser: tool.parser.clone(),
         availability,
     }
 }
 
-fn option(option: &ToolOption, tier: Tier) -> OptionEntry {
-    let default = option.default.as_ref().map(|value| match value {
-        Value::Given => "true".to_owned(),
-        // A rendered word's text is the policy's; clients know the word.
-        Value::Word(word) => word.clone(),
-        other => option.kind.render(other).unwrap_or_default(),
-    });
+fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
+    let written = |value: &Value| option.written(&Setting::On(value.clone()));
+    // Nobody guesses how ports are written, so there is always an example of them.
+    let derived = || match option.kind {
+        ValueKind::Ports => option.kind.example(),
+        _ => None,
+    };
     OptionEntry {
         name: option.name.clone(),
         flag: option.flag.clone(),
         help: option.help.clone(),
         tier: option.tier,
         value: option.kind.describe(tier),
-        default,
+        default: option.default.as_ref().map(written),
+        example: option.example.as_ref().map(written).or_else(derived),
     }
 }
+
+fn preset_entry(tool: &Tool, name: &Identifier, preset: &Preset, tier: Tier) -> PresetEntry {
+    let set = preset.settings.iter().filter_map(|(at, setting)| {
+        let option = tool.options.get(*at).filter(|option| option.tier <= tier)?;
+        Some((option.name.clone(), option.written(setting)))
+    });
+    PresetEntry {
+        name: name.clone(),
+        help: preset.help.clone(),
+        tier: preset.tier,
+        options: set.collect(),
+    }
+}
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

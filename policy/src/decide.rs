@@ -8,17 +8,18 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Call, Denial, HostName, RequestedLimits, Target, TargetKind, Tier,
+    Arguments, Call, Denial, HostName, Identifier, RequestedLimits, Target, TargetKind, Tier,
 };
 
 use crate::{
     arguments::{Settings, settle},
     denial,
-    networks::address_count,
-    policy::{Granted, Policy, Targets},
+    policy::{Granted, Policy},
     source::Place,
     subject::Subject,
-    tool::Tool,
+    suggest::standard_preset,
+    targets::{Excluded, Targets},
+    tool::{Tool, ToolOption},
 };
 
 /// A call that the policy approves of, parsed and merged. The only way to a [`crate::Plan`].
@@ -50,8 +51,9 @@ pub fn decide<'p>(
 ) -> Result<Approved<'p>, Denial> {
     let (tool, granted) = granted_tool(policy, subject, call.tool.as_str())?;
     let (target, name) = allowed_target(&policy.targets, tool, &call.target)?;
-    let settings = settle(tool, &call.arguments)?;
-    let tier = allowed_tier(tool, &settings, &granted, &call.arguments)?;
+    let settings = settle(tool, granted.tier, &call.arguments)?;
+    let tier = allowed_tier(tool, &settings, granted.tier, &call.arguments)
+        .map_err(|beyond| denial::intrusive(policy, subject, tool, &beyond))?;
     let timeout = allowed_time(policy, tool, &call.limits)?;
     Ok(Approved {
         policy,
@@ -73,8 +75,9 @@ fn granted_tool<'p>(
     name: &str,
 ) -> Result<(&'p Tool, Granted<'p>), Denial> {
     let tool = policy.tool(name).map(AsRef::as_ref);
-    let granted = policy.granted(subject, tool).ok_or_else(|| denial::not_granted(policy, name))?;
-    let tool = tool.ok_or_else(|| denial::unknown_tool(policy, name))?;
+    let granted =
+        policy.granted(subject, tool).ok_or_else(|| denial::not_granted(policy, subject, name))?;
+    let tool = tool.ok_or_else(|| denial::unknown_tool(policy, subject, name))?;
     Ok((tool, granted))
 }
 
@@ -87,62 +90,71 @@ fn allowed_target(
     // A frontend may have built the value by hand, so its form is settled here once more.
     let asked = asked.canonical();
     match &asked {
-        Target::Malformed(defect) => Err(denial::target_syntax(targets, defect)),
+        Target::Malformed(defect) => Err(denial::target_syntax(targets, tool, defect)),
         Target::Address(address) => {
-            expect_kind(tool, TargetKind::Address, &asked)?;
-            Ok((allowed_network(targets, IpNet::from(*address), &asked)?, None))
+            expect_kind(targets, tool, TargetKind::Address, &asked)?;
+            Ok((allowed_network(targets, tool, IpNet::from(*address), &asked)?, None))
         }
         Target::Network(network) => {
-            expect_kind(tool, TargetKind::Network, &asked)?;
-            Ok((allowed_network(targets, *network, &asked)?, None))
+            expect_kind(targets, tool, TargetKind::Network, &asked)?;
+            Ok((allowed_network(targets, tool, *network, &asked)?, None))
         }
         Target::Name { name, addresses } => {
-            expect_kind(tool, TargetKind::Address, &asked)?;
-            let address = allowed_name(targets, name, addresses, &asked)?;
+            expect_kind(targets, tool, TargetKind::Address, &asked)?;
+            let address = allowed_name(targets, tool, name, addresses, &asked)?;
             Ok((IpNet::from(address), Some(name.clone())))
         }
     }
 }
 
-fn expect_kind(tool: &Tool, kind: TargetKind, target: &Target) -> Result<(), Denial> {
-    if tool.targets.contains(&kind) { Ok(()) } else { Err(denial::target_kind(tool, target)) }
+fn expect_kind(
+    targets: &Targets,
+    tool: &Tool,
+    kind: TargetKind,
+    target: &Target,
+) -> Result<(), Denial> {
+    if tool.targets.contains(&kind) {
+        Ok(())
+    } else {
+        Err(denial::target_kind(targets, tool, target))
+    }
 }
 
-fn allowed_network(targets: &Targets, network: IpNet, asked: &Target) -> Result<IpNet, Denial> {
-    if !targets.allowed.contains(network) {
-        let because = "it is outside the networks of this policy";
-        return Err(denial::target_not_allowed(targets, asked, because));
-    }
-    if targets.denied.overlaps(network) {
-        let because = "this policy denies it or a part of it";
-        return Err(denial::target_not_allowed(targets, asked, because));
-    }
-    if address_count(network) > u128::from(targets.max_hosts) {
-        return Err(denial::target_too_large(targets, network));
-    }
-    Ok(network)
+fn allowed_network(
+    targets: &Targets,
+    tool: &Tool,
+    network: IpNet,
+    asked: &Target,
+) -> Result<IpNet, Denial> {
+    let because = match targets.admits(network) {
+        Ok(()) => return Ok(network),
+        Err(Excluded::TooLarge) => return Err(denial::target_too_large(targets, tool, network)),
+        Err(Excluded::Outside) => "it is outside the networks of this policy",
+        Err(Excluded::Denied) => "this policy denies it or a part of it",
+    };
+    Err(denial::target_not_allowed(targets, tool, asked, because))
 }
 
 /// The name must match a pattern *and* each of its addresses must be allowed. The tool is given
 /// the first of them rather than the name, so a second look-up cannot move the target.
 fn allowed_name(
     targets: &Targets,
+    tool: &Tool,
     name: &HostName,
     addresses: &[IpAddr],
     asked: &Target,
 ) -> Result<IpAddr, Denial> {
     if !targets.names.iter().any(|pattern| pattern.matches(name)) {
         let because = "it matches no name of this policy";
-        return Err(denial::target_not_allowed(targets, asked, because));
+        return Err(denial::target_not_allowed(targets, tool, asked, because));
     }
     for address in addresses {
-        let network = IpNet::from(*address);
-        if !targets.allowed.contains(network) || targets.denied.overlaps(network) {
+        if targets.admits(IpNet::from(*address)).is_err() {
             let because = format!("it has the address {address}, which is not allowed");
-            return Err(denial::target_not_allowed(targets, asked, &because));
+            return Err(denial::target_not_allowed(targets, tool, asked, &because));
         }
     }
-    addresses.first().copied().ok_or_else(|| denial::name_unresolved(asked))
+    addresses.first().copied().ok_or_else(|| denial::name_unresolved(targets, tool, asked))
 }
 
 fn allowed_time(
@@ -152,7 +164,7 @@ fn allowed_time(
 ) -> Result<Duration, Denial> {
     let ceiling = policy.ceilings.timeout;
     match requested.timeout {
-        None => Ok(tool.timeout.min(ceiling)),
+        None => Ok(tool.timeout.value.min(ceiling)),
         Some(Duration::ZERO) => Err(denial::no_time()),
         Some(asked) if asked > ceiling => {
             let [asked, ceiling] = [asked, ceiling].map(|d| format!("{} s", d.as_secs_f64()));
@@ -162,42 +174,44 @@ fn allowed_time(
     }
 }
 
+/// What goes beyond the standard tier, and beyond the grant.
+pub(crate) enum Beyond<'t> {
+    Tool,
+    /// A preset, and one to take instead.
+    Preset(&'t Identifier, Option<&'t Identifier>),
+    Option(&'t ToolOption),
+    /// A value of an option that is of the standard tier itself.
+    Value(&'t ToolOption),
+}
+
 /// The tier of tool and merged options together, if the grant reaches it. A preset is as intrusive
 /// as its options, so it is caught here too; it is refused, never silently weakened.
-fn allowed_tier(
-    tool: &Tool,
+fn allowed_tier<'t>(
+    tool: &'t Tool,
     settings: &Settings,
-    granted: &Granted<'_>,
+    granted: Tier,
     arguments: &Arguments,
-) -> Result<Tier, Denial> {
+) -> Result<Tier, Beyond<'t>> {
     let used = tool.options.iter().zip(settings);
-    let intrusive = used.filter_map(|(o, value)| value.as_ref().map(|v| (o, v)));
-    let intrusive =
-        intrusive.filter(|(o, v)| o.tier_with(v) > Tier::Standard).map(|(o, _)| o).next();
-    match (tool.tier, intrusive) {
-        (Tier::Standard, None) => Ok(Tier::Standard),
-        _ if granted.intrusive => Ok(Tier::Intrusive),
-        (Tier::Intrusive, _) => Err(denial::intrusive(tool, "All", "Use another tool.")),
-        (Tier::Standard, Some(option)) => Err(match arguments {
-            Arguments::Given { preset: Some(preset), .. }
-                if tool.presets.get(preset).is_some_and(|p| p.tier > Tier::Standard) =>
-            {
-                let what = format!("The preset {preset}");
-                denial::intrusive(tool, &what, "Use a preset of the standard tier.")
-            }
-            _ if option.tier > Tier::Standard => {
-                let without = format!("Leave {} out.", option.flag);
-                denial::intrusive(tool, &format!("The option {}", option.flag), &without)
-            }
-            _ => {
-                let without = match option.kind.example() {
-                    Some(example) => format!("Use {} {example}.", option.flag),
-                    None => format!("Leave {} out.", option.flag),
-                };
-                denial::intrusive(tool, &format!("This value of {}", option.flag), &without)
-            }
-        }),
-    }
+    let mut used = used.filter_map(|(o, value)| value.as_ref().map(|v| (o, v)));
+    let intrusive = used.find(|(o, v)| o.tier_with(v) > Tier::Standard).map(|(o, _)| o);
+    let option = match (tool.tier, intrusive) {
+        (Tier::Standard, None) => return Ok(Tier::Standard),
+        _ if granted == Tier::Intrusive => return Ok(Tier::Intrusive),
+        (Tier::Intrusive, _) => return Err(Beyond::Tool),
+        (Tier::Standard, Some(option)) => option,
+    };
+    let preset = match arguments {
+        Arguments::Given { preset: Some(name), .. } => tool.presets.get_key_value(name),
+        Arguments::Given { preset: None, .. } | Arguments::Malformed(_) => None,
+    };
+    Err(match preset {
+        Some((name, preset)) if preset.tier > Tier::Standard => {
+            Beyond::Preset(name, standard_preset(tool, preset))
+        }
+        _ if option.tier > Tier::Standard => Beyond::Option(option),
+        _ => Beyond::Value(option),
+    })
 }
 
 #[cfg(test)]

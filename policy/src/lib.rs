@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ──load──▶ Sources ──validate──▶ Policy ──decide(Subject, Call)──▶ Approved ──plan──▶ Plan
-//!                                                        └──▶ Denial
+//!                                                        └──▶ Denial ──suggest──▶ Call
 //! ```
 //!
 //! This crate runs nothing and opens nothing but policy files. [`decide`] is the only way to an
@@ -23,6 +23,8 @@ mod profile;
 mod raw;
 mod source;
 mod subject;
+mod suggest;
+mod targets;
 mod tool;
 mod validate;
 mod value;
@@ -36,5 +38,6 @@ pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
 pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
+pub use suggest::{suggest, with_suggestion};
 pub use tool::{Breaker, Tool, ToolSandbox};
 pub use validate::validate;

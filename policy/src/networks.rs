@@ -49,6 +49,33 @@ impl NetworkSet {
         ranges.get(from).is_some_and(|&(start, _)| start <= last)
     }
 
+    /// The first address of `network` that is in this set and not in `denied`; with `hosts_only`,
+    /// neither the network's own address nor its broadcast address.
+    pub(crate) fn first_without(
+        &self,
+        denied: &Self,
+        network: IpNet,
+        hosts_only: bool,
+    ) -> Option<IpAddr> {
+        let (mut at, mut last) = range(network);
+        if hosts_only && network.max_prefix_len() - network.prefix_len() > 1 {
+            (at, last) = (at + 1, last - 1);
+        }
+        let (inside, outside) = (self.side(network), denied.side(network));
+        loop {
+            let &(start, _) = inside.get(inside.partition_point(|&(_, end)| end < at))?;
+            at = at.max(start);
+            if at > last {
+                return None;
+            }
+            let next = outside.get(outside.partition_point(|&(_, end)| end < at));
+            match next.filter(|&&(start, _)| start <= at) {
+                Some(&(_, end)) => at = end.checked_add(1)?,
+                None => return Some(address(network, at)),
+            }
+        }
+    }
+
     fn side(&self, network: IpNet) -> &[Range] {
         if matches!(network, IpNet::V4(_)) { &self.v4 } else { &self.v6 }
     }
@@ -62,6 +89,14 @@ fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => u32::from(v4).into(),
         IpAddr::V6(v6) => v6.into(),
+    }
+}
+
+/// The address with this number, of the family of `network`.
+fn address(network: IpNet, number: u128) -> IpAddr {
+    match (network, u32::try_from(number)) {
+        (IpNet::V4(_), Ok(number)) => IpAddr::V4(number.into()),
+        _ => IpAddr::V6(number.into()),
     }
 }
 
@@ -121,6 +156,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_address_left_is_the_one_that_looking_at_each_finds(
+            allowed in prop::collection::vec((any::<u8>(), 24..=32_u8), 0..6),
+            denied in prop::collection::vec((any::<u8>(), 24..=32_u8), 0..6),
+            hosts_only: bool,
+        ) {
+            let make = |(a, p): (u8, u8)| IpNet::new(IpAddr::from([10, 0, 0, a]), p).unwrap().trunc();
+            let [allowed, denied] =
+                [allowed, denied].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
+            let network: IpNet = "10.0.0.0/24".parse().unwrap();
+            let is_in = |nets: &[IpNet], a: IpAddr| nets.iter().any(|n| n.contains(&a));
+            let range = if hosts_only { 1..=254_u8 } else { 0..=255 };
+            let expected = range
+                .map(|a| IpAddr::from([10, 0, 0, a]))
+                .find(|a| is_in(&allowed, *a) && !is_in(&denied, *a));
+            let [allowed, denied] = [allowed, denied].map(|nets| NetworkSet::new(&nets));
+            prop_assert_eq!(allowed.first_without(&denied, network, hosts_only), expected);
+        }
+
         #[test]
         fn it_agrees_with_looking_at_each_network(
             nets in prop::collection::vec((any::<u32>(), 4..=32_u8), 0..20),

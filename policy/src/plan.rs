@@ -147,7 +147,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         read: tool.sandbox.read.clone(),
         execute: tool.sandbox.execute.clone(),
         tier,
-        concurrency: tool.concurrency,
+        concurrency: tool.concurrency.value,
         rule: rule.clone(),
     }
 }

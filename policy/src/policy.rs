@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use probity_protocol::{Digest, NamePattern};
+use probity_protocol::{Digest, Tier};
 
 use crate::{
-    networks::NetworkSet,
     source::Place,
     subject::{Principal, Subject},
+    targets::Targets,
     tool::Tool,
 };
 
@@ -25,14 +25,6 @@ pub struct Policy {
     pub(crate) names: HashMap<String, usize>,
     pub(crate) excluded: Vec<ExcludedTool>,
     pub(crate) warnings: Vec<Warning>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Targets {
-    pub allowed: NetworkSet,
-    pub denied: NetworkSet,
-    pub names: Vec<NamePattern>,
-    pub max_hosts: u64,
 }
 
 /// What nobody exceeds.
@@ -95,7 +87,7 @@ pub(crate) enum GrantedTools {
 /// What the grants give one subject for one tool.
 #[derive(Debug, Clone)]
 pub(crate) struct Granted<'p> {
-    pub intrusive: bool,
+    pub tier: Tier,
     /// The grant that decided: an intrusive one where there is one.
     pub place: &'p Place,
 }
@@ -185,6 +177,19 @@ impl Policy {
         let first = covering.next()?;
         let decides =
             if first.intrusive { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
-        Some(Granted { intrusive: decides.intrusive, place: &decides.place })
+        let tier = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
+        Some(Granted { tier, place: &decides.place })
+    }
+
+    /// The tools that `subject` can use at all, each with the tier it is granted, in the order of
+    /// their files. Nobody is told of others.
+    pub(crate) fn usable<'p>(
+        &'p self,
+        subject: &'p Subject,
+    ) -> impl Iterator<Item = (&'p Tool, Tier)> {
+        self.tools.iter().filter_map(|tool| {
+            let granted = self.granted(subject, Some(tool))?;
+            (tool.tier <= granted.tier).then_some((tool.as_ref(), granted.tier))
+        })
     }
 }

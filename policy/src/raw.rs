@@ -90,13 +90,15 @@ pub(crate) struct RawTool {
     pub name: Text,
     #[serde(default)]
     pub aliases: Vec<Text>,
+    pub title: Option<Text>,
     pub summary: Text,
+    pub advice: Option<Text>,
     pub command: Text,
     pub targets: Spanned<Vec<Text>>,
     pub argv: Spanned<Vec<Text>>,
     pub mode: Option<Spanned<RawMode>>,
-    pub timeout: Text,
-    pub concurrency: Spanned<u32>,
+    pub timeout: Option<Text>,
+    pub concurrency: Option<Spanned<u32>>,
     pub parser: Option<Text>,
     #[serde(default)]
     pub tier: RawTier,
@@ -170,6 +172,7 @@ pub(crate) struct RawOption {
     pub tier: RawTier,
     pub net_raw: Option<Spanned<bool>>,
     pub default: Option<Spanned<RawScalar>>,
+    pub example: Option<Spanned<RawScalar>>,
     pub help: Text,
 }
 

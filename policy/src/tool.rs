@@ -14,7 +14,7 @@ use crate::{
     profile::Profile,
     raw::RawJoin,
     source::Place,
-    value::{Value, ValueKind},
+    value::{NotAValue, Value, ValueKind},
 };
 
 /// One file of `tools.d`.
@@ -22,12 +22,14 @@ use crate::{
 pub struct Tool {
     pub(crate) name: ToolName,
     pub(crate) aliases: Vec<ToolName>,
+    pub(crate) title: Option<String>,
     pub(crate) summary: String,
+    pub(crate) advice: Option<String>,
     pub(crate) command: PathBuf,
     pub(crate) targets: Vec<TargetKind>,
     pub(crate) argv: Vec<ArgvPart>,
-    pub(crate) timeout: Duration,
-    pub(crate) concurrency: u32,
+    pub(crate) timeout: OrDefault<Duration>,
+    pub(crate) concurrency: OrDefault<u32>,
     pub(crate) parser: Option<String>,
     pub(crate) tier: Tier,
     pub(crate) breaker: Breaker,
@@ -35,6 +37,21 @@ pub struct Tool {
     pub(crate) options: Vec<ToolOption>,
     pub(crate) presets: BTreeMap<Identifier, Preset>,
     pub(crate) place: Place,
+}
+
+/// A value that a tool's file may leave to the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OrDefault<T> {
+    pub value: T,
+    /// The file says nothing, so a frontend's own default may tighten it.
+    pub is_default: bool,
+}
+
+impl<T> OrDefault<T> {
+    pub(crate) fn new(written: Option<T>, default: T) -> Self {
+        let is_default = written.is_none();
+        Self { value: written.unwrap_or(default), is_default }
+    }
 }
 
 /// How a tool is confined.
@@ -84,6 +101,7 @@ pub(crate) struct ToolOption {
     pub tier: Tier,
     pub net_raw: bool,
     pub default: Option<Value>,
+    pub example: Option<Value>,
     pub help: String,
     pub place: Place,
 }
@@ -131,7 +149,7 @@ impl Tool {
     /// Runs at once.
     #[must_use]
     pub fn concurrency(&self) -> u32 {
-        self.concurrency
+        self.concurrency.value
     }
 
     pub(crate) fn option_index(&self, name: &str) -> Option<usize> {
@@ -179,12 +197,29 @@ impl ToolOption {
     }
 
     /// Reads what was given for it. `None` is the bare flag.
-    pub(crate) fn parse(&self, given: Option<&str>) -> Result<Setting, String> {
+    pub(crate) fn parse(&self, given: Option<&str>) -> Result<Setting, NotAValue> {
         match (&self.kind, given) {
             (ValueKind::None, None | Some("true")) => Ok(Setting::On(Value::Given)),
             (ValueKind::None, Some("false")) => Ok(Setting::Off),
-            (kind, Some(text)) => kind.parse(text).map(Setting::On).map_err(|e| e.expected),
-            (kind, None) => Err(kind.expected()),
+            (kind, Some(text)) => kind.parse(text).map(Setting::On),
+            (_, None) => Err(NotAValue),
         }
+    }
+
+    /// A setting as a client would write it: a rendered enumeration's word, not its text.
+    pub(crate) fn written(&self, setting: &Setting) -> String {
+        match setting {
+            Setting::Off => "false".to_owned(),
+            Setting::On(Value::Given) => "true".to_owned(),
+            Setting::On(Value::Word(word)) => word.clone(),
+            Setting::On(value) => self.kind.render(value).unwrap_or_default(),
+        }
+    }
+
+    /// A value that passes, as a client would write it: the file's own example or default, or one
+    /// made from the kind.
+    pub(crate) fn some_value(&self) -> Option<String> {
+        let own = self.example.as_ref().or(self.default.as_ref());
+        own.map(|value| self.written(&Setting::On(value.clone()))).or_else(|| self.kind.example())
     }
 }

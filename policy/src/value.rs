@@ -57,16 +57,13 @@ pub(crate) enum Value {
     Text(String),
 }
 
-/// Why a text is no value of a kind: what is expected, in words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{expected}")]
-pub(crate) struct ValueError {
-    pub expected: String,
-}
+/// A text is no value of a kind; [`ValueKind::expected`] says what is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAValue;
 
 impl ValueKind {
     /// Reads a value that was given.
-    pub(crate) fn parse(&self, text: &str) -> Result<Value, ValueError> {
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, NotAValue> {
         let value = match self {
             Self::None => None,
             Self::Integer { min, max } => {
@@ -86,7 +83,7 @@ impl ValueKind {
                 class.accepts(text, *max_length).then(|| Value::Text(text.to_owned()))
             }
         };
-        value.ok_or_else(|| ValueError { expected: self.expected() })
+        value.ok_or(NotAValue)
     }
 
     /// The value's one spelling on a command line; `None` where there is no value to spell.
@@ -112,8 +109,8 @@ impl ValueKind {
         }
     }
 
-    /// What a client should give instead, as the rest of a sentence that begins "expected".
-    pub(crate) fn expected(&self) -> String {
+    /// What a client of this tier should give, as the rest of a sentence that begins "expected".
+    pub(crate) fn expected(&self, tier: Tier) -> String {
         match self {
             Self::None => "no value".into(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
@@ -125,15 +122,12 @@ impl ValueKind {
                 format!("one or several of {}, joined by commas", words.join(", "))
             }
             Self::Rendered(words) => {
-                let of = |tier| {
-                    let words = words.iter().filter(|(_, word)| word.tier == tier);
-                    words.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-                };
-                match (of(Tier::Standard), of(Tier::Intrusive)) {
-                    (standard, intrusive) if intrusive.is_empty() => format!("one of {standard}"),
-                    (standard, intrusive) => {
-                        format!("one of {standard} (intrusive tier: {intrusive})")
-                    }
+                let within = words.iter().filter(|(_, word)| word.tier <= tier);
+                let names: Vec<_> = within.map(|(name, _)| name.as_str()).collect();
+                if names.is_empty() {
+                    "a word that your grant does not cover".into()
+                } else {
+                    format!("one of {}", names.join(", "))
                 }
             }
             Self::Text { class, max_length } => {
@@ -227,7 +221,7 @@ fn parse_integer(text: &str) -> Option<u64> {
 }
 
 /// Seconds, as `2`, `0.5` or with a unit as people write it: `500ms`, `2s`, `1m`.
-fn parse_seconds(text: &str) -> Option<Decimal> {
+pub(crate) fn parse_seconds(text: &str) -> Option<Decimal> {
     let (number, micros_per_unit) = match text {
         t if t.ends_with("ms") => (t.strip_suffix("ms")?, 1_000),
         t if t.ends_with('s') => (t.strip_suffix('s')?, 1_000_000),

@@ -81,8 +81,13 @@ pub struct ToolEntry {
     pub name: ToolName,
     /// Other names it answers to.
     pub aliases: Vec<ToolName>,
+    /// A short title for people: "Ping a host".
+    pub title: Option<String>,
     /// What it is for, in a sentence.
     pub summary: String,
+    /// When to use it, and when to prefer another tool. It may name tools that this peer is not
+    /// granted: it is the administrator's text.
+    pub advice: Option<String>,
     /// What it takes as a target.
     pub targets: Vec<TargetKind>,
     /// Its tier.
@@ -95,8 +100,12 @@ pub struct ToolEntry {
     pub presets: Vec<PresetEntry>,
     /// How long a run may take unless the call says otherwise.
     pub timeout: Duration,
+    /// The tool's file sets no timeout: a frontend's own default may be shorter.
+    pub timeout_is_default: bool,
     /// Runs at once.
     pub concurrency: u32,
+    /// The tool's file sets no concurrency: a frontend's own default may be smaller.
+    pub concurrency_is_default: bool,
     /// Which of the frontend's parsers reads its output.
     pub parser: Option<String>,
     /// Whether it can run here and now.
@@ -132,6 +141,8 @@ pub struct OptionEntry {
     pub value: ValueType,
     /// The value used when neither preset nor client says otherwise.
     pub default: Option<String>,
+    /// A value that passes, as a client would write it. Always there for ports.
+    pub example: Option<String>,
 }
 
 /// A named set of options.
@@ -143,6 +154,9 @@ pub struct PresetEntry {
     pub help: String,
     /// The tier of its most intrusive option.
     pub tier: Tier,
+    /// What it sets: option and value, as a client would write them; `true` and `false` where an
+    /// option takes no value.
+    pub options: Vec<(Identifier, String)>,
 }
 
 /// What an option takes, with everything a schema needs.

@@ -26,7 +26,7 @@ pub use catalog::{
     ValueType,
 };
 pub use decimal::{Decimal, DecimalError};
-pub use denial::{Denial, DenialCode, Layer};
+pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
 pub use lexical::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
     OptionText, Token, ToolName,

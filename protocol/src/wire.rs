@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Hello;
 
 /// The version this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// Largest frame a client may send. A call with [`crate::MAX_ARGS_BYTES`] of arguments and
 /// [`crate::MAX_ADDRESSES`] addresses stays far below.
@@ -134,6 +134,48 @@ mod tests {
             let kept = body.len().saturating_sub(cut);
             prop_assert!(decode::<Request>(&body[..kept]).is_err());
         }
+    }
+
+    #[test]
+    fn a_denial_with_the_largest_suggestion_fits_a_reply_and_could_be_asked_for() {
+        // As large as what decodes can be: MAX_OPTIONS options and words that use up
+        // MAX_ARGS_BYTES each, the longest names, and a target of full length.
+        let per_item = MAX_ARGS_BYTES / MAX_OPTIONS;
+        let option = GivenOption {
+            name: Identifier::new("o".repeat(Identifier::MAX_BYTES)).unwrap(),
+            value: Some(OptionText::new("v".repeat(per_item)).unwrap()),
+        };
+        let label = "a".repeat(63);
+        let call = Call {
+            tool: ToolName::new("t".repeat(ToolName::MAX_BYTES)).unwrap(),
+            target: Target::Name {
+                name: HostName::new([label.as_str(); 4].join(".").split_off(2)).unwrap(),
+                addresses: vec![std::net::Ipv6Addr::UNSPECIFIED.into(); MAX_ADDRESSES],
+            },
+            arguments: Arguments::Given {
+                preset: Some(Identifier::new("p".repeat(Identifier::MAX_BYTES)).unwrap()),
+                options: vec![option; MAX_OPTIONS],
+                tokens: vec![Token::new("w".repeat(per_item)).unwrap(); MAX_OPTIONS],
+            },
+            limits: RequestedLimits {
+                timeout: Some(std::time::Duration::MAX),
+                ..Default::default()
+            },
+            correlation_id: CorrelationId::new("c").unwrap(),
+            client: None,
+        };
+        assert!(encode(&Request::Run(call.clone())).len() <= MAX_REQUEST_FRAME);
+        let denied = Reply::Denied(Denial {
+            code: DenialCode::OptionUnknown,
+            message: String::new(),
+            recovery_suggestion: String::new(),
+            metadata: Vec::new(),
+            suggestion: SuggestedCall::of(call).map(Box::new),
+        });
+        let body = encode(&denied);
+        // The rest of the frame is left to the words, which name at most a tool's options.
+        assert!(body.len() <= MAX_REPLY_FRAME / 100, "{} bytes", body.len());
+        assert_eq!(decode::<Reply>(&body), Ok(denied));
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub fn denial(code: DenialCode) -> Denial {
         message: "8.8.8.8 is not a private address".into(),
         recovery_suggestion: "Aim at an address of 10.0.0.0/8, such as 10.0.0.1.".into(),
         metadata: vec![("example".into(), "10.0.0.1".into())],
+        suggestion: None,
     }
 }
 
@@ -111,21 +112,27 @@ pub fn catalog() -> Catalog {
             ToolEntry {
                 name: tool("ping"),
                 aliases: vec![tool("PingTool")],
+                title: Some("Ping a host".into()),
                 summary: "Check whether a host answers.".into(),
+                advice: Some("To see which ports are open, use nmap.".into()),
                 targets: vec![TargetKind::Address],
                 tier: Tier::Standard,
                 intrusive: false,
                 options: options(),
                 presets: vec![],
                 timeout: Duration::from_secs(30),
+                timeout_is_default: false,
                 concurrency: 3,
+                concurrency_is_default: false,
                 parser: Some("ping".into()),
                 availability: Availability::Available,
             },
             ToolEntry {
                 name: tool("nmap"),
                 aliases: vec![],
+                title: None,
                 summary: "Discover hosts, open ports and services.".into(),
+                advice: None,
                 targets: vec![TargetKind::Address, TargetKind::Network],
                 tier: Tier::Standard,
                 intrusive: false,
@@ -134,9 +141,12 @@ pub fn catalog() -> Catalog {
                     name: Identifier::new("quick").unwrap(),
                     help: "The well-known ports.".into(),
                     tier: Tier::Standard,
+                    options: vec![(Identifier::new("ports").unwrap(), "1-1024".into())],
                 }],
                 timeout: Duration::from_secs(600),
+                timeout_is_default: false,
                 concurrency: 1,
+                concurrency_is_default: false,
                 parser: Some("nmap-xml".into()),
                 availability: Availability::Unavailable {
                     reason: "/usr/bin/nmap is not there.".into(),
@@ -179,5 +189,6 @@ fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> Op
         tier: Tier::Standard,
         value,
         default: default.map(String::from),
+        example: None,
     }
 }

@@ -1,6 +1,7 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
+mod option;
 mod tool;
 mod value;
 
@@ -15,10 +16,11 @@ use toml::Spanned;
 use crate::{
     accounts::Accounts,
     networks::NetworkSet,
-    policy::{Ceilings, ExcludedTool, Grant, GrantedTools, Policy, Targets, Warning},
+    policy::{Ceilings, ExcludedTool, Grant, GrantedTools, Policy, Warning},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, RawTool, Text},
     source::{Defect, Defects, Source, Sources},
     subject::Principal,
+    targets::Targets,
     tool::Tool,
 };
 

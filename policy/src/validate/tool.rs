@@ -1,25 +1,30 @@
 //! One file of `tools.d`.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
+use probity_protocol::{TargetKind, Tier, ToolName};
 use toml::Spanned;
 
 use super::Validation;
 use crate::{
     profile::Profile,
-    raw::{RawJoin, RawNetRaw, RawOption, RawPreset, RawScalar, RawTier, RawTool, Text},
-    tool::{ArgvPart, Breaker, Preset, Setting, Tool, ToolOption, ToolSandbox},
-    value::ValueKind,
+    raw::{RawNetRaw, RawTier, RawTool, Text},
+    tool::{ArgvPart, Breaker, OrDefault, Tool, ToolSandbox},
 };
 
 /// The guide's circuit breaker, where a file says nothing.
 const DEFAULT_BREAKER: Breaker =
     Breaker { failure_threshold: 5, recovery_timeout: Duration::from_secs(60) };
 
-/// Property names that every tool has, whatever its file says.
-const RESERVED: [&str; 6] =
-    ["target", "preset", "timeout_sec", "dry_run", "extra_args", "correlation_id"];
+/// Where a file sets none. The ceiling holds all the same.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Where a file sets none: the most that a frontend may configure.
+const DEFAULT_CONCURRENCY: u32 = 5;
+
+/// Longest texts, in characters. A model reads them with every list of tools.
+const MAX_TITLE: usize = 64;
+const MAX_ADVICE: usize = 600;
 
 impl Validation<'_> {
     /// `None` after a defect that leaves no tool to speak of.
@@ -40,13 +45,21 @@ impl Validation<'_> {
             argv: self.argv(raw),
             targets: self.target_kinds(&raw.targets),
             command: self.absolute_path(&raw.command)?,
-            timeout: self.duration(&raw.timeout)?,
-            concurrency: self.positive(Some(&raw.concurrency), 1),
+            timeout: OrDefault::new(
+                raw.timeout.as_ref().and_then(|text| self.duration(text)),
+                DEFAULT_TIMEOUT,
+            ),
+            concurrency: OrDefault::new(
+                raw.concurrency.as_ref().map(|n| self.positive(Some(n), DEFAULT_CONCURRENCY)),
+                DEFAULT_CONCURRENCY,
+            ),
             parser: raw.parser.as_ref().map(|p| p.get_ref().clone()),
             tier: raw.tier.into(),
             breaker: self.breaker(raw),
             sandbox: self.sandbox(raw)?,
+            title: raw.title.as_ref().map(|text| self.line(text, MAX_TITLE)),
             summary: raw.summary.get_ref().clone(),
+            advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
             place: self.source.place(&raw.name.span()),
             name: name?,
             aliases,
@@ -71,6 +84,22 @@ impl Validation<'_> {
             return None;
         }
         self.accept(text.span(), ToolName::new(name.clone()))
+    }
+
+    /// A text for people, of one line.
+    fn line(&mut self, text: &Text, most: usize) -> String {
+        let written = text.get_ref();
+        if written.trim().is_empty() {
+            self.defect(text.span(), "a text that says nothing; leave the key out");
+        } else if let Some(c) = written.chars().find(|c| !is_printable(*c)) {
+            let message =
+                format!("one line of printable characters; U+{:04X} is not", u32::from(c));
+            self.defect(text.span(), message);
+        } else if written.chars().count() > most {
+            let message = format!("{} characters, and at most {most} fit", written.chars().count());
+            self.defect(text.span(), message);
+        }
+        written.clone()
     }
 
     fn absolute_path(&mut self, text: &Text) -> Option<PathBuf> {
@@ -164,121 +193,13 @@ impl Validation<'_> {
             execute,
         })
     }
-
-    fn options(&mut self, raw: &[Spanned<RawOption>]) -> Vec<ToolOption> {
-        let mut options = Vec::<ToolOption>::new();
-        for raw in raw.iter().map(Spanned::get_ref) {
-            if let Some(earlier) = options.iter().find(|o| o.name.as_str() == raw.name.get_ref()) {
-                let message = format!("the option's name is taken at {}", earlier.place);
-                self.defect(raw.name.span(), message);
-            }
-            if let Some(earlier) = options.iter().find(|o| &o.flag == raw.flag.get_ref()) {
-                let message = format!("the option's flag is taken at {}", earlier.place);
-                self.defect(raw.flag.span(), message);
-            }
-            options.extend(self.option(raw));
-        }
-        options
-    }
-
-    fn option(&mut self, raw: &RawOption) -> Option<ToolOption> {
-        let name = self.accept(raw.name.span(), Identifier::new(raw.name.get_ref().clone()))?;
-        if RESERVED.contains(&name.as_str()) {
-            self.defect(
-                raw.name.span(),
-                format!("{name:?} is a property of every tool", name = name.as_str()),
-            );
-        }
-        if !is_flag(raw.flag.get_ref()) {
-            self.defect(raw.flag.span(), "a flag is - or -- with letters, digits and inner dashes");
-        }
-        let kind = match &raw.value {
-            Some(value) => self.value_kind(value.get_ref(), &value.span())?,
-            None => ValueKind::None,
-        };
-        if raw.join == RawJoin::Equals && !raw.flag.get_ref().starts_with("--") {
-            self.defect(raw.flag.span(), "join = \"equals\" is for flags that begin with --");
-        }
-        if let Some(renders) = raw.renders.as_ref().filter(|_| !matches!(kind, ValueKind::None)) {
-            self.defect(renders.span(), "renders is for an option without a value");
-        }
-        let mut option = ToolOption {
-            name,
-            flag: raw.flag.get_ref().clone(),
-            join: raw.join,
-            renders: raw.renders.as_ref().map(|r| r.get_ref().clone()),
-            tier: raw.tier.into(),
-            net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
-            default: None,
-            help: raw.help.get_ref().clone(),
-            place: self.source.place(&raw.name.span()),
-            kind,
-        };
-        if let Some(default) = &raw.default {
-            let setting = self.setting(&option, default)?;
-            if let Setting::On(value) = setting {
-                if option.tier_with(&value) > Tier::Standard {
-                    self.defect(default.span(), "a default cannot be of the intrusive tier");
-                }
-                option.default = Some(value);
-            }
-        }
-        Some(option)
-    }
-
-    fn setting(&mut self, option: &ToolOption, value: &Spanned<RawScalar>) -> Option<Setting> {
-        let text = value.get_ref().text();
-        let parsed = option.parse(Some(&text));
-        let message = |expected| {
-            format!("{text:?} does not fit {}: expected {expected}", option.name.as_str())
-        };
-        self.accept(value.span(), parsed.map_err(message))
-    }
-
-    fn presets(
-        &mut self,
-        raw: &BTreeMap<Text, RawPreset>,
-        options: &[ToolOption],
-    ) -> BTreeMap<Identifier, Preset> {
-        let mut presets = BTreeMap::new();
-        for (name, raw) in raw {
-            let Some(identifier) =
-                self.accept(name.span(), Identifier::new(name.get_ref().clone()))
-            else {
-                continue;
-            };
-            let mut preset = Preset {
-                help: raw.help.get_ref().clone(),
-                settings: Vec::new(),
-                tier: Tier::Standard,
-            };
-            for (option, value) in &raw.options {
-                let known =
-                    options.iter().enumerate().find(|(_, o)| o.name.as_str() == option.get_ref());
-                let Some((at, known)) = known else {
-                    let message = format!("the tool has no option {:?}", option.get_ref());
-                    self.defect(option.span(), message);
-                    continue;
-                };
-                let Some(setting) = self.setting(known, value) else { continue };
-                if let Setting::On(value) = &setting {
-                    preset.tier = preset.tier.max(known.tier_with(value));
-                }
-                preset.settings.push((at, setting));
-            }
-            presets.insert(identifier, preset);
-        }
-        presets
-    }
 }
 
-/// `-c`, `-sV`, `--top-ports`.
-fn is_flag(text: &str) -> bool {
-    let name = text.strip_prefix("--").or_else(|| text.strip_prefix('-'));
-    name.is_some_and(|name| {
-        name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    })
+/// Neither a control character nor one that moves, hides or reverses what stands beside it.
+fn is_printable(c: char) -> bool {
+    let unseen = matches!(c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !c.is_control() && !unseen
 }
 
 impl From<RawTier> for Tier {

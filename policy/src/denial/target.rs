@@ -1,0 +1,110 @@
+//! The words of denials that are about the target. Each names the nearest target that would pass.
+
+use ipnet::IpNet;
+use probity_protocol::{Denial, DenialCode, LexicalDefect, Target};
+
+use super::{denial, such_as, with_example};
+use crate::{networks::address_count, targets::Targets, tool::Tool};
+
+pub(crate) fn target_syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefect) -> Denial {
+    let example = example(targets, tool, &Target::Malformed(defect.clone()));
+    denial(
+        DenialCode::TargetSyntax,
+        format!("The target cannot be read: {defect}."),
+        format!(
+            "Give one address, one network in CIDR form or one host name{}.",
+            such_as(example.as_deref())
+        ),
+        &with_example(example),
+    )
+}
+
+pub(crate) fn target_kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+    let example = example(targets, tool, target);
+    let takes =
+        if matches!(target, Target::Network(_)) { "one address or host name" } else { "a network" };
+    denial(
+        DenialCode::TargetKind,
+        format!("{} takes {takes}, and {target} is not that.", tool.name),
+        format!("Give {takes}{}.", such_as(example.as_deref())),
+        &with_example(example),
+    )
+}
+
+pub(crate) fn target_not_allowed(
+    targets: &Targets,
+    tool: &Tool,
+    target: &Target,
+    because: &str,
+) -> Denial {
+    let example = example(targets, tool, target);
+    denial(
+        DenialCode::TargetNotAllowed,
+        format!("{target} is not an allowed target: {because}. {}.", allowed(targets)),
+        format!("Choose a target inside what is allowed{}.", such_as(example.as_deref())),
+        &with_example(example),
+    )
+}
+
+pub(crate) fn target_too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
+    let most = u128::from(targets.max_hosts);
+    let prefix = (0..=network.max_prefix_len())
+        .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
+        .unwrap_or(network.max_prefix_len());
+    let example = example(targets, tool, &Target::Network(network));
+    let mut metadata =
+        vec![("suggested_cidr", format!("/{prefix}")), ("max_hosts", most.to_string())];
+    let such_as = such_as(example.as_deref());
+    metadata.extend(with_example(example));
+    denial(
+        DenialCode::TargetTooLarge,
+        format!(
+            "Network range too large: {network} holds {} addresses, and one call may aim at {most}.",
+            address_count(network)
+        ),
+        format!("Use a /{prefix} or smaller{such_as}."),
+        &metadata,
+    )
+}
+
+pub(crate) fn name_unresolved(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+    let example = example(targets, tool, target);
+    denial(
+        DenialCode::NameUnresolved,
+        format!("No address was found for {target}."),
+        format!(
+            "Check the spelling and the resolver of the host Probity runs on, or give the \
+             address{}.",
+            such_as(example.as_deref())
+        ),
+        &with_example(example),
+    )
+}
+
+fn allowed(targets: &Targets) -> String {
+    let networks: Vec<_> =
+        targets.allowed.networks().iter().take(8).map(ToString::to_string).collect();
+    let names: Vec<_> = targets.names.iter().take(8).map(ToString::to_string).collect();
+    let private = targets.allowed.networks().iter().all(is_private);
+    let kind = if private { "Targets must be private" } else { "Allowed are" };
+    match (networks.is_empty(), names.is_empty()) {
+        (true, _) => "This policy allows no target".into(),
+        (false, true) => format!("{kind}: {}", networks.join(", ")),
+        (false, false) => {
+            format!("{kind}: {}, or names under {}", networks.join(", "), names.join(", "))
+        }
+    }
+}
+
+/// RFC 1918, for the wording only.
+fn is_private(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(v4) => v4.network().is_private() && v4.broadcast().is_private(),
+        IpNet::V6(_) => false,
+    }
+}
+
+/// The nearest target that would pass, as the suggestion has it.
+fn example(targets: &Targets, tool: &Tool, asked: &Target) -> Option<String> {
+    targets.nearest(&tool.targets, asked).map(|target| target.to_string())
+}

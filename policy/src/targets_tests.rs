@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Targets {
+    let set = |texts: &[&str]| {
+        NetworkSet::new(&texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>())
+    };
+    Targets { allowed: set(allowed), denied: set(denied), names: vec![], max_hosts }
+}
+
+fn nearest(targets: &Targets, kinds: &[TargetKind], asked: &str) -> Option<String> {
+    targets.nearest(kinds, &Target::parse(asked)).map(|target| target.to_string())
+}
+
+const ADDRESS: &[TargetKind] = &[TargetKind::Address];
+const NETWORK: &[TargetKind] = &[TargetKind::Network];
+const BOTH: &[TargetKind] = &[TargetKind::Address, TargetKind::Network];
+
+#[test]
+fn the_nearest_target_lies_within_or_around_the_one_asked_for_or_is_an_example_like_it() {
+    let here = targets(&["10.0.0.0/8", "192.168.0.0/16"], &["10.9.0.0/30"], 1024);
+    for (kinds, asked, expected) in [
+        (ADDRESS, "192.168.7.0/24", "192.168.7.1"),
+        (ADDRESS, "10.9.0.0/24", "10.9.0.4"),
+        (ADDRESS, "8.8.8.8", "10.0.0.1"),
+        (ADDRESS, "not a target", "10.0.0.1"),
+        (ADDRESS, "10.9.0.1", "10.0.0.1"),
+        (NETWORK, "192.168.7.9", "192.168.7.0/24"),
+        (NETWORK, "10.9.0.1", "10.0.0.0/24"),
+        (NETWORK, "10.9.0.9", "10.9.0.8/29"),
+        (BOTH, "10.0.0.0/8", "10.0.0.0/22"),
+        (BOTH, "10.9.0.0/24", "10.9.0.128/25"),
+        (BOTH, "192.168.255.0/15", "192.168.0.0/22"),
+        (BOTH, "8.8.8.0/28", "10.0.0.0/28"),
+        (BOTH, "8.8.8.8", "10.0.0.1"),
+        (BOTH, "fd00::/64", "10.0.0.0/24"),
+    ] {
+        assert_eq!(nearest(&here, kinds, asked).as_deref(), Some(expected), "{asked}");
+    }
+}
+
+#[test]
+fn of_a_name_the_first_allowed_address_is_taken_and_never_the_name() {
+    let here = targets(&["10.0.0.0/8"], &[], 1024);
+    let name = |addresses: &[&str]| Target::Name {
+        name: probity_protocol::HostName::new("web.lab.internal").unwrap(),
+        addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+    };
+    let nearest = |asked| here.nearest(ADDRESS, &asked).unwrap().to_string();
+    assert_eq!(nearest(name(&["8.8.8.8", "10.1.2.3"])), "10.1.2.3");
+    assert_eq!(nearest(name(&[])), "10.0.0.1");
+}
+
+#[test]
+fn where_nothing_of_the_kind_is_allowed_there_is_none() {
+    assert_eq!(nearest(&targets(&[], &[], 1024), BOTH, "10.0.0.1"), None);
+    assert_eq!(nearest(&targets(&["10.0.0.0/8"], &["0.0.0.0/0"], 1), BOTH, "10.0.0.1"), None);
+    let one = targets(&["10.0.0.7/32"], &[], 1024);
+    assert_eq!(nearest(&one, NETWORK, "10.0.0.7"), None);
+    assert_eq!(nearest(&one, BOTH, "10.0.0.0/24").as_deref(), Some("10.0.0.7"));
+    assert_eq!(nearest(&targets(&["10.0.0.0/8"], &[], 1), NETWORK, "10.0.0.0/24"), None);
+}
+
+#[test]
+fn ipv6_has_its_own_examples() {
+    let here = targets(&["fd00::/8"], &["fd00::/64"], 256);
+    assert_eq!(nearest(&here, ADDRESS, "10.0.0.1").as_deref(), Some("fd00:0:0:1::"));
+    assert_eq!(nearest(&here, BOTH, "fd00:1::/64").as_deref(), Some("fd00:1::/120"));
+    assert_eq!(nearest(&here, BOTH, "::/0").as_deref(), Some("fd00:0:0:1::/120"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_found_is_allowed_and_an_address_is_found_where_there_is_one(
+        allowed in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..5),
+        denied in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..5),
+        asked in (any::<u16>(), 8..=32_u8),
+        max_hosts in 1..5000_u64,
+        networks: bool,
+    ) {
+        let make = |(low, prefix): (u16, u8)| {
+            let [high, low] = low.to_be_bytes();
+            IpNet::new(IpAddr::from([10, 0, high, low]), prefix).unwrap().trunc()
+        };
+        let [allowed, denied] =
+            [allowed, denied].map(|nets| NetworkSet::new(&nets.into_iter().map(make).collect::<Vec<_>>()));
+        let targets = Targets { allowed, denied, names: vec![], max_hosts };
+        let kinds = if networks { BOTH } else { ADDRESS };
+        let everything: IpNet = "0.0.0.0/0".parse().unwrap();
+        let any_left = targets.allowed.first_without(&targets.denied, everything, false).is_some();
+        match targets.nearest(kinds, &Target::Network(make(asked))) {
+            Some(Target::Address(address)) => {
+                prop_assert_eq!(targets.admits(address.into()), Ok(()));
+            }
+            Some(Target::Network(network)) => {
+                prop_assert!(networks);
+                prop_assert_eq!(targets.admits(network), Ok(()));
+            }
+            None => prop_assert!(!any_left),
+            Some(other) => prop_assert!(false, "{other:?}"),
+        }
+    }
+}
