@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
     Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
-    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Verdict,
-    Welcome, decode, encode,
+    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Verdict, decode,
+    encode,
 };
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
@@ -134,14 +134,26 @@ impl Broker {
         Self { socket: socket.to_owned(), embedded }
     }
 
-    /// What this process's user is granted, and who says so.
+    /// What this process's user is granted.
     ///
     /// # Errors
     /// Any [`BrokerError`] but `Lost`.
-    pub async fn catalog(&self) -> Result<(Welcome, Catalog), BrokerError> {
+    pub async fn catalog(&self) -> Result<Catalog, BrokerError> {
         let mut connection = self.ask(&Request::Catalog { watch: false }).await?;
         match connection.answer().await? {
-            Reply::Catalog(catalog) => Ok((connection.welcome, catalog)),
+            Reply::Catalog(catalog) => Ok(catalog),
+            _ => Err(BrokerError::Unexpected("a catalog")),
+        }
+    }
+
+    /// The same, and again whenever it changes.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`.
+    pub async fn watch_catalog(&self) -> Result<(Catalog, CatalogWatch), BrokerError> {
+        let mut connection = self.ask(&Request::Catalog { watch: true }).await?;
+        match connection.answer().await? {
+            Reply::Catalog(catalog) => Ok((catalog, CatalogWatch(connection))),
             _ => Err(BrokerError::Unexpected("a catalog")),
         }
     }
@@ -211,9 +223,24 @@ impl Broker {
     }
 }
 
+/// Hears of each new catalog, over a connection that stays open.
+pub struct CatalogWatch(Connection);
+
+impl CatalogWatch {
+    /// Waits for the next catalog.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`: the broker has ended, or makes no sense.
+    pub async fn next(&mut self) -> Result<Catalog, BrokerError> {
+        match next(&mut self.0.frames).await? {
+            Reply::Catalog(catalog) => Ok(catalog),
+            _ => Err(BrokerError::Unexpected("a catalog")),
+        }
+    }
+}
+
 /// An open connection that has been welcomed.
 struct Connection {
-    welcome: Welcome,
     frames: FramedRead<UnixStream, LengthDelimitedCodec>,
 }
 
@@ -221,9 +248,7 @@ impl Connection {
     async fn open(stream: UnixStream) -> Result<Self, BrokerError> {
         let mut frames = FramedRead::new(stream, framing(MAX_REPLY_FRAME));
         match within_deadline(&mut frames).await? {
-            Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
-                Ok(Self { welcome, frames })
-            }
+            Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => Ok(Self { frames }),
             Reply::Welcome(welcome) => Err(FrameError::Version(welcome.protocol).into()),
             _ => Err(BrokerError::Unexpected("a welcome")),
         }

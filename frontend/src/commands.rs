@@ -12,13 +12,14 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     broker_client::{Broker, BrokerError},
     cli::{BrokerArgs, CallArgs, Cli, Command},
+    config::Config,
     embedded::{EmbeddedBroker, EmbeddedError},
     logging, mcp,
     request::join_words,
     resolve::Resolver,
     result::{ErrorType, ToolResult},
-    service::Service,
-    terminal,
+    service::{Asking, Service},
+    terminal, watch,
 };
 
 /// How long after a failed connection an embedded broker may take to be seen as ended.
@@ -96,15 +97,15 @@ fn run(command: Command) -> Result<Exit, CommandError> {
 async fn dispatch(command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Stdio(args) => {
-            let (service, _broker) = start(&args.broker).await?;
-            mcp::serve_stdio(Arc::new(service)).await?;
+            let (service, _broker) = start_serving(&args.broker).await?;
+            mcp::serve_stdio(service).await?;
             Ok(Exit::Success)
         }
         Command::Tools(args) => {
             let (service, _broker) = start(&args.broker).await?;
             match args.json {
-                true => terminal::print_json(&terminal::catalog_json(service.list()))?,
-                false => terminal::print_tools(service.list())?,
+                true => terminal::print_json(&terminal::catalog_json(&service.listing()))?,
+                false => terminal::print_tools(&service.listing().catalog)?,
             }
             Ok(Exit::Success)
         }
@@ -129,10 +130,11 @@ async fn call(args: &CallArgs) -> Result<Exit, CommandError> {
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
         .collect();
-    let result = service.call(&args.tool, &arguments, None, &mut |_, _| {}).await;
+    let asking = Asking { tool: &args.tool, arguments: &arguments, client: None };
+    let result = service.call(asking, &mut |_, _| {}).await;
     match args.json {
         true => terminal::print_json(&result)?,
-        false => terminal::print_result(&result)?,
+        false => terminal::print_result(&result, &service.listing().catalog)?,
     }
     Ok(exit_of(&result))
 }
@@ -147,23 +149,41 @@ fn exit_of(result: &ToolResult) -> Exit {
     }
 }
 
-/// Finds or starts the broker, and asks it for the catalog. The embedded broker lives as long as
-/// what is returned.
+/// A service over the broker that the arguments name, for one call. The embedded broker lives as
+/// long as what is returned.
 async fn start(args: &BrokerArgs) -> Result<(Service, Option<EmbeddedBroker>), CommandError> {
+    let (broker, mut embedded) = broker(args)?;
+    let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
+    let config = Arc::new(Config::default());
+    Ok((Service::new(broker, Resolver::system(), config, catalog), embedded))
+}
+
+/// The same for a server, which keeps in step with the broker for as long as it lives.
+async fn start_serving(
+    args: &BrokerArgs,
+) -> Result<(Arc<Service>, Option<EmbeddedBroker>), CommandError> {
+    let (broker, mut embedded) = broker(args)?;
+    let watched = broker.watch_catalog().await;
+    let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
+    let config = Arc::new(Config::default());
+    let service = Service::new(broker.clone(), Resolver::system(), config, catalog);
+    tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
+    Ok((Arc::new(service), embedded))
+}
+
+fn broker(args: &BrokerArgs) -> Result<(Broker, Option<EmbeddedBroker>), CommandError> {
     if !args.embedded {
-        let broker = Broker::at(&args.socket, false);
-        let service = Service::start(broker, Resolver::system()).await;
-        return service.map(|service| (service, None)).map_err(CommandError::Broker);
+        return Ok((Broker::at(&args.socket, false), None));
     }
-    let mut embedded =
-        EmbeddedBroker::start(args.policy.as_deref()).map_err(CommandError::Embedded)?;
-    let broker = Broker::at(&embedded.socket(), true);
-    match Service::start(broker, Resolver::system()).await {
-        Ok(service) => Ok((service, Some(embedded))),
-        Err(error) => Err(match embedded.ended_within(EMBEDDED_END) {
-            Some(ended) => CommandError::Embedded(ended),
-            None => CommandError::Broker(error),
-        }),
+    let embedded = EmbeddedBroker::start(args.policy.as_deref()).map_err(CommandError::Embedded)?;
+    Ok((Broker::at(&embedded.socket(), true), Some(embedded)))
+}
+
+/// An embedded broker that has ended has said why.
+fn no_answer(error: BrokerError, embedded: Option<&mut EmbeddedBroker>) -> CommandError {
+    match embedded.and_then(|embedded| embedded.ended_within(EMBEDDED_END)) {
+        Some(ended) => CommandError::Embedded(ended),
+        None => CommandError::Broker(error),
     }
 }
 

@@ -9,16 +9,24 @@
 //! object, and [`mcp`] or [`terminal`] shows it.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 pub mod broker_client;
+pub mod call_events;
 pub mod clean;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod embedded;
+pub mod gate;
 pub mod logging;
 pub mod mcp;
 pub mod parsers;
+pub mod registry;
 pub mod request;
 pub mod resolve;
 pub mod result;
+pub mod schema;
 pub mod service;
+pub mod suggestion;
 pub mod terminal;
+pub mod watch;

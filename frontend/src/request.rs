@@ -71,6 +71,15 @@ impl RequestError {
     }
 }
 
+/// What the configuration puts into each call. It can only tighten what the policy has.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// The limits asked for; a time limit only where the client names none.
+    pub limits: RequestedLimits,
+    /// Most bytes of `extra_args`; [`MAX_ARGS_BYTES`] where there is none.
+    pub max_args_bytes: Option<usize>,
+}
+
 /// Reads a tool's name and the JSON object of its arguments.
 ///
 /// # Errors
@@ -79,6 +88,7 @@ pub fn read(
     tool: &str,
     arguments: &Map<String, Value>,
     client: Option<ClientLabel>,
+    defaults: &Defaults,
 ) -> Result<ToolRequest, RequestError> {
     let tool = ToolName::new(tool).map_err(|_| RequestError::ToolName)?;
     let target_text = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
@@ -90,8 +100,11 @@ pub fn read(
     let call = Call {
         tool,
         target: Target::parse(target_text),
-        arguments: read_arguments(arguments)?,
-        limits: RequestedLimits { timeout: read_timeout(arguments)?, ..Default::default() },
+        arguments: read_arguments(arguments, defaults.max_args_bytes.unwrap_or(MAX_ARGS_BYTES))?,
+        limits: RequestedLimits {
+            timeout: read_timeout(arguments)?.or(defaults.limits.timeout),
+            ..defaults.limits.clone()
+        },
         correlation_id: read_correlation_id(arguments)?,
         client,
     };
@@ -119,7 +132,10 @@ pub fn client_label(name: &str, version: &str) -> Option<ClientLabel> {
     ClientLabel::new(label.trim()).ok()
 }
 
-fn read_arguments(arguments: &Map<String, Value>) -> Result<Arguments, RequestError> {
+fn read_arguments(
+    arguments: &Map<String, Value>,
+    max_args_bytes: usize,
+) -> Result<Arguments, RequestError> {
     let mut given = Vec::new();
     for (name, value) in arguments.iter().filter(|(name, _)| !is_reserved(name)) {
         match read_option(name, value)? {
@@ -135,7 +151,7 @@ fn read_arguments(arguments: &Map<String, Value>) -> Result<Arguments, RequestEr
     }
     let preset = text_property(arguments, "preset")?.map(Identifier::new).transpose();
     let extra = text_property(arguments, "extra_args")?.unwrap_or_default();
-    let tokens = split_extra_args(extra, MAX_ARGS_BYTES);
+    let tokens = split_extra_args(extra, max_args_bytes);
     Ok(match (preset, tokens) {
         (Ok(preset), Ok(tokens)) => Arguments::Given { preset, options: given, tokens },
         (Err(defect), _) | (_, Err(defect)) => Arguments::Malformed(defect),
@@ -143,7 +159,7 @@ fn read_arguments(arguments: &Map<String, Value>) -> Result<Arguments, RequestEr
 }
 
 /// Properties that every tool has, beside its options.
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
         "target" | "preset" | "timeout_sec" | "dry_run" | "extra_args" | "correlation_id"

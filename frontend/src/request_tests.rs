@@ -4,7 +4,7 @@ use super::*;
 
 fn asked(arguments: Value) -> Result<ToolRequest, RequestError> {
     let Value::Object(arguments) = arguments else { panic!("no object") };
-    read("ping", &arguments, None)
+    read("ping", &arguments, None, &Defaults::default())
 }
 
 fn options(arguments: Value) -> Vec<(String, Option<String>)> {
@@ -104,7 +104,7 @@ fn a_correlation_id_is_kept_or_made() {
 #[test]
 fn a_tool_name_that_cannot_travel_is_an_unknown_tool() {
     for name in ["", "pi ng", "ping\n", &"x".repeat(65)] {
-        let error = read(name, &Map::new(), None).unwrap_err();
+        let error = read(name, &Map::new(), None, &Defaults::default()).unwrap_err();
         assert_eq!(error.denial().code, DenialCode::UnknownTool);
     }
 }

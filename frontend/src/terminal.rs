@@ -10,7 +10,7 @@ use probity_protocol::{Availability, Catalog, TargetKind, ToolEntry};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::result::ToolResult;
+use crate::{registry::Listing, result::ToolResult};
 
 const HEAD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -70,7 +70,7 @@ pub fn print_tools(catalog: &Catalog) -> std::io::Result<()> {
 ///
 /// # Errors
 /// Those of standard output.
-pub fn print_result(result: &ToolResult) -> std::io::Result<()> {
+pub fn print_result(result: &ToolResult, catalog: &Catalog) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     let text = result.text();
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -83,22 +83,26 @@ pub fn print_result(result: &ToolResult) -> std::io::Result<()> {
     if !rest.is_empty() {
         writeln!(out, "{}", rest.trim_end())?;
     }
+    if let Some(suggestion) = result.suggestion() {
+        writeln!(out, "This would pass: {HEAD}{}{HEAD:#}", suggestion.as_command(catalog))?;
+    }
     match result.metadata.get("plan") {
         Some(plan) => print_plan(&mut out, plan),
         None => Ok(()),
     }
 }
 
-/// The catalog for programs, in the words of the MCP schemas.
+/// The published tools for programs, in the words of the MCP schemas.
 #[must_use]
-pub fn catalog_json(catalog: &Catalog) -> Value {
+pub fn catalog_json(listing: &Listing) -> Value {
+    let catalog = &listing.catalog;
     let mut value = json!(catalog);
     // Bytes and durations serialize for the wire, not for people.
     value["policy_digest"] = json!(catalog.policy_digest.to_string());
     value["timeout_ceiling"] = json!(catalog.timeout_ceiling.as_secs_f64());
     value["names"] = json!(catalog.names.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let schemas = crate::mcp::schema::tools(catalog);
-    let tools = catalog.tools.iter().zip(&schemas).map(|(tool, schema)| {
+    let tools = listing.tools().map(|published| {
+        let tool = published.entry;
         let availability = match &tool.availability {
             Availability::Available => json!({ "available": true }),
             Availability::Unavailable { reason, remedy } => {
@@ -108,7 +112,9 @@ pub fn catalog_json(catalog: &Catalog) -> Value {
         json!({
             "name": tool.name,
             "aliases": tool.aliases,
+            "title": tool.title,
             "summary": tool.summary,
+            "advice": tool.advice,
             "targets": tool.targets,
             "tier": tool.tier,
             "intrusive": tool.intrusive,
@@ -117,7 +123,7 @@ pub fn catalog_json(catalog: &Catalog) -> Value {
             "parser": tool.parser,
             "presets": tool.presets,
             "availability": availability,
-            "input_schema": &*schema.input_schema,
+            "input_schema": &**published.input_schema,
         })
     });
     value["tools"] = tools.collect();

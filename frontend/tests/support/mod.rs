@@ -39,6 +39,7 @@ pub struct ScriptedBroker {
     pub socket: PathBuf,
     pub requests: Arc<Mutex<Vec<Request>>>,
     pub hang_ups: Arc<AtomicUsize>,
+    watchers: Arc<Mutex<Vec<UnixStream>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -58,15 +59,49 @@ impl ScriptedBroker {
         let listener = UnixListener::bind(&socket).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let hang_ups = Arc::new(AtomicUsize::new(0));
-        let (log, gone, runs) = (requests.clone(), hang_ups.clone(), Arc::new(AtomicUsize::new(0)));
+        let watchers = Arc::new(Mutex::new(Vec::new()));
+        let state = State {
+            script,
+            log: requests.clone(),
+            gone: hang_ups.clone(),
+            runs: Arc::default(),
+            watchers: watchers.clone(),
+        };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (script, log, gone, runs) =
-                    (script.clone(), log.clone(), gone.clone(), runs.clone());
-                thread::spawn(move || serve(stream, &script, &log, &gone, &runs));
+                let state = state.clone();
+                thread::spawn(move || state.serve(stream));
             }
         });
-        Self { socket, requests, hang_ups, _directory: directory }
+        Self { socket, requests, hang_ups, watchers, _directory: directory }
+    }
+
+    /// Sends a new catalog to everybody who watches, as a reload does. Waits until somebody does.
+    pub fn publish(&self, catalog: &Catalog) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.watchers.lock().unwrap().is_empty() {
+            assert!(Instant::now() < deadline, "nobody watches the catalog");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let frame = encode(&Reply::Catalog(catalog.clone()));
+        for watcher in self.watchers.lock().unwrap().iter_mut() {
+            write_frame(watcher, &frame);
+        }
+    }
+
+    /// Forgets who watches: the next session is another watcher.
+    pub fn forget_watchers(&self) {
+        self.watchers.lock().unwrap().clear();
+    }
+
+    /// The calls it was asked to check.
+    pub fn checks(&self) -> Vec<Call> {
+        let requests = self.requests.lock().unwrap();
+        let checks = requests.iter().filter_map(|request| match request {
+            Request::Check(call) => Some(call.clone()),
+            _ => None,
+        });
+        checks.collect()
     }
 
     /// The calls it was asked to run.
@@ -92,39 +127,48 @@ impl ScriptedBroker {
     }
 }
 
-fn serve(
-    mut stream: UnixStream,
-    script: &Script,
-    log: &Mutex<Vec<Request>>,
-    gone: &AtomicUsize,
-    runs: &AtomicUsize,
-) -> Option<()> {
-    decode_hello(&read_frame(&mut stream)?).unwrap();
-    let request: Request = decode(&read_frame(&mut stream)?).unwrap();
-    log.lock().unwrap().push(request.clone());
-    write_frame(&mut stream, &encode(&script.welcome))?;
-    let steps = match request {
-        Request::Catalog { .. } => script.catalog.clone(),
-        Request::Check(_) => script.check.clone(),
-        Request::Run(_) => {
-            let number = runs.fetch_add(1, Ordering::SeqCst).min(script.runs.len() - 1);
-            script.runs[number].clone()
-        }
-        Request::Status => Vec::new(),
-    };
-    for step in steps {
-        match step {
-            Step::Send(reply) => write_frame(&mut stream, &encode(&reply))?,
-            Step::Garbage(bytes) => write_frame(&mut stream, &bytes)?,
-            Step::Wait(time) => thread::sleep(time),
-            Step::AwaitHangUp => {
-                let ended = stream.read(&mut [0; 16]);
-                assert!(matches!(ended, Ok(0) | Err(_)), "the client said more");
-                gone.fetch_add(1, Ordering::SeqCst);
+#[derive(Clone)]
+struct State {
+    script: Script,
+    log: Arc<Mutex<Vec<Request>>>,
+    gone: Arc<AtomicUsize>,
+    runs: Arc<AtomicUsize>,
+    watchers: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl State {
+    fn serve(&self, mut stream: UnixStream) -> Option<()> {
+        decode_hello(&read_frame(&mut stream)?).unwrap();
+        let request: Request = decode(&read_frame(&mut stream)?).unwrap();
+        self.log.lock().unwrap().push(request.clone());
+        write_frame(&mut stream, &encode(&self.script.welcome))?;
+        let steps = match request {
+            Request::Catalog { .. } => self.script.catalog.clone(),
+            Request::Check(_) => self.script.check.clone(),
+            Request::Run(_) => {
+                let number = self.runs.fetch_add(1, Ordering::SeqCst);
+                self.script.runs[number.min(self.script.runs.len() - 1)].clone()
+            }
+            Request::Status => Vec::new(),
+        };
+        for step in steps {
+            match step {
+                Step::Send(reply) => write_frame(&mut stream, &encode(&reply))?,
+                Step::Garbage(bytes) => write_frame(&mut stream, &bytes)?,
+                Step::Wait(time) => thread::sleep(time),
+                Step::AwaitHangUp => {
+                    let ended = stream.read(&mut [0; 16]);
+                    assert!(matches!(ended, Ok(0) | Err(_)), "the client said more");
+                    self.gone.fetch_add(1, Ordering::SeqCst);
+                }
             }
         }
+        if matches!(request, Request::Catalog { watch: true }) {
+            self.watchers.lock().unwrap().push(stream.try_clone().ok()?);
+            let _ = stream.read(&mut [0; 16]);
+        }
+        Some(())
     }
-    Some(())
 }
 
 fn read_frame(stream: &mut UnixStream) -> Option<Vec<u8>> {

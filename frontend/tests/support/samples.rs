@@ -70,7 +70,17 @@ pub fn denial(code: DenialCode) -> Denial {
         message: "8.8.8.8 is not a private address".into(),
         recovery_suggestion: "Aim at an address of 10.0.0.0/8, such as 10.0.0.1.".into(),
         metadata: vec![("example".into(), "10.0.0.1".into())],
-        suggestion: None,
+        suggestion: Some(Box::new(SuggestedCall {
+            tool: ToolName::new("ping").unwrap(),
+            target: "10.0.0.1".into(),
+            preset: None,
+            options: vec![GivenOption {
+                name: Identifier::new("count").unwrap(),
+                value: Some(OptionText::new("5").unwrap()),
+            }],
+            tokens: vec![Token::new("-q").unwrap()],
+            timeout: None,
+        })),
     }
 }
 
@@ -114,7 +124,7 @@ pub fn catalog() -> Catalog {
                 aliases: vec![tool("PingTool")],
                 title: Some("Ping a host".into()),
                 summary: "Check whether a host answers.".into(),
-                advice: Some("To see which ports are open, use nmap.".into()),
+                advice: Some("To see where packets are lost, prefer traceroute.".into()),
                 targets: vec![TargetKind::Address],
                 tier: Tier::Standard,
                 intrusive: false,
@@ -187,8 +197,8 @@ fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> Op
         flag: flag.into(),
         help: format!("What {name} does."),
         tier: Tier::Standard,
+        example: matches!(value, ValueType::Ports).then(|| "22,80".into()),
         value,
         default: default.map(String::from),
-        example: None,
     }
 }

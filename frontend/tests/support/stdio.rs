@@ -1,74 +1,38 @@
 //! An MCP client as plain as can be: it writes lines of JSON and reads lines of JSON.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 pub struct Session {
     child: Child,
-    input: Option<ChildStdin>,
+    input: Option<Input>,
     lines: Receiver<String>,
-    /// 2026-07-28: no handshake, everything in each request's `_meta`.
-    modern: bool,
+    /// Kept open and never read, for a client that does not.
+    unread: Option<ChildStdout>,
     /// Notifications that came while an answer was awaited.
     pub notifications: Vec<Value>,
 }
 
-impl Session {
-    /// Starts `probity stdio` and shakes hands as the era has it.
-    pub fn start(socket: &Path, modern: bool) -> Self {
-        let mut session = Self::silent(socket, modern);
-        if modern {
-            let answer = session.ask(1, "server/discover", json!({}));
-            let versions = &answer["result"]["supportedVersions"];
-            assert!(versions.as_array().unwrap().contains(&json!("2026-07-28")), "{answer}");
-        } else {
-            let client = json!({ "name": "a test", "version": "1" });
-            let answer = session.ask(
-                1,
-                "initialize",
-                json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client }),
-            );
-            assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
-            assert_eq!(answer["result"]["serverInfo"]["name"], "probity");
-            session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        }
-        session
-    }
+/// The client's side of standard input.
+pub struct Input {
+    pipe: ChildStdin,
+    /// 2026-07-28: no handshake, everything in each request's `_meta`.
+    modern: bool,
+}
 
-    /// Starts `probity stdio` and says nothing yet.
-    pub fn silent(socket: &Path, modern: bool) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_probity"))
-            .args(["stdio", "--socket"])
-            .arg(socket)
-            .env_remove("LOG_LEVEL")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let input = child.stdin.take();
-        Self { child, input, lines, modern, notifications: Vec::new() }
-    }
-
-    pub fn send(&mut self, message: &Value) {
-        writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
+impl Input {
+    /// Writes a line.
+    pub fn line(&mut self, line: &[u8]) {
+        self.pipe.write_all(&[line, b"\n"].concat()).unwrap();
     }
 
     /// Sends a request without waiting for its answer.
@@ -80,7 +44,99 @@ impl Session {
                 json!({ "name": "a test", "version": "1" });
             meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         }
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.line(request.to_string().as_bytes());
+    }
+}
+
+impl Session {
+    /// Starts `probity stdio` and shakes hands as the era has it.
+    pub fn start(socket: &Path, modern: bool) -> Self {
+        let mut session = Self::silent(socket, modern);
+        if modern {
+            let answer = session.ask(1, "server/discover", json!({}));
+            let versions = &answer["result"]["supportedVersions"];
+            assert!(versions.as_array().unwrap().contains(&json!("2026-07-28")), "{answer}");
+        } else {
+            session.initialize();
+        }
+        session
+    }
+
+    /// Shakes hands as the older era does.
+    pub fn initialize(&mut self) {
+        let client = json!({ "name": "a test", "version": "1" });
+        let params =
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+        let answer = self.ask(1, "initialize", params);
+        assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
+        assert_eq!(answer["result"]["serverInfo"]["name"], "probity");
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    }
+
+    /// Starts `probity stdio` and says nothing yet.
+    pub fn silent(socket: &Path, modern: bool) -> Self {
+        Self::with(socket, modern, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub fn with(socket: &Path, modern: bool, variables: &[(&str, &str)]) -> Self {
+        let mut session = Self::spawn(socket, modern, variables);
+        let output = BufReader::new(session.unread.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        session.lines = lines;
+        session
+    }
+
+    /// Starts it for a client that never reads.
+    pub fn unread(socket: &Path) -> Self {
+        Self::spawn(socket, true, &[])
+    }
+
+    fn spawn(socket: &Path, modern: bool, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_probity"))
+            .args(["stdio", "--socket"])
+            .arg(socket)
+            .env_remove("LOG_LEVEL")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let unread = child.stdout.take();
+        let input = child.stdin.take().map(|pipe| Input { pipe, modern });
+        Self { child, input, lines: channel().1, unread, notifications: Vec::new() }
+    }
+
+    fn input(&mut self) -> &mut Input {
+        self.input.as_mut().unwrap()
+    }
+
+    /// Writes a line as it is.
+    pub fn line(&mut self, line: &[u8]) {
+        self.input().line(line);
+    }
+
+    /// Writes a part of a line.
+    pub fn partial(&mut self, bytes: &[u8]) {
+        self.input().pipe.write_all(bytes).unwrap();
+    }
+
+    pub fn send(&mut self, message: &Value) {
+        self.line(message.to_string().as_bytes());
+    }
+
+    /// Sends a request without waiting for its answer.
+    pub fn request(&mut self, id: u64, method: &str, params: Value) {
+        self.input().request(id, method, params);
     }
 
     /// Sends a request and waits for its answer.
@@ -113,10 +169,71 @@ impl Session {
         Some(message)
     }
 
+    /// The client's side of standard input, to be written from elsewhere.
+    pub fn detached_input(&mut self) -> Input {
+        self.input.take().unwrap()
+    }
+
     /// Closes standard input and waits for the end.
     pub fn close(mut self) -> i32 {
         self.input.take();
+        self.exit_code()
+    }
+
+    /// Waits for the end.
+    pub fn exit_code(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
+    }
+
+    /// Writes so many requests, or as many as are taken until `patience` is over. Answers how many.
+    pub fn flood(&mut self, requests: usize, patience: Duration) -> usize {
+        let mut input = self.detached_input();
+        let (sender, written) = channel();
+        thread::spawn(move || {
+            for id in 0..requests {
+                let line = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {
+                    "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                        "io.modelcontextprotocol/clientInfo": { "name": "a test", "version": "1" },
+                        "io.modelcontextprotocol/clientCapabilities": {} } } });
+                // The end of the server ends this.
+                if input.pipe.write_all(format!("{line}\n").as_bytes()).is_err()
+                    || sender.send(()).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let deadline = Instant::now() + patience;
+        let mut count = 0;
+        while written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {
+            count += 1;
+        }
+        count
+    }
+
+    /// Resident memory of the server.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Closes what is left of the client's ends, as its death would.
+    pub fn abandon(&mut self) {
+        self.unread.take();
+        self.input.take();
+    }
+
+    /// Whether the server has ended by then.
+    pub fn ends_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if self.child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 }
 

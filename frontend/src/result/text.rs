@@ -40,8 +40,8 @@ impl ToolResult {
     }
 
     fn output_text(&self) -> String {
-        if let Some(parsed) = &self.parsed_text {
-            return parsed.clone();
+        if let Some(report) = &self.report {
+            return report.text();
         }
         let raw = if self.stdout.trim().is_empty() { &self.stderr } else { &self.stdout };
         if raw.trim().is_empty() {

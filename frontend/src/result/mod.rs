@@ -3,123 +3,26 @@
 //! Every string that a tool or a client had a hand in is cleaned here, so that nobody downstream has
 //! to think of it. Nothing here decides: a denial is passed on in the broker's words.
 
-use std::{fmt, time::Duration};
+mod ending;
+mod error;
+mod text;
 
 use probity_protocol::{
-    Availability, Busy, BusyScope, Denial, DenialCode, End, ExitStatus, Exited, Failure,
-    FailureKind, Layer, PlanSummary, RefusalKind,
+    Availability, Busy, BusyScope, Catalog, Denial, End, ExitStatus, Exited, Failure, FailureKind,
+    Layer, PlanSummary, RefusalKind,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub use self::error::{ErrorDetails, ErrorType};
+
 use crate::{
     broker_client::{BrokerError, Output},
     clean::{clean, clean_str},
-    parsers::{self, Parsed},
+    parsers::{self, ParseError, Parsed},
+    registry::Hidden,
+    suggestion::Suggestion,
 };
-
-/// The kinds of error a client can tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ErrorType {
-    /// The run's time was up.
-    Timeout,
-    /// The tool is not installed, or cannot work here.
-    NotFound,
-    /// The request is not one that the policy can allow.
-    ValidationError,
-    /// The request is well formed, and beyond what the policy allows.
-    PolicyDenied,
-    /// The tool failed, and nothing could be read from its output.
-    ExecutionError,
-    /// No room for a run now.
-    ResourceExhausted,
-    /// The tool has failed too often lately.
-    CircuitBreakerOpen,
-    /// The broker went away during the run.
-    BrokerLost,
-    /// There is no broker to ask.
-    BrokerUnreachable,
-    /// The tool did what its sandbox ends it for, or the sandbox could not be made.
-    SandboxViolation,
-    /// Something else.
-    Unknown,
-}
-
-impl ErrorType {
-    /// Every kind, in the order of the schema.
-    pub const ALL: [Self; 11] = [
-        Self::Timeout,
-        Self::NotFound,
-        Self::ValidationError,
-        Self::PolicyDenied,
-        Self::ExecutionError,
-        Self::ResourceExhausted,
-        Self::CircuitBreakerOpen,
-        Self::BrokerLost,
-        Self::BrokerUnreachable,
-        Self::SandboxViolation,
-        Self::Unknown,
-    ];
-
-    /// The spelling in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "TIMEOUT",
-            Self::NotFound => "NOT_FOUND",
-            Self::ValidationError => "VALIDATION_ERROR",
-            Self::PolicyDenied => "POLICY_DENIED",
-            Self::ExecutionError => "EXECUTION_ERROR",
-            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Self::CircuitBreakerOpen => "CIRCUIT_BREAKER_OPEN",
-            Self::BrokerLost => "BROKER_LOST",
-            Self::BrokerUnreachable => "BROKER_UNREACHABLE",
-            Self::SandboxViolation => "SANDBOX_VIOLATION",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-
-    /// The kind a denial belongs to.
-    #[must_use]
-    pub const fn of_denial(code: DenialCode) -> Self {
-        match code {
-            DenialCode::NotGranted
-            | DenialCode::TargetNotAllowed
-            | DenialCode::IntrusiveNotGranted => Self::PolicyDenied,
-            _ => Self::ValidationError,
-        }
-    }
-}
-
-impl fmt::Display for ErrorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a client needs to do better next time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ErrorDetails {
-    /// The kind.
-    pub error_type: ErrorType,
-    /// The denial's stable code, for a denial.
-    pub code: Option<&'static str>,
-    /// The denial's layer, for a denial.
-    pub layer: Option<&'static str>,
-    /// What is wrong, in a sentence.
-    pub message: String,
-    /// What to do instead.
-    pub recovery_suggestion: String,
-    /// When, in RFC 3339.
-    pub timestamp: String,
-    /// The tool asked for.
-    pub tool_name: String,
-    /// The target asked for.
-    pub target: String,
-    /// Facts for programs.
-    pub metadata: Map<String, Value>,
-}
 
 /// What a call gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -162,9 +65,12 @@ pub struct ToolResult {
     pub metadata: Map<String, Value>,
     /// Nothing was run: this is what would have happened.
     pub dry_run: bool,
-    /// The parser's own words for [`Self::text`].
+    /// What [`Self::parsed`] is made of.
     #[serde(skip)]
-    pub(crate) parsed_text: Option<String>,
+    report: Option<Parsed>,
+    /// A request that would pass, for a denial; also in the details' metadata.
+    #[serde(skip)]
+    suggestion: Option<Suggestion>,
 }
 
 /// What a result says about its request.
@@ -203,7 +109,7 @@ impl ToolResult {
         ] {
             result.metadata.insert(name.to_owned(), value);
         }
-        match end_error(exited, output.started.plan.timeout, result.parsed.is_some()) {
+        match ending::error_of(exited, output.started.plan.timeout, result.parsed.is_some()) {
             Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),
             None => result,
         }
@@ -211,7 +117,7 @@ impl ToolResult {
 
     /// A run that the policy refused, or would refuse.
     #[must_use]
-    pub fn denied(asked: &Asked, denial: &Denial) -> Self {
+    pub fn denied(asked: &Asked, denial: &Denial, catalog: &Catalog) -> Self {
         let kind = ErrorType::of_denial(denial.code);
         let mut result = Self::empty(asked).with_error(
             kind,
@@ -227,7 +133,33 @@ impl ToolResult {
                 .map(|(name, value)| (name.clone(), json!(clean_str(value))))
                 .collect();
         }
+        let suggestion = denial.suggestion.as_ref();
+        result.suggest(suggestion.map(|call| Suggestion::of(call, catalog)));
         result
+    }
+
+    /// A call of a tool that this process does not publish.
+    #[must_use]
+    pub fn hidden(asked: &Asked, hidden: Hidden) -> Self {
+        Self::empty(asked).with_error(
+            ErrorType::Disabled,
+            format!("{} {}", asked.tool, hidden.reason()),
+            String::from("Use another tool of the list, or ask whoever runs this server."),
+        )
+    }
+
+    /// Adds a request that would pass.
+    pub fn suggest(&mut self, suggestion: Option<Suggestion>) {
+        if let (Some(details), Some(suggestion)) = (&mut self.error_details, &suggestion) {
+            details.metadata.insert("suggested_request".into(), json!(suggestion));
+        }
+        self.suggestion = suggestion;
+    }
+
+    /// A request that would pass, where this is a denial and there is one.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&Suggestion> {
+        self.suggestion.as_ref()
     }
 
     /// An approved run that could not be started.
@@ -301,6 +233,14 @@ impl ToolResult {
         result
     }
 
+    /// The parsed output cut to `most` bytes of JSON; `None` where it is no longer than that.
+    #[must_use]
+    pub fn parsed_within(&self, most: usize) -> Option<Value> {
+        let length = self.parsed.as_ref().map_or(0, |parsed| parsed.to_string().len());
+        let report = self.report.as_ref().filter(|_| length > most)?;
+        serde_json::to_value(report).ok()
+    }
+
     /// Whether this is a denial, by its code.
     #[must_use]
     pub fn denial_code(&self) -> Option<&'static str> {
@@ -332,7 +272,8 @@ impl ToolResult {
             parsed: None,
             metadata,
             dry_run: asked.dry_run,
-            parsed_text: None,
+            report: None,
+            suggestion: None,
         }
     }
 
@@ -342,8 +283,8 @@ impl ToolResult {
         result.stdout = clean(&output.stdout);
         result.stderr = clean(&output.stderr);
         if let Some(parsed) = parse(asked, output, parser) {
-            result.parsed_text = Some(parsed.text());
             result.parsed = serde_json::to_value(&parsed).ok();
+            result.report = Some(parsed);
         }
         result
     }
@@ -376,57 +317,23 @@ impl ToolResult {
 
 /// Reads the output. A parser that cannot is a warning, never an error: the raw text is there.
 fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed> {
-    match parsers::parse(parser?, &output.stdout, &output.stderr) {
-        Ok(parsed) => parsed,
+    let parser = parser?;
+    let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
+    match parsers::parse(parser, &output.stdout, &output.stderr) {
+        Ok(parsed) => {
+            tracing::info!(tool, parser, correlation_id, "output.parsed");
+            parsed
+        }
+        // Without the tool's own words: outputs are not logged.
         Err(error) => {
-            let error = error.to_string();
-            tracing::warn!(
-                tool = asked.tool,
-                id = asked.correlation_id,
-                error,
-                "output.parse_failed"
-            );
+            let reason = match error {
+                ParseError::Empty { .. } => "nothing was written",
+                ParseError::NoReport { .. } => "no report was written",
+            };
+            tracing::warn!(tool, parser, reason, correlation_id, "output.parse_failed");
             None
         }
     }
-}
-
-/// What is wrong with the way a run ended. A non-zero exit is an answer where the parser understood
-/// the output: ping says 1 for a host that did not reply.
-fn end_error(
-    exited: &Exited,
-    limit: Duration,
-    understood: bool,
-) -> Option<(ErrorType, String, String)> {
-    let look = "Look at stderr, correct the arguments and try again.";
-    let (kind, message, suggestion) = match (exited.end, exited.status) {
-        (End::TimedOut, _) => (
-            ErrorType::Timeout,
-            format!("the tool was ended after its time limit of {} s", limit.as_secs_f64()),
-            "Ask for less (fewer ports, packets or hosts), or give a larger timeout_sec.",
-        ),
-        (End::SandboxViolation, _) => (
-            ErrorType::SandboxViolation,
-            String::from("the tool made a forbidden system call and was ended"),
-            "Tell an administrator: the audit log has the details.",
-        ),
-        (End::ShuttingDown, _) => (
-            ErrorType::BrokerLost,
-            String::from("the broker is stopping and has ended the run"),
-            "Try again when the broker is back.",
-        ),
-        (End::Cancelled, _) => {
-            (ErrorType::ExecutionError, String::from("the run was cancelled"), "Start it again.")
-        }
-        (End::Finished, ExitStatus::Signal(signal)) => {
-            (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), look)
-        }
-        (End::Finished, ExitStatus::Code(code)) if code != 0 && !understood => {
-            (ErrorType::ExecutionError, format!("the tool failed with exit code {code}"), look)
-        }
-        (End::Finished, ExitStatus::Code(_)) => return None,
-    };
-    Some((kind, message, suggestion.to_owned()))
 }
 
 fn plan_json(plan: &PlanSummary) -> Value {
@@ -452,9 +359,5 @@ fn plan_json(plan: &PlanSummary) -> Value {
     })
 }
 
-#[path = "result_text.rs"]
-mod text;
-
 #[cfg(test)]
-#[path = "result_tests.rs"]
 mod tests;

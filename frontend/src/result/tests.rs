@@ -1,4 +1,6 @@
-use probity_protocol::{SandboxSummary, Started, Tier, ToolName};
+use std::time::Duration;
+
+use probity_protocol::{DenialCode, Digest, SandboxSummary, Started, Tier, ToolName};
 
 use super::*;
 
@@ -40,6 +42,18 @@ fn plan() -> PlanSummary {
             read: vec![],
             execute: vec!["/usr/bin/ping".into()],
         },
+    }
+}
+
+fn catalog() -> Catalog {
+    Catalog {
+        policy_digest: Digest([0; 32]),
+        networks: vec![],
+        denied: vec![],
+        names: vec![],
+        max_hosts: 1,
+        timeout_ceiling: Duration::from_secs(1),
+        tools: vec![],
     }
 }
 
@@ -119,7 +133,7 @@ fn each_kind_of_ending_opens_with_words_of_its_own() {
         metadata: vec![("example".into(), "192.168.1.1".into())],
         suggestion: None,
     };
-    let denied = ToolResult::denied(&asked(), &denial);
+    let denied = ToolResult::denied(&asked(), &denial, &catalog());
     assert_eq!(denied.error_type, Some(ErrorType::PolicyDenied));
     assert!(denied.text().starts_with("REFUSED (TARGET_NOT_ALLOWED): 8.8.8.8"));
     assert!(denied.text().ends_with("\nTry: Aim at 192.168.1.1."));

@@ -1,0 +1,276 @@
+//! Holds a call's arguments against the tool's published input schema, before anything else looks
+//! at them, and words what is wrong for a model to mend: which property, and what it takes.
+//!
+//! It refuses, and never repairs a call that is made: [`ArgumentCheck::mended`] only makes a
+//! suggestion, which the broker has to approve of before anybody hears of it.
+
+use std::fmt::Write as _;
+
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use probity_protocol::{Denial, DenialCode};
+use serde_json::{Map, Value, json};
+
+use crate::{clean::clean_str, request::is_reserved, schema::JsonObject};
+
+/// Longest piece of a client's own text that an error repeats, in characters.
+const QUOTED_MAX: usize = 48;
+
+/// A tool's input schema, ready to use.
+#[derive(Debug)]
+pub struct ArgumentCheck {
+    schema: Value,
+    validator: Option<Validator>,
+}
+
+/// The first thing wrong with the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{property}: {problem}.")]
+pub struct Flaw {
+    /// The property, as the client named it.
+    pub property: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What it takes.
+    pub expected: String,
+    /// The kind of denial it is.
+    pub code: DenialCode,
+}
+
+impl ArgumentCheck {
+    /// Compiles a schema.
+    #[must_use]
+    pub fn new(schema: &JsonObject) -> Self {
+        let schema = Value::Object(schema.clone());
+        let validator = jsonschema::draft202012::new(&schema);
+        // The schemas are this program's own, and tests compile each. Without one the broker still
+        // checks everything.
+        if let Err(error) = &validator {
+            tracing::error!(error = error.masked().to_string(), "schema.invalid");
+        }
+        Self { schema, validator: validator.ok() }
+    }
+
+    /// What is wrong with the arguments, if anything. A property that is `null` counts as left out:
+    /// many clients write every optional property.
+    #[must_use]
+    pub fn flaw(&self, arguments: &Map<String, Value>) -> Option<Flaw> {
+        let validator = self.validator.as_ref()?;
+        let given = Value::Object(without_nulls(arguments));
+        if validator.is_valid(&given) {
+            return None;
+        }
+        let mut flaws: Vec<Flaw> =
+            validator.iter_errors(&given).filter_map(|error| self.describe(&error)).collect();
+        // A missing target says less than a property that does not exist: it may be misspelt.
+        flaws.sort_by_key(|flaw| match flaw.code {
+            DenialCode::OptionUnknown => 0,
+            DenialCode::TargetSyntax => 2,
+            _ => 1,
+        });
+        flaws.into_iter().next()
+    }
+
+    /// The arguments with everything mended or left out that the schema does not take; `None`
+    /// where that is not enough.
+    #[must_use]
+    pub fn mended(&self, arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
+        let validator = self.validator.as_ref()?;
+        let mut mended = without_nulls(arguments);
+        let given = Value::Object(mended.clone());
+        for error in validator.iter_errors(&given) {
+            for name in properties(&error) {
+                let schema = &self.schema["properties"][&name];
+                match mended.get(&name).and_then(|value| coerced(schema, value)) {
+                    Some(value) => mended.insert(name, value),
+                    None => mended.remove(&name),
+                };
+            }
+        }
+        if !mended.contains_key("target") {
+            let example = self.schema["properties"]["target"]["examples"].get(0)?;
+            mended.insert("target".into(), example.clone());
+        }
+        validator.is_valid(&Value::Object(mended.clone())).then_some(mended)
+    }
+
+    fn describe(&self, error: &ValidationError<'_>) -> Option<Flaw> {
+        let property = properties(error).into_iter().next()?;
+        let schema = &self.schema["properties"][&property];
+        let (code, problem, expected) = match error.kind() {
+            ValidationErrorKind::AdditionalProperties { .. } => {
+                let names = self.schema["properties"].as_object()?;
+                let names = names.keys().map(String::as_str).collect::<Vec<_>>();
+                let near = nearest(&property, &names);
+                let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                (
+                    DenialCode::OptionUnknown,
+                    format!("there is no such property{hint}"),
+                    format!("one of {}", names.join(", ")),
+                )
+            }
+            ValidationErrorKind::Required { .. } => {
+                (DenialCode::TargetSyntax, String::from("it is missing"), expected(schema))
+            }
+            kind => (
+                code_of(&property, kind),
+                format!("{} is not {}", quoted(error.instance()), expected(schema)),
+                expected(schema),
+            ),
+        };
+        Some(Flaw { property: shown(&property), problem, expected, code })
+    }
+}
+
+impl Flaw {
+    /// The flaw in the form in which the broker says no.
+    #[must_use]
+    pub fn denial(&self) -> Denial {
+        let suggestion = match self.code {
+            DenialCode::OptionUnknown => {
+                format!("Leave {} out. The properties are {}.", self.property, self.expected)
+            }
+            _ => format!("Give {} as {}.", self.property, self.expected),
+        };
+        Denial {
+            code: self.code,
+            message: self.to_string(),
+            recovery_suggestion: suggestion,
+            metadata: vec![
+                (String::from("property"), self.property.clone()),
+                (String::from("expected"), self.expected.clone()),
+            ],
+            suggestion: None,
+        }
+    }
+}
+
+/// The top-level properties an error is about.
+fn properties(error: &ValidationError<'_>) -> Vec<String> {
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected.clone(),
+        ValidationErrorKind::Required { property } => {
+            property.as_str().map(str::to_owned).into_iter().collect()
+        }
+        _ => {
+            let path = error.instance_path().as_str();
+            let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            vec![first.replace("~1", "/").replace("~0", "~")]
+        }
+    }
+}
+
+fn code_of(property: &str, kind: &ValidationErrorKind) -> DenialCode {
+    match (property, kind) {
+        ("target", _) => DenialCode::TargetSyntax,
+        ("timeout_sec", ValidationErrorKind::Maximum { .. }) => DenialCode::Ceiling,
+        ("preset", ValidationErrorKind::Enum { .. }) => DenialCode::OptionUnknown,
+        (name, _) if is_reserved(name) => DenialCode::ArgumentSyntax,
+        _ => DenialCode::OptionValue,
+    }
+}
+
+/// What a property takes, in words, from its schema.
+fn expected(schema: &Value) -> String {
+    let example = || schema["examples"].get(0).map(|example| format!(", such as {example}"));
+    let words = |words: &Value| -> Option<String> {
+        let words: Vec<&str> = words.as_array()?.iter().filter_map(Value::as_str).collect();
+        Some(words.join(", "))
+    };
+    if let Some(words) = words(&schema["enum"]) {
+        return format!("one of {words}");
+    }
+    match schema["type"].as_str() {
+        Some("boolean") => String::from("true or false"),
+        Some(kind @ ("integer" | "number")) => {
+            let kind = if kind == "integer" { "a whole number" } else { "a number" };
+            let mut text = String::from(kind);
+            // Writing to a String cannot fail.
+            let _ = match (&schema["minimum"], &schema["maximum"], &schema["exclusiveMinimum"]) {
+                (Value::Number(min), Value::Number(max), _) => write!(text, " from {min} to {max}"),
+                (_, Value::Number(max), Value::Number(min)) => {
+                    write!(text, " above {min} and up to {max}")
+                }
+                _ => Ok(()),
+            };
+            text
+        }
+        Some("array") => match words(&schema["items"]["enum"]) {
+            Some(words) => format!("a list of different words out of {words}"),
+            None => String::from("a list"),
+        },
+        _ => {
+            let mut text = match (&schema["minLength"], &schema["maxLength"]) {
+                (_, Value::Number(max)) => format!("a text of at most {max} characters"),
+                _ => String::from("a text"),
+            };
+            if let Some(pattern) = schema["pattern"].as_str() {
+                let _ = write!(text, " that matches {pattern}");
+            }
+            text + &example().unwrap_or_default()
+        }
+    }
+}
+
+/// The same value in the type that the schema has, where it can be read as one: `"5"` for 5.
+fn coerced(schema: &Value, value: &Value) -> Option<Value> {
+    let fits = |value: &Value| {
+        jsonschema::draft202012::new(schema).is_ok_and(|validator| validator.is_valid(value))
+    };
+    let candidates = match value {
+        Value::String(text) => {
+            let read: Option<Value> = serde_json::from_str(text.trim()).ok();
+            let list = || text.split(',').map(|word| json!(word.trim())).collect::<Vec<_>>();
+            vec![read.unwrap_or(Value::Null), json!(list()), json!(text.trim())]
+        }
+        Value::Array(items) => {
+            let words: Option<Vec<_>> =
+                items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+            vec![json!(words.unwrap_or_default().join(","))]
+        }
+        Value::Number(number) => {
+            let (min, max) = (&schema["minimum"], &schema["maximum"]);
+            vec![
+                json!(number.to_string()),
+                json!(number.as_f64() == Some(1.0)),
+                max.clone(),
+                min.clone(),
+            ]
+        }
+        Value::Bool(value) => vec![json!(value.to_string())],
+        Value::Null | Value::Object(_) => vec![],
+    };
+    candidates.into_iter().find(fits)
+}
+
+fn without_nulls(arguments: &Map<String, Value>) -> Map<String, Value> {
+    let given = arguments.iter().filter(|(_, value)| !value.is_null());
+    given.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// A value as an error shows it: short, cleaned, and with its type to be seen.
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("a list of {}", items.len()),
+        Value::Object(_) => String::from("an object"),
+        other => shown(&other.to_string()),
+    }
+}
+
+fn shown(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTED_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    clean_str(&short).into_owned()
+}
+
+/// The name that the client may have meant.
+fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
+    let close = |name: &&str| strsim::jaro_winkler(given, name);
+    let best = names.iter().max_by(|a, b| close(a).total_cmp(&close(b)))?;
+    (close(best) > 0.8).then_some(*best)
+}
+
+#[cfg(test)]
+#[path = "arguments_tests.rs"]
+mod tests;

@@ -1,0 +1,96 @@
+//! What is logged of a call. Names and levels stand in the table of events; outputs and what a
+//! client wrote beyond names and targets are never logged.
+
+use probity_protocol::{
+    Arguments, Call, Catalog, FORBIDDEN_CHARACTERS, LexicalDefect, Target, ToolEntry,
+};
+
+use crate::result::{Asked, ToolResult};
+
+/// A catalog has been taken: by which policy this process works.
+pub fn policy_configured(catalog: &Catalog) {
+    let digest = catalog.policy_digest.to_string();
+    let intrusive = catalog.tools.iter().filter(|tool| tool.intrusive).map(|tool| &tool.name);
+    let intrusive: Vec<&str> = intrusive.map(|name| name.as_str()).collect();
+    let (tools, any) = (catalog.tools.len(), !intrusive.is_empty());
+    tracing::info!(digest, tools, intrusive = any, "policy.configured");
+    if any {
+        tracing::warn!(tools = intrusive.join(","), "policy.intrusive_enabled");
+    }
+}
+
+/// A run has been asked for.
+pub fn tool_start(asked: &Asked) {
+    let Asked { tool, target, correlation_id, .. } = asked;
+    tracing::info!(tool, target, correlation_id, "tool.start");
+}
+
+/// Which preset and which defaults of the tool's file a run has.
+pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
+    let Arguments::Given { preset, options, tokens } = &call.arguments else { return };
+    let correlation_id = &asked.correlation_id;
+    let preset = preset.as_ref().and_then(|name| {
+        let name = name.as_str();
+        tracing::info!(tool = asked.tool, preset = name, correlation_id, "template.scan");
+        tool.presets.iter().find(|preset| preset.name.as_str() == name)
+    });
+    for option in &tool.options {
+        let Some(value) = &option.default else { continue };
+        let by_preset = preset
+            .is_some_and(|preset| preset.options.iter().any(|(name, _)| *name == option.name));
+        let by_client = options.iter().any(|given| given.name == option.name)
+            || tokens.iter().any(|token| token.as_str().starts_with(&option.flag));
+        if !by_preset && !by_client {
+            let option = option.name.as_str();
+            tracing::debug!(
+                tool = asked.tool,
+                option,
+                value,
+                correlation_id,
+                "optimization.added_default"
+            );
+        }
+    }
+}
+
+/// How a call ended.
+pub fn tool_end(result: &ToolResult) {
+    let (tool, correlation_id) = (&result.tool, &result.correlation_id);
+    match (result.error_type, result.denial_code()) {
+        (None, _) if result.dry_run => tracing::debug!(tool, correlation_id, "tool.checked"),
+        (None, _) => {
+            let (seconds, returncode) = (result.execution_time, result.returncode);
+            tracing::info!(tool, correlation_id, seconds, returncode, "tool.finish");
+        }
+        (Some(_), Some(code @ ("OPTION_UNKNOWN" | "INTRUSIVE_NOT_GRANTED"))) => {
+            tracing::warn!(tool, correlation_id, code, "security.blocked_flag");
+        }
+        (Some(kind), code) => {
+            tracing::warn!(tool, correlation_id, error_type = kind.as_str(), code, "tool.error");
+        }
+    }
+}
+
+/// A character that a shell would act on is no slip of the pen.
+pub fn injection_attempts(call: &Call, asked: &Asked) {
+    let forbidden = |defect: &LexicalDefect| match defect {
+        LexicalDefect::Character { character, .. } => {
+            character.is_control() || FORBIDDEN_CHARACTERS.contains(*character)
+        }
+        _ => false,
+    };
+    let target = match &call.target {
+        Target::Malformed(defect) => Some(("target", defect)),
+        _ => None,
+    };
+    let arguments = match &call.arguments {
+        Arguments::Malformed(defect) => Some(("arguments", defect)),
+        Arguments::Given { .. } => None,
+    };
+    let found = [target, arguments].into_iter().flatten().filter(|(_, defect)| forbidden(defect));
+    for (place, defect) in found {
+        let (tool, correlation_id, defect) =
+            (&asked.tool, &asked.correlation_id, defect.to_string());
+        tracing::error!(tool, place, defect, correlation_id, "security.injection_attempt");
+    }
+}

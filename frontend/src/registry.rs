@@ -1,0 +1,107 @@
+//! Which tools this process publishes: the broker's catalog, less what its configuration and its
+//! administrators leave out.
+//!
+//! It only ever takes away. A tool that is not in the catalog cannot be added here, a time limit
+//! cannot pass the policy's ceiling, and the broker decides each call again whatever is listed.
+
+mod listing;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use probity_protocol::Catalog;
+use tokio::sync::watch;
+
+pub use self::listing::{Hidden, Listing, Published};
+use crate::config::Config;
+
+/// The published tools, as they change.
+#[derive(Debug)]
+pub struct Registry {
+    config: Arc<Config>,
+    state: Mutex<State>,
+    current: watch::Sender<Arc<Listing>>,
+}
+
+#[derive(Debug)]
+struct State {
+    catalog: Catalog,
+    /// By the tool's own name.
+    disabled: BTreeSet<String>,
+}
+
+/// A name that no tool in the catalog answers to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no tool called {0}")]
+pub struct NoSuchTool(pub String);
+
+impl Registry {
+    /// The tools of `catalog`, as far as `config` has them published.
+    #[must_use]
+    pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
+        let state = State { catalog, disabled: BTreeSet::new() };
+        let listing = Listing::new(&config, &state.catalog, &state.disabled, None);
+        listing::warn_of_unknown_names(&config, &state.catalog);
+        let (current, _) = watch::channel(Arc::new(listing));
+        Self { config, state: Mutex::new(state), current }
+    }
+
+    /// What is published now.
+    #[must_use]
+    pub fn listing(&self) -> Arc<Listing> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// Tells of every change of what is published.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<Listing>> {
+        self.current.subscribe()
+    }
+
+    /// Takes a new catalog of the broker's.
+    pub fn replace(&self, catalog: Catalog) {
+        let mut state = self.state();
+        state.catalog = catalog;
+        self.publish(&state);
+    }
+
+    /// Hides a tool, or shows it again, until this process ends. Reports whether that changed
+    /// anything.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
+    pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<bool, NoSuchTool> {
+        let mut state = self.state();
+        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        let name = entry.name.to_string();
+        let changed = match enabled {
+            true => state.disabled.remove(&name),
+            false => state.disabled.insert(name),
+        };
+        self.publish(&state);
+        Ok(changed)
+    }
+
+    fn publish(&self, state: &State) {
+        let before = self.listing();
+        let listing = Listing::new(&self.config, &state.catalog, &state.disabled, Some(&before));
+        self.current.send_if_modified(|current| {
+            let changed = **current != listing;
+            if changed {
+                *current = Arc::new(listing);
+            }
+            changed
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held, and the state is whole at every moment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "registry/tests.rs"]
+mod tests;

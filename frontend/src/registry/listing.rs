@@ -1,0 +1,205 @@
+//! What is published at one moment, with everything worked out once that a call then needs.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use probity_protocol::{Catalog, ToolEntry};
+
+use crate::{
+    arguments::ArgumentCheck,
+    config::Config,
+    gate::Gate,
+    schema::{self, JsonObject},
+};
+
+/// The published tools, by name, and why others are not.
+#[derive(Debug)]
+pub struct Listing {
+    /// The catalog with the published tools only; their times and concurrency are those that hold
+    /// here.
+    pub catalog: Catalog,
+    parts: Vec<Parts>,
+    hidden: Vec<(ToolEntry, Hidden)>,
+}
+
+/// What belongs to one published tool, beside its entry in the catalog.
+#[derive(Debug)]
+struct Parts {
+    input_schema: Arc<JsonObject>,
+    output_schema: Arc<JsonObject>,
+    check: OnceLock<ArgumentCheck>,
+    gate: Arc<Gate>,
+    timeout: Option<Duration>,
+}
+
+/// A published tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Published<'a> {
+    /// What the catalog says, with the times and the concurrency that hold here.
+    pub entry: &'a ToolEntry,
+    /// What a call takes.
+    pub input_schema: &'a Arc<JsonObject>,
+    /// What it gives.
+    pub output_schema: &'a Arc<JsonObject>,
+    /// Its turns.
+    pub gate: &'a Gate,
+    /// The time limit to ask for where the client asks for none; `None` leaves it to the broker.
+    pub timeout: Option<Duration>,
+    check: &'a OnceLock<ArgumentCheck>,
+}
+
+/// Why a tool in the catalog is not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden {
+    /// `tool.exclude` names it.
+    Excluded,
+    /// `tool.include` names others only.
+    NotIncluded,
+    /// An administrator has disabled it in this process.
+    Disabled,
+}
+
+impl Hidden {
+    /// The reason, to follow the tool's name.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Excluded => "is excluded by this server's configuration (tool.exclude)",
+            Self::NotIncluded => "is not among the tools this server offers (tool.include)",
+            Self::Disabled => "is disabled on this server",
+        }
+    }
+}
+
+impl Listing {
+    /// Applies configuration and registry to a catalog. Gates of `before` stay, with whoever waits
+    /// at them, where their size stays.
+    pub(super) fn new(
+        config: &Config,
+        catalog: &Catalog,
+        disabled: &BTreeSet<String>,
+        before: Option<&Self>,
+    ) -> Self {
+        let mut published = Catalog { tools: Vec::new(), ..catalog.clone() };
+        let mut hidden = Vec::new();
+        let mut timeouts = Vec::new();
+        let mut tools = catalog.tools.clone();
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        for mut entry in tools {
+            match reason_to_hide(config, &entry, disabled) {
+                Some(reason) => hidden.push((entry, reason)),
+                None => {
+                    timeouts.push(configure(config, &mut entry, catalog.timeout_ceiling));
+                    published.tools.push(entry);
+                }
+            }
+        }
+        let parts = published.tools.iter().zip(timeouts).map(|(entry, timeout)| Parts {
+            input_schema: Arc::new(schema::input(entry, &published)),
+            output_schema: Arc::new(schema::output(entry.parser.as_deref())),
+            check: OnceLock::new(),
+            gate: gate(entry, before),
+            timeout,
+        });
+        let parts = parts.collect();
+        Self { catalog: published, parts, hidden }
+    }
+
+    /// The published tools, by name.
+    pub fn tools(&self) -> impl Iterator<Item = Published<'_>> {
+        self.catalog.tools.iter().zip(&self.parts).map(|(entry, parts)| Published {
+            entry,
+            input_schema: &parts.input_schema,
+            output_schema: &parts.output_schema,
+            gate: &parts.gate,
+            timeout: parts.timeout,
+            check: &parts.check,
+        })
+    }
+
+    /// A published tool by its name or one of its aliases.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<Published<'_>> {
+        self.tools().find(|tool| answers_to(tool.entry, name))
+    }
+
+    /// Why a tool of the catalog is not published, by its name or alias.
+    #[must_use]
+    pub fn hidden(&self, name: &str) -> Option<Hidden> {
+        self.hidden.iter().find(|(entry, _)| answers_to(entry, name)).map(|(_, reason)| *reason)
+    }
+}
+
+impl PartialEq for Listing {
+    /// Whether a client would see any difference.
+    fn eq(&self, other: &Self) -> bool {
+        self.catalog == other.catalog && self.hidden == other.hidden
+    }
+}
+
+impl Published<'_> {
+    /// Holds arguments against the input schema. It is compiled when first needed, not at start.
+    #[must_use]
+    pub fn check(&self) -> &ArgumentCheck {
+        self.check.get_or_init(|| ArgumentCheck::new(self.input_schema))
+    }
+}
+
+/// Says which configured names no tool answers to: a misspelt exclusion excludes nothing.
+pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
+    let lists = [("tool.include", &config.tools.include), ("tool.exclude", &config.tools.exclude)];
+    for (key, names) in lists {
+        for name in names.iter().filter(|name| catalog.tool(name).is_none()) {
+            tracing::warn!(key, tool = name, "config.unknown_tool");
+        }
+    }
+}
+
+fn reason_to_hide(
+    config: &Config,
+    entry: &ToolEntry,
+    disabled: &BTreeSet<String>,
+) -> Option<Hidden> {
+    let named = |list: &[String]| list.iter().any(|name| answers_to(entry, name));
+    if named(&config.tools.exclude) {
+        return Some(Hidden::Excluded);
+    }
+    if !config.tools.include.is_empty() && !named(&config.tools.include) {
+        return Some(Hidden::NotIncluded);
+    }
+    disabled.contains(entry.name.as_str()).then_some(Hidden::Disabled)
+}
+
+/// Puts the configured time limit and concurrency into an entry. Answers the time limit where it is
+/// another than the broker's own.
+fn configure(config: &Config, entry: &mut ToolEntry, ceiling: Duration) -> Option<Duration> {
+    let aliases: Vec<&str> = entry.aliases.iter().map(|alias| alias.as_str()).collect();
+    let own = config.tool(entry.name.as_str(), &aliases);
+    let default_timeout = entry.timeout_is_default.then_some(config.tools.default_timeout);
+    let timeout = own.timeout.or(default_timeout).map(|timeout| timeout.min(ceiling));
+    if let Some(timeout) = timeout {
+        entry.timeout = timeout;
+    }
+    let default_concurrency =
+        entry.concurrency_is_default.then_some(config.tools.default_concurrency);
+    if let Some(concurrency) = own.concurrency.or(default_concurrency) {
+        entry.concurrency = entry.concurrency.min(concurrency);
+    }
+    timeout
+}
+
+fn gate(entry: &ToolEntry, before: Option<&Listing>) -> Arc<Gate> {
+    let kept = before.and_then(|listing| {
+        let at = listing.catalog.tools.iter().position(|tool| tool.name == entry.name)?;
+        Some(Arc::clone(&listing.parts.get(at)?.gate))
+    });
+    kept.filter(|gate| gate.concurrency() == entry.concurrency)
+        .unwrap_or_else(|| Arc::new(Gate::new(entry.concurrency)))
+}
+
+fn answers_to(entry: &ToolEntry, name: &str) -> bool {
+    entry.name.as_str() == name || entry.aliases.iter().any(|alias| alias.as_str() == name)
+}

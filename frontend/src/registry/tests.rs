@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use probity_protocol::{Availability, Digest, TargetKind, Tier, ToolEntry, ToolName};
+
+use super::*;
+
+fn tool(name: &str, alias: &str) -> ToolEntry {
+    ToolEntry {
+        name: ToolName::new(name).unwrap(),
+        aliases: vec![ToolName::new(alias).unwrap()],
+        title: None,
+        summary: String::new(),
+        advice: None,
+        targets: vec![TargetKind::Address],
+        tier: Tier::Standard,
+        intrusive: false,
+        options: vec![],
+        presets: vec![],
+        timeout: Duration::from_secs(30),
+        timeout_is_default: false,
+        concurrency: 3,
+        concurrency_is_default: false,
+        parser: None,
+        availability: Availability::Available,
+    }
+}
+
+fn catalog() -> Catalog {
+    Catalog {
+        policy_digest: Digest([0; 32]),
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        denied: vec![],
+        names: vec![],
+        max_hosts: 16,
+        timeout_ceiling: Duration::from_secs(600),
+        tools: vec![tool("traceroute", "TracertTool"), tool("ping", "PingTool")],
+    }
+}
+
+fn registry(change: impl FnOnce(&mut Config)) -> Registry {
+    let mut config = Config::default();
+    change(&mut config);
+    Registry::new(Arc::new(config), catalog())
+}
+
+fn names(registry: &Registry) -> Vec<String> {
+    registry.listing().tools().map(|tool| tool.entry.name.to_string()).collect()
+}
+
+#[test]
+fn tools_are_listed_by_name() {
+    assert_eq!(names(&registry(|_| {})), ["ping", "traceroute"]);
+}
+
+#[test]
+fn include_and_exclude_take_names_and_aliases_and_exclude_wins() {
+    let included = registry(|config| config.tools.include = vec!["PingTool".into()]);
+    assert_eq!(names(&included), ["ping"]);
+    assert_eq!(included.listing().hidden("TracertTool"), Some(Hidden::NotIncluded));
+    let both = registry(|config| {
+        config.tools.include = vec!["ping".into(), "traceroute".into()];
+        config.tools.exclude = vec!["ping".into()];
+    });
+    assert_eq!(names(&both), ["traceroute"]);
+    assert_eq!(both.listing().hidden("ping"), Some(Hidden::Excluded));
+}
+
+#[test]
+fn a_name_that_no_tool_has_hides_and_shows_nothing() {
+    let registry = registry(|config| config.tools.exclude = vec!["Ping".into()]);
+    assert_eq!(names(&registry), ["ping", "traceroute"]);
+    assert_eq!(registry.listing().hidden("Ping"), None);
+    assert_eq!(registry.set_enabled("Ping", false), Err(NoSuchTool("Ping".into())));
+}
+
+#[test]
+fn disabling_and_enabling_changes_the_list_and_tells_of_it_once() {
+    let registry = registry(|_| {});
+    let mut changes = registry.changes();
+    assert_eq!(registry.set_enabled("PingTool", false), Ok(true));
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    assert_eq!(registry.set_enabled("ping", false), Ok(false));
+    assert!(!changes.has_changed().unwrap(), "nothing changed");
+    assert_eq!(names(&registry), ["traceroute"]);
+    assert_eq!(registry.listing().hidden("ping"), Some(Hidden::Disabled));
+    assert_eq!(registry.set_enabled("ping", true), Ok(true));
+    assert_eq!(names(&registry), ["ping", "traceroute"]);
+}
+
+#[test]
+fn a_new_catalog_is_published_and_what_is_disabled_stays_so() {
+    let registry = registry(|_| {});
+    registry.set_enabled("ping", false).unwrap();
+    let mut changes = registry.changes();
+    registry.replace(catalog());
+    assert!(!changes.has_changed().unwrap(), "the same catalog is no news");
+    let mut catalog = catalog();
+    catalog.tools.push(tool("nmap", "NmapTool"));
+    registry.replace(catalog);
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(changes.borrow_and_update().catalog.tools.len(), 2);
+    assert_eq!(names(&registry), ["nmap", "traceroute"]);
+}
+
+#[tokio::test]
+async fn turns_taken_before_a_new_catalog_still_count_after_it() {
+    let registry = registry(|_| {});
+    let before = registry.listing();
+    let turn = before.tool("ping").unwrap().gate.enter().await;
+    let mut catalog = catalog();
+    catalog.tools[0].summary = "Changed.".into();
+    registry.replace(catalog);
+    let after = registry.listing();
+    let gate = after.tool("ping").unwrap().gate;
+    assert!(std::ptr::eq(gate, before.tool("ping").unwrap().gate));
+    drop(turn);
+}
+
+#[test]
+fn the_configured_defaults_hold_only_where_a_tool_s_file_says_nothing() {
+    let config = Arc::new(Config::default());
+    let mut catalog = catalog();
+    catalog.tools[0].timeout = Duration::from_secs(1000);
+    catalog.tools[0].timeout_is_default = true;
+    catalog.tools[0].concurrency = 5;
+    catalog.tools[0].concurrency_is_default = true;
+    let registry = Registry::new(config, catalog);
+    let listing = registry.listing();
+    let own = listing.tool("ping").unwrap();
+    assert_eq!((own.entry.timeout, own.timeout), (Duration::from_secs(30), None));
+    assert_eq!(own.entry.concurrency, 3);
+    let default = listing.tool("traceroute").unwrap();
+    assert_eq!(default.timeout, Some(Duration::from_secs(300)));
+    assert_eq!(default.entry.timeout, Duration::from_secs(300));
+    assert_eq!(default.entry.concurrency, 2);
+}

@@ -1,0 +1,207 @@
+//! What a call takes: typed properties with the policy's ranges, words, defaults and examples.
+
+use ipnet::IpNet;
+use probity_protocol::{
+    Catalog, Decimal, MAX_ARGS_BYTES, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
+};
+use serde_json::{Map, Value, json};
+
+use super::{JsonObject, object, seconds};
+
+/// The network shown as an example has sixteen addresses: quick to scan, and to read about.
+const SMALL_NETWORK: u8 = 28;
+
+/// Most hosts or networks looked at to find one that is not denied.
+const TRIED: usize = 64;
+
+/// What a call takes.
+#[must_use]
+pub fn input(entry: &ToolEntry, catalog: &Catalog) -> JsonObject {
+    let mut properties = Map::new();
+    properties.insert("target".into(), target(entry, catalog));
+    for option in &entry.options {
+        properties.insert(option.name.to_string(), property(option));
+    }
+    if !entry.presets.is_empty() {
+        properties.insert("preset".into(), preset(entry));
+    }
+    let (ceiling, usual) = (seconds(catalog.timeout_ceiling), seconds(entry.timeout));
+    properties.insert(
+        "timeout_sec".into(),
+        json!({
+            "type": "number", "exclusiveMinimum": 0, "maximum": ceiling, "default": usual,
+            "description": "Most seconds the run may take. What it wrote until then is returned.",
+        }),
+    );
+    properties.insert(
+        "dry_run".into(),
+        json!({
+            "type": "boolean", "default": false,
+            "description": "Return the policy's verdict and the exact command; run nothing.",
+        }),
+    );
+    properties.insert("extra_args".into(), extra_args(entry));
+    properties.insert(
+        "correlation_id".into(),
+        json!({
+            "type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$",
+            "description": "Your own id for this call, for the audit log. Made when absent.",
+        }),
+    );
+    object(properties, &["target"])
+}
+
+fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
+    let networks: Vec<String> = catalog.networks.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = catalog.names.iter().map(ToString::to_string).collect();
+    let takes = |kind| entry.targets.contains(&kind);
+    let mut ways = Vec::new();
+    if takes(TargetKind::Address) {
+        ways.push(String::from("one IP address"));
+        if !names.is_empty() {
+            ways.push(String::from("one host name"));
+        }
+    }
+    if takes(TargetKind::Network) {
+        ways.push(format!("a network in CIDR form of at most {} addresses", catalog.max_hosts));
+    }
+    let mut text =
+        format!("What to aim at: {}. Allowed: {}", ways.join(", or "), some_of(&networks));
+    if takes(TargetKind::Address) && !names.is_empty() {
+        text.push_str(&format!("; names {}", some_of(&names)));
+    }
+    if !catalog.denied.is_empty() {
+        let denied: Vec<String> = catalog.denied.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("; never {}", some_of(&denied)));
+    }
+    text.push_str(". Anything else is refused.");
+    let mut schema =
+        json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
+    let examples = examples(entry, catalog);
+    if !examples.is_empty() {
+        schema["examples"] = json!(examples);
+    }
+    schema
+}
+
+/// Targets that would pass: a host, and a small network where the tool takes one.
+fn examples(entry: &ToolEntry, catalog: &Catalog) -> Vec<String> {
+    let denied = |network: IpNet| {
+        catalog.denied.iter().any(|denied| denied.contains(&network) || network.contains(denied))
+    };
+    let allowed = |network: &IpNet| (!denied(*network)).then_some(*network);
+    let of_length = |length: u8| {
+        let wanted = |network: &&IpNet| network.prefix_len() <= length;
+        let subnets = catalog.networks.iter().filter(wanted).filter_map(move |network| {
+            // The first few are enough to step over what is denied.
+            network.subnets(length).ok()?.take(TRIED).find_map(|subnet| allowed(&subnet))
+        });
+        subnets.map(|network| network.to_string()).next()
+    };
+    let host = || {
+        let hosts = catalog.networks.iter().flat_map(|network| network.hosts().take(TRIED));
+        hosts.map(IpNet::from).find_map(|host| allowed(&host)).map(|host| host.addr().to_string())
+    };
+    let takes = |kind| entry.targets.contains(&kind);
+    let host = takes(TargetKind::Address).then(host).flatten();
+    let small = takes(TargetKind::Network).then(|| of_length(SMALL_NETWORK)).flatten();
+    host.into_iter().chain(small).collect()
+}
+
+/// A list that is not cut by clients that cut long descriptions.
+fn some_of(texts: &[String]) -> String {
+    const MOST: usize = 12;
+    if texts.len() <= MOST {
+        return texts.join(", ");
+    }
+    format!("{} and {} more", texts[..MOST].join(", "), texts.len() - MOST)
+}
+
+fn preset(entry: &ToolEntry) -> Value {
+    let names: Vec<&str> = entry.presets.iter().map(|preset| preset.name.as_str()).collect();
+    let helps: Vec<String> = entry
+        .presets
+        .iter()
+        .map(|preset| {
+            let sets = preset.options.iter().map(|(name, value)| format!("{name}={value}"));
+            let sets = sets.collect::<Vec<_>>().join(", ");
+            format!("{}: {} ({sets}){}", preset.name, preset.help, tier_note(preset.tier))
+        })
+        .collect();
+    let text = format!("A named set of options; options given beside it win. {}", helps.join(" "));
+    json!({ "type": "string", "enum": names, "description": text })
+}
+
+fn extra_args(entry: &ToolEntry) -> Value {
+    let flags: Vec<&str> = entry.options.iter().map(|option| option.flag.as_str()).collect();
+    let text = match flags.as_slice() {
+        [] => String::from("This tool takes no flags."),
+        flags => format!(
+            "The tool's own flags as text, where the typed options are not enough. Give no option \
+             both ways. Accepted: {}",
+            flags.join(" ")
+        ),
+    };
+    json!({ "type": "string", "maxLength": MAX_ARGS_BYTES, "description": text })
+}
+
+fn property(option: &OptionEntry) -> Value {
+    let mut schema = value_type(&option.value);
+    schema["description"] = json!(format!("{}{}", option.help, tier_note(option.tier)));
+    if let Some(default) = &option.default {
+        schema["default"] = typed(&option.value, default);
+    }
+    if let Some(example) = &option.example {
+        schema["examples"] = json!([typed(&option.value, example)]);
+    }
+    schema
+}
+
+fn tier_note(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Standard => "",
+        Tier::Intrusive => " (intrusive)",
+    }
+}
+
+fn value_type(value: &ValueType) -> Value {
+    match value {
+        ValueType::None => json!({ "type": "boolean" }),
+        ValueType::Integer { min, max } => {
+            json!({ "type": "integer", "minimum": min, "maximum": max })
+        }
+        ValueType::Number { min, max } | ValueType::Duration { min, max } => {
+            json!({ "type": "number", "minimum": number(*min), "maximum": number(*max) })
+        }
+        ValueType::Ports => json!({
+            "type": "string", "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
+        }),
+        ValueType::Enumeration(words) => json!({ "type": "string", "enum": words }),
+        ValueType::EnumerationList(words) => json!({
+            "type": "array", "minItems": 1, "uniqueItems": true,
+            "items": { "type": "string", "enum": words },
+        }),
+        ValueType::Text { class, max_length } => json!({
+            "type": "string", "pattern": format!("^{class}+$"), "maxLength": max_length,
+        }),
+    }
+}
+
+/// A value written as text, in the type that its property has.
+#[must_use]
+pub fn typed(value: &ValueType, text: &str) -> Value {
+    match value {
+        ValueType::None => json!(text != "false"),
+        ValueType::Integer { .. } => text.parse::<u64>().map_or(json!(text), |n| json!(n)),
+        ValueType::Number { .. } | ValueType::Duration { .. } => {
+            text.parse::<Decimal>().map_or(json!(text), number)
+        }
+        ValueType::EnumerationList(_) => json!(text.split(',').collect::<Vec<_>>()),
+        ValueType::Ports | ValueType::Enumeration(_) | ValueType::Text { .. } => json!(text),
+    }
+}
+
+/// A whole number without a point: models copy what they see.
+fn number(decimal: Decimal) -> Value {
+    decimal.to_string().parse::<u64>().map_or(json!(decimal.to_f64()), |whole| json!(whole))
+}
