@@ -125,7 +125,7 @@ impl ValueKind {
                 let within = words.iter().filter(|(_, word)| word.tier <= tier);
                 let names: Vec<_> = within.map(|(name, _)| name.as_str()).collect();
                 if names.is_empty() {
-                    "a word that your grant does not cover".into()
+                    "a word of the intrusive tier".into()
                 } else {
                     format!("one of {}", names.join(", "))
                 }

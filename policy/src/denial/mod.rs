@@ -120,12 +120,15 @@ pub(crate) fn option_value(option: &ToolOption, tier: Tier, given: Option<&str>)
     let expected = option.kind.expected(tier);
     let example = if option.tier <= tier { nearest_value(option, given) } else { None };
     let mut metadata = vec![("option", option.name.to_string()), ("expected", expected.clone())];
-    let such_as = such_as(example.as_deref());
+    let instead = match &example {
+        Some(example) => format!(", such as {example}"),
+        None => ", or leave it out".to_owned(),
+    };
     metadata.extend(with_example(example));
     denial(
         DenialCode::OptionValue,
         format!("{problem}: expected {expected}."),
-        format!("Give {} (property {}) {expected}{such_as}.", option.flag, option.name),
+        format!("Give {} (property {}) {expected}{instead}.", option.flag, option.name),
         &metadata,
     )
 }
