@@ -6,7 +6,7 @@
 //!
 //! The way of a call: [`request`] reads it, [`resolve`] finds a name's addresses, [`service`] queues
 //! it and asks the broker through [`broker_client`], [`result`] turns the answer into the one result
-//! object, and [`mcp`] or [`terminal`] shows it.
+//! object, and [`mcp`] or [`terminal`] shows it. [`config`] says how, within what the policy allows.
 #![forbid(unsafe_code)]
 
 pub mod arguments;
@@ -17,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod embedded;
+pub mod events;
 pub mod gate;
 pub mod logging;
 pub mod mcp;

@@ -1,37 +1,101 @@
-//! What this process's owner has configured. Everything here can only tighten what the policy allows.
+//! The frontend's settings, for both transports.
+//!
+//! A setting here can only tighten what the broker's policy allows: none is trusted by the broker.
+//! That is why a bad value is a warning and the next layer's holds, while a bad *file*, which may
+//! have been written to forbid something, keeps the program from starting.
+//!
+//! [`settings`] is the table of them all, and `kind` says what a value may be; [`load()`] lays flags
+//! over environment over file over defaults; [`show`] prints what came out and where it came from.
 
-use std::time::Duration;
+mod file;
+mod kind;
+pub mod load;
+mod notice;
+mod per_tool;
+pub mod settings;
+pub mod show;
 
-/// The settings in effect.
-#[derive(Debug, Clone, Default)]
+use std::{path::PathBuf, time::Duration};
+
+use ::config::ConfigError;
+use serde::de::DeserializeOwned;
+use tracing::level_filters::LevelFilter;
+
+pub use self::{
+    file::FileError,
+    load::{Environment, Flags, LoadError, Loaded, load},
+    notice::Notice,
+    per_tool::{ToolOverride, ToolOverrides},
+};
+use self::{
+    kind::level_named,
+    load::{DEFAULT, Effective},
+    settings::LOG_LEVEL,
+};
+
+/// The settings in force.
+#[derive(Debug, Clone)]
 pub struct Config {
-    /// Which tools are published, and with which defaults.
+    /// What is served, and where.
+    pub server: Server,
+    /// Which tools are offered, and what holds where their files say nothing.
     pub tools: Tools,
-    /// Limits asked for in each call.
+    /// What a run may use, where the policy allows as much.
     pub limits: Limits,
+    /// When a tool that keeps failing is left alone.
+    pub breaker: Breaker,
+    /// What is refused before the broker is asked.
+    pub security: Security,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Which broker is asked.
+    pub broker: BrokerSettings,
+    /// What is set for single tools. Asked through [`Config::tool`].
+    pub overrides: ToolOverrides,
 }
 
-/// Which tools are published, and with which defaults.
-#[derive(Debug, Clone)]
+/// What is served, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// What a bare `probity` serves.
+    pub transport: Transport,
+    /// Address or name that HTTP binds.
+    pub host: String,
+    /// Port that HTTP binds; 0 for a free one.
+    pub port: u16,
+}
+
+/// A way to be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// MCP on standard input and output.
+    Stdio,
+    /// MCP, REST and events over HTTP.
+    Http,
+}
+
+/// Which tools are offered, and what holds where their files say nothing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tools {
-    /// Names or aliases; all tools where it is empty.
+    /// Names and aliases as they were given; empty for all.
     pub include: Vec<String>,
-    /// Names or aliases; wins over `include`.
+    /// The same of tools left out, which wins.
     pub exclude: Vec<String>,
-    /// Most bytes of `extra_args`.
+    /// Longest `extra_args`.
     pub max_args_bytes: usize,
-    /// Where a tool's file sets none.
+    /// Time for a run, where neither the call nor the tool's file says.
     pub default_timeout: Duration,
-    /// Where a tool's file sets none.
+    /// Runs of a tool at once, where its file does not say: 1 to 5.
     pub default_concurrency: u32,
 }
 
-/// Limits asked for in each call; the broker takes the smaller of these and its own.
-#[derive(Debug, Clone)]
+/// What a run may use. The broker takes the smaller of each and the policy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Address space of a tool.
+    /// Address space.
     pub memory_bytes: u64,
-    /// Open files of a tool.
+    /// Open descriptors.
     pub open_files: u64,
     /// Standard output kept.
     pub stdout_bytes: u64,
@@ -39,42 +103,126 @@ pub struct Limits {
     pub stderr_bytes: u64,
 }
 
-/// What is configured for one tool.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ToolOverride {
-    /// Its time limit.
-    pub timeout: Option<Duration>,
-    /// Runs at once.
-    pub concurrency: Option<u32>,
+/// When a tool that keeps failing is left alone, where its file does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Failures in a row that open the breaker.
+    pub failure_threshold: u32,
+    /// How long an open one refuses before it lets one call try.
+    pub recovery_timeout: Duration,
+}
+
+/// What is refused before the broker is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Security {
+    /// `Some(false)` hides and refuses intrusive use; otherwise the grant alone decides.
+    pub allow_intrusive: Option<bool>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Least level shown; `None` where nobody said, for the command to choose.
+    pub level: Option<LevelFilter>,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// `time LEVEL event key=value …`
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Which broker is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// Where the installed broker listens.
+    pub socket: PathBuf,
 }
 
 impl Config {
-    /// What is configured for a tool, by its name and aliases.
+    /// What is set for one tool, by its name or an alias: `NMAP_TIMEOUT` before
+    /// `[tools.nmap] timeout`. What is wrong with it is logged at the first call.
     #[must_use]
-    pub fn tool(&self, _name: &str, _aliases: &[&str]) -> ToolOverride {
-        ToolOverride::default()
+    pub fn tool(&self, name: &str, aliases: &[&str]) -> ToolOverride {
+        self.overrides.of(name, aliases)
+    }
+
+    /// Gives the settings their types.
+    fn of(effective: &[Effective], overrides: ToolOverrides) -> Result<Self, ConfigError> {
+        let values = Values(effective);
+        let mebibyte = 1024 * 1024;
+        Ok(Self {
+            server: Server {
+                transport: values.get("server.transport")?,
+                host: values.get("server.host")?,
+                port: values.get("server.port")?,
+            },
+            tools: Tools {
+                include: values.get("tool.include")?,
+                exclude: values.get("tool.exclude")?,
+                max_args_bytes: values.get("tool.max_args_len")?,
+                default_timeout: values.duration("tool.default_timeout")?,
+                default_concurrency: values.get("tool.default_concurrency")?,
+            },
+            limits: Limits {
+                memory_bytes: values.get::<u64>("resource_limits.max_memory_mb")? * mebibyte,
+                open_files: values.get("resource_limits.max_file_descriptors")?,
+                stdout_bytes: values.get("resource_limits.max_stdout_bytes")?,
+                stderr_bytes: values.get("resource_limits.max_stderr_bytes")?,
+            },
+            breaker: Breaker {
+                failure_threshold: values.get("circuit_breaker.failure_threshold")?,
+                recovery_timeout: values.duration("circuit_breaker.recovery_timeout")?,
+            },
+            security: Security { allow_intrusive: values.get("security.allow_intrusive")? },
+            log: Log { level: values.log_level()?, format: values.get("log.format")? },
+            broker: BrokerSettings { socket: values.get("broker.socket")? },
+            overrides,
+        })
     }
 }
 
-impl Default for Tools {
+impl Default for Config {
+    /// The defaults of the table, with no file and an empty environment.
     fn default() -> Self {
-        Self {
-            include: Vec::new(),
-            exclude: Vec::new(),
-            max_args_bytes: 2048,
-            default_timeout: Duration::from_secs(300),
-            default_concurrency: 2,
+        let loaded = load(&Flags::default(), &Environment::default());
+        loaded.expect("every default of the table is valid, which a test holds").config
+    }
+}
+
+/// The settings in force, by key.
+struct Values<'a>(&'a [Effective]);
+
+impl Values<'_> {
+    fn find(&self, key: &str) -> Result<&Effective, ConfigError> {
+        let found = self.0.iter().find(|effective| effective.setting.key == key);
+        found.ok_or_else(|| ConfigError::NotFound(key.to_owned()))
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<T, ConfigError> {
+        let value = ::config::Value::new(None, self.find(key)?.value.clone());
+        value.try_deserialize()
+    }
+
+    fn duration(&self, key: &str) -> Result<Duration, ConfigError> {
+        let seconds = Duration::try_from_secs_f64(self.get(key)?);
+        seconds.map_err(|error| ConfigError::Foreign(Box::new(error)))
+    }
+
+    fn log_level(&self) -> Result<Option<LevelFilter>, ConfigError> {
+        match self.find(LOG_LEVEL)?.source.as_str() {
+            DEFAULT => Ok(None),
+            _ => Ok(level_named(&self.get::<String>(LOG_LEVEL)?)),
         }
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory_bytes: 512 << 20,
-            open_files: 256,
-            stdout_bytes: 1 << 20,
-            stderr_bytes: 1 << 18,
-        }
-    }
-}
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,263 @@
+//! The configuration file: read whole, or not at all.
+//!
+//! A file that cannot be read or parsed ends the start. Frontend settings only tighten, so leaving
+//! a broken file out could loosen what somebody meant to forbid. What a key means is decided
+//! elsewhere.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use config::{ConfigError, FileFormat, ValueKind};
+use yaml_rust2::{
+    Event, ScanError,
+    parser::{MarkedEventReceiver, Parser},
+    scanner::Marker,
+};
+
+use super::{kind::Written, settings::setting};
+use crate::clean::clean_str;
+
+/// Largest file read. Every setting written twice with comments is a hundredth of it.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Why a file does not count, and so nothing starts.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is not there, or not for this user.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its name does not tell the format.
+    #[error("the configuration file {} is to end in .toml, .yaml or .yml", .0.display())]
+    Extension(PathBuf),
+    /// Nobody's configuration is as large.
+    #[error("the configuration file {} is larger than 1 MiB", .0.display())]
+    TooLarge(PathBuf),
+    /// It is neither TOML nor YAML, whatever its name says.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// File, line and column, as far as the parser tells.
+        place: String,
+        /// What the parser expected.
+        message: String,
+    },
+}
+
+/// What a file says, key by key.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its path, as it is shown.
+    pub path: String,
+    /// Keys with their sections, by name, each with its value and its place.
+    pub entries: Vec<Entry>,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// `section.key`.
+    pub key: String,
+    pub written: Written,
+    /// `file:line`, or the file alone where the line is not known.
+    pub place: String,
+}
+
+impl File {
+    /// Reads and parses a file.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let format = format_of(path)?;
+        let text = read_text(path)?;
+        let shown = clean_str(&path.to_string_lossy()).into_owned();
+        let file = config::File::from_str(&text, format);
+        let parsed = config::Config::builder()
+            .add_source(file)
+            .build()
+            .map_err(|error| syntax_error(&shown, &text, &error))?;
+        let lines = lines_of_keys(&text, format);
+        let mut entries = Vec::new();
+        flatten(String::new(), parsed.cache, &mut |key, written| {
+            let place = match lines.get(&key) {
+                Some(line) => format!("{shown}:{line}"),
+                None => shown.clone(),
+            };
+            entries.push(Entry { key, written, place });
+        });
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(Self { path: shown, entries })
+    }
+}
+
+fn format_of(path: &Path) -> Result<FileFormat, FileError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Ok(FileFormat::Toml),
+        Some("yaml" | "yml") => Ok(FileFormat::Yaml),
+        _ => Err(FileError::Extension(path.to_owned())),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, FileError> {
+    let mut text = String::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    if read as u64 > MAX_BYTES {
+        return Err(FileError::TooLarge(path.to_owned()));
+    }
+    Ok(text)
+}
+
+/// Hands on every value with its key. A setting's own key is never looked into.
+fn flatten(key: String, value: config::Value, found: &mut impl FnMut(String, Written)) {
+    match value.kind {
+        ValueKind::Table(table) if setting(&key).is_none() => {
+            for (name, value) in table {
+                let key = if key.is_empty() { name } else { format!("{key}.{name}") };
+                flatten(key, value, found);
+            }
+        }
+        kind => found(key, written(kind)),
+    }
+}
+
+fn written(kind: ValueKind) -> Written {
+    match kind {
+        ValueKind::Nil => Written::Other("null".into()),
+        ValueKind::Table(_) => Written::Other("{…}".into()),
+        ValueKind::Array(items) => {
+            let text = |item: config::Value| item.into_string().ok();
+            match items.into_iter().map(text).collect() {
+                Some(items) => Written::List(items),
+                None => Written::Other("[…]".into()),
+            }
+        }
+        single => Written::Text(single.to_string()),
+    }
+}
+
+fn syntax_error(path: &str, text: &str, error: &ConfigError) -> FileError {
+    let ConfigError::FileParse { cause, .. } = error else {
+        return FileError::Syntax { place: path.into(), message: error.to_string() };
+    };
+    let (position, message) = if let Some(error) = cause.downcast_ref::<toml::de::Error>() {
+        let position = error.span().map(|span| line_and_column(text, span.start));
+        (position, error.message().to_owned())
+    } else if let Some(error) = cause.downcast_ref::<ScanError>() {
+        let mark = error.marker();
+        (Some((mark.line(), mark.col() + 1)), error.info().to_owned())
+    } else {
+        (None, cause.to_string())
+    };
+    let place = match position {
+        Some((line, column)) => format!("{path}:{line}:{column}"),
+        None => path.into(),
+    };
+    FileError::Syntax { place, message: clean_str(&message).replace('\n', ", ") }
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// On which line each key stands.
+fn lines_of_keys(text: &str, format: FileFormat) -> HashMap<String, usize> {
+    let mut lines = KeyLines::default();
+    match format {
+        FileFormat::Toml => {
+            if let Ok(table) = toml::de::DeTable::parse(text) {
+                lines.of_table("", table.get_ref(), text);
+            }
+        }
+        _ => {
+            // A defect has been reported by now; what was found before it still holds.
+            let _ = Parser::new_from_str(text).load(&mut lines, false);
+        }
+    }
+    lines.found
+}
+
+/// Collects lines while it follows a document's structure.
+#[derive(Default)]
+struct KeyLines {
+    found: HashMap<String, usize>,
+    /// The collections of a YAML document that are open.
+    open: Vec<Open>,
+}
+
+/// A YAML collection.
+enum Open {
+    /// Its own key, and the key whose value comes next.
+    Mapping {
+        path: String,
+        key: Option<String>,
+    },
+    Sequence,
+}
+
+impl KeyLines {
+    fn of_table(&mut self, path: &str, table: &toml::de::DeTable<'_>, text: &str) {
+        for (key, value) in table {
+            let path = joined(path, key.get_ref());
+            if let toml::de::DeValue::Table(table) = value.get_ref() {
+                self.of_table(&path, table, text);
+            }
+            self.found.insert(path, line_and_column(text, key.span().start).0);
+        }
+    }
+
+    /// The key of a collection that opens here.
+    fn path(&self) -> String {
+        match self.open.last() {
+            Some(Open::Mapping { path, key: Some(key) }) => joined(path, key),
+            _ => String::new(),
+        }
+    }
+
+    /// A value has ended: the next scalar of the mapping is a key again.
+    fn value_ended(&mut self) {
+        if let Some(Open::Mapping { key, .. }) = self.open.last_mut() {
+            *key = None;
+        }
+    }
+}
+
+impl MarkedEventReceiver for KeyLines {
+    fn on_event(&mut self, event: Event, mark: Marker) {
+        match event {
+            Event::MappingStart(..) => {
+                let path = self.path();
+                self.open.push(Open::Mapping { path, key: None });
+            }
+            Event::SequenceStart(..) => self.open.push(Open::Sequence),
+            Event::MappingEnd | Event::SequenceEnd => {
+                self.open.pop();
+                self.value_ended();
+            }
+            Event::Scalar(text, ..) => match self.open.last_mut() {
+                Some(Open::Mapping { path, key: key @ None }) => {
+                    self.found.insert(joined(path, &text), mark.line());
+                    *key = Some(text);
+                }
+                _ => self.value_ended(),
+            },
+            Event::Alias(_) => self.value_ended(),
+            _ => {}
+        }
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

@@ -1,0 +1,196 @@
+//! What is set for single tools: `NMAP_TIMEOUT`, `[tools.nmap] concurrency = 1`.
+//!
+//! Which tools exist is known only when the broker has answered, so what might concern one is kept
+//! until it is asked for. `HTTP_TIMEOUT` may be somebody else's variable: nothing is said of one
+//! before a tool goes by its name.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use config::ValueKind;
+
+use super::{
+    kind::Written,
+    notice::{Notice, shown},
+    settings::{PER_TOOL, SETTINGS, Setting},
+};
+
+/// What is set for one tool. `None`: its file and the defaults decide.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ToolOverride {
+    /// Time for a run that asks for none. The policy's ceiling is yet to be applied.
+    pub timeout: Option<Duration>,
+    /// Runs at once, 1 to 5.
+    pub concurrency: Option<u32>,
+}
+
+/// Everything that is set for single tools, by whatever name.
+#[derive(Debug, Clone, Default)]
+pub struct ToolOverrides {
+    /// Those of the environment first, in the order of their names.
+    candidates: Vec<Candidate>,
+    /// Which candidates have been told of. Shared, so that copies do not repeat it.
+    told: Arc<Mutex<BTreeSet<usize>>>,
+}
+
+/// One value that may be some tool's.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// The tool's name or alias as a variable has it: `NMAP`.
+    tool: String,
+    /// Timeout or concurrency.
+    what: &'static Setting,
+    /// Where it was written: a variable, or a file and line.
+    pub source: String,
+    pub from_variable: bool,
+    /// As it counts, if it does.
+    pub value: Option<ValueKind>,
+    /// What there is to say of it.
+    pub notice: Option<Notice>,
+}
+
+impl Candidate {
+    /// What a variable says, if its name is of the right form.
+    pub fn of_variable(variable: &str, written: &Written) -> Option<Self> {
+        let (tool, what) = variable_parts(variable)?;
+        Some(Self::new(tool.to_owned(), what, written, variable.to_owned(), true))
+    }
+
+    /// What a file's key says, if it is one of these.
+    pub fn of_key(key: &str, written: &Written, place: &str) -> Option<Self> {
+        let (tool, last) = key.strip_prefix("tools.")?.rsplit_once('.')?;
+        let what = PER_TOOL.iter().find(|what| last_part(what) == last)?;
+        Some(Self::new(variable_name(tool), what, written, place.to_owned(), false))
+    }
+
+    /// The key it would have in a file.
+    pub fn key(&self) -> String {
+        format!("tools.{}.{}", self.tool.to_ascii_lowercase(), last_part(self.what))
+    }
+
+    /// What its number counts.
+    pub fn unit(&self) -> &'static str {
+        self.what.unit
+    }
+
+    fn new(
+        tool: String,
+        what: &'static Setting,
+        written: &Written,
+        source: String,
+        from_variable: bool,
+    ) -> Self {
+        let value = what.kind.read(written);
+        let clamped = value.as_ref().and_then(|value| what.kind.clamped(value));
+        let mut candidate = Self { tool, what, source, from_variable, value, notice: None };
+        let (key, source) = (candidate.key(), candidate.source.clone());
+        candidate.notice = match (&candidate.value, clamped) {
+            (None, _) => Some(Notice::Invalid {
+                key,
+                name: last_part(what).to_owned(),
+                value: shown(&written.to_string()),
+                expected: what.kind.expected(),
+                source,
+                counts_as: "",
+            }),
+            (Some(old), Some(new)) => {
+                let (old, new_text) = (old.to_string(), new.to_string());
+                candidate.value = Some(new);
+                Some(Notice::Clamped { key, old, new: new_text, source })
+            }
+            (Some(_), None) => None,
+        };
+        candidate
+    }
+}
+
+impl ToolOverrides {
+    pub(super) fn new(mut candidates: Vec<Candidate>) -> Self {
+        candidates.sort_by_key(|candidate| !candidate.from_variable);
+        Self { candidates, told: Arc::default() }
+    }
+
+    pub(super) fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// What is set for a tool of this name: by variables before files, by the name before aliases.
+    /// The first call for a tool logs what is wrong or overridden; further ones are silent.
+    pub(super) fn of(&self, name: &str, aliases: &[&str]) -> ToolOverride {
+        let names: Vec<String> =
+            std::iter::once(&name).chain(aliases).map(|name| variable_name(name)).collect();
+        let mut found = ToolOverride::default();
+        for from_variable in [true, false] {
+            for name in &names {
+                for (number, candidate) in self.candidates.iter().enumerate() {
+                    if candidate.from_variable == from_variable && candidate.tool == *name {
+                        let taken = found.take(candidate);
+                        self.tell_once(number, candidate, taken);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn tell_once(&self, number: usize, candidate: &Candidate, taken: bool) {
+        // What a file has wrong was told of when it was read.
+        if !candidate.from_variable {
+            return;
+        }
+        if !self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
+            return;
+        }
+        if let Some(notice) = &candidate.notice {
+            notice.emit();
+        }
+        if let (true, Some(value)) = (taken, &candidate.value) {
+            let (variable, value) = (candidate.source.clone(), value.to_string());
+            Notice::Override { key: candidate.key(), variable, value }.emit();
+        }
+    }
+}
+
+impl ToolOverride {
+    /// Takes what is not set yet, and says whether it did.
+    fn take(&mut self, candidate: &Candidate) -> bool {
+        match candidate.value {
+            Some(ValueKind::Float(seconds)) if self.timeout.is_none() => {
+                self.timeout = Duration::try_from_secs_f64(seconds).ok();
+                self.timeout.is_some()
+            }
+            Some(ValueKind::I64(number)) if self.concurrency.is_none() => {
+                self.concurrency = u32::try_from(number).ok();
+                self.concurrency.is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a variable might be some tool's.
+pub(super) fn is_candidate(variable: &str) -> bool {
+    variable_parts(variable).is_some()
+}
+
+/// A tool's name as its variables begin: in capitals, with `_` for `-`.
+pub(super) fn variable_name(tool: &str) -> String {
+    tool.to_ascii_uppercase().replace('-', "_")
+}
+
+fn variable_parts(variable: &str) -> Option<(&str, &'static Setting)> {
+    if SETTINGS.iter().any(|setting| setting.variable == variable) {
+        return None;
+    }
+    PER_TOOL.iter().find_map(|what| {
+        let tool = variable.strip_suffix(what.variable.strip_prefix("NAME")?)?;
+        (!tool.is_empty()).then_some((tool, what))
+    })
+}
+
+fn last_part(what: &'static Setting) -> &'static str {
+    what.key.rsplit('.').next().unwrap_or(what.key)
+}

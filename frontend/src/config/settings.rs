@@ -1,0 +1,204 @@
+//! The table of settings: every key, variable, default and range stands here, once.
+//!
+//! Loading, `probity config`, its help and `docs/configuration.md` all follow this table. It never
+//! looks a value up.
+
+pub use super::kind::Kind;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its place in a file: `section.key`.
+    pub key: &'static str,
+    /// The environment variable that overrides the file.
+    pub variable: &'static str,
+    /// What holds where nobody says anything, as one would write it; empty for nothing.
+    pub default: &'static str,
+    /// What a value may be.
+    pub kind: Kind,
+    /// What a number counts; empty where it is none.
+    pub unit: &'static str,
+    /// What it does, in a line.
+    pub help: &'static str,
+}
+
+/// Key of the one setting whose default depends on the command.
+pub(super) const LOG_LEVEL: &str = "log.level";
+
+/// Every setting, in the order in which it is shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "server.transport",
+        variable: "MCP_SERVER_TRANSPORT",
+        default: "stdio",
+        kind: Kind::Word(&["stdio", "http"]),
+        unit: "",
+        help: "What a bare `probity` serves.",
+    },
+    Setting {
+        key: "server.host",
+        variable: "MCP_SERVER_HOST",
+        default: "127.0.0.1",
+        kind: Kind::Host,
+        unit: "",
+        help: "Address that HTTP binds.",
+    },
+    Setting {
+        key: "server.port",
+        variable: "MCP_SERVER_PORT",
+        default: "8080",
+        kind: Kind::Port,
+        unit: "",
+        help: "Port that HTTP binds; 0 takes a free one.",
+    },
+    Setting {
+        key: "tool.include",
+        variable: "TOOL_INCLUDE",
+        default: "",
+        kind: Kind::Names,
+        unit: "",
+        help: "Tools offered, by name or alias; empty for all that are granted.",
+    },
+    Setting {
+        key: "tool.exclude",
+        variable: "TOOL_EXCLUDE",
+        default: "",
+        kind: Kind::Names,
+        unit: "",
+        help: "Tools not offered, even where included.",
+    },
+    Setting {
+        key: "tool.max_args_len",
+        variable: "MCP_MAX_ARGS_LEN",
+        default: "2048",
+        kind: Kind::Whole { least: 1, most: 2048 },
+        unit: "bytes",
+        help: "Longest `extra_args`.",
+    },
+    Setting {
+        key: "tool.default_timeout",
+        variable: "MCP_DEFAULT_TIMEOUT_SEC",
+        default: "300",
+        kind: Kind::Seconds { least: 60.0, most: 3600.0 },
+        unit: "seconds",
+        help: "Time for a run of a tool whose file sets none.",
+    },
+    Setting {
+        key: "tool.default_concurrency",
+        variable: "MCP_DEFAULT_CONCURRENCY",
+        default: "2",
+        kind: CONCURRENCY,
+        unit: "runs",
+        help: "Runs at once of a tool whose file sets none.",
+    },
+    Setting {
+        key: "resource_limits.max_memory_mb",
+        variable: "MCP_MAX_MEMORY_MB",
+        default: "512",
+        kind: Kind::Whole { least: 64, most: 65_536 },
+        unit: "MiB",
+        help: "Address space of a run.",
+    },
+    Setting {
+        key: "resource_limits.max_file_descriptors",
+        variable: "MCP_MAX_FILE_DESCRIPTORS",
+        default: "256",
+        kind: Kind::Whole { least: 16, most: 65_536 },
+        unit: "files",
+        help: "Open files of a run.",
+    },
+    Setting {
+        key: "resource_limits.max_stdout_bytes",
+        variable: "MCP_MAX_STDOUT_BYTES",
+        default: "1048576",
+        kind: Kind::Whole { least: 1024, most: 67_108_864 },
+        unit: "bytes",
+        help: "Standard output kept of a run.",
+    },
+    Setting {
+        key: "resource_limits.max_stderr_bytes",
+        variable: "MCP_MAX_STDERR_BYTES",
+        default: "262144",
+        kind: Kind::Whole { least: 1024, most: 67_108_864 },
+        unit: "bytes",
+        help: "Standard error kept of a run.",
+    },
+    Setting {
+        key: "circuit_breaker.failure_threshold",
+        variable: "PROBITY_BREAKER_FAILURES",
+        default: "5",
+        kind: Kind::Whole { least: 1, most: 100 },
+        unit: "failures",
+        help: "Failures in a row that open a tool's circuit breaker, where its file sets none.",
+    },
+    Setting {
+        key: "circuit_breaker.recovery_timeout",
+        variable: "PROBITY_BREAKER_RECOVERY_SEC",
+        default: "60",
+        kind: Kind::Seconds { least: 1.0, most: 3600.0 },
+        unit: "seconds",
+        help: "How long an open breaker refuses, where the tool's file sets none.",
+    },
+    Setting {
+        key: "security.allow_intrusive",
+        variable: "PROBITY_ALLOW_INTRUSIVE",
+        default: "",
+        kind: Kind::Switch,
+        unit: "",
+        help: "false hides and refuses intrusive use; true adds nothing to what the policy grants.",
+    },
+    Setting {
+        key: LOG_LEVEL,
+        variable: "LOG_LEVEL",
+        default: "INFO",
+        kind: Kind::Level,
+        unit: "",
+        help: "Least level logged; where unset, `call`, `tools` and `config` log errors only.",
+    },
+    Setting {
+        key: "log.format",
+        variable: "PROBITY_LOG_FORMAT",
+        default: "text",
+        kind: Kind::Word(&["text", "json"]),
+        unit: "",
+        help: "Log lines as key=value text, or as JSON.",
+    },
+    Setting {
+        key: "broker.socket",
+        variable: "PROBITY_SOCKET",
+        default: "/run/probity/broker.sock",
+        kind: Kind::Path,
+        unit: "",
+        help: "Where the installed broker listens. The flag --socket wins.",
+    },
+];
+
+/// What may be set for one tool, with its name in place of `NAME`. In a variable the name is in
+/// capitals, with `_` for `-`.
+pub const PER_TOOL: &[Setting] = &[
+    Setting {
+        key: "tools.NAME.timeout",
+        variable: "NAME_TIMEOUT",
+        default: "",
+        kind: Kind::PositiveSeconds,
+        unit: "seconds",
+        help: "Time for a run that asks for none; the policy's ceiling caps it.",
+    },
+    Setting {
+        key: "tools.NAME.concurrency",
+        variable: "NAME_CONCURRENCY",
+        default: "",
+        kind: CONCURRENCY,
+        unit: "runs",
+        help: "Runs at once; the policy's own limit stays.",
+    },
+];
+
+/// The guide's stricter range.
+const CONCURRENCY: Kind = Kind::Whole { least: 1, most: 5 };
+
+/// The setting with this key.
+#[must_use]
+pub fn setting(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
