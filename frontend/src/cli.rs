@@ -2,10 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 
-/// Where an installed broker listens.
-pub const DEFAULT_SOCKET: &str = "/run/probity/broker.sock";
+use crate::config::{Flags, show};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -15,6 +14,7 @@ Examples:
   probity call nmap 192.168.1.0/28 --preset quick
   probity call nmap 192.168.1.0/28 --dry-run what would run, without running it
   probity tools --embedded                   without an installed broker: no root needed
+  probity config                             the settings in force, and how to change them
 
 For an assistant (Claude Desktop and others), as a stdio MCP server:
   { \"mcpServers\": { \"probity\": { \"command\": \"probity\", \"args\": [\"stdio\", \"--embedded\"] } } }
@@ -25,11 +25,28 @@ Exit status: 0 the tool succeeded, 1 it failed or could not run, 2 wrong usage, 
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
 #[command(name = "probity", version, about, after_help = AFTER_HELP)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without one, serve as the setting server.transport says
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// Configuration file, TOML or YAML [env: MCP_CONFIG_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+impl Cli {
+    /// The flags that win over every other layer of the configuration.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let socket = match &self.command {
+            Some(Command::Stdio(args)) => &args.broker.socket,
+            Some(Command::Tools(args)) => &args.broker.socket,
+            Some(Command::Call(args)) => &args.broker.socket,
+            Some(Command::Config(_)) | None => &None,
+        };
+        Flags { config: self.config.clone(), socket: socket.clone() }
+    }
 }
 
 /// The subcommands.
@@ -56,10 +73,13 @@ Examples:
   probity call traceroute 10.0.0.1 --json
   probity call nmap 192.168.1.0/28 --preset quick --dry-run")]
     Call(CallArgs),
+    /// Show the settings in force and where each comes from.
+    #[command(after_help = show::help())]
+    Config(ConfigArgs),
 }
 
 /// Which broker to ask.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
     /// Start a private broker for this process, with no privilege
@@ -70,23 +90,25 @@ pub struct BrokerArgs {
     #[arg(long, value_name = "FILE", requires = "embedded")]
     pub policy: Option<PathBuf>,
 
-    /// Socket of the installed broker
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "PROBITY_SOCKET",
-        default_value = DEFAULT_SOCKET,
-        hide_env_values = true
-    )]
-    pub socket: PathBuf,
+    /// Socket of the installed broker [env: PROBITY_SOCKET]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    pub socket: Option<String>,
 }
 
 /// `probity stdio`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct StdioArgs {
     /// Which broker to ask.
     #[command(flatten)]
     pub broker: BrokerArgs,
+}
+
+/// `probity config`
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Print them as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `probity tools`
@@ -161,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_file_is_named_before_or_after_the_command_or_without_one() {
+        for line in [
+            &["probity", "--config", "f.toml"][..],
+            &["probity", "--config", "f.toml", "stdio"],
+            &["probity", "call", "--config", "f.toml", "ping", "10.0.0.1"],
+            &["probity", "config", "--config", "f.toml", "--json"],
+        ] {
+            let flags = Cli::try_parse_from(line).unwrap().flags();
+            assert_eq!(flags.config, Some("f.toml".into()), "{line:?}");
+        }
+    }
+
+    #[test]
     fn a_timeout_is_a_number_above_zero() {
         for bad in ["0", "-1", "nan", "inf", "5s", ""] {
             let line = ["probity", "call", "ping", "10.0.0.1", "--timeout", bad];
@@ -171,7 +206,8 @@ mod tests {
     #[test]
     fn flags_of_the_tool_stand_after_the_dashes() {
         let line = ["probity", "call", "ping", "10.0.0.1", "--", "-c", "5", "--dry-run"];
-        let Command::Call(call) = Cli::try_parse_from(line).unwrap().command else { panic!() };
+        let command = Cli::try_parse_from(line).unwrap().command;
+        let Some(Command::Call(call)) = command else { panic!() };
         assert_eq!(call.args, ["-c", "5", "--dry-run"]);
         assert!(!call.dry_run);
     }

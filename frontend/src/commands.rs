@@ -2,7 +2,12 @@
 //!
 //! This is the only place that turns errors into messages on standard error.
 
-use std::{fmt, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    io::{IsTerminal, stdin},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
@@ -10,20 +15,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    broker_client::{Broker, BrokerError},
-    cli::{BrokerArgs, CallArgs, Cli, Command},
-    config::Config,
-    embedded::{EmbeddedBroker, EmbeddedError},
+    cli::{CallArgs, Cli, Command, ConfigArgs, StdioArgs},
+    config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
+    connect::{self, ConnectError},
     logging, mcp,
     request::join_words,
-    resolve::Resolver,
     result::{ErrorType, ToolResult},
-    service::{Asking, Service},
-    terminal, watch,
+    service::Asking,
+    terminal,
 };
-
-/// How long after a failed connection an embedded broker may take to be seen as ended.
-const EMBEDDED_END: Duration = Duration::from_millis(500);
 
 /// Most look-ups of names at once, each a thread.
 const LOOK_UP_THREADS: usize = 8;
@@ -43,14 +43,17 @@ enum Exit {
 /// Everything that ends a command early.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
-    #[error("{0}\n{remedy}", remedy = .0.remedy())]
-    Broker(BrokerError),
     #[error(transparent)]
-    Embedded(EmbeddedError),
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Serve(#[from] mcp::ServeError),
     #[error("cannot start the asynchronous runtime: {0}")]
     Runtime(std::io::Error),
+    #[error(
+        "server.transport is http, and this version of Probity serves MCP over standard input and \
+         output only.\nSet it to stdio (`probity config` shows where it is set), or run `probity stdio`."
+    )]
+    NoHttp,
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -60,23 +63,74 @@ enum CommandError {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
-    let serving = matches!(cli.command, Command::Stdio(_));
-    logging::start(if serving { LevelFilter::INFO } else { LevelFilter::ERROR });
-    let exit = run(cli.command).unwrap_or_else(|error| {
-        complain(&error);
-        match error {
-            CommandError::Broker(_) | CommandError::Embedded(_) => Exit::NoBroker,
-            // Whoever read the output has seen enough: `probity tools | head`.
-            CommandError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                Exit::Success
-            }
-            _ => Exit::ToolFailed,
+    let serving = matches!(cli.command, Some(Command::Stdio(_)) | None);
+    let usual_level = if serving { LevelFilter::INFO } else { LevelFilter::ERROR };
+    let loaded = match config::load(&cli.flags(), &Environment::of_process()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse_to_start(&error, usual_level),
+    };
+    logging::start(&loaded.config.log, usual_level);
+    loaded.notices.iter().for_each(config::Notice::emit);
+    let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
+    let exit = command.and_then(|command| run(command, &loaded));
+    let exit = exit.unwrap_or_else(|error| {
+        let exit = error.exit();
+        if exit != Exit::Success {
+            complain(&error);
         }
+        exit
     });
     ExitCode::from(exit as u8)
 }
 
-fn run(command: Command) -> Result<Exit, CommandError> {
+impl CommandError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(_) => Exit::NoBroker,
+            Self::NoHttp => Exit::Usage,
+            // Whoever read the output has seen enough: `probity tools | head`.
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
+            _ => Exit::ToolFailed,
+        }
+    }
+}
+
+/// Says what is wrong with the configuration, in the log too, as far as the environment alone can
+/// say how that is written.
+fn refuse_to_start(error: &LoadError, usual_level: LevelFilter) -> ExitCode {
+    let without_file = Environment::of_process().without_file();
+    if let Ok(loaded) = config::load(&Flags::default(), &without_file) {
+        logging::start(&loaded.config.log, usual_level);
+    }
+    let text = error.to_string();
+    let defect = text.lines().next().unwrap_or_default();
+    tracing::error!(error = defect, "config.apply_failed");
+    complain(&text);
+    ExitCode::from(Exit::Usage as u8)
+}
+
+fn show_config(args: &ConfigArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
+    match args.json {
+        true => config::show::print_as_json(loaded)?,
+        false => config::show::print(loaded)?,
+    }
+    Ok(Exit::Success)
+}
+
+/// What `probity` without a subcommand does.
+fn bare(config: &Config) -> Result<Command, CommandError> {
+    match config.server.transport {
+        Transport::Http => Err(CommandError::NoHttp),
+        Transport::Stdio => {
+            if stdin().is_terminal() {
+                complain(&"speaking MCP on standard input now; `probity --help` says what else");
+            }
+            Ok(Command::Stdio(StdioArgs::default()))
+        }
+    }
+}
+
+fn run(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
@@ -86,7 +140,7 @@ fn run(command: Command) -> Result<Exit, CommandError> {
         tokio::select! {
             biased;
             () = interrupted() => Ok(Exit::Interrupted),
-            exit = dispatch(command) => exit,
+            exit = dispatch(command, loaded) => exit,
         }
     });
     // A look-up that hangs, or a read from a terminal, is not worth waiting for.
@@ -94,31 +148,33 @@ fn run(command: Command) -> Result<Exit, CommandError> {
     exit
 }
 
-async fn dispatch(command: Command) -> Result<Exit, CommandError> {
+async fn dispatch(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
+    let config = Arc::new(loaded.config.clone());
     match command {
         Command::Stdio(args) => {
-            let (service, _broker) = start_serving(&args.broker).await?;
+            let (service, _broker) = connect::for_serving(&args.broker, config).await?;
             mcp::serve_stdio(service).await?;
             Ok(Exit::Success)
         }
         Command::Tools(args) => {
-            let (service, _broker) = start(&args.broker).await?;
+            let (service, _broker) = connect::once(&args.broker, config).await?;
             match args.json {
                 true => terminal::print_json(&terminal::catalog_json(&service.listing()))?,
                 false => terminal::print_tools(&service.listing().catalog)?,
             }
             Ok(Exit::Success)
         }
-        Command::Call(args) => call(&args).await,
+        Command::Call(args) => call(&args, config).await,
+        Command::Config(args) => show_config(&args, loaded),
     }
 }
 
-async fn call(args: &CallArgs) -> Result<Exit, CommandError> {
+async fn call(args: &CallArgs, config: Arc<Config>) -> Result<Exit, CommandError> {
     let Some(extra_args) = join_words(&args.args) else {
         complain(&"an argument after `--` holds a NUL character");
         return Ok(Exit::Usage);
     };
-    let (service, _broker) = start(&args.broker).await?;
+    let (service, _broker) = connect::once(&args.broker, config).await?;
     let given = [
         ("target", Some(json!(args.target))),
         ("preset", args.preset.as_ref().map(|preset| json!(preset))),
@@ -146,44 +202,6 @@ fn exit_of(result: &ToolResult) -> Exit {
         (None, Some(_)) => Exit::ToolFailed,
         (None, None) if result.dry_run || result.returncode == Some(0) => Exit::Success,
         (None, None) => Exit::ToolFailed,
-    }
-}
-
-/// A service over the broker that the arguments name, for one call. The embedded broker lives as
-/// long as what is returned.
-async fn start(args: &BrokerArgs) -> Result<(Service, Option<EmbeddedBroker>), CommandError> {
-    let (broker, mut embedded) = broker(args)?;
-    let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
-    let config = Arc::new(Config::default());
-    Ok((Service::new(broker, Resolver::system(), config, catalog), embedded))
-}
-
-/// The same for a server, which keeps in step with the broker for as long as it lives.
-async fn start_serving(
-    args: &BrokerArgs,
-) -> Result<(Arc<Service>, Option<EmbeddedBroker>), CommandError> {
-    let (broker, mut embedded) = broker(args)?;
-    let watched = broker.watch_catalog().await;
-    let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
-    let config = Arc::new(Config::default());
-    let service = Service::new(broker.clone(), Resolver::system(), config, catalog);
-    tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
-    Ok((Arc::new(service), embedded))
-}
-
-fn broker(args: &BrokerArgs) -> Result<(Broker, Option<EmbeddedBroker>), CommandError> {
-    if !args.embedded {
-        return Ok((Broker::at(&args.socket, false), None));
-    }
-    let embedded = EmbeddedBroker::start(args.policy.as_deref()).map_err(CommandError::Embedded)?;
-    Ok((Broker::at(&embedded.socket(), true), Some(embedded)))
-}
-
-/// An embedded broker that has ended has said why.
-fn no_answer(error: BrokerError, embedded: Option<&mut EmbeddedBroker>) -> CommandError {
-    match embedded.and_then(|embedded| embedded.ended_within(EMBEDDED_END)) {
-        Some(ended) => CommandError::Embedded(ended),
-        None => CommandError::Broker(error),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod clean;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod connect;
 pub mod embedded;
 pub mod events;
 pub mod gate;

@@ -1,0 +1,75 @@
+//! Finds or starts the broker that the command line names, and makes a service over it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    broker_client::{Broker, BrokerError},
+    cli::BrokerArgs,
+    config::Config,
+    embedded::{EmbeddedBroker, EmbeddedError},
+    resolve::Resolver,
+    service::Service,
+    watch,
+};
+
+/// How long after a failed connection an embedded broker may take to be seen as ended.
+const EMBEDDED_END: Duration = Duration::from_millis(500);
+
+/// Why there is no broker to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It does not answer.
+    #[error("{0}\n{remedy}", remedy = .0.remedy())]
+    Broker(BrokerError),
+    /// It cannot be started, or has ended.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+}
+
+/// A service for one call. The embedded broker lives as long as what is returned.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn once(
+    args: &BrokerArgs,
+    config: Arc<Config>,
+) -> Result<(Service, Option<EmbeddedBroker>), ConnectError> {
+    let (broker, mut embedded) = broker(args, &config)?;
+    let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
+    Ok((Service::new(broker, Resolver::system(), config, catalog), embedded))
+}
+
+/// The same for a server, which keeps in step with the broker for as long as it lives.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn for_serving(
+    args: &BrokerArgs,
+    config: Arc<Config>,
+) -> Result<(Arc<Service>, Option<EmbeddedBroker>), ConnectError> {
+    let (broker, mut embedded) = broker(args, &config)?;
+    let watched = broker.watch_catalog().await;
+    let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
+    let service = Service::new(broker.clone(), Resolver::system(), config, catalog);
+    tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
+    Ok((Arc::new(service), embedded))
+}
+
+fn broker(
+    args: &BrokerArgs,
+    config: &Config,
+) -> Result<(Broker, Option<EmbeddedBroker>), EmbeddedError> {
+    if !args.embedded {
+        return Ok((Broker::at(&config.broker.socket, false), None));
+    }
+    let embedded = EmbeddedBroker::start(args.policy.as_deref())?;
+    Ok((Broker::at(&embedded.socket(), true), Some(embedded)))
+}
+
+/// An embedded broker that has ended has said why.
+fn no_answer(error: BrokerError, embedded: Option<&mut EmbeddedBroker>) -> ConnectError {
+    match embedded.and_then(|embedded| embedded.ended_within(EMBEDDED_END)) {
+        Some(ended) => ConnectError::Embedded(ended),
+        None => ConnectError::Broker(error),
+    }
+}
