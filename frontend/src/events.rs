@@ -19,30 +19,30 @@ pub struct Event {
 
 /// Every event of this program's own, by topic.
 pub const EVENTS: &[Event] = &[
-    event("tool.start", Level::INFO, &["tool", "target", "id"], "A call begins."),
+    event("tool.start", Level::INFO, &["tool", "target", "correlation_id"], "A call begins."),
     event(
         "tool.finish",
         Level::INFO,
-        &["tool", "id", "seconds", "code"],
+        &["tool", "correlation_id", "seconds", "code"],
         "The tool ran and ended by itself, with this exit code.",
     ),
     event(
         "tool.error",
         Level::WARN,
-        &["tool", "id", "error_type", "code"],
+        &["tool", "correlation_id", "error_type", "code"],
         "The call failed, or the policy denied it with this code.",
     ),
     event("tool.cancelled", Level::INFO, &["tool"], "The client took the call back."),
     event(
         "security.blocked_flag",
         Level::WARN,
-        &["tool", "id", "code"],
+        &["tool", "correlation_id", "code"],
         "A flag was refused: unknown, or intrusive without the grant.",
     ),
     event(
         "security.injection_attempt",
         Level::ERROR,
-        &["tool", "id", "place", "defect"],
+        &["tool", "correlation_id", "place", "defect"],
         "The target or the arguments held a character that a shell would act on.",
     ),
     event("config.applied", Level::INFO, &["path"], "A configuration file was read."),
@@ -98,20 +98,25 @@ pub const EVENTS: &[Event] = &[
     event(
         "template.scan",
         Level::INFO,
-        &["tool", "target", "id", "preset"],
+        &["tool", "target", "correlation_id", "preset"],
         "A call uses a preset.",
     ),
-    event("output.parsed", Level::INFO, &["tool", "id"], "The tool's output became data."),
+    event(
+        "output.parsed",
+        Level::INFO,
+        &["tool", "correlation_id"],
+        "The tool's output became data.",
+    ),
     event(
         "output.parse_failed",
         Level::WARN,
-        &["tool", "id", "error"],
+        &["tool", "correlation_id", "error"],
         "The tool's output could not be read as expected. The result has the raw text.",
     ),
     event(
         "optimization.added_default",
         Level::DEBUG,
-        &["tool", "id", "option", "value"],
+        &["tool", "correlation_id", "option", "value"],
         "The tool's file added an option that the call left out.",
     ),
     event("resolve.failed", Level::INFO, &["name", "error"], "A name has no address."),

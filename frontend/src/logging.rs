@@ -34,7 +34,12 @@ pub fn start(log: &Log, otherwise: LevelFilter) {
         .with_writer(io::stderr)
         .with_ansi(false)
         .event_format(Lines(log.format));
-    let filter = Targets::new().with_default(libraries).with_target("probity", shown);
+    // The MCP library warns of every error that a client is answered anyway, in its own notation.
+    let mcp = if shown >= LevelFilter::DEBUG { shown } else { LevelFilter::OFF };
+    let filter = Targets::new()
+        .with_default(libraries)
+        .with_target("rmcp", mcp)
+        .with_target("probity", shown);
     // Fails only where a subscriber is there already, which then is as good.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }
