@@ -2,6 +2,7 @@
 //! the report: a figure without its policy says nothing.
 
 use probity_policy::{Accounts, Origin, Policy, Source, Sources, Subject, load, validate};
+use probity_protocol::Tier;
 
 use crate::Unmeasured;
 
@@ -53,7 +54,7 @@ syscalls = "base"
 
 /// Who asks: the user who started the broker.
 pub(crate) fn owner() -> Subject {
-    Subject { uid: 1000, gids: vec![1000], owner: true }
+    Subject { uid: 1000, gids: vec![1000], owner: true, most: Tier::Intrusive }
 }
 
 /// One tool, which does nothing.

@@ -4,6 +4,7 @@ use std::{io, os::fd::AsFd as _};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use probity_policy::{Accounts, Subject};
+use probity_protocol::Tier;
 use tokio::net::UnixStream;
 
 use crate::sys;
@@ -41,7 +42,7 @@ impl Peer {
             pid: credentials.pid(),
             gid: credentials.gid(),
             user: accounts.user_name(uid).map(str::to_owned),
-            subject: Subject { uid, gids, owner: owner == Some(uid) },
+            subject: Subject { uid, gids, owner: owner == Some(uid), most: Tier::Intrusive },
         })
     }
 }

@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Instant};
 use probity_policy::{Plan, Tool, catalog, decide, plan, with_suggestion};
 use probity_protocol::{
     Availability, Call, Denial, Digest, Failure, FailureKind, Refusal, RefusalKind, Reply, Request,
-    Started, StatusReport, Verdict, Welcome,
+    Started, StatusReport, Tier, Verdict, Welcome,
 };
 use tokio::net::UnixStream;
 
@@ -62,7 +62,7 @@ impl Session {
         };
         self.outgoing.send(&Reply::Welcome(self.welcome())).await?;
         match request {
-            Request::Catalog { watch } => self.catalog(watch).await,
+            Request::Catalog { watch, tier } => self.catalog(watch, tier).await,
             Request::Check(call) => self.check(&call).await,
             Request::Run(call) => self.run_call(&call).await,
             Request::Status => self.status().await,
@@ -172,9 +172,10 @@ impl Session {
         decided.map_err(|denial| NotRun::Denied(with_suggestion(policy, subject, call, denial)))
     }
 
-    async fn catalog(&mut self, watch: bool) -> Result<(), Gone> {
+    async fn catalog(&mut self, watch: bool, tier: Option<Tier>) -> Result<(), Gone> {
         let broker = Rc::clone(&self.broker);
-        let catalog = catalog(&broker.policy, &self.peer.subject, |tool| broker.availability(tool));
+        let subject = self.peer.subject.at_most(tier);
+        let catalog = catalog(&broker.policy, &subject, |tool| broker.availability(tool));
         self.outgoing.send(&Reply::Catalog(catalog)).await?;
         if watch {
             tokio::select! {

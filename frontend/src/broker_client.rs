@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
     Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
-    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Verdict, decode,
-    encode,
+    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Tier, Verdict,
+    decode, encode,
 };
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
@@ -31,6 +31,7 @@ const END_GRACE: Duration = Duration::from_secs(30);
 pub struct Broker {
     socket: PathBuf,
     embedded: bool,
+    tier: Option<Tier>,
 }
 
 /// How a request to run ended, where the broker answered to the end.
@@ -131,7 +132,13 @@ impl Broker {
     /// The broker that listens at `socket`; `embedded` where it is this process's own.
     #[must_use]
     pub fn at(socket: &Path, embedded: bool) -> Self {
-        Self { socket: socket.to_owned(), embedded }
+        Self { socket: socket.to_owned(), embedded, tier: None }
+    }
+
+    /// The same broker, asked to show no more than `tier` in its catalogs.
+    #[must_use]
+    pub fn at_most(self, tier: Option<Tier>) -> Self {
+        Self { tier, ..self }
     }
 
     /// What this process's user is granted.
@@ -139,7 +146,7 @@ impl Broker {
     /// # Errors
     /// Any [`BrokerError`] but `Lost`.
     pub async fn catalog(&self) -> Result<Catalog, BrokerError> {
-        let mut connection = self.ask(&Request::Catalog { watch: false }).await?;
+        let mut connection = self.ask(&Request::Catalog { watch: false, tier: self.tier }).await?;
         match connection.answer().await? {
             Reply::Catalog(catalog) => Ok(catalog),
             _ => Err(BrokerError::Unexpected("a catalog")),
@@ -151,7 +158,7 @@ impl Broker {
     /// # Errors
     /// Any [`BrokerError`] but `Lost`.
     pub async fn watch_catalog(&self) -> Result<(Catalog, CatalogWatch), BrokerError> {
-        let mut connection = self.ask(&Request::Catalog { watch: true }).await?;
+        let mut connection = self.ask(&Request::Catalog { watch: true, tier: self.tier }).await?;
         match connection.answer().await? {
             Reply::Catalog(catalog) => Ok((catalog, CatalogWatch(connection))),
             _ => Err(BrokerError::Unexpected("a catalog")),

@@ -59,11 +59,12 @@ fn broker(
     args: &BrokerArgs,
     config: &Config,
 ) -> Result<(Broker, Option<EmbeddedBroker>), EmbeddedError> {
+    let tier = config.security.highest_tier();
     if !args.embedded {
-        return Ok((Broker::at(&config.broker.socket, false), None));
+        return Ok((Broker::at(&config.broker.socket, false).at_most(tier), None));
     }
     let embedded = EmbeddedBroker::start(args.policy.as_deref())?;
-    Ok((Broker::at(&embedded.socket(), true), Some(embedded)))
+    Ok((Broker::at(&embedded.socket(), true).at_most(tier), Some(embedded)))
 }
 
 /// An embedded broker that has ended has said why.

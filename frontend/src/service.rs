@@ -245,6 +245,7 @@ impl Service {
                 open_files: Some(limits.open_files),
                 stdout_bytes: Some(limits.stdout_bytes),
                 stderr_bytes: Some(limits.stderr_bytes),
+                tier: self.config.security.highest_tier(),
             },
             max_args_bytes: Some(self.config.tools.max_args_bytes),
         };

@@ -25,7 +25,7 @@ fn policy(from: &str, to: &str) -> Policy {
 }
 
 fn owner() -> Subject {
-    Subject { uid: 1000, gids: vec![1000], owner: true }
+    Subject { uid: 1000, gids: vec![1000], owner: true, most: Tier::Intrusive }
 }
 
 fn shown(policy: &Policy, subject: &Subject) -> Catalog {
@@ -107,9 +107,14 @@ fn a_preset_shows_what_it_sets_as_far_as_the_grant_goes() {
     assert_eq!(set(&standard, "standard"), "service_version=true");
     assert_eq!(set(&standard, "gentle"), "timing=1");
     assert!(preset(&standard, "udp").is_none());
-    let intrusive = shown(&policy, &Subject { uid: 7, gids: vec![], owner: false });
+    let intrusive =
+        shown(&policy, &Subject { uid: 7, gids: vec![], owner: false, most: Tier::Intrusive });
     assert_eq!(set(&intrusive, "udp"), "top_ports=20 udp_scan=true");
     assert_eq!(set(&intrusive, "gentle"), "syn_scan=false timing=1");
+    let user = Subject { uid: 7, gids: vec![], owner: false, most: Tier::Intrusive };
+    let modest = shown(&policy, &user.at_most(Some(Tier::Standard)));
+    assert!(preset(&modest, "udp").is_none(), "it asked for the standard tier");
+    assert!(!modest.tool("nmap").unwrap().intrusive);
 }
 
 #[test]

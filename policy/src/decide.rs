@@ -49,6 +49,7 @@ pub fn decide<'p>(
     subject: &Subject,
     call: &Call,
 ) -> Result<Approved<'p>, Denial> {
+    let subject = &*subject.at_most(call.limits.tier);
     let (tool, granted) = granted_tool(policy, subject, call.tool.as_str())?;
     let (target, name) = allowed_target(&policy.targets, tool, &call.target)?;
     let settings = settle(tool, granted.tier, &call.arguments)?;

@@ -24,7 +24,7 @@ fn policy_with(more: &str) -> Policy {
 }
 
 fn owner() -> Subject {
-    Subject { uid: 1000, gids: vec![1000], owner: true }
+    Subject { uid: 1000, gids: vec![1000], owner: true, most: Tier::Intrusive }
 }
 
 fn call(tool: &str, target: &str, extra_args: &str) -> Call {
@@ -122,7 +122,7 @@ fn each_step_speaks_before_the_next() {
 #[test]
 fn who_is_granted_nothing_does_not_learn_which_tools_exist() {
     let policy = policy_with("");
-    let stranger = Subject { uid: 4242, gids: vec![4242], owner: false };
+    let stranger = Subject { uid: 4242, gids: vec![4242], owner: false, most: Tier::Intrusive };
     for tool in ["ping", "bash"] {
         let denial = decide(&policy, &stranger, &call(tool, "10.0.0.1", "")).unwrap_err();
         assert_eq!(denial.code, DenialCode::NotGranted, "{tool}");
@@ -132,7 +132,7 @@ fn who_is_granted_nothing_does_not_learn_which_tools_exist() {
 #[test]
 fn grants_are_by_kernel_credentials_and_any_of_them_counts() {
     let policy = policy_with("[[grant]]\ngroup = 7001\ntools = [\"nmap\"]\nintrusive = true\n");
-    let member = Subject { uid: 5, gids: vec![5, 7001], owner: false };
+    let member = Subject { uid: 5, gids: vec![5, 7001], owner: false, most: Tier::Intrusive };
     assert!(decide(&policy, &member, &call("nmap", "10.0.0.1", "-sS")).is_ok());
     let ping = decide(&policy, &member, &call("ping", "10.0.0.1", "")).unwrap_err();
     assert_eq!(ping.code, DenialCode::NotGranted);
@@ -140,6 +140,30 @@ fn grants_are_by_kernel_credentials_and_any_of_them_counts() {
     let both = Subject { owner: true, ..member };
     assert!(decide(&policy, &both, &call("nmap", "10.0.0.1", "-sS")).is_ok());
     assert_eq!(code(&policy, &call("nmap", "10.0.0.1", "-sS")), DenialCode::IntrusiveNotGranted);
+}
+
+#[test]
+fn a_call_that_asks_for_the_standard_tier_gets_no_more_whatever_the_grant() {
+    let policy = policy_with("[[grant]]\nself = true\ntools = [\"nmap\"]\nintrusive = true\n");
+    let syn = call("nmap", "10.0.0.1", "-sS");
+    assert!(decide(&policy, &owner(), &syn).is_ok());
+    for (tier, expected) in [
+        (None, None),
+        (Some(Tier::Intrusive), None),
+        (Some(Tier::Standard), Some("allow_intrusive")),
+    ] {
+        let limits = RequestedLimits { tier, ..Default::default() };
+        let denial = decide(&policy, &owner(), &Call { limits, ..syn.clone() }).err();
+        assert_eq!(denial.is_some(), expected.is_some());
+        if let (Some(denial), Some(words)) = (denial, expected) {
+            assert_eq!(denial.code, DenialCode::IntrusiveNotGranted);
+            assert!(denial.message.contains(words), "{denial}");
+        }
+    }
+    // And it gives nothing to who has no such grant.
+    let limits = RequestedLimits { tier: Some(Tier::Intrusive), ..Default::default() };
+    let standard = policy_with("");
+    assert_eq!(code(&standard, &Call { limits, ..syn }), DenialCode::IntrusiveNotGranted);
 }
 
 #[test]

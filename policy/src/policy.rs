@@ -175,9 +175,10 @@ impl Policy {
         };
         let mut covering = self.grants.iter().filter(covers);
         let first = covering.next()?;
-        let decides =
-            if first.intrusive { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
-        let tier = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
+        let enough = first.intrusive || subject.most == Tier::Standard;
+        let decides = if enough { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
+        let granted = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
+        let tier = granted.min(subject.most);
         Some(Granted { tier, place: &decides.place })
     }
 

@@ -1,5 +1,9 @@
 //! Who asks, by the kernel's word.
 
+use std::borrow::Cow;
+
+use probity_protocol::Tier;
+
 /// A peer's credentials, taken from its socket. Nothing the peer says about itself is in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
@@ -9,6 +13,9 @@ pub struct Subject {
     pub gids: Vec<u32>,
     /// It is the user who started this broker for himself. Always false for an installed broker.
     pub owner: bool,
+    /// The highest tier that counts, whatever the grants say: a frontend may be told to leave the
+    /// intrusive one alone. It only ever takes away.
+    pub most: Tier,
 }
 
 /// Whom a grant is for.
@@ -23,6 +30,15 @@ pub(crate) enum Principal {
 }
 
 impl Subject {
+    /// The same subject, with no more than `tier` where one is given.
+    #[must_use]
+    pub fn at_most(&self, tier: Option<Tier>) -> Cow<'_, Self> {
+        match tier {
+            Some(tier) if tier < self.most => Cow::Owned(Self { most: tier, ..self.clone() }),
+            Some(_) | None => Cow::Borrowed(self),
+        }
+    }
+
     pub(crate) fn is(&self, principal: Principal) -> bool {
         match principal {
             Principal::User(uid) => self.uid == uid,

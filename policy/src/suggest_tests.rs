@@ -105,11 +105,11 @@ static NARROW: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 fn user(uid: u32) -> Subject {
-    Subject { uid, gids: vec![], owner: false }
+    Subject { uid, gids: vec![], owner: false, most: Tier::Intrusive }
 }
 
 fn owner() -> Subject {
-    Subject { uid: 1000, gids: vec![1000], owner: true }
+    Subject { uid: 1000, gids: vec![1000], owner: true, most: Tier::Intrusive }
 }
 
 fn identifier(text: &str) -> Identifier {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
-    OptionText, Target, Token, ToolName,
+    OptionText, Target, Tier, Token, ToolName,
     lexical::{check_length, saturate},
 };
 
@@ -79,6 +79,8 @@ pub struct RequestedLimits {
     pub stdout_bytes: Option<u64>,
     /// Standard error kept, in bytes.
     pub stderr_bytes: Option<u64>,
+    /// The highest tier to allow, whatever the peer is granted.
+    pub tier: Option<Tier>,
 }
 
 /// Splits `extra_args` into words by the shell's quoting rules, without a shell.

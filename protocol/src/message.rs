@@ -44,6 +44,8 @@ pub enum Request {
     Catalog {
         /// Keep the connection and send the catalog again when the policy changes.
         watch: bool,
+        /// The highest tier to show, whatever the peer is granted.
+        tier: Option<Tier>,
     },
     /// Decide, but run nothing.
     Check(Call),

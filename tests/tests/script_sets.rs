@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs};
 
 use nix::unistd::Uid;
 use probity_policy::{Accounts, Origin, Policy, Subject, catalog, decide, load, plan, validate};
-use probity_protocol::{Availability, ValueType};
+use probity_protocol::{Availability, Tier, ValueType};
 use probity_tests::{broker::PolicyFolder, needs, peer::call};
 
 const SCRIPTS: &str = "/usr/share/nmap/scripts/script.db";
@@ -118,7 +118,7 @@ impl Shipped {
         let folder = PolicyFolder::shipped(grants).unwrap();
         let origin = Origin::User(folder.path("policy.toml"), Uid::current().as_raw());
         let policy = validate(&load(&origin).unwrap(), &Accounts::default()).unwrap();
-        let subject = |uid| Subject { uid, gids: Vec::new(), owner: false };
+        let subject = |uid| Subject { uid, gids: Vec::new(), owner: false, most: Tier::Intrusive };
         Self { policy, standard: subject(1), intrusive: subject(2) }
     }
 

@@ -18,6 +18,7 @@ pub mod show;
 use std::{path::PathBuf, time::Duration};
 
 use ::config::ConfigError;
+use probity_protocol::Tier;
 use serde::de::DeserializeOwned;
 use tracing::level_filters::LevelFilter;
 
@@ -44,7 +45,7 @@ pub struct Config {
     pub limits: Limits,
     /// When a tool that keeps failing is left alone.
     pub breaker: Breaker,
-    /// What is refused before the broker is asked.
+    /// What is left alone whatever the policy grants: the broker is asked to refuse it.
     pub security: Security,
     /// What is logged, and how.
     pub log: Log,
@@ -117,6 +118,14 @@ pub struct Breaker {
 pub struct Security {
     /// `Some(false)` hides and refuses intrusive use; otherwise the grant alone decides.
     pub allow_intrusive: Option<bool>,
+}
+
+impl Security {
+    /// The highest tier to ask the broker for; `None` leaves it to the grant.
+    #[must_use]
+    pub fn highest_tier(self) -> Option<Tier> {
+        (self.allow_intrusive == Some(false)).then_some(Tier::Standard)
+    }
 }
 
 /// What is logged, and how.

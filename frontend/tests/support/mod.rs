@@ -163,7 +163,7 @@ impl State {
                 }
             }
         }
-        if matches!(request, Request::Catalog { watch: true }) {
+        if matches!(request, Request::Catalog { watch: true, .. }) {
             self.watchers.lock().unwrap().push(stream.try_clone().ok()?);
             let _ = stream.read(&mut [0; 16]);
         }

@@ -203,10 +203,21 @@ pub(crate) fn intrusive(
             (format!("This value of {}", option.flag), instead)
         }
     };
+    // A frontend that asks for no more than the standard tier is configured so by its owner.
+    let (because, who) = match subject.most {
+        Tier::Intrusive => (
+            "your grant is for the standard tier",
+            "An administrator can grant the intrusive tier.",
+        ),
+        Tier::Standard => (
+            "this server leaves intrusive use alone (security.allow_intrusive)",
+            "Whoever runs it can change that.",
+        ),
+    };
     denial(
         DenialCode::IntrusiveNotGranted,
-        format!("{what} of {} is intrusive, and your grant is for the standard tier.", tool.name),
-        format!("{instead} An administrator can grant the intrusive tier."),
+        format!("{what} of {} is intrusive, and {because}.", tool.name),
+        format!("{instead} {who}"),
         &[("option", what), ("tier", "intrusive".to_owned())],
     )
 }

@@ -31,6 +31,7 @@ pub fn with_suggestion(policy: &Policy, subject: &Subject, call: &Call, denial: 
 /// subject is granted no tool, or nothing may be aimed at.
 #[must_use]
 pub fn suggest(policy: &Policy, subject: &Subject, call: &Call, denial: &Denial) -> Option<Call> {
+    let subject = &*subject.at_most(call.limits.tier);
     let mut repair = Repair { policy, subject, call: call.clone(), arguments_repaired: false };
     let mut code = denial.code;
     for _ in 0..MOST_DECISIONS {
