@@ -27,8 +27,16 @@ impl World {
     /// # Errors
     /// Those of the lab and the broker.
     pub fn new() -> io::Result<Self> {
+        Self::with_grants("")
+    }
+
+    /// The same, with `more` at the end of its policy.
+    ///
+    /// # Errors
+    /// Those of the lab and the broker.
+    pub fn with_grants(more: &str) -> io::Result<Self> {
         let lab = Lab::new().map_err(io::Error::other)?;
-        let policy = PolicyFolder::with_grants("")?;
+        let policy = PolicyFolder::with_grants(more)?;
         let broker = Broker::start(&program("probity-broker"), &policy, Some(&lab.client()))?;
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;

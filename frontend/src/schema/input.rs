@@ -63,12 +63,16 @@ fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
         }
     }
     if takes(TargetKind::Network) {
-        ways.push(format!("a network in CIDR form of at most {} addresses", catalog.max_hosts));
+        ways.push(format!(
+            "a network in CIDR form of at most {} addresses (host bits are ignored)",
+            catalog.max_hosts
+        ));
     }
     let mut text =
         format!("What to aim at: {}. Allowed: {}", ways.join(", or "), some_of(&networks));
     if takes(TargetKind::Address) && !names.is_empty() {
-        text.push_str(&format!("; names {}", some_of(&names)));
+        let names = some_of(&names);
+        text.push_str(&format!("; names {names} whose addresses are all allowed"));
     }
     if !catalog.denied.is_empty() {
         let denied: Vec<String> = catalog.denied.iter().map(ToString::to_string).collect();
@@ -128,7 +132,11 @@ fn preset(entry: &ToolEntry) -> Value {
             format!("{}: {} ({sets}){}", preset.name, preset.help, tier_note(preset.tier))
         })
         .collect();
-    let text = format!("A named set of options; options given beside it win. {}", helps.join(" "));
+    let text = format!(
+        "A named set of options. An option given beside it replaces the set's value of the same \
+         option; the others stay. {}",
+        helps.join(" ")
+    );
     json!({ "type": "string", "enum": names, "description": text })
 }
 
@@ -137,12 +145,23 @@ fn extra_args(entry: &ToolEntry) -> Value {
     let text = match flags.as_slice() {
         [] => String::from("This tool takes no flags."),
         flags => format!(
-            "The tool's own flags as text, where the typed options are not enough. Give no option \
-             both ways. Accepted: {}",
-            flags.join(" ")
+            "The tool's own flags as text, spelled as on its command line; the typed options do the \
+             same and are safer. The same ranges and words hold, and an option given both ways is \
+             refused. Accepted: {}{}",
+            flags.join(" "),
+            example_of(entry)
         ),
     };
     json!({ "type": "string", "maxLength": MAX_ARGS_BYTES, "description": text })
+}
+
+/// Two flags with values as they could be written: `. For example: -c 5 -W 2`.
+fn example_of(entry: &ToolEntry) -> String {
+    let with_value = |option: &OptionEntry| {
+        option.example.as_ref().map(|value| format!("{} {value}", option.flag))
+    };
+    let words: Vec<String> = entry.options.iter().filter_map(with_value).take(2).collect();
+    if words.is_empty() { String::new() } else { format!(". For example: {}", words.join(" ")) }
 }
 
 fn property(option: &OptionEntry) -> Value {
