@@ -111,10 +111,17 @@ pub fn read(
     Ok(ToolRequest { call, target_text: shown(target_text), dry_run })
 }
 
-/// Joins words to the text that splits into them again. `None` where no such text exists.
+/// Joins words to the text that splits into them again, quoted only where that is needed. `None`
+/// where no such text exists.
 #[must_use]
 pub fn join_words(words: &[String]) -> Option<String> {
-    shlex::try_join(words.iter().map(String::as_str)).ok()
+    // The characters of a token, none of which means anything to a shell inside a word.
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:/=+,-@%_".contains(c);
+    let quoted = words.iter().map(|word| match !word.is_empty() && word.chars().all(plain) {
+        true => Ok(word.as_str().into()),
+        false => shlex::try_quote(word),
+    });
+    quoted.collect::<Result<Vec<_>, _>>().ok().map(|words| words.join(" "))
 }
 
 /// A fresh id for a call that came without one.

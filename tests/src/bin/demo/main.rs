@@ -101,7 +101,10 @@ fn in_the_lab(show: &Show) -> Result<usize, Box<dyn Error>> {
         &json!({"target": "10.66.2.2", "ports": "1-1024,8080"}),
         steps::answers(|parsed| parsed["open_ports"] == 3),
     )?;
+    steps.out_of_time("10.66.2.2")?;
     steps.refusals("10.66.2.2")?;
+    steps.second_try("10.66.2.2")?;
+    steps.read("All of it on a page", "probity://policy", "10.0.0.0/8")?;
     Ok(steps.wrong())
 }
 
@@ -140,6 +143,7 @@ fn on_loopback(show: &Show) -> Result<usize, Box<dyn Error>> {
         steps::answers(|parsed| parsed["total_hosts"] == 1),
     )?;
     steps.refusals("127.0.0.1")?;
+    steps.read("All of it on a page", "probity://policy", "127.0.0.0/8")?;
     Ok(steps.wrong())
 }
 

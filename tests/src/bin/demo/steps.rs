@@ -63,7 +63,7 @@ impl<'a> Steps<'a> {
         tool: &str,
         arguments: &Value,
         expected: impl Fn(&Value) -> bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<Value> {
         self.show.title(title);
         self.show.request(&format!("tools/call {tool} {arguments}"));
         let started = Instant::now();
@@ -72,6 +72,47 @@ impl<'a> Steps<'a> {
         self.show.answer(&text);
         self.show.line(&format!("    ({:.1} s)", started.elapsed().as_secs_f64()));
         self.check(expected(&result));
+        Ok(result)
+    }
+
+    /// Reads a resource, shows its first lines, and expects something in it.
+    pub fn read(&mut self, title: &str, uri: &str, expected: &str) -> io::Result<()> {
+        const SHOWN: usize = 8;
+        self.show.title(title);
+        self.show.request(&format!("resources/read {uri}"));
+        let answer = self.session.request("resources/read", json!({"uri": uri}))?;
+        let text = answer["result"]["contents"][0]["text"].as_str().unwrap_or("(no text)");
+        let first: Vec<&str> = text.lines().take(SHOWN).collect();
+        self.show.answer(&format!("{}\n…", first.join("\n")));
+        self.check(text.contains(expected));
+        Ok(())
+    }
+
+    /// A slip that models make, and the request that the refusal suggests, as it stands.
+    pub fn second_try(&mut self, target: &str) -> io::Result<()> {
+        let slip = json!({"target": target, "count": "two"});
+        let is_named = |result: &Value| {
+            let error = result["structuredContent"]["error"].as_str().unwrap_or_default();
+            error.starts_with("count: ") && refused("OPTION_VALUE")(result)
+        };
+        let refused = self.call("A slip", "ping", &slip, is_named)?;
+        let details = &refused["structuredContent"]["error_details"];
+        let suggested = &details["metadata"]["suggested_request"];
+        let tool = suggested["tool"].as_str().unwrap_or_default().to_owned();
+        let arguments = suggested["arguments"].clone();
+        self.call("The request that would pass", &tool, &arguments, |result| {
+            result["isError"] != json!(true)
+        })?;
+        Ok(())
+    }
+
+    /// More than there is time for: what was found until then is kept.
+    pub fn out_of_time(&mut self, target: &str) -> io::Result<()> {
+        let endless = json!({"target": target, "count": 100, "timeout_sec": 1});
+        self.call("Out of time", "ping", &endless, |result| {
+            let content = &result["structuredContent"];
+            content["timed_out"] == true && content["parsed"]["received"].as_u64() > Some(0)
+        })?;
         Ok(())
     }
 
@@ -88,7 +129,8 @@ impl<'a> Steps<'a> {
             "nmap",
             &json!({"target": allowed, "extra_args": "--script=/tmp/evil.nse"}),
             refused("OPTION_VALUE"),
-        )
+        )?;
+        Ok(())
     }
 
     fn check(&mut self, right: bool) {
