@@ -1,15 +1,15 @@
 //! The servers of the lab's host: what a scan of it finds, friendly on two ports and hostile on
-//! the third.
+//! two.
 //!
-//! `lab-host ADDRESS` binds that address alone, never a wildcard, so that outside a lab, where the
-//! address does not exist, it refuses to start. It prints `ready` once every port is bound and
+//! `lab-host ADDRESS…` binds these addresses alone, never a wildcard, so that outside a lab, where
+//! they do not exist, it refuses to start. It prints `ready` once every port is bound and
 //! ends when its stdin closes. It reads from a peer no more than one request and keeps nothing.
 
 use std::{
     env,
     error::Error,
     io::{self, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{IpAddr, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
@@ -53,18 +53,32 @@ const HOSTILE_BANNER: &[&[u8]] = &[
     b"open\rclosed\x08\x08\x08\0\r\n",
 ];
 
+/// What surrounds the hostile line in an answer that claims to be a web page.
+const HOSTILE_PAGE: [&[u8]; 3] = [
+    b"HTTP/1.0 200 OK\r\nServer: ",
+    b"\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><head><title>",
+    b"</title></head></html>\n",
+];
+
 type Serve = fn(TcpStream) -> io::Result<()>;
 
-const SERVERS: [(u16, Serve); 3] = [(22, serve_ssh), (80, serve_http), (8080, serve_hostile)];
+const SERVERS: [(u16, Serve); 4] =
+    [(22, serve_ssh), (80, serve_http), (8080, serve_hostile), (8000, serve_hostile_page)];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let address: Ipv4Addr = env::args().nth(1).ok_or("usage: lab-host ADDRESS")?.parse()?;
-    for (port, serve) in SERVERS {
-        let listener = TcpListener::bind((address, port))
-            .map_err(|error| format!("binding {address}:{port}: {error}"))?;
-        for _ in 0..WORKERS_PER_PORT {
-            let listener = listener.try_clone()?;
-            thread::spawn(move || work(&listener, serve));
+    let addresses: Vec<IpAddr> =
+        env::args().skip(1).map(|address| address.parse()).collect::<Result<_, _>>()?;
+    if addresses.is_empty() {
+        return Err("usage: lab-host ADDRESS…".into());
+    }
+    for address in addresses {
+        for (port, serve) in SERVERS {
+            let listener = TcpListener::bind((address, port))
+                .map_err(|error| format!("binding {address}:{port}: {error}"))?;
+            for _ in 0..WORKERS_PER_PORT {
+                let listener = listener.try_clone()?;
+                thread::spawn(move || work(&listener, serve));
+            }
         }
     }
     println!("ready");
@@ -96,6 +110,15 @@ fn serve_http(mut peer: TcpStream) -> io::Result<()> {
 
 fn serve_hostile(mut peer: TcpStream) -> io::Result<()> {
     peer.write_all(&HOSTILE_BANNER.concat())
+}
+
+/// The same line as a header and as a title, where NUL and the line's end would be no HTTP.
+fn serve_hostile_page(mut peer: TcpStream) -> io::Result<()> {
+    read_request(&mut peer)?;
+    let mut line = HOSTILE_BANNER.concat();
+    line.retain(|byte| ![0, b'\r', b'\n'].contains(byte));
+    let [status, body, end] = HOSTILE_PAGE;
+    peer.write_all(&[status, &line, body, &line, end].concat())
 }
 
 /// Reads up to the first empty line, or as much as a peer that knows no HTTP has to say.

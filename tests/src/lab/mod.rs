@@ -1,7 +1,7 @@
 //! The network that tests may scan: client – router – host, in namespaces of their own.
 //!
 //! ```text
-//! client 10.66.1.2 ── 10.66.1.1 router 10.66.2.1 ── 10.66.2.2 host (lab-host: 22, 80, 8080)
+//! client 10.66.1.2 ── 10.66.1.1 router 10.66.2.1 ── 10.66.2.2 host (lab-host: 22, 80, 8080, 8000)
 //! ```
 //!
 //! A test of ping, traceroute and nmap needs real packets, hops and ports, and none of them may
@@ -12,10 +12,10 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Write},
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    io::{self, BufRead, BufReader},
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    process::{Child, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc,
@@ -23,6 +23,12 @@ use std::{
     thread,
     time::Duration,
 };
+
+mod namespace;
+mod wider;
+
+pub use self::namespace::Namespace;
+use self::namespace::{End, LabId, ip, remove_stale};
 
 /// The client's address; its network is a /24.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 66, 1, 2);
@@ -45,11 +51,6 @@ pub const MIXED_NAME: &str = "mixed.lab.internal";
 /// The environment variable that names the lab-host program, if it is not built beside the tests.
 pub const LAB_HOST_ENV: &str = "PROBITY_LAB_HOST";
 
-const PREFIX: &str = "pbt";
-const NETNS_RUN: &str = "/run/netns";
-const NETNS_ETC: &str = "/etc/netns";
-/// The absolute path, so that a test may clear the environment of a [`Namespace::command`].
-const IP: &str = "/usr/sbin/ip";
 /// Binding three ports takes a millisecond; the rest is for a machine busy with other tests.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -100,10 +101,11 @@ pub enum LabError {
 /// Three connected namespaces with servers on the host, taken down when dropped.
 #[derive(Debug)]
 pub struct Lab {
+    id: LabId,
     client: Namespace,
     router: Namespace,
     host: Namespace,
-    server: Option<Child>,
+    servers: Vec<Child>,
 }
 
 impl Lab {
@@ -119,14 +121,15 @@ impl Lab {
         remove_stale(id);
         // From here on Drop cleans up, also after an early return.
         let mut lab = Self {
+            id,
             client: id.namespace("client"),
             router: id.namespace("router"),
             host: id.namespace("host"),
-            server: None,
+            servers: Vec::new(),
         };
-        lab.connect(id)?;
+        lab.connect()?;
         lab.write_names()?;
-        lab.start_server()?;
+        lab.serve(&[HOST.into()])?;
         Ok(lab)
     }
 
@@ -148,9 +151,9 @@ impl Lab {
         self.host.clone()
     }
 
-    fn connect(&self, id: LabId) -> Result<(), LabError> {
-        let Self { client, router, host, .. } = self;
-        ip(&[], &[client, router, host].map(|ns| format!("netns add {}", ns.name)).join("\n"))?;
+    fn connect(&self) -> Result<(), LabError> {
+        let Self { id, client, router, host, .. } = self;
+        ip(&[], &[client, router, host].map(|ns| format!("netns add {}", ns.name())).join("\n"))?;
 
         // Before there are links, so that none of them ever gets an IPv6 address. The pace the
         // kernel sets for ICMP errors would lose hops of a traceroute at random.
@@ -160,8 +163,15 @@ impl Lab {
         host.shell(quiet)?;
         router.shell(&format!("{quiet} && echo 1 >ipv4/ip_forward"))?;
 
-        client.attach(&id.link("c"), CLIENT, router, &id.link("rc"), ROUTER)?;
-        host.attach(&id.link("h"), HOST, router, &id.link("rh"), ROUTER_FAR)
+        for (namespace, near, address, far, gateway) in
+            [(client, "c", CLIENT, "rc", ROUTER), (host, "h", HOST, "rh", ROUTER_FAR)]
+        {
+            let (near, far) = (id.link(near), id.link(far));
+            let (near, far) = (End { link: &near, address }, End { link: &far, address: gateway });
+            namespace.link(near, router, far)?;
+            namespace.route_by(gateway)?;
+        }
+        Ok(())
     }
 
     /// `ip netns exec` mounts these files over those in `/etc`, for the client alone.
@@ -187,19 +197,20 @@ impl Lab {
         Ok(())
     }
 
-    fn start_server(&mut self) -> Result<(), LabError> {
+    /// Starts the servers at addresses of the host.
+    fn serve(&mut self, addresses: &[IpAddr]) -> Result<(), LabError> {
         let program = lab_host()?;
         let mut child = self
             .host
             .command(&program)
-            .arg(HOST.to_string())
+            .args(addresses.iter().map(IpAddr::to_string))
             // Held open by the lab: its end is the program's end, even if the test is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|source| LabError::Run { program, source })?;
         let stdout = child.stdout.take();
-        self.server = Some(child);
+        self.servers.push(child);
 
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
@@ -216,123 +227,12 @@ impl Lab {
 impl Drop for Lab {
     /// Ends the servers, then removes the namespaces. What fails is left to the next lab.
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
+        for server in &mut self.servers {
             let _ = server.kill();
             let _ = server.wait();
         }
         for namespace in [&self.client, &self.router, &self.host] {
             namespace.remove();
-        }
-    }
-}
-
-/// A network namespace of a lab: its name, which outlives the lab without keeping it alive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace {
-    name: String,
-}
-
-impl Namespace {
-    /// The name that `ip netns` knows it by.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// A command that runs `program` inside, with the files of `/etc/netns/NAME` mounted over
-    /// those in `/etc`. The pid of the child is that of `program`: `ip` replaces itself.
-    ///
-    /// `ip` needs root to enter, so the command must not change its user; `program` may.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(IP);
-        command.args(["netns", "exec", &self.name]).arg(program);
-        command
-    }
-
-    fn shell(&self, script: &str) -> Result<(), LabError> {
-        run(self.command("/bin/sh").args(["-c", script]), "")
-    }
-
-    /// Makes a link whose two ends appear inside the namespaces, never in the machine's own.
-    fn attach(
-        &self,
-        near: &str,
-        address: Ipv4Addr,
-        router: &Self,
-        far: &str,
-        gateway: Ipv4Addr,
-    ) -> Result<(), LabError> {
-        let far_end =
-            format!("link set lo up\naddr add {gateway}/24 dev {far}\nlink set {far} up\n");
-        let near_end = format!(
-            "link set lo up\naddr add {address}/24 dev {near}\nlink set {near} up\n\
-             route add default via {gateway}\n"
-        );
-        let link = format!("link add {near} type veth peer name {far} netns {}", router.name);
-        ip(&["-n", &self.name], &link)?;
-        ip(&["-n", &router.name], &far_end)?;
-        ip(&["-n", &self.name], &near_end)
-    }
-
-    fn etc(&self) -> PathBuf {
-        Path::new(NETNS_ETC).join(&self.name)
-    }
-
-    fn remove(&self) {
-        // The shared parent stays: removing it would race with a lab that is being built.
-        let _ = fs::remove_dir_all(self.etc());
-        if Path::new(NETNS_RUN).join(&self.name).exists() {
-            let _ = ip(&[], &format!("netns del {}", self.name));
-        }
-    }
-}
-
-/// Who built a lab, and which of theirs it is. Written into every name, so that leftovers show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct LabId {
-    pid: u32,
-    number: u32,
-}
-
-impl LabId {
-    fn namespace(self, role: &str) -> Namespace {
-        Namespace { name: format!("{PREFIX}-{}-{}-{role}", self.pid, self.number) }
-    }
-
-    /// Hexadecimal, for an interface name has 15 bytes: 2 of role, 6 of pid, 1, 6 of number.
-    fn link(self, role: &str) -> String {
-        format!("{role}{:x}n{:x}", self.pid, self.number)
-    }
-
-    /// The reverse of [`Self::namespace`]; `None` for every name that is not a lab's.
-    fn of_namespace(name: &str) -> Option<Self> {
-        let mut parts = name.split('-');
-        let prefix = parts.next()?;
-        let id = Self { pid: parts.next()?.parse().ok()?, number: parts.next()?.parse().ok()? };
-        let role = parts.next()?;
-        // Comparing with the name it would have been given leaves no second spelling.
-        (prefix == PREFIX && ["client", "router", "host"].contains(&role))
-            .then(|| id.namespace(role))
-            .filter(|namespace| namespace.name == name)
-            .map(|_| id)
-    }
-
-    /// Whether a lab found under this id is nobody's while `mine` is being built: its process is
-    /// dead, or it bears the id that is mine, from a process that once had my pid.
-    fn is_stale(self, mine: Self) -> bool {
-        self == mine || !Path::new("/proc").join(self.pid.to_string()).exists()
-    }
-}
-
-/// Removes what dead processes left. Another process may be doing the same at the same time, and
-/// whichever comes second finds nothing, so failures do not matter.
-fn remove_stale(mine: LabId) {
-    for dir in [NETNS_RUN, NETNS_ETC] {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if LabId::of_namespace(&name).is_some_and(|id| id.is_stale(mine)) {
-                Namespace { name }.remove();
-            }
         }
     }
 }
@@ -348,29 +248,4 @@ fn lab_host() -> Result<PathBuf, LabError> {
         (None, Err(_)) => Vec::new(),
     };
     looked_at.iter().find(|path| path.is_file()).cloned().ok_or(LabError::NoLabHost { looked_at })
-}
-
-/// Runs `ip OPTIONS -batch -` on `lines`, many changes for the price of one process.
-fn ip(options: &[&str], lines: &str) -> Result<(), LabError> {
-    run(Command::new(IP).args(options).args(["-batch", "-"]), lines)
-}
-
-fn run(command: &mut Command, input: &str) -> Result<(), LabError> {
-    let program = PathBuf::from(command.get_program());
-    let output = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .and_then(|mut child| {
-            // A program that ended early has said why on stderr, which tells more than EPIPE.
-            let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
-            child.wait_with_output()
-        })
-        .map_err(|source| LabError::Run { program, source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(LabError::Step { step: format!("{command:?} {input:?}"), stderr })
 }
