@@ -1,0 +1,169 @@
+//! Records what the parsers are tested with: the output of real tools in a lab.
+//!
+//! `record-fixtures FOLDER` (as root) builds a lab, runs each line of [`RECORDINGS`] in its
+//! client, and writes what came on standard output to a file in the folder, with a README that
+//! says how each was made. ping, traceroute and nmap are the machine's; the ping and traceroute of
+//! GNU inetutils and busybox are unpacked into a temporary folder and never installed. Nothing is
+//! aimed at an address outside the lab, and a lab has no way out.
+
+mod patchy_echo;
+mod recordings;
+
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use probity_tests::lab::{Lab, Namespace};
+
+use self::recordings::{Needs, RECORDINGS, Recording};
+
+/// Packages that are only unpacked.
+const UNPACKED: [&str; 3] = ["inetutils-ping", "inetutils-traceroute", "busybox"];
+
+/// How the commands of the recordings call their programs, and where those are.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("inetutils-ping", "bin/ping"),
+    ("inetutils-ping6", "bin/ping6"),
+    ("inetutils-traceroute", "usr/bin/inetutils-traceroute"),
+    ("busybox", "bin/busybox"),
+];
+
+const PACKAGES: [&str; 6] =
+    ["iputils-ping", "traceroute", "nmap", "inetutils-ping", "inetutils-traceroute", "busybox"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let argument = env::args().nth(1).ok_or("usage: record-fixtures FOLDER [FILE-PREFIX]")?;
+    if argument == patchy_echo::WORD {
+        return Ok(patchy_echo::answer()?);
+    }
+    let folder = fs::canonicalize(&argument)?;
+    let only = env::args().nth(2).unwrap_or_default();
+    let programs = unpack()?;
+    let mut lab = Lab::new()?;
+    lab.widen()?;
+    for recording in RECORDINGS.iter().filter(|recording| recording.file.starts_with(&only)) {
+        println!("{:36} {}", recording.file, recording.command);
+        fs::write(folder.join(recording.file), record(&lab, programs.path(), recording)?)?;
+    }
+    fs::write(folder.join("README.md"), readme()?)?;
+    Ok(())
+}
+
+/// What a recording's command writes on standard output, however it ends.
+fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, Box<dyn Error>> {
+    let path = format!("{}:/usr/bin:/usr/sbin:/bin", programs.display());
+    let host = lab.host();
+    let patchy = match recording.needs {
+        Needs::Nothing => None,
+        Needs::PatchyEcho => Some(PatchyEcho::start(&host)?),
+    };
+    let output = lab
+        .client()
+        .command("/bin/sh")
+        .args(["-c", recording.command])
+        .env_clear()
+        .env("PATH", path)
+        .env("LC_ALL", "C")
+        .env("LD_LIBRARY_PATH", "")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    drop(patchy);
+    Ok(output.stdout)
+}
+
+/// The host's kernel silent, and this program answering in its place.
+struct PatchyEcho<'a> {
+    host: &'a Namespace,
+    answering: Child,
+}
+
+impl<'a> PatchyEcho<'a> {
+    fn start(host: &'a Namespace) -> Result<Self, Box<dyn Error>> {
+        let mut answering = host
+            .command(env::current_exe()?)
+            .arg(patchy_echo::WORD)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        kernel_echo(host, false)?;
+        let stdout = answering.stdout.take().ok_or("no pipe")?;
+        BufReader::new(stdout).read_line(&mut String::new())?;
+        Ok(Self { host, answering })
+    }
+}
+
+impl Drop for PatchyEcho<'_> {
+    fn drop(&mut self) {
+        let _ = self.answering.kill();
+        let _ = self.answering.wait();
+        let _ = kernel_echo(self.host, true);
+    }
+}
+
+fn kernel_echo(host: &Namespace, answers: bool) -> Result<(), Box<dyn Error>> {
+    let ignore = u8::from(!answers);
+    let script = format!("echo {ignore} >/proc/sys/net/ipv4/icmp_echo_ignore_all");
+    let status = host.command("/bin/sh").args(["-c", &script]).status()?;
+    if status.success() { Ok(()) } else { Err("the host's kernel does not listen".into()) }
+}
+
+/// A folder with the programs that are not installed.
+fn unpack() -> Result<tempfile::TempDir, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    run(Command::new("apt-get").args(["download", "-qq"]).args(UNPACKED).current_dir(&folder))?;
+    let packages: Vec<PathBuf> = fs::read_dir(&folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
+    for package in packages {
+        run(Command::new("dpkg").arg("-x").arg(&package).arg(folder.path().join("root")))?;
+    }
+    for (name, path) in PROGRAMS {
+        std::os::unix::fs::symlink(
+            folder.path().join("root").join(path),
+            folder.path().join(name),
+        )?;
+    }
+    Ok(folder)
+}
+
+fn run(command: &mut Command) -> Result<String, Box<dyn Error>> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed").into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn readme() -> Result<String, Box<dyn Error>> {
+    let mut text = String::from(
+        "# Recorded outputs\n\n\
+         Standard output of real tools in a lab of network namespaces (`tests/src/lab/wider.rs`\n\
+         says what each address does). `target/debug/record-fixtures` writes these files and this\n\
+         page again: `record-fixtures frontend/src/parsers/fixtures`, as root. Times and host\n\
+         keys differ from one recording to the next, so the tests ask for neither.\n\n\
+         | package | version |\n|---|---|\n",
+    );
+    for package in PACKAGES {
+        let shown = run(Command::new("apt-cache").args(["policy", package]))?;
+        let version = shown.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+        writeln!(text, "| {package} | {} |", version.unwrap_or("unknown"))?;
+    }
+    text.push_str("\n| file | command |\n|---|---|\n");
+    for Recording { file, command, needs } in RECORDINGS {
+        let note = match needs {
+            Needs::Nothing => "",
+            Needs::PatchyEcho => {
+                ", the host answering each fourth request thrice and the next never"
+            }
+        };
+        writeln!(text, "| `{file}` | `{}`{note} |", command.replace('|', "\\|"))?;
+    }
+    Ok(text)
+}
