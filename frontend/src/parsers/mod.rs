@@ -7,7 +7,9 @@
 
 pub mod nmap;
 pub mod ping;
+mod room;
 mod schema;
+mod shrink;
 mod text;
 pub mod traceroute;
 
@@ -28,6 +30,16 @@ pub const ITEMS_MAX: usize = 4096;
 /// Most bytes taken from the output for a string that stands on one line: a name, an address, a
 /// version. The longest DNS name has 253.
 const LINE_BYTES_MAX: usize = 1024;
+
+/// Most bytes that the lists of one report take as JSON. Output is a megabyte at most, and its
+/// shortest items grow when their fields are named.
+pub const REPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most bytes of a text: what a model reads before it decides whether it needs more.
+pub const TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// A report can be made as small as this, whatever it holds.
+pub const SMALLEST_BYTES: usize = 2 * 1024;
 
 /// A typed result, serialized as the report itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,13 +105,29 @@ pub fn schema(parser: &str) -> Option<serde_json::Value> {
 }
 
 impl Parsed {
-    /// The result as a short text for a person or a model.
+    /// The result as a short text for a person or a model: whole lines, [`TEXT_BYTES_MAX`] at most,
+    /// with a last line that says what had no room.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Ping(report) => text::ping(report),
             Self::Traceroute(report) => text::traceroute(report),
             Self::Nmap(report) => text::nmap(report),
+        }
+    }
+
+    /// Makes the result small enough for its JSON to have at most `max_bytes`, and no smaller than
+    /// that needs. What interests least goes first: hosts that are down, ports that are not open,
+    /// the ends of scripts' outputs, then hosts from the end; replies and hops from the end.
+    /// `truncated` then says that something is gone; the counts stay what the tool found.
+    ///
+    /// A `max_bytes` below [`SMALLEST_BYTES`] counts as that.
+    pub fn shrink_to(&mut self, max_bytes: usize) {
+        let max_bytes = max_bytes.max(SMALLEST_BYTES);
+        match self {
+            Self::Ping(report) => shrink::ping(report, max_bytes),
+            Self::Traceroute(report) => shrink::traceroute(report, max_bytes),
+            Self::Nmap(report) => shrink::nmap(report, max_bytes),
         }
     }
 }
@@ -140,15 +168,6 @@ fn one_line(text: &str) -> String {
 /// The longest prefix of `text` that has at most `max` bytes and ends between characters.
 fn prefix(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
-}
-
-/// Adds an item unless the list is full; reports whether it was added.
-fn push_capped<T>(list: &mut Vec<T>, item: T, max: usize) -> bool {
-    let room = list.len() < max;
-    if room {
-        list.push(item);
-    }
-    room
 }
 
 /// A plain decimal number. Unlike `f64::from_str`, takes no sign, exponent, infinity or NaN.

@@ -6,7 +6,8 @@
 
 use serde::Serialize;
 
-use super::{ITEMS_MAX, Line, decimal, lines, one_line, push_capped};
+use super::room::Room;
+use super::{ITEMS_MAX, Line, decimal, lines, one_line};
 
 /// What a ping run found out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -41,7 +42,7 @@ pub struct PingReport {
     pub unreachable: Vec<Unreachable>,
     /// Whether the statistics were there, so whether ping came to its end.
     pub complete: bool,
-    /// Whether a list above was cut at its cap.
+    /// Whether something that ping wrote is left out of the lists above.
     pub truncated: bool,
 }
 
@@ -77,6 +78,7 @@ pub struct Unreachable {
 pub(super) fn parse(stdout: &str, stderr: &str) -> Option<PingReport> {
     let mut report = PingReport::default();
     let mut icmp_errors = 0;
+    let mut room = Room::default();
     let mut recognised = false;
     for line in lines(stdout) {
         recognised |= if line.text.starts_with("PING ") {
@@ -86,11 +88,11 @@ pub(super) fn parse(stdout: &str, stderr: &str) -> Option<PingReport> {
         } else if line.text.contains("min/avg/max") {
             round_trips(&mut report, line.text)
         } else if let Some(reply) = reply(&line) {
-            add_reply(&mut report, reply);
+            add_reply(&mut report, reply, &mut room);
             true
         } else if let Some(error) = icmp_error(&line) {
             icmp_errors += 1;
-            report.truncated |= !push_capped(&mut report.unreachable, error, ITEMS_MAX);
+            room.push(&mut report.unreachable, error, ITEMS_MAX);
             true
         } else {
             false
@@ -102,12 +104,13 @@ pub(super) fn parse(stdout: &str, stderr: &str) -> Option<PingReport> {
     for line in lines(stderr) {
         if let Some(message) = line.text.strip_prefix("ping: sendmsg: ") {
             let error = Unreachable { from: None, sequence: None, message: one_line(message) };
-            report.truncated |= !push_capped(&mut report.unreachable, error, ITEMS_MAX);
+            room.push(&mut report.unreachable, error, ITEMS_MAX);
         }
     }
     // Only iputils counts errors in its statistics.
     report.errors = report.errors.max(icmp_errors);
     report.alive = report.received > 0;
+    report.truncated = room.full;
     if !report.complete {
         count_without_statistics(&mut report);
     }
@@ -161,13 +164,13 @@ fn reply(line: &Line<'_>) -> Option<PingReply> {
     (line.whole || reply.time_ms.is_some()).then_some(reply)
 }
 
-fn add_reply(report: &mut PingReport, reply: PingReply) {
+fn add_reply(report: &mut PingReport, reply: PingReply, room: &mut Room) {
     if reply.duplicate {
         report.duplicates += u64::from(!report.complete);
     } else {
         report.received += u64::from(!report.complete);
     }
-    report.truncated |= !push_capped(&mut report.replies, reply, ITEMS_MAX);
+    room.push(&mut report.replies, reply, ITEMS_MAX);
 }
 
 /// `From gw (10.0.0.1) icmp_seq=1 Time to live exceeded` (iputils), or

@@ -43,7 +43,7 @@ pub(super) fn ping() -> Value {
             ("alive", flag("Whether any reply came.")),
             ("unreachable", list("ICMP errors and send errors in order.", unreachable)),
             ("complete", flag("Whether ping came to its end and printed statistics.")),
-            ("truncated", flag("Whether a list was cut at its size limit.")),
+            ("truncated", flag("Whether lists leave out something that the tool reported.")),
         ],
     ))
 }
@@ -74,9 +74,9 @@ pub(super) fn traceroute() -> Value {
             ("address", or_null("string", "The address that was traced.")),
             ("max_hops", or_null("integer", "The most hops the tool would try.")),
             ("hops", list("Hops in order.", hop)),
-            ("hop_count", count("Number of hops in the list.")),
+            ("hop_count", count("Number of hops that the tool reported.")),
             ("completed", flag("Whether the target's address answered in the last hop.")),
-            ("truncated", flag("Whether a list was cut at its size limit.")),
+            ("truncated", flag("Whether lists leave out something that the tool reported.")),
         ],
     ))
 }
@@ -86,17 +86,18 @@ pub(super) fn nmap() -> Value {
         "What an nmap scan found.",
         &[
             ("hosts", list("Finished hosts.", nmap_host())),
-            ("total_hosts", count("Number of hosts in the list.")),
+            ("total_hosts", count("Hosts that nmap reported one by one.")),
             ("hosts_up", count("Hosts that are up, also those not listed.")),
             ("hosts_down", count("Hosts that are down, also those not listed.")),
-            ("open_ports", count("Open ports over all listed hosts.")),
+            ("open_ports", count("Open ports over all reported hosts.")),
             ("scripts", list("Output of scripts that belong to no host.", nmap_script())),
+            ("skipped_targets", list("Targets that nmap refused to scan.", string("A target."))),
             ("elapsed_seconds", or_null("number", "Duration of the scan in seconds.")),
             ("summary", or_null("string", "Nmap's closing line.")),
             ("exit", or_null("string", "success or error; null if nmap was stopped.")),
             ("error_message", or_null("string", "What went wrong, if exit is error.")),
             ("complete", flag("Whether the output came to its end.")),
-            ("truncated", flag("Whether a list or script output was cut at its size limit.")),
+            ("truncated", flag("Whether lists or script outputs leave something out.")),
         ],
     ))
 }
@@ -108,7 +109,15 @@ fn nmap_host() -> Value {
     );
     let os = object(
         "A guess at the operating system.",
-        &[("name", string("Its name.")), ("accuracy", count("Confidence in percent."))],
+        &[("name", string("Its name.")), ("accuracy_percent", count("Confidence, 0 to 100."))],
+    );
+    let hop = object(
+        "A router on the way, or the host.",
+        &[
+            ("number", count("Time to live, from 1.")),
+            ("address", string("Its address.")),
+            ("rtt_ms", or_null("number", "Round trip in milliseconds.")),
+        ],
     );
     let name = string("A name of the host.");
     object(
@@ -123,6 +132,8 @@ fn nmap_host() -> Value {
             ("ports", list("Ports listed one by one.", nmap_port())),
             ("extra_ports", list("Ports only counted, by state.", extra)),
             ("os_matches", list("Guesses at the operating system, best first.", os)),
+            ("distance_hops", or_null("integer", "Hops to the host, where known.")),
+            ("route", list("The way to the host, where traced.", hop)),
             ("scripts", list("Output of scripts run on the host.", nmap_script())),
         ],
     )

@@ -6,7 +6,8 @@
 
 use serde::Serialize;
 
-use super::{ITEMS_MAX, Line, decimal, is_address, lines, one_line, push_capped};
+use super::room::Room;
+use super::{ITEMS_MAX, Line, decimal, is_address, lines, one_line};
 
 /// Most probes kept for a hop; traceroute itself sends at most ten.
 const PROBES_MAX: usize = 64;
@@ -22,11 +23,11 @@ pub struct TracerouteReport {
     pub max_hops: Option<u32>,
     /// The hops in order, at most [`ITEMS_MAX`].
     pub hops: Vec<Hop>,
-    /// Number of hops in the list.
+    /// Number of hops that the tool reported.
     pub hop_count: usize,
     /// Whether the target's address answered in the last hop.
     pub completed: bool,
-    /// Whether a list above was cut at its cap.
+    /// Whether something that traceroute wrote is left out of the lists above.
     pub truncated: bool,
 }
 
@@ -60,6 +61,8 @@ pub struct Probe {
 /// Parses traceroute's output. `None` when there is neither a header nor a hop in it.
 pub(super) fn parse(stdout: &str) -> Option<TracerouteReport> {
     let mut report = TracerouteReport::default();
+    let mut room = Room::default();
+    let mut current: Option<Hop> = None;
     let mut recognised = false;
     for line in lines(stdout) {
         if let Some(rest) = header_rest(line.text) {
@@ -70,28 +73,34 @@ pub(super) fn parse(stdout: &str) -> Option<TracerouteReport> {
         let text = line.text.trim();
         let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         if let Some(number) = hop_number(first, rest) {
+            close_hop(&mut report, current.take(), &mut room);
             let data = one_line(text);
             let mut hop = Hop { number, data, probes: Vec::new(), timeouts: 0 };
-            report.truncated |= !read_probes(&mut hop, rest, &line);
-            report.truncated |= !push_capped(&mut report.hops, hop, ITEMS_MAX);
+            room.full |= !read_probes(&mut hop, rest, &line);
+            current = Some(hop);
             recognised = true;
         } else if line.text.starts_with(' ')
-            && let Some(hop) = report.hops.last_mut()
+            && let Some(hop) = &mut current
         {
             // BSD goes on in a new line when another address answers.
             if hop.probes.len() < PROBES_MAX {
                 hop.data = one_line(&format!("{} {text}", hop.data));
             }
-            report.truncated |= !read_probes(hop, text, &line);
+            room.full |= !read_probes(hop, text, &line);
         }
     }
-    report.hop_count = report.hops.len();
-    report.completed = report.address.is_some()
-        && report
-            .hops
-            .last()
-            .is_some_and(|hop| hop.probes.iter().any(|probe| probe.address == report.address));
+    close_hop(&mut report, current, &mut room);
+    report.truncated = room.full;
     recognised.then_some(report)
+}
+
+/// Adds a hop. The last one tells whether the target was reached.
+fn close_hop(report: &mut TracerouteReport, hop: Option<Hop>, room: &mut Room) {
+    let Some(hop) = hop else { return };
+    report.hop_count += 1;
+    report.completed =
+        report.address.is_some() && hop.probes.iter().any(|probe| probe.address == report.address);
+    room.push(&mut report.hops, hop, ITEMS_MAX);
 }
 
 fn header_rest(line: &str) -> Option<&str> {
@@ -133,7 +142,11 @@ fn read_probes(hop: &mut Hop, text: &str, line: &Line<'_>) -> bool {
         };
         if let Some(rtt_ms) = rtt {
             let probe = Probe { address: address.clone(), name: name.clone(), rtt_ms, mark: None };
-            room &= push_capped(&mut hop.probes, probe, PROBES_MAX);
+            if hop.probes.len() < PROBES_MAX {
+                hop.probes.push(probe);
+            } else {
+                room = false;
+            }
         } else if word == "*" {
             hop.timeouts = hop.timeouts.saturating_add(1);
         } else if word.starts_with('!') {
@@ -142,7 +155,12 @@ fn read_probes(hop: &mut Hop, text: &str, line: &Line<'_>) -> bool {
                 probe.mark = Some(one_line(word));
             }
         } else if let Some(inside) = word.strip_prefix('(').and_then(|w| w.strip_suffix(')')) {
-            address = Some(one_line(inside));
+            // `name (address)`, and in inetutils `address (name)`.
+            if is_address(inside) {
+                address = Some(one_line(inside));
+            } else if address.is_some() {
+                name = Some(one_line(inside));
+            }
         } else if word.starts_with(['[', '<', '\'']) || word.starts_with("F=") {
             // AS numbers, ICMP extensions, hops back and path MTU stay in `data` only.
         } else if is_address(word) {
