@@ -176,7 +176,7 @@ fn losses_and_duplicates_are_counted_apart() {
     ] {
         assert_eq!((report.transmitted, report.received), (sent, received));
         assert_eq!(report.duplicates, duplicates);
-        assert!(report.loss_percent.is_some_and(|loss| loss >= 14.0 && loss < 30.0));
+        assert!(report.loss_percent.is_some_and(|loss| (14.0..30.0).contains(&loss)));
         let marked = report.replies.iter().filter(|reply| reply.duplicate).count();
         assert_eq!((marked as u64, report.alive), (duplicates, true));
     }

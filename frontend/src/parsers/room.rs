@@ -39,10 +39,6 @@ impl Room {
     pub(super) fn give_back(&mut self, bytes: usize) {
         self.left += bytes;
     }
-
-    pub(super) fn left(&self) -> usize {
-        self.left
-    }
 }
 
 /// The length of a value's JSON, without writing it.

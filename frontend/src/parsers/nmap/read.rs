@@ -16,7 +16,7 @@ use super::{
     PORTS_MAX, RouteHop, SCRIPT_BYTES_MAX,
 };
 use crate::clean::clean_str;
-use crate::parsers::room::{Room, json_bytes};
+use crate::parsers::room::Room;
 use crate::parsers::{decimal, one_line, prefix};
 
 /// Parses nmap's XML. `None` when there is no `nmaprun` element in it.
@@ -49,8 +49,9 @@ struct Builder {
     host: Option<NmapHost>,
     port: Option<NmapPort>,
     room: Room,
-    /// What the open host's lists have taken of the room.
+    /// What the lists of the open host and of the open port have taken of the room.
     host_bytes: usize,
+    port_bytes: usize,
     started: bool,
     closed: bool,
     /// Nmap's own counts of hosts up and down.
@@ -80,7 +81,10 @@ impl Builder {
             ("hosts", None, _) => {
                 self.counts = number(element, "up").zip(number(element, "down"));
             }
-            ("port", Some(_), port) => *port = new_port(element),
+            ("port", Some(_), _) => {
+                self.take_port();
+                self.port = new_port(element);
+            }
             ("state", Some(_), Some(port)) => {
                 port.state = line(element, "state");
                 port.reason = line(element, "reason");
@@ -101,14 +105,23 @@ impl Builder {
 
     fn new_host(&mut self) {
         // A host inside a host is no report of nmap's. What is lost with it goes back.
-        self.room.give_back(self.host_bytes);
-        (self.host, self.port, self.host_bytes) = (Some(NmapHost::default()), None, 0);
+        self.take_port();
+        self.room.give_back(std::mem::take(&mut self.host_bytes));
+        self.host = Some(NmapHost::default());
+    }
+
+    /// Ends the open port, and gives back what its lists have taken of the room.
+    fn take_port(&mut self) -> Option<NmapPort> {
+        self.room.give_back(std::mem::take(&mut self.port_bytes));
+        self.port.take()
     }
 
     fn close(&mut self, name: &str) {
         match name {
             "port" => {
-                if let (Some(host), Some(port)) = (&mut self.host, self.port.take()) {
+                // What its lists have taken is taken again with the whole of it.
+                let port = self.take_port();
+                if let (Some(host), Some(port)) = (&mut self.host, port) {
                     self.report.open_ports += usize::from(port.is_open());
                     self.host_bytes += self.room.push(&mut host.ports, port, PORTS_MAX);
                 }
@@ -127,7 +140,6 @@ impl Builder {
             Some("down") => self.seen.1 += 1,
             _ => {}
         }
-        // Its lists have taken their part already.
         self.room.give_back(std::mem::take(&mut self.host_bytes));
         self.room.push(&mut self.report.hosts, host, ITEMS_MAX);
     }
@@ -140,13 +152,7 @@ impl Builder {
         let script = NmapScript { id, output: clean_str(part).into_owned() };
         match (&mut self.host, &mut self.port) {
             (_, Some(port)) => {
-                // It takes its room with its port.
-                let fits = port.scripts.len() < DETAILS_MAX
-                    && json_bytes(&port.scripts) + json_bytes(&script) <= self.room.left();
-                self.room.full |= !fits;
-                if fits {
-                    port.scripts.push(script);
-                }
+                self.port_bytes += self.room.push(&mut port.scripts, script, DETAILS_MAX);
             }
             (Some(host), None) => {
                 self.host_bytes += self.room.push(&mut host.scripts, script, DETAILS_MAX);

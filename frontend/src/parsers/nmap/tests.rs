@@ -168,12 +168,13 @@ fn a_fatal_error_is_told_and_nothing_scanned_is_told_apart() {
     let report = fixture!("nmap_fatal.xml");
     assert_eq!((report.exit.as_deref(), report.complete), (Some("error"), true));
     let said = text(report);
-    assert!(said.contains("; nmap failed: NSE: failed to initialize the script engine"), "{said}");
+    assert!(said.contains("nmap failed: NSE: failed to initialize the script engine"), "{said}");
     assert_eq!(said.lines().count(), 1);
+    assert!(said.starts_with("nmap failed: "), "{said}");
     let report = fixture!("nmap_fatal_early.xml");
     let error = "Ports specified must be between 0 and 65535 inclusive";
     assert_eq!(report.error_message.as_deref(), Some(error));
-    assert!(text(fixture!("nmap_no_targets.xml")).ends_with("; nothing was scanned\n"));
+    assert_eq!(text(fixture!("nmap_no_targets.xml")), "nothing was scanned\n");
 }
 
 #[test]
@@ -247,6 +248,7 @@ PORT      STATE  SERVICE     VERSION
 8080/tcp  open   http-proxy
   | http-title: \x1b[2J hi …
 OS guess: Linux 5.4 (96%)
+
 10.66.2.4 is up (reset), not open: 100 filtered
 
 did not answer: 10.66.2.3
@@ -268,4 +270,9 @@ fn a_network_that_is_mostly_silent_reads_at_a_glance() {
     );
     let said = text(fixture!("nmap_ping_scan_verbose.xml"));
     assert!(said.ends_with(", and 3 more\n"), "{said}");
+    assert!(text(fixture!("nmap_silent.xml")).starts_with("no host is up, 1 did not answer, "));
+    let said = text(fixture!("nmap_prohibited.xml"));
+    let expected =
+        "\n10.66.2.36 was taken to be up, not open: 2 filtered by host-unreach (22, 80)\n";
+    assert!(said.contains(expected), "{said}");
 }

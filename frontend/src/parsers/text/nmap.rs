@@ -9,6 +9,16 @@ use crate::parsers::nmap::{NmapHost, NmapPort, NmapReport, NmapScript};
 /// Most addresses or port numbers listed in a line that sums up.
 const LISTED_MAX: usize = 8;
 
+/// Answers that are more than a closed door or silence.
+const TELLING_REASONS: [&str; 6] = [
+    "admin-prohibited",
+    "host-prohibited",
+    "host-unreach",
+    "net-prohibited",
+    "net-unreach",
+    "proto-unreach",
+];
+
 pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
     let mut page = Page::default();
     page.line(&summary(report));
@@ -16,21 +26,31 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
     let (open, closed): (Vec<_>, Vec<_>) =
         up.into_iter().partition(|host| host.ports.iter().any(NmapPort::is_open));
     let mut hosts_left_out = 0;
+    let mut after_block = false;
     for host in open.into_iter().chain(closed) {
-        if is_plain(host) {
+        let plain = is_plain(host);
+        if after_block || !plain {
+            page.line("");
+        }
+        if plain {
             page.line(&host_line(host));
         } else {
-            page.line("");
             host_block(&mut page, host);
         }
+        after_block = !plain;
         hosts_left_out += u64::from(page.is_full());
     }
-    if !others.is_empty() {
-        page.line("");
-        page.line(&format!("did not answer: {}", addresses(&others)));
+    let (down, unknown): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|host| host.state.as_deref() == Some("down"));
+    for (hosts, what) in [(down, "did not answer"), (unknown, "in an unknown state")] {
+        if !hosts.is_empty() {
+            page.line("");
+            page.line(&format!("{what}: {}", addresses(&hosts)));
+        }
     }
     if !report.scripts.is_empty() {
         page.line("");
+        page.line("scripts of the scan:");
         scripts(&mut page, &report.scripts);
     }
     let more = match hosts_left_out {
@@ -42,28 +62,40 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
 
 /// What was found, how long it took, and what to make of it.
 fn summary(report: &NmapReport) -> String {
-    let mut line = format!(
-        "{} up, {} did not answer, {}",
-        count(report.hosts_up, "host"),
-        report.hosts_down,
-        count(report.open_ports as u64, "open port"),
-    );
-    if let Some(seconds) = report.elapsed_seconds {
-        let _ = write!(line, ", {seconds} s");
+    let mut parts = Vec::new();
+    if let Some(error) = &report.error_message {
+        parts.push(format!("nmap failed: {}", short(error)));
+    }
+    if report.hosts_up + report.hosts_down > 0 {
+        parts.push(counts(report));
+    } else if report.complete && report.error_message.is_none() {
+        parts.push("nothing was scanned".to_owned());
     }
     if !report.skipped_targets.is_empty() {
-        let _ = write!(line, "; skipped: {}", listed(&report.skipped_targets));
-    }
-    if let Some(error) = &report.error_message {
-        let _ = write!(line, "; nmap failed: {}", short(error));
-    } else if report.complete && report.hosts_up + report.hosts_down == 0 {
-        line.push_str("; nothing was scanned");
+        parts.push(format!("skipped: {}", listed(&report.skipped_targets)));
     }
     if !report.complete {
-        line.push_str("; the scan did not finish, unfinished hosts are left out");
+        parts.push("the scan did not finish, unfinished hosts are left out".to_owned());
     }
     if report.truncated {
-        line.push_str("; the report was cut at its size limits");
+        parts.push("the report was cut at its size limits".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn counts(report: &NmapReport) -> String {
+    let mut line = match (report.hosts_up, report.hosts_down) {
+        (0, down) => return with_time(format!("no host is up, {down} did not answer"), report),
+        (up, 0) => format!("{} up", count(up, "host")),
+        (up, down) => format!("{} up, {down} did not answer", count(up, "host")),
+    };
+    let _ = write!(line, ", {}", count(report.open_ports as u64, "open port"));
+    with_time(line, report)
+}
+
+fn with_time(mut line: String, report: &NmapReport) -> String {
+    if let Some(seconds) = report.elapsed_seconds {
+        let _ = write!(line, ", {seconds} s");
     }
     line
 }
@@ -80,12 +112,15 @@ fn is_worth_a_row(port: &NmapPort) -> bool {
 }
 
 fn host_line(host: &NmapHost) -> String {
-    let mut line = format!(
-        "{} is up",
-        named(host.hostnames.first().map(String::as_str), host.address.as_deref())
-    );
-    if let Some(reason) = &host.reason {
-        let _ = write!(line, " ({})", short(reason));
+    let name = host.hostnames.first().map(String::as_str);
+    let mut line = named(name, host.address.as_deref());
+    match host.reason.as_deref() {
+        // -Pn: nobody has looked.
+        Some("user-set") => line.push_str(" was taken to be up"),
+        Some(reason) => {
+            let _ = write!(line, " is up ({})", short(reason));
+        }
+        None => line.push_str(" is up"),
     }
     if let Some(mac) = host.mac.as_ref().filter(|mac| host.address.as_ref() != Some(mac)) {
         let _ = write!(line, ", MAC {}", short(mac));
@@ -133,7 +168,10 @@ fn host_block(page: &mut Page, host: &NmapHost) {
         let hops: Vec<&str> = host.route.iter().map(|hop| hop.address.as_str()).collect();
         page.line(&format!("route: {}", listed(&hops)));
     }
-    scripts(page, &host.scripts);
+    if !host.scripts.is_empty() {
+        page.line("scripts of the host:");
+        scripts(page, &host.scripts);
+    }
 }
 
 fn row(port: &NmapPort) -> [String; 4] {
@@ -162,33 +200,49 @@ fn aligned(row: &[String; 4], widths: [usize; 3]) -> String {
 
 /// `3 closed (21, 23, 25), 997 filtered`: by state, with the numbers where they are few and known.
 fn not_open(host: &NmapHost) -> String {
-    let mut states: Vec<(&str, u64, Vec<u16>)> = Vec::new();
-    let listed_ports = host
-        .ports
-        .iter()
-        .filter(|port| !is_worth_a_row(port))
-        .map(|port| (port.state.as_deref().unwrap_or("unknown"), 1, Some(port.port)));
-    let counted = host.extra_ports.iter().map(|extra| (extra.state.as_str(), extra.count, None));
-    for (state, number, port) in listed_ports.chain(counted) {
-        // nmap knows six states. What claims more than that shares the last line.
-        let state = if states.len() < LISTED_MAX { state } else { "in other states" };
-        let at = states.iter().position(|(known, ..)| *known == state).unwrap_or_else(|| {
-            states.push((state, 0, Vec::new()));
-            states.len() - 1
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let listed_ports = host.ports.iter().filter(|port| !is_worth_a_row(port)).map(|port| {
+        let reason = port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason));
+        (port.state.as_deref().unwrap_or("unknown"), reason, 1, Some(port.port))
+    });
+    let counted =
+        host.extra_ports.iter().map(|extra| (extra.state.as_str(), None, extra.count, None));
+    for (state, reason, number, port) in listed_ports.chain(counted) {
+        // nmap knows six states. What claims more than that shares the last place.
+        let (state, reason) =
+            if groups.len() < LISTED_MAX { (state, reason) } else { ("in other states", None) };
+        let found = groups.iter().position(|group| (group.state, group.reason) == (state, reason));
+        let at = found.unwrap_or_else(|| {
+            groups.push(Group { state, reason, total: 0, ports: Vec::new() });
+            groups.len() - 1
         });
-        let (_, total, ports) = &mut states[at];
-        *total = total.saturating_add(number);
-        ports.extend(port.filter(|_| ports.len() <= LISTED_MAX));
+        let group = &mut groups[at];
+        group.total = group.total.saturating_add(number);
+        group.ports.extend(port.filter(|_| group.ports.len() <= LISTED_MAX));
     }
-    let parts: Vec<String> = states
-        .iter()
-        .map(|(state, total, ports)| {
-            let all_known = ports.len() as u64 == *total && ports.len() <= LISTED_MAX;
-            let numbers = if all_known { format!(" ({})", listed(ports)) } else { String::new() };
-            format!("{total} {}{numbers}", short(state))
-        })
-        .collect();
-    listed(&parts)
+    groups.iter().map(Group::text).collect::<Vec<_>>().join(", ")
+}
+
+/// Ports of a host that share a state.
+struct Group<'a> {
+    state: &'a str,
+    reason: Option<&'a str>,
+    total: u64,
+    /// The first of them.
+    ports: Vec<u16>,
+}
+
+impl Group<'_> {
+    fn text(&self) -> String {
+        let mut text = format!("{} {}", self.total, short(self.state));
+        if let Some(reason) = self.reason {
+            let _ = write!(text, " by {reason}");
+        }
+        if self.ports.len() as u64 == self.total && self.ports.len() <= LISTED_MAX {
+            let _ = write!(text, " ({})", listed(&self.ports));
+        }
+        text
+    }
 }
 
 fn addresses(hosts: &[&NmapHost]) -> String {
@@ -207,12 +261,20 @@ fn listed<T: ToString>(items: &[T]) -> String {
     shown.join(", ")
 }
 
-/// The first line that says something, per script.
+/// The first line that says something, per script, and the next if the first is a heading.
 fn scripts(page: &mut Page, scripts: &[NmapScript]) {
     for script in scripts {
         let mut said = script.output.lines().map(str::trim).filter(|line| !line.is_empty());
-        let first = short(said.next().unwrap_or_default());
-        let more = if said.next().is_some() { " …" } else { "" };
-        page.line(&format!("  | {}: {first}{more}", short(&script.id)));
+        let Some(first) = said.next() else { continue };
+        let next = said.next();
+        let (line, more) = match next {
+            Some(next) if first.ends_with(':') => {
+                (format!("{first} {next}"), said.next().is_some())
+            }
+            _ => (first.to_owned(), next.is_some()),
+        };
+        let line = short(&line);
+        let more = if more && !line.ends_with('…') { " …" } else { "" };
+        page.line(&format!("  | {}: {line}{more}", short(&script.id)));
     }
 }

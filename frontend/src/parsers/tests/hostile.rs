@@ -1,0 +1,164 @@
+//! Outputs that no tool would write: random bytes, recorded outputs with changes, and words of the
+//! formats in any order.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{PARSERS, check, check_shrunk, fixtures};
+use crate::parsers::parse;
+
+/// One change to an output.
+#[derive(Debug, Clone)]
+enum Edit {
+    /// Turns a bit over.
+    Flip(Index, u8),
+    /// Removes a byte.
+    Remove(Index),
+    /// Doubles a byte.
+    Double(Index),
+    /// Puts bytes in.
+    Insert(Index, Vec<u8>),
+    /// Puts a part of the output to another place.
+    Splice(Index, Index, usize),
+    /// Ends it.
+    Cut(Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip(at, bit)),
+        2 => any::<Index>().prop_map(Edit::Remove),
+        2 => any::<Index>().prop_map(Edit::Double),
+        2 => (any::<Index>(), prop::collection::vec(any::<u8>(), 1..16))
+            .prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+        3 => (any::<Index>(), any::<Index>(), 1..400_usize)
+            .prop_map(|(from, to, length)| Edit::Splice(from, to, length)),
+        1 => any::<Index>().prop_map(Edit::Cut),
+    ]
+}
+
+fn apply(edit: Edit, bytes: &mut Vec<u8>) {
+    if bytes.is_empty() {
+        return;
+    }
+    let length = bytes.len();
+    match edit {
+        Edit::Flip(at, bit) => bytes[at.index(length)] ^= 1 << bit,
+        Edit::Remove(at) => drop(bytes.remove(at.index(length))),
+        Edit::Double(at) => bytes.insert(at.index(length), bytes[at.index(length)]),
+        Edit::Insert(at, more) => drop(bytes.splice(at.index(length)..at.index(length), more)),
+        Edit::Splice(from, to, count) => {
+            let from = from.index(length);
+            let part = bytes[from..length.min(from + count)].to_vec();
+            drop(bytes.splice(to.index(length)..to.index(length), part));
+        }
+        Edit::Cut(at) => bytes.truncate(at.index(length)),
+    }
+}
+
+/// A recorded output with some changes.
+fn mutated() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let edits = prop::collection::vec(edit(), 1..12);
+    (prop::sample::select(fixtures()), edits).prop_map(|((parser, _, mut bytes), edits)| {
+        edits.into_iter().for_each(|edit| apply(edit, &mut bytes));
+        (parser, bytes)
+    })
+}
+
+/// Words of the formats, shuffled: far deeper into the parsers than random bytes get.
+fn word_salad() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(&[
+        "PING ",
+        "(",
+        ")",
+        " bytes from ",
+        ": ",
+        "icmp_seq=",
+        "ttl=",
+        "time=",
+        " ms",
+        "64",
+        "1e999",
+        "-1",
+        "inf",
+        "% packet loss",
+        "packets transmitted, ",
+        " received, ",
+        "min/avg/max",
+        " = ",
+        "/",
+        "From ",
+        "\n",
+        " ",
+        "[",
+        "] ",
+        "traceroute to ",
+        ", ",
+        " hops max",
+        "1",
+        " *",
+        " !H",
+        "10.0.0.1",
+        "99999999999999999999",
+        "<nmaprun>",
+        "<host>",
+        "</host>",
+        "<port ",
+        "portid='1' ",
+        "protocol='tcp'",
+        ">",
+        "/>",
+        "</port>",
+        "<script id='x' ",
+        "output='",
+        "'",
+        "&#x1b;",
+        "&#10;",
+        "&lol;",
+        "<!DOCTYPE x [",
+        "]>",
+        "<hosts up='1' down='",
+        "\u{202e}",
+    ] as &[&str]);
+    prop::collection::vec(word, 0..80).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        stdout in prop::collection::vec(any::<u8>(), 0..512),
+        stderr in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        for parser in PARSERS {
+            check(parser, parse(parser, &stdout, &stderr))?;
+        }
+    }
+
+    #[test]
+    fn mutated_fixtures_never_panic_and_fit_their_schema((parser, bytes) in mutated()) {
+        check(parser, parse(parser, &bytes, b""))?;
+    }
+
+    #[test]
+    fn a_shrunk_report_fits_its_size_and_its_schema(
+        (parser, mut bytes) in mutated(),
+        max in 0..12_000_usize,
+        long in any::<bool>(),
+    ) {
+        if long {
+            // Names and outputs far longer than a tool would write them, and longer still as JSON.
+            let text = String::from_utf8_lossy(&bytes);
+            bytes = text.replace("lab", &r"\&quot;".repeat(300)).replace("ost", &r"\".repeat(90)).into_bytes();
+        }
+        if let Ok(Some(parsed)) = parse(parser, &bytes, b"") {
+            check_shrunk(parser, &parsed, max)?;
+        }
+    }
+
+    #[test]
+    fn shuffled_formats_never_panic_and_fit_their_schema(text in word_salad()) {
+        for parser in PARSERS {
+            check(parser, parse(parser, text.as_bytes(), text.as_bytes()))?;
+        }
+    }
+}

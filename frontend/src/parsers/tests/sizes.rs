@@ -1,0 +1,124 @@
+//! How large a report and a text may get, and what goes first where they must be smaller.
+
+use serde_json::Value;
+
+use super::{check_report, size};
+use crate::parsers::nmap::{NmapPort, NmapReport};
+use crate::parsers::{ITEMS_MAX, Parsed, REPORT_BYTES_MAX, SMALLEST_BYTES, TEXT_BYTES_MAX, parse};
+
+#[test]
+fn a_flood_of_items_is_cut_and_says_so() {
+    let replies: String = (0..ITEMS_MAX + 5)
+        .map(|n| format!("64 bytes from 10.0.0.1: icmp_seq={n} ttl=64 time=0.1 ms\n"))
+        .collect();
+    let Ok(Some(Parsed::Ping(report))) = parse("ping", replies.as_bytes(), b"") else { panic!() };
+    assert_eq!((report.replies.len(), report.received), (ITEMS_MAX, ITEMS_MAX as u64 + 5));
+    assert!(report.truncated);
+
+    let hops: String = (1..=ITEMS_MAX + 5).map(|n| format!("{n}  * * *\n")).collect();
+    let Ok(Some(Parsed::Traceroute(report))) = parse("traceroute", hops.as_bytes(), b"") else {
+        panic!()
+    };
+    assert_eq!((report.hops.len(), report.truncated), (ITEMS_MAX, true));
+
+    let hosts = "<host></host>".repeat(ITEMS_MAX + 5);
+    let xml = format!("<nmaprun>{hosts}</nmaprun>");
+    let Ok(Some(Parsed::Nmap(report))) = parse("nmap-xml", xml.as_bytes(), b"") else { panic!() };
+    assert_eq!((report.hosts.len(), report.total_hosts), (ITEMS_MAX, ITEMS_MAX + 5));
+    assert!(report.truncated);
+}
+
+/// All ports of a host, all hosts of a network, all scripts of both: what each list allows is more
+/// than what a report may hold.
+#[test]
+fn all_lists_together_have_a_cap_and_the_counts_go_on() {
+    let open = "<port portid='1' protocol='tcp'><state state='open'/></port>";
+    let ports = open.repeat(30_000);
+    let talk = format!("<script id='s' output='{}'/>", "&#x1b;".repeat(2000));
+    let host = format!("<host><status state='up'/>{}{open}</host>", talk.repeat(30));
+    let output = format!("<nmaprun><host>{ports}</host>{}</nmaprun>", host.repeat(3));
+    let parsed = parse("nmap-xml", output.as_bytes(), b"").unwrap().unwrap();
+    assert!(size(&parsed) <= REPORT_BYTES_MAX + SMALLEST_BYTES, "{}", size(&parsed));
+    let Parsed::Nmap(report) = &parsed else { panic!() };
+    assert_eq!((report.total_hosts, report.open_ports), (4, 30_003));
+    assert!(report.truncated);
+    check_report("nmap-xml", &parsed).unwrap();
+
+    let name = "\u{1b}".repeat(1000);
+    let hop = format!("1 {}\n", format!("{name} 0.1 ms ").repeat(30));
+    for (parser, line) in [
+        ("ping", format!("64 bytes from {name}: icmp_seq=1 ttl=64 time=0.1 ms\n")),
+        ("traceroute", hop),
+    ] {
+        let parsed = parse(parser, line.repeat(1500).as_bytes(), b"").unwrap().unwrap();
+        assert!(size(&parsed) <= REPORT_BYTES_MAX + SMALLEST_BYTES, "{}", size(&parsed));
+        assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+    }
+}
+
+#[test]
+fn a_long_text_ends_with_a_whole_line_that_says_what_is_missing() {
+    let host = "<host><status state='up'/><address addr='10.0.0.1' addrtype='ipv4'/>\
+        <port portid='22' protocol='tcp'><state state='open'/></port></host>";
+    let xml = format!("<nmaprun>{}</nmaprun>", host.repeat(500));
+    let text = parse("nmap-xml", xml.as_bytes(), b"").unwrap().unwrap().text();
+    assert!(text.len() <= TEXT_BYTES_MAX && text.len() > TEXT_BYTES_MAX - 512);
+    assert!(text.starts_with("500 hosts up, 500 open ports"), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("… ") && last.ends_with("; the structured result has more"), "{last}");
+    assert!(last.contains(" lines of ") && last.contains(" hosts left out here"), "{last}");
+    let listed = text.matches(" is up").count();
+    let left_out = last.split(' ').nth(4).unwrap().parse::<usize>().unwrap();
+    // The host in whose table the page ended is in both counts.
+    assert!((500..=501).contains(&(listed + left_out)), "{listed} + {left_out}");
+}
+
+#[test]
+fn what_interests_least_goes_first() {
+    let host = |last: u8, state: &str, ports: &str| {
+        format!("<host><status state='{state}'/><address addr='10.0.0.{last}'/>{ports}</host>")
+    };
+    let open = "<port portid='22' protocol='tcp'><state state='open'/>\
+        <script id='banner' output='line one&#10;line two'/></port>";
+    let closed = "<port portid='23' protocol='tcp'><state state='closed'/></port>";
+    let long = open.replace("line two", &"x".repeat(2000));
+    let hosts = [
+        host(1, "down", ""),
+        host(2, "up", &closed.repeat(20)),
+        host(3, "up", &[&long, closed].concat()),
+        host(4, "up", &open.repeat(30)),
+    ];
+    let xml = format!("<nmaprun>{}</nmaprun>", hosts.concat());
+    let whole = parse("nmap-xml", xml.as_bytes(), b"").unwrap().unwrap();
+    let at = |max: usize| {
+        let mut parsed = whole.clone();
+        parsed.shrink_to(max);
+        let Parsed::Nmap(report) = parsed else { panic!() };
+        assert_eq!((report.total_hosts, report.open_ports, report.truncated), (4, 31, true));
+        report
+    };
+    let hosts = |report: &NmapReport| -> Vec<String> {
+        report.hosts.iter().map(|host| host.address.clone().unwrap()[7..].to_owned()).collect()
+    };
+    let closed_ports = |report: &NmapReport| {
+        report
+            .hosts
+            .iter()
+            .flat_map(|host| &host.ports)
+            .filter(|port: &&NmapPort| !port.is_open())
+            .count()
+    };
+    // A byte too many: the host that is down goes, and nothing else.
+    let report = at(size(&whole) - 1);
+    assert_eq!((hosts(&report).join(""), closed_ports(&report)), ("234".to_owned(), 21));
+    // A host's worth more: closed ports, the last first.
+    let report = at(size(&whole) - 600);
+    assert_eq!(hosts(&report).join(""), "234");
+    assert!((1..21).contains(&closed_ports(&report)), "{}", closed_ports(&report));
+    // All of those gone: the long output ends after its last whole line.
+    let report = at(size(&whole) - 5000);
+    assert_eq!((hosts(&report).join(""), closed_ports(&report)), ("234".to_owned(), 0));
+    assert_eq!(report.hosts[1].ports[0].scripts[0].output, "line one");
+    // Hosts with open ports stay longest, and of these the first.
+    assert_eq!(hosts(&at(SMALLEST_BYTES)), ["3"]);
+}
