@@ -35,6 +35,13 @@ impl Room {
         bytes
     }
 
+    /// Takes room for later, as much of it as there is; answers how much that was.
+    pub(super) fn reserve(&mut self, bytes: usize) -> usize {
+        let taken = bytes.min(self.left);
+        self.left -= taken;
+        taken
+    }
+
     /// Gives back what an item took that is counted another way, or gone.
     pub(super) fn give_back(&mut self, bytes: usize) {
         self.left += bytes;

@@ -19,6 +19,11 @@ use crate::clean::clean_str;
 use crate::parsers::room::Room;
 use crate::parsers::{decimal, one_line, prefix};
 
+/// Kept for what a host and a port say beside their lists, so that lists which fill the room do
+/// not push out the host that they belong to.
+const HOST_BYTES: usize = 8 * 1024;
+const PORT_BYTES: usize = 2 * 1024;
+
 /// Parses nmap's XML. `None` when there is no `nmaprun` element in it.
 pub(in crate::parsers) fn parse(stdout: &str) -> Option<NmapReport> {
     let mut reader = Reader::from_str(stdout);
@@ -49,9 +54,11 @@ struct Builder {
     host: Option<NmapHost>,
     port: Option<NmapPort>,
     room: Room,
-    /// What the lists of the open host and of the open port have taken of the room.
+    /// What the open host and the open port have taken of the room.
     host_bytes: usize,
     port_bytes: usize,
+    /// Open ports of the open host.
+    host_open_ports: usize,
     started: bool,
     closed: bool,
     /// Nmap's own counts of hosts up and down.
@@ -84,6 +91,7 @@ impl Builder {
             ("port", Some(_), _) => {
                 self.take_port();
                 self.port = new_port(element);
+                self.port_bytes = self.room.reserve(PORT_BYTES);
             }
             ("state", Some(_), Some(port)) => {
                 port.state = line(element, "state");
@@ -106,11 +114,13 @@ impl Builder {
     fn new_host(&mut self) {
         // A host inside a host is no report of nmap's. What is lost with it goes back.
         self.take_port();
-        self.room.give_back(std::mem::take(&mut self.host_bytes));
+        self.room.give_back(self.host_bytes);
         self.host = Some(NmapHost::default());
+        self.host_bytes = self.room.reserve(HOST_BYTES);
+        self.host_open_ports = 0;
     }
 
-    /// Ends the open port, and gives back what its lists have taken of the room.
+    /// Ends the open port, and gives back what it has taken of the room.
     fn take_port(&mut self) -> Option<NmapPort> {
         self.room.give_back(std::mem::take(&mut self.port_bytes));
         self.port.take()
@@ -119,10 +129,10 @@ impl Builder {
     fn close(&mut self, name: &str) {
         match name {
             "port" => {
-                // What its lists have taken is taken again with the whole of it.
+                // What it gives back is taken again with the whole of it.
                 let port = self.take_port();
                 if let (Some(host), Some(port)) = (&mut self.host, port) {
-                    self.report.open_ports += usize::from(port.is_open());
+                    self.host_open_ports += usize::from(port.is_open());
                     self.host_bytes += self.room.push(&mut host.ports, port, PORTS_MAX);
                 }
             }
@@ -135,6 +145,7 @@ impl Builder {
     fn close_host(&mut self) {
         let Some(host) = self.host.take() else { return };
         self.report.total_hosts += 1;
+        self.report.open_ports += std::mem::take(&mut self.host_open_ports);
         match host.state.as_deref() {
             Some("up") => self.seen.0 += 1,
             Some("down") => self.seen.1 += 1,

@@ -161,6 +161,9 @@ fn half_a_host_is_not_reported() {
     let report = fixture!("nmap_cut.xml");
     assert!(!report.complete);
     assert_eq!((report.total_hosts, report.hosts.len()), (1, 1));
+    let xml = "<nmaprun><host><status state='up'/>\
+        <port portid='22' protocol='tcp'><state state='open'/></port><port portid='23'";
+    assert_eq!(parse(xml).map(|report| (report.total_hosts, report.open_ports)), Some((0, 0)));
 }
 
 #[test]

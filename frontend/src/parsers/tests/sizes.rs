@@ -42,6 +42,8 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
     let Parsed::Nmap(report) = &parsed else { panic!() };
     assert_eq!((report.total_hosts, report.open_ports), (4, 30_003));
     assert!(report.truncated);
+    // What filled the room is there, up to its cap, with the host that it belongs to.
+    assert!((20_000..30_000).contains(&report.hosts[0].ports.len()));
     check_report("nmap-xml", &parsed).unwrap();
 
     let name = "\u{1b}".repeat(1000);
