@@ -2,6 +2,7 @@
 //!
 //! - packets: ping through the router, two hops, closed ports, nowhere else to go
 //! - servers: the banners, friendly and hostile
+//! - the wider lab: IPv6, two paths, and every way for a packet not to arrive
 //! - names: the client's hosts file
 //! - isolation: two labs at once, nothing left behind, leftovers of the dead removed
 //!
@@ -118,6 +119,51 @@ fn the_servers_speak_as_announced() {
     }
     for part in ["\u{9b}", "\u{9d}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{feff}"] {
         assert!(holds(part.as_bytes()), "{part:?} in {hostile:?}");
+    }
+}
+
+#[test]
+fn the_hostile_page_has_its_line_in_a_header_and_in_its_title() {
+    if !can_run(&[BASH]) {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let page = banner(&lab.client(), 8000, "GET / HTTP/1.0\\r\\n\\r\\n");
+    for start in [&b"\r\nServer: 220 hostile \x1b[2J"[..], b"<title>220 hostile \x1b[2J"] {
+        assert!(page.windows(start.len()).any(|window| window == start), "{page:?}");
+    }
+}
+
+#[test]
+fn the_wider_lab_answers_as_its_table_says() {
+    if !can_run(&[PING]) {
+        return;
+    }
+    let mut lab = Lab::new().unwrap();
+    lab.widen().unwrap();
+    let ping = |address: &str| {
+        let args = ["-n", "-c", "1", "-W", "1", address];
+        String::from_utf8(output(&lab.client(), PING, &args).stdout).unwrap()
+    };
+    for (address, said) in [
+        ("fd66:2::2", " 1 received"),
+        ("fd66:2::36", "From fd66:1::1 icmp_seq=1 Destination unreachable"),
+        ("10.66.2.32", " 1 received"),
+        ("10.66.2.36", "From 10.66.1.1 icmp_seq=1 Destination Host Unreachable"),
+        ("10.66.2.37", "From 10.66.1.1 icmp_seq=1 Packet filtered"),
+        ("10.66.2.38", "From 10.66.1.1 icmp_seq=1 Destination Net Unreachable"),
+        ("10.66.2.40", " 0 received, 100% packet loss"),
+        ("10.66.2.50", " 1 received"),
+    ] {
+        let text = ping(address);
+        assert!(text.contains(said), "{address}: {text}");
+    }
+    let paths = stdout(&lab.client(), IP, &["route", "show", "10.66.2.50"]);
+    assert_eq!(paths.matches("nexthop").count(), 2, "{paths}");
+    // Wider, and as closed as before.
+    for family in ["-4", "-6"] {
+        let routes = stdout(&lab.router(), IP, &[family, "route", "show"]);
+        assert!(!routes.contains("default"), "{routes}");
     }
 }
 

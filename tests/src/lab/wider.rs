@@ -44,7 +44,8 @@ impl Lab {
         let [host_end, router_end] = ["h", "rh"].map(|role| id.link(role));
         let [second_near, second_far] = ["d", "rd"].map(|role| id.link(role));
         // Without duplicate address detection an address is there at once.
-        let ipv6 = "set -e; echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; \
+        let ipv6 = "set -e; cd /proc/sys/net/ipv6/conf; \
+            for link in *; do echo 0 >$link/accept_dad; done; echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; \
             echo 0 >/proc/sys/net/ipv6/icmp/ratelimit; add() { ip addr add $1/64 dev $2 nodad; }";
 
         client.link(
