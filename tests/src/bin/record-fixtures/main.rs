@@ -1,8 +1,8 @@
 //! Records what the parsers are tested with: the output of real tools in a lab.
 //!
-//! `record-fixtures FOLDER` (as root) builds a lab, runs each line of [`RECORDINGS`] in its
-//! client, and writes what came on standard output to a file in the folder, with a README that
-//! says how each was made. ping, traceroute and nmap are the machine's; the ping and traceroute of
+//! `record-fixtures FOLDER [FILE-PREFIX]` (as root) builds a lab, runs each line of
+//! [`RECORDINGS`] in its client, and writes what came on standard output to a file in the folder,
+//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute and nmap are the machine's; the ping and traceroute of
 //! GNU inetutils and busybox are unpacked into a temporary folder and never installed. Nothing is
 //! aimed at an address outside the lab, and a lab has no way out.
 
@@ -70,7 +70,6 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
         .env_clear()
         .env("PATH", path)
         .env("LC_ALL", "C")
-        .env("LD_LIBRARY_PATH", "")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;
@@ -146,14 +145,17 @@ fn readme() -> Result<String, Box<dyn Error>> {
         "# Recorded outputs\n\n\
          Standard output of real tools in a lab of network namespaces (`tests/src/lab/wider.rs`\n\
          says what each address does). `target/debug/record-fixtures` writes these files and this\n\
-         page again: `record-fixtures frontend/src/parsers/fixtures`, as root. Times and host\n\
-         keys differ from one recording to the next, so the tests ask for neither.\n\n\
+         page again: `record-fixtures frontend/src/parsers/fixtures`, as root. Times differ from\n\
+         one recording to the next, so the tests ask for none of them.\n\n\
          | package | version |\n|---|---|\n",
     );
     for package in PACKAGES {
         let shown = run(Command::new("apt-cache").args(["policy", package]))?;
-        let version = shown.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
-        writeln!(text, "| {package} | {} |", version.unwrap_or("unknown"))?;
+        let line = |name| shown.lines().find_map(|line| line.trim().strip_prefix(name));
+        // What is only unpacked is not installed; its version is the one on offer.
+        let installed = line("Installed: ").filter(|version| *version != "(none)");
+        let version = installed.or(line("Candidate: ")).unwrap_or("unknown");
+        writeln!(text, "| {package} | {version} |")?;
     }
     text.push_str("\n| file | command |\n|---|---|\n");
     for Recording { file, command, needs } in RECORDINGS {
