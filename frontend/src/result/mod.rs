@@ -237,7 +237,8 @@ impl ToolResult {
     #[must_use]
     pub fn parsed_within(&self, most: usize) -> Option<Value> {
         let length = self.parsed.as_ref().map_or(0, |parsed| parsed.to_string().len());
-        let mut report = self.report.clone().filter(|_| length > most)?;
+        let report = self.report.as_ref().filter(|_| length > most)?;
+        let mut report = report.clone();
         report.shrink_to(most);
         serde_json::to_value(report).ok()
     }
