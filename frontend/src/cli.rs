@@ -1,14 +1,23 @@
 //! What can be written on the command line. It reads words into types and does nothing with them.
 
+mod usage;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 
-use crate::config::{Flags, show};
+use crate::{
+    config::{Flags, show},
+    terminal::Again,
+};
+
+/// Over the flags that every subcommand has.
+const ANYWHERE: &str = "Anywhere";
 
 const AFTER_HELP: &str = "\
 Examples:
   probity tools                              what may be run here, and at what
+  probity tools nmap                         one tool, with all its options and presets
   probity call ping 192.168.1.1              is the router there?
   probity call ping 192.168.1.1 -- -c 5      with the tool's own flags
   probity call nmap 192.168.1.0/28 --preset quick
@@ -19,8 +28,13 @@ Examples:
 For an assistant (Claude Desktop and others), as a stdio MCP server:
   { \"mcpServers\": { \"probity\": { \"command\": \"probity\", \"args\": [\"stdio\", \"--embedded\"] } } }
 
-Exit status: 0 the tool succeeded, 1 it failed or could not run, 2 wrong usage, 3 denied by policy,
-4 no broker.";
+Exit status:
+  0    the tool succeeded, or a dry run was approved
+  1    the tool failed, timed out or could not run, or its answer is no (a host that is silent)
+  2    wrong usage, or a configuration that cannot be used
+  3    refused by the policy
+  4    no broker
+  130  ended by Ctrl-C or SIGTERM, and the run with it";
 
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
@@ -31,11 +45,43 @@ pub struct Cli {
     pub command: Option<Command>,
 
     /// Configuration file, TOML or YAML [env: MCP_CONFIG_FILE]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ANYWHERE)]
     pub config: Option<PathBuf>,
+
+    /// `--color`, for every subcommand.
+    #[command(flatten, next_help_heading = ANYWHERE)]
+    pub color: colorchoice_clap::Color,
 }
 
 impl Cli {
+    /// Reads this process's command line.
+    ///
+    /// # Errors
+    /// What clap has to say, help and version included, with an example of a right command line.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::try_parse().map_err(usage::explain)
+    }
+
+    /// The flags that a suggested command needs to reach the same broker in the same way.
+    #[must_use]
+    pub fn again(&self) -> Again {
+        let (broker, dry_run) = match &self.command {
+            Some(Command::Tools(args)) => (&args.broker, false),
+            Some(Command::Call(args)) => (&args.broker, args.dry_run),
+            Some(Command::Stdio(_) | Command::Config(_)) | None => return Again::default(),
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        let switches = [("--dry-run", dry_run), ("--embedded", broker.embedded)];
+        let switches = switches.into_iter().filter(|(_, given)| *given);
+        let values = [
+            ("--policy", broker.policy.as_ref().map(path)),
+            ("--socket", broker.socket.clone()),
+            ("--config", self.config.as_ref().map(path)),
+        ];
+        let values = values.into_iter().filter_map(|(flag, value)| Some(vec![flag.into(), value?]));
+        Again::with(switches.map(|(flag, _)| vec![flag.into()]).chain(values).collect())
+    }
+
     /// The flags that win over every other layer of the configuration.
     #[must_use]
     pub fn flags(&self) -> Flags {
@@ -59,19 +105,31 @@ Examples:
   probity stdio --embedded                   with its own broker and the built-in policy
   probity stdio --embedded --policy my.toml  with its own broker and your policy")]
     Stdio(StdioArgs),
-    /// List the tools you are granted.
+    /// List the tools you are granted, or show one with all its options.
     #[command(after_help = "\
 Examples:
-  probity tools
-  probity tools --json | jq -r '.tools[].name'")]
+  probity tools                              all of them
+  probity tools nmap                         one: what for, at what, options, presets, limits
+  probity tools --embedded                   without an installed broker
+  probity tools | grep unavailable           in a pipe, a row is a line
+  probity tools --json | jq -r '.tools[].name'
+  probity tools nmap --json | jq '.options[] | {name, takes}'")]
     Tools(ToolsArgs),
     /// Run one tool.
     #[command(after_help = "\
 Examples:
-  probity call ping 192.168.1.1
+  probity call ping 192.168.1.1              with the tool's usual options
   probity call ping 192.168.1.1 --timeout 5 -- -c 5 -i 0.5
-  probity call traceroute 10.0.0.1 --json
-  probity call nmap 192.168.1.0/28 --preset quick --dry-run")]
+  probity call nmap 192.168.1.0/28 --preset quick
+  probity call nmap 192.168.1.0/28 --dry-run the verdict and the exact command; nothing is run
+  probity call traceroute 10.0.0.1 --json | jq .parsed
+  probity call traceroute 10.0.0.1 --raw     as traceroute itself writes it
+
+`probity tools NAME` shows a tool's options, presets and limits. A call that takes more than a second
+shows a line on standard error, where that is a terminal; Ctrl-C ends the run.
+
+Exit status: 0 the tool succeeded, 1 it failed, timed out, could not run or got no answer, 2 wrong
+usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C.")]
     Call(CallArgs),
     /// Show the settings in force and where each comes from.
     #[command(after_help = show::help())]
@@ -114,7 +172,10 @@ pub struct ConfigArgs {
 /// `probity tools`
 #[derive(Debug, Args)]
 pub struct ToolsArgs {
-    /// Print the catalog as JSON
+    /// Show this tool alone, with everything about it: its name or an alias
+    pub tool: Option<String>,
+
+    /// Print it as JSON
     #[arg(long)]
     pub json: bool,
 
@@ -144,17 +205,21 @@ pub struct CallArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print the whole result as JSON
+    /// Print the whole result as JSON, and nothing else
     #[arg(long)]
     pub json: bool,
 
-    /// Which broker to ask.
-    #[command(flatten)]
-    pub broker: BrokerArgs,
+    /// Print what the tool itself wrote, instead of what it means
+    #[arg(long, conflicts_with_all = ["json", "dry_run"])]
+    pub raw: bool,
 
     /// Flags of the tool itself, as far as the policy has them
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

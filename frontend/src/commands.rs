@@ -2,6 +2,9 @@
 //!
 //! This is the only place that turns errors into messages on standard error.
 
+mod call;
+mod tools;
+
 use std::{
     fmt,
     io::{IsTerminal, stdin},
@@ -9,20 +12,16 @@ use std::{
     sync::Arc,
 };
 
-use clap::Parser;
-use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
+use self::{call::call, tools::tools};
 use crate::{
-    cli::{CallArgs, Cli, Command, ConfigArgs, StdioArgs},
+    cli::{Cli, Command, ConfigArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
     connect::{self, ConnectError},
     logging, mcp,
-    request::join_words,
-    result::{ErrorType, ToolResult},
-    service::Asking,
-    terminal,
+    terminal::Again,
 };
 
 /// Most look-ups of names at once, each a thread.
@@ -61,7 +60,9 @@ enum CommandError {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read().unwrap_or_else(|error| error.exit());
+    cli.color.write_global();
+    let again = cli.again();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
     let serving = matches!(cli.command, Some(Command::Stdio(_)) | None);
     let usual_level = if serving { LevelFilter::INFO } else { LevelFilter::ERROR };
@@ -72,7 +73,7 @@ pub fn main() -> ExitCode {
     logging::start(&loaded.config.log, usual_level);
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
-    let exit = command.and_then(|command| run(command, &loaded));
+    let exit = command.and_then(|command| run(command, &loaded, &again));
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
@@ -130,7 +131,7 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
     }
 }
 
-fn run(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
+fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
@@ -140,7 +141,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
         tokio::select! {
             biased;
             () = interrupted() => Ok(Exit::Interrupted),
-            exit = dispatch(command, loaded) => exit,
+            exit = dispatch(command, loaded, again) => exit,
         }
     });
     // A look-up that hangs, or a read from a terminal, is not worth waiting for.
@@ -148,7 +149,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
     exit
 }
 
-async fn dispatch(command: Command, loaded: &Loaded) -> Result<Exit, CommandError> {
+async fn dispatch(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
     let config = Arc::new(loaded.config.clone());
     match command {
         Command::Stdio(args) => {
@@ -156,52 +157,9 @@ async fn dispatch(command: Command, loaded: &Loaded) -> Result<Exit, CommandErro
             mcp::serve_stdio(service).await?;
             Ok(Exit::Success)
         }
-        Command::Tools(args) => {
-            let (service, _broker) = connect::once(&args.broker, config).await?;
-            match args.json {
-                true => terminal::print_json(&terminal::catalog_json(&service.listing()))?,
-                false => terminal::print_tools(&service.listing().catalog)?,
-            }
-            Ok(Exit::Success)
-        }
-        Command::Call(args) => call(&args, config).await,
+        Command::Tools(args) => tools(&args, config, again).await,
+        Command::Call(args) => call(&args, config, again).await,
         Command::Config(args) => show_config(&args, loaded),
-    }
-}
-
-async fn call(args: &CallArgs, config: Arc<Config>) -> Result<Exit, CommandError> {
-    let Some(extra_args) = join_words(&args.args) else {
-        complain(&"an argument after `--` holds a NUL character");
-        return Ok(Exit::Usage);
-    };
-    let (service, _broker) = connect::once(&args.broker, config).await?;
-    let given = [
-        ("target", Some(json!(args.target))),
-        ("preset", args.preset.as_ref().map(|preset| json!(preset))),
-        ("timeout_sec", args.timeout.map(|timeout| json!(timeout.as_secs_f64()))),
-        ("dry_run", Some(json!(args.dry_run))),
-        ("extra_args", Some(json!(extra_args))),
-    ];
-    let arguments: Map<String, Value> = given
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
-        .collect();
-    let asking = Asking { tool: &args.tool, arguments: &arguments, client: None };
-    let result = service.call(asking, &mut |_, _| {}).await;
-    match args.json {
-        true => terminal::print_json(&result)?,
-        false => terminal::print_result(&result, &service.listing().catalog)?,
-    }
-    Ok(exit_of(&result))
-}
-
-fn exit_of(result: &ToolResult) -> Exit {
-    match (result.denial_code(), result.error_type) {
-        (Some(_), _) => Exit::Denied,
-        (None, Some(ErrorType::BrokerUnreachable)) => Exit::NoBroker,
-        (None, Some(_)) => Exit::ToolFailed,
-        (None, None) if result.dry_run || result.returncode == Some(0) => Exit::Success,
-        (None, None) => Exit::ToolFailed,
     }
 }
 

@@ -26,17 +26,26 @@ pub enum ConnectError {
     Embedded(#[from] EmbeddedError),
 }
 
-/// A service for one call. The embedded broker lives as long as what is returned.
+/// A service for one command.
+pub struct Session {
+    /// The service.
+    pub service: Service,
+    /// The names of the tools one is granted, published here or not.
+    pub granted: Vec<String>,
+    /// It lives as long as this.
+    _embedded: Option<EmbeddedBroker>,
+}
+
+/// A service for one command.
 ///
 /// # Errors
 /// [`ConnectError`].
-pub async fn once(
-    args: &BrokerArgs,
-    config: Arc<Config>,
-) -> Result<(Service, Option<EmbeddedBroker>), ConnectError> {
+pub async fn once(args: &BrokerArgs, config: Arc<Config>) -> Result<Session, ConnectError> {
     let (broker, mut embedded) = broker(args, &config)?;
     let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
-    Ok((Service::new(broker, Resolver::system(), config, catalog), embedded))
+    let granted = catalog.tools.iter().map(|tool| tool.name.to_string()).collect();
+    let service = Service::new(broker, Resolver::system(), config, catalog);
+    Ok(Session { service, granted, _embedded: embedded })
 }
 
 /// The same for a server, which keeps in step with the broker for as long as it lives.

@@ -1,0 +1,52 @@
+//! What a wrong command line is answered beyond what clap knows: an example of a right one.
+
+use clap::{
+    builder::StyledStr,
+    error::{ContextKind, ContextValue, Error, ErrorKind},
+};
+
+const A_CALL: &str = "for example: probity call ping 192.168.1.1";
+const THE_TOOLS: &str = "`probity tools` lists the tools and what they may be aimed at";
+const OWN_FLAGS: &str =
+    "the tool's own flags stand after `--`: probity call ping 192.168.1.1 -- -c 5";
+const ONE_TARGET: &str =
+    "a call has one target; a network such as 192.168.1.0/28 is one, for tools that take networks";
+
+/// Adds to an error what to do next.
+pub(super) fn explain(mut error: Error) -> Error {
+    let tips = match error.kind() {
+        ErrorKind::MissingRequiredArgument if names(&error, "<TARGET>") => vec![A_CALL, THE_TOOLS],
+        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+            vec!["a tool is run with `call`, as in: probity call ping 192.168.1.1", THE_TOOLS]
+        }
+        ErrorKind::UnknownArgument
+            if is_a_call(&error) && error.get(ContextKind::SuggestedArg).is_none() =>
+        {
+            match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::String(word)) if !word.starts_with('-') => vec![ONE_TARGET],
+                _ => vec![OWN_FLAGS],
+            }
+        }
+        _ => Vec::new(),
+    };
+    if !tips.is_empty() {
+        let tips = tips.into_iter().map(StyledStr::from).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
+}
+
+/// An error names its subcommand in the usage that it shows, and nowhere else.
+fn is_a_call(error: &Error) -> bool {
+    match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains("probity call"),
+        _ => false,
+    }
+}
+
+fn names(error: &Error, argument: &str) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(names)) => names.iter().any(|name| name == argument),
+        _ => false,
+    }
+}

@@ -1,0 +1,52 @@
+//! `probity tools`: all of them, or one in full.
+
+use std::sync::Arc;
+
+use super::{CommandError, Exit, complain};
+use crate::{
+    cli::ToolsArgs,
+    config::Config,
+    connect,
+    registry::{Hidden, Listing},
+    terminal::{self, Again},
+};
+
+/// Lists the tools, or shows the one that is named.
+pub(super) async fn tools(
+    args: &ToolsArgs,
+    config: Arc<Config>,
+    again: &Again,
+) -> Result<Exit, CommandError> {
+    let session = connect::once(&args.broker, config).await?;
+    let listing = session.service.listing();
+    if let Some(name) = &args.tool {
+        return one(name, args.json, &listing, again);
+    }
+    let hidden = |name: &String| listing.hidden(name).map(|hidden| (name.clone(), hidden));
+    let hidden: Vec<(String, Hidden)> = session.granted.iter().filter_map(hidden).collect();
+    match args.json {
+        true => terminal::print_json(&terminal::tools_json(&listing, &hidden))?,
+        false => terminal::print_tools(&listing, &hidden)?,
+    }
+    Ok(Exit::Success)
+}
+
+fn one(name: &str, json: bool, listing: &Listing, again: &Again) -> Result<Exit, CommandError> {
+    if let Some(tool) = listing.tool(name) {
+        match json {
+            true => terminal::print_json(&terminal::tool_json(tool))?,
+            false => terminal::print_tool(tool, listing, again)?,
+        }
+        return Ok(Exit::Success);
+    }
+    // As a call of the same name ends.
+    if let Some(hidden) = listing.hidden(name) {
+        complain(&format!(
+            "{name} {}.\n`probity config` shows where that is set.",
+            hidden.reason()
+        ));
+        return Ok(Exit::ToolFailed);
+    }
+    complain(&terminal::no_such_tool(name, &listing.catalog));
+    Ok(Exit::Denied)
+}

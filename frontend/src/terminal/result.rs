@@ -1,0 +1,79 @@
+//! What a call gave. The first line says how it ended, and its colour says so again: a refusal is
+//! never taken for a host that does not answer.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+use probity_protocol::Catalog;
+
+use super::{Again, BAD, CAUTION, GOOD, HEAD, LATE, plan};
+use crate::result::{ErrorType, ToolResult};
+
+/// Prints a result in a few lines. `again` completes the commands that are shown.
+///
+/// # Errors
+/// Those of standard output.
+pub fn print_result(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::Result<()> {
+    write_result(&mut anstream::stdout().lock(), result, catalog, again)
+}
+
+/// Prints what the tool wrote, as far as it can be shown: its standard output to standard output,
+/// its standard error to standard error. How it ended, where it did not end well, follows there.
+///
+/// # Errors
+/// Those of both.
+pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(result.stdout.as_bytes())?;
+    out.flush()?;
+    let mut err = anstream::stderr().lock();
+    err.write_all(result.stderr.as_bytes())?;
+    if result.truncated_stdout || result.truncated_stderr {
+        writeln!(err, "{CAUTION}The tool wrote more than is kept: its output was cut.{CAUTION:#}")?;
+    }
+    let wrote = !result.stdout.is_empty() || !result.stderr.is_empty();
+    match (&result.error, result.error_type) {
+        // What it wrote has just been shown.
+        (Some(error), Some(kind)) if wrote => {
+            let style = style_of(result);
+            writeln!(err, "{style}probity: {error} ({kind}){style:#}")
+        }
+        (Some(_), _) => write_result(&mut err, result, catalog, again),
+        (None, _) => Ok(()),
+    }
+}
+
+fn write_result(
+    out: &mut impl Write,
+    result: &ToolResult,
+    catalog: &Catalog,
+    again: &Again,
+) -> io::Result<()> {
+    let text = result.text();
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let style = style_of(result);
+    writeln!(out, "{style}{first}{style:#}")?;
+    if !rest.is_empty() {
+        writeln!(out, "{}", rest.trim_end())?;
+    }
+    if let Some(suggestion) = result.suggestion() {
+        let line = again.command(&suggestion.as_command(catalog));
+        writeln!(out, "This would pass:\n\n  {HEAD}{line}{HEAD:#}")?;
+    }
+    match result.metadata.get("plan") {
+        Some(plan) => plan::print(out, plan),
+        None => Ok(()),
+    }
+}
+
+/// One for each way a call can end.
+fn style_of(result: &ToolResult) -> Style {
+    match (result.error_type, result.denial_code()) {
+        (_, Some(_)) => CAUTION,
+        (Some(ErrorType::Timeout), None) => LATE,
+        (Some(_), None) => BAD,
+        (None, None) if result.dry_run || result.returncode == Some(0) => GOOD,
+        // It ran, and the answer is no: the host was silent.
+        (None, None) => HEAD,
+    }
+}

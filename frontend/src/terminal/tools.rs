@@ -1,0 +1,111 @@
+//! `probity tools`: what may be run here, and at what.
+
+use std::{fmt, io::Write};
+
+use probity_protocol::{Availability, Catalog, TargetKind, ToolEntry};
+
+use super::{
+    HEAD,
+    layout::{Column, Layout},
+};
+use crate::{
+    clean::clean_str,
+    registry::{Hidden, Listing},
+};
+
+const COLUMNS: [Column; 5] = [
+    Column::whole("TOOL"),
+    Column::whole("STATE"),
+    Column::text("TARGETS"),
+    Column::text("PRESETS"),
+    Column::text("WHAT IT DOES"),
+];
+
+/// How like another a name has to be to be taken for a slip of the pen, from 0 to 1.
+const NEAR: f64 = 0.7;
+
+/// Prints the tools one is granted, and why those of `hidden` are not among them.
+///
+/// # Errors
+/// Those of standard output.
+pub fn print_tools(listing: &Listing, hidden: &[(String, Hidden)]) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let (layout, catalog) = (Layout::of_stdout(), &listing.catalog);
+    if catalog.tools.is_empty() && hidden.is_empty() {
+        return writeln!(out, "The policy grants you no tool. Ask an administrator for a grant.");
+    }
+    if !catalog.tools.is_empty() {
+        let rows: Vec<_> = catalog.tools.iter().map(|tool| row(tool, layout)).collect();
+        writeln!(out, "{}\n", layout.table(&COLUMNS, &rows))?;
+    }
+    for tool in &catalog.tools {
+        if let Some((reason, remedy)) = unavailable(tool) {
+            writeln!(out, "{HEAD}{}{HEAD:#}: {reason}\n  Remedy: {remedy}\n", tool.name)?;
+        }
+    }
+    if !hidden.is_empty() {
+        let reasons = hidden.iter().map(|(name, hidden)| format!("{name} {}", hidden.reason()));
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        writeln!(out, "Not listed: {reasons}.\n")?;
+    }
+    let facts = [
+        ("Targets:", list(&catalog.networks)),
+        ("Never:", list(&catalog.denied)),
+        ("Names:", list(&catalog.names)),
+        ("At most:", format!("{} addresses in one call", catalog.max_hosts)),
+    ];
+    let facts: Vec<_> = facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect();
+    writeln!(out, "{}", layout.facts(&facts))?;
+    writeln!(out, "\n`probity tools NAME` shows one tool with all its options.")
+}
+
+/// What to say of a name that no granted tool has.
+#[must_use]
+pub fn no_such_tool(name: &str, catalog: &Catalog) -> String {
+    let mut text = format!("no tool called {} is granted to you.", clean_str(name));
+    let names = catalog.tools.iter().map(|tool| tool.name.as_str());
+    let near = names.map(|tool| (strsim::jaro_winkler(tool, name), tool));
+    let near = near.filter(|(likeness, _)| *likeness > NEAR).max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, tool)) => text.push_str(&format!("\nDid you mean {tool}?")),
+        None => text.push_str("\n`probity tools` lists those that are."),
+    }
+    text
+}
+
+/// Why a tool cannot run, and what to do about it.
+pub(super) fn unavailable(tool: &ToolEntry) -> Option<(String, String)> {
+    match &tool.availability {
+        Availability::Available => None,
+        Availability::Unavailable { reason, remedy } => {
+            Some((clean_str(reason).into_owned(), clean_str(remedy).into_owned()))
+        }
+    }
+}
+
+pub(super) fn list(items: &[impl fmt::Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn row(tool: &ToolEntry, layout: Layout) -> Vec<String> {
+    let kinds: Vec<&str> = tool
+        .targets
+        .iter()
+        .map(|kind| match kind {
+            TargetKind::Address => "address",
+            TargetKind::Network => "network",
+        })
+        .collect();
+    let presets: Vec<&str> = tool.presets.iter().map(|preset| preset.name.as_str()).collect();
+    let state = match tool.availability {
+        Availability::Available => "ready",
+        Availability::Unavailable { .. } => "unavailable",
+    };
+    vec![
+        tool.name.to_string(),
+        state.into(),
+        layout.list(&kinds),
+        layout.list(&presets),
+        tool.summary.clone(),
+    ]
+}
