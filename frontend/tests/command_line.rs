@@ -1,7 +1,9 @@
 //! `probity tools` and `probity call` as a person or a script sees them, against a scripted broker.
 //!
-//! - exit statuses 0 to 4
-//! - what is printed where
+//! - exit statuses 0 to 4 (130 needs a run that lasts: `terminal.rs`)
+//! - what is printed where, in a pipe: on a terminal, `terminal.rs`
+//! - one tool in full, tools that are not listed, names that nothing has
+//! - help, and what wrong usage is answered
 //! - brokers that are not there, embedded or not, or that misbehave
 
 mod support;
@@ -12,13 +14,17 @@ use std::{
 };
 
 use probity_protocol::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{ScriptedBroker, Step, samples::*};
 
 fn probity(socket: &Path, arguments: &[&str]) -> Output {
+    probity_with(socket, &[], arguments)
+}
+
+fn probity_with(socket: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
     command.env("PROBITY_SOCKET", socket).env_remove("LOG_LEVEL").args(arguments);
-    command.output().unwrap()
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 fn status(output: &Output) -> i32 {
@@ -43,6 +49,115 @@ fn tools_are_listed_with_what_is_missing_and_how_to_mend_it() {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no colours into a pipe");
+}
+
+#[test]
+fn in_a_pipe_a_tool_is_a_line_of_fields_without_spaces() {
+    let broker = ScriptedBroker::start(script());
+    let text = stdout(&probity(&broker.socket, &["tools"]));
+    let fields = |name: &str| -> Vec<String> {
+        let mut lines = text.lines().filter(|line| line.starts_with(&format!("{name} ")));
+        let fields = lines.next().unwrap().split_whitespace().take(4).map(String::from).collect();
+        assert_eq!(lines.next(), None, "{text}");
+        fields
+    };
+    assert_eq!(fields("TOOL"), ["TOOL", "STATE", "TARGETS", "PRESETS"]);
+    assert_eq!(fields("nmap"), ["nmap", "unavailable", "address,network", "quick"]);
+    assert_eq!(fields("ping"), ["ping", "ready", "address", "-"]);
+    assert!(text.lines().all(|line| line.trim_end() == line), "{text:?}");
+}
+
+#[test]
+fn one_tool_is_shown_in_full_by_its_name_or_an_alias() {
+    let broker = ScriptedBroker::start(script());
+    let text = stdout(&probity(&broker.socket, &["tools", "PingTool"]));
+    for expected in [
+        "ping: Ping a host",
+        "Check whether a host answers.",
+        "prefer traceroute",
+        "never 10.9.0.0/16",
+        "30 s a run",
+        "up to 3600 s",
+        "3 at once",
+        "PingTool",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let count = text.lines().find(|line| line.starts_with("count ")).unwrap();
+    let fields: Vec<&str> = count.split_whitespace().take(6).collect();
+    assert_eq!(fields, ["count", "-c", "1-100", "3", "-", "standard"]);
+
+    let text = stdout(&probity(&broker.socket, &["tools", "nmap"]));
+    for expected in ["Unavailable: /usr/bin/nmap is not there.", "apt install nmap", "ports=1-1024"]
+    {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
+fn the_examples_of_a_tool_can_be_run_as_they_are() {
+    let broker = ScriptedBroker::start(script());
+    let socket = broker.socket.to_str().unwrap();
+    let text = stdout(&probity(&broker.socket, &["tools", "nmap", "--socket", socket]));
+    let examples: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("  probity ")).collect();
+    assert_eq!(examples.len(), 3, "{text}");
+    for example in examples {
+        let words = shlex::split(example).unwrap();
+        assert!(words.contains(&String::from("--socket")), "{example}");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(status(&probity(Path::new("/nonexistent"), &words)), 0, "{example}");
+    }
+    assert_eq!(broker.runs().len(), 3);
+}
+
+#[test]
+fn one_tool_as_json_has_its_options() {
+    let broker = ScriptedBroker::start(script());
+    let output = probity(&broker.socket, &["tools", "ping", "--json"]);
+    let tool: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&tool["name"], &tool["timeout_sec"]), (&json!("ping"), &json!(30.0)));
+    let mode = tool["options"].as_array().unwrap().iter().find(|one| one["name"] == "mode");
+    assert_eq!(
+        mode.unwrap(),
+        &json!({
+            "name": "mode", "flag": "-M", "takes": "a|b", "default": "a", "example": null,
+            "tier": "standard", "help": "What mode does.",
+        })
+    );
+}
+
+#[test]
+fn a_name_that_no_tool_has_is_answered_with_the_nearest() {
+    let broker = ScriptedBroker::start(script());
+    let output = probity(&broker.socket, &["tools", "pong"]);
+    assert_eq!((status(&output), stdout(&output).as_str()), (3, ""));
+    assert!(stderr(&output).contains("Did you mean ping?"), "{}", stderr(&output));
+    let output = probity(&broker.socket, &["tools", "xyz"]);
+    assert_eq!(status(&output), 3);
+    assert!(stderr(&output).contains("`probity tools` lists"), "{}", stderr(&output));
+}
+
+#[test]
+fn tools_that_are_not_listed_are_named_with_the_reason() {
+    let broker = ScriptedBroker::start(script());
+    for (variable, reason) in [("TOOL_EXCLUDE", "tool.exclude"), ("TOOL_INCLUDE", "tool.include")] {
+        let value = if variable == "TOOL_EXCLUDE" { "nmap" } else { "ping" };
+        let run =
+            |arguments: &[&str]| probity_with(&broker.socket, &[(variable, value)], arguments);
+        let text = stdout(&run(&["tools"]));
+        let line = text.lines().find(|line| line.starts_with("Not listed: nmap ")).unwrap();
+        assert!(line.contains(reason), "{line}");
+        assert!(!text.lines().any(|line| line.starts_with("nmap ")), "{text}");
+        let json: Value = serde_json::from_str(&stdout(&run(&["tools", "--json"]))).unwrap();
+        assert_eq!(json["hidden"][0]["name"], "nmap");
+        assert_eq!(json["hidden"].as_array().unwrap().len(), 1);
+
+        let shown = run(&["tools", "nmap"]);
+        assert_eq!(status(&shown), 1);
+        assert!(stderr(&shown).contains(reason), "{}", stderr(&shown));
+        assert_eq!(status(&run(&["call", "nmap", "10.0.0.1"])), 1);
+    }
 }
 
 #[test]
@@ -91,9 +206,54 @@ fn wrong_usage_exits_with_2() {
         &["call", "ping"][..],
         &["call", "ping", "10.0.0.1", "--timeout", "0"],
         &["tools", "--policy", "p.toml"],
+        &["call", "ping", "10.0.0.1", "--raw", "--json"],
+        &["call", "ping", "10.0.0.1", "--raw", "--dry-run"],
+        &["tools", "--color", "sometimes"],
         &["nosuch"],
     ] {
         assert_eq!(status(&probity(nowhere, line)), 2, "{line:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_answered_with_an_example_of_right_usage() {
+    let nowhere = Path::new("/nonexistent/broker.sock");
+    for (line, tip) in [
+        (&["call"][..], "for example: probity call ping 192.168.1.1"),
+        (&["call", "ping"], "for example: probity call ping 192.168.1.1"),
+        (&["ping", "10.0.0.1"], "a tool is run with `call`"),
+        (&["tols"], "a similar subcommand exists: 'tools'"),
+        (&["call", "ping", "10.0.0.1", "-c", "5"], "probity call ping 192.168.1.1 -- -c 5"),
+        (&["call", "ping", "10.0.0.1", "--prest", "q"], "a similar argument exists: '--preset'"),
+        (&["call", "ping", "10.0.0.1", "10.0.0.2"], "a call has one target"),
+    ] {
+        let output = probity(nowhere, line);
+        assert!(stderr(&output).contains(tip), "{line:?}: {}", stderr(&output));
+    }
+    // Not where there is something else to say.
+    let output = probity(nowhere, &["tools", "ping", "nmap"]);
+    assert!(!stderr(&output).contains("one target"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_subcommand_has_examples_and_the_exit_statuses_are_told() {
+    let nowhere = Path::new("/nonexistent/broker.sock");
+    for line in [
+        &["--help"][..],
+        &["help", "call"],
+        &["help", "tools"],
+        &["help", "stdio"],
+        &["help", "config"],
+    ] {
+        let text = stdout(&probity(nowhere, line));
+        assert!(text.contains("Examples:\n  probity "), "{line:?}\n{text}");
+    }
+    for line in [&["--help"][..], &["help", "call"]] {
+        let text = stdout(&probity(nowhere, line));
+        let (_, statuses) = text.split_once("Exit status:").unwrap();
+        for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "] {
+            assert!(statuses.contains(status), "{status}\n{text}");
+        }
     }
 }
 
@@ -104,6 +264,69 @@ fn a_denial_exits_with_3_and_says_what_would_pass() {
     assert_eq!(status(&output), 3);
     assert!(stdout(&output).starts_with("REFUSED (TARGET_NOT_ALLOWED)"), "{}", stdout(&output));
     assert!(stdout(&output).contains("Try: Aim at an address of 10.0.0.0/8"));
+    assert!(stdout(&output).contains("\n\n  probity call ping 10.0.0.1 -- -c 5 -q\n"));
+}
+
+#[test]
+fn what_would_pass_asks_the_same_broker_in_the_same_way() {
+    let mut script = script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]);
+    let verdict = Verdict::Denied(denial(DenialCode::TargetNotAllowed));
+    script.check = vec![Step::Send(Reply::Verdict(verdict))];
+    let broker = ScriptedBroker::start(script);
+    let socket = broker.socket.to_str().unwrap();
+    let line = ["call", "ping", "8.8.8.8", "--socket", socket, "--dry-run"];
+    let text = stdout(&probity(Path::new("/nonexistent"), &line));
+    let expected = format!("  probity call ping 10.0.0.1 --dry-run --socket {socket} -- -c 5 -q\n");
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[test]
+fn a_tool_that_is_not_there_is_told_with_the_remedy_and_exits_with_1() {
+    let failure = Failure {
+        kind: FailureKind::NotFound,
+        message: "/usr/bin/nmap is not there".into(),
+        remedy: "Run `apt install nmap`.".into(),
+    };
+    let failed = vec![Step::Send(Reply::Failed(failure))];
+    let broker = ScriptedBroker::start(script_with(&[failed]));
+    let output = probity(&broker.socket, &["call", "nmap", "10.0.0.1"]);
+    assert_eq!(status(&output), 1);
+    let text = stdout(&output);
+    assert!(text.starts_with("The tool could not run: /usr/bin/nmap is not there"), "{text}");
+    assert!(text.contains("Run `apt install nmap`."), "{text}");
+}
+
+#[test]
+fn raw_is_what_the_tool_wrote_on_the_streams_it_wrote_it_to() {
+    let broker = ScriptedBroker::start(script_with(&[vec![
+        started(),
+        output(Stream::Stdout, PONG),
+        output(Stream::Stderr, "ping: \u{1b}[31mWarning\n"),
+        exited(0),
+    ]]));
+    let output = probity(&broker.socket, &["call", "ping", "10.0.0.1", "--raw"]);
+    assert_eq!((status(&output), stdout(&output).as_str()), (0, PONG));
+    assert_eq!(stderr(&output), "ping: \\x1b[31mWarning\n");
+}
+
+#[test]
+fn raw_leaves_standard_output_to_the_tool_whatever_happens() {
+    let broker = ScriptedBroker::start(script_with(&[
+        vec![denied(DenialCode::TargetNotAllowed)],
+        vec![
+            started(),
+            output(Stream::Stdout, "half"),
+            ended(End::TimedOut, ExitStatus::Signal(9)),
+        ],
+    ]));
+    let line = ["call", "ping", "10.0.0.1", "--raw"];
+    let refused = probity(&broker.socket, &line);
+    assert_eq!((status(&refused), stdout(&refused).as_str()), (3, ""));
+    assert!(stderr(&refused).starts_with("REFUSED"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("probity call ping 10.0.0.1"), "{}", stderr(&refused));
+    let late = probity(&broker.socket, &line);
+    assert_eq!((status(&late), stdout(&late).as_str()), (1, "half"));
+    assert!(stderr(&late).contains("time limit of 30 s (TIMEOUT)"), "{}", stderr(&late));
 }
 
 #[test]

@@ -12,6 +12,11 @@ pub const PONG: &str = "PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n\
 1 packets transmitted, 1 received, 0% packet loss, time 0ms\n\
 rtt min/avg/max/mdev = 0.031/0.031/0.031/0.000 ms\n";
 
+/// What ping writes of a host that does not answer, before it exits with 1.
+pub const SILENCE: &str = "PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n\n\
+--- 10.0.0.1 ping statistics ---\n\
+1 packets transmitted, 0 received, 100% packet loss, time 0ms\n";
+
 /// A script in which a ping succeeds.
 pub fn script() -> Script {
     script_with(&[vec![

@@ -1,0 +1,178 @@
+//! The command line on a terminal, against a scripted broker.
+//!
+//! - colours, and who can turn them off or on
+//! - each way a call can end, by its words and its colour
+//! - tables within the terminal's width
+//! - the line of progress: when it comes, what it says, how it goes
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use probity_protocol::*;
+use support::{
+    ScriptedBroker, Step,
+    pty::{On, Seen, Terminal},
+    samples::*,
+};
+
+const ESCAPE: char = '\u{1b}';
+
+/// Clears the line that the cursor is in.
+const CLEARED: &str = "\u{1b}[2K";
+
+fn seen(broker: &ScriptedBroker, variables: &[(&str, &str)], arguments: &[&str]) -> Seen {
+    Terminal::start((On::Both, 80), &broker.socket, variables, arguments).finish()
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// A ping that takes longer than anybody waits without a sign.
+fn slow() -> ScriptedBroker {
+    let wait = Step::Wait(Duration::from_secs(2));
+    ScriptedBroker::start(script_with(&[vec![
+        started(),
+        wait,
+        output(Stream::Stdout, PONG),
+        exited(0),
+    ]]))
+}
+
+#[test]
+fn colours_are_for_terminals_and_can_be_turned_off() {
+    let broker = ScriptedBroker::start(script());
+    for line in [&["tools"][..], &["tools", "ping"], &["call", "ping", "10.0.0.1"]] {
+        let coloured = seen(&broker, &[], line).terminal;
+        assert!(coloured.contains(ESCAPE), "{line:?}: {coloured:?}");
+        for off in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
+            let text = seen(&broker, &[off], line).terminal;
+            assert_eq!(text, plain(&coloured), "{line:?} {off:?}");
+        }
+        let never = [line, &["--color", "never"]].concat();
+        assert_eq!(seen(&broker, &[], &never).terminal, plain(&coloured), "{line:?}");
+    }
+}
+
+#[test]
+fn colours_can_be_asked_for_in_a_pipe_and_win_over_no_color() {
+    let broker = ScriptedBroker::start(script());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+    command.env("PROBITY_SOCKET", &broker.socket).env("NO_COLOR", "1").stderr(Stdio::null());
+    let output = command.args(["tools", "--color", "always"]).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains(ESCAPE));
+}
+
+#[test]
+fn each_way_a_call_can_end_has_its_own_words_and_colour() {
+    let missing = Failure {
+        kind: FailureKind::NotFound,
+        message: "/usr/bin/ping is not there".into(),
+        remedy: "Run `apt install iputils-ping`.".into(),
+    };
+    let endings = [
+        (vec![started(), output(Stream::Stdout, PONG), exited(0)], "10.0.0.1"),
+        (vec![started(), output(Stream::Stdout, SILENCE), exited(1)], "10.0.0.1"),
+        (vec![denied(DenialCode::TargetNotAllowed)], "REFUSED"),
+        (vec![started(), ended(End::TimedOut, ExitStatus::Signal(9))], "TIMED OUT"),
+        (vec![Step::Send(Reply::Failed(missing))], "The tool could not run"),
+    ];
+    let mut styles = BTreeSet::new();
+    for (steps, words) in &endings {
+        let broker = ScriptedBroker::start(script_with(std::slice::from_ref(steps)));
+        let text = seen(&broker, &[], &["call", "ping", "10.0.0.1"]).terminal;
+        let (style, _) = text.split_once(words).unwrap_or_else(|| panic!("{words}: {text:?}"));
+        assert!(style.starts_with(ESCAPE), "{text:?}");
+        styles.insert(style.to_owned());
+    }
+    assert_eq!(styles.len(), endings.len(), "{styles:?}");
+}
+
+#[test]
+fn tables_stay_within_the_terminal_and_columns_wins_over_its_size() {
+    let broker = ScriptedBroker::start(script());
+    for (columns, variables, width) in
+        [(60, &[][..], 60), (200, &[], 200), (200, &[("COLUMNS", "60")], 60)]
+    {
+        for line in [&["tools"][..], &["tools", "ping"]] {
+            let terminal = Terminal::start((On::Both, columns), &broker.socket, variables, line);
+            let text = plain(&terminal.finish().terminal);
+            let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= width, "{longest} of {width}:\n{text}");
+            // Broken, where it has to be, and only there.
+            let whole = text.contains("Discover hosts, open ports and services.");
+            assert!(line.len() > 1 || whole == (width == 200), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_takes_a_while_shows_how_far_it_is_and_clears_that_away() {
+    let broker = slow();
+    let seen = seen(&broker, &[], &["call", "ping", "10.0.0.1", "--timeout", "7.5"]);
+    let (before, after) = seen.terminal.rsplit_once(CLEARED).expect("no line was cleared");
+    assert!(before.contains("of 7.5 s  ping 10.0.0.1"), "{before:?}");
+    assert!(plain(after).starts_with("10.0.0.1"), "{after:?}");
+    assert_eq!(seen.status, 0);
+}
+
+#[test]
+fn the_usual_time_limit_is_shown_where_none_is_asked_for() {
+    let broker = slow();
+    let seen = seen(&broker, &[], &["call", "PingTool", "10.0.0.1"]);
+    assert!(seen.terminal.contains("of 30 s  PingTool 10.0.0.1"), "{:?}", seen.terminal);
+}
+
+#[test]
+fn json_in_a_pipe_stays_json_while_the_terminal_shows_progress() {
+    let broker = slow();
+    let line = ["call", "ping", "10.0.0.1", "--json"];
+    let seen = Terminal::start((On::StderrOnly, 80), &broker.socket, &[], &line).finish();
+    let result: serde_json::Value = serde_json::from_str(&seen.pipe).unwrap();
+    assert_eq!(result["returncode"], 0);
+    assert!(seen.terminal.contains("of 30 s"), "{:?}", seen.terminal);
+    assert!(seen.terminal.ends_with(CLEARED), "{:?}", seen.terminal);
+}
+
+#[test]
+fn no_progress_is_written_where_standard_error_is_no_terminal() {
+    let broker = slow();
+    let line = ["call", "ping", "10.0.0.1"];
+    let seen = Terminal::start((On::StdoutOnly, 80), &broker.socket, &[], &line).finish();
+    assert_eq!(seen.pipe, "");
+    assert!(!seen.terminal.contains(CLEARED), "{:?}", seen.terminal);
+}
+
+#[test]
+fn a_short_call_and_a_dumb_terminal_show_no_progress() {
+    let broker = ScriptedBroker::start(script());
+    let short = seen(&broker, &[], &["call", "ping", "10.0.0.1"]);
+    assert!(!short.terminal.contains(CLEARED), "{:?}", short.terminal);
+    let dumb = seen(&slow(), &[("TERM", "dumb")], &["call", "ping", "10.0.0.1"]);
+    assert!(!dumb.terminal.contains(ESCAPE), "{:?}", dumb.terminal);
+}
+
+#[test]
+fn events_that_were_asked_for_are_not_written_over_a_line_of_progress() {
+    let seen = seen(&slow(), &[("LOG_LEVEL", "INFO")], &["call", "ping", "10.0.0.1"]);
+    assert!(seen.terminal.contains("tool.finish"), "{:?}", seen.terminal);
+    assert!(!seen.terminal.contains(CLEARED), "{:?}", seen.terminal);
+}
+
+#[test]
+fn ctrl_c_clears_the_line_ends_the_run_and_exits_with_130() {
+    let broker = ScriptedBroker::start(script_with(&[vec![started(), Step::AwaitHangUp]]));
+    let line = ["call", "ping", "10.0.0.1"];
+    let terminal = Terminal::start((On::Both, 80), &broker.socket, &[], &line);
+    terminal.wait_for("of 30 s");
+    terminal.interrupt();
+    let seen = terminal.finish();
+    assert_eq!(seen.status, 130);
+    assert!(seen.terminal.ends_with(CLEARED), "{:?}", seen.terminal);
+    assert!(broker.await_hang_up());
+}
