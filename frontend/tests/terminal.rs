@@ -129,6 +129,16 @@ fn the_usual_time_limit_is_shown_where_none_is_asked_for() {
 }
 
 #[test]
+fn a_dry_run_that_takes_a_while_has_no_limit_to_show() {
+    let mut script = script();
+    script.check.insert(0, Step::Wait(Duration::from_secs(2)));
+    let broker = ScriptedBroker::start(script);
+    let seen = seen(&broker, &[], &["call", "ping", "10.0.0.1", "--dry-run"]);
+    assert!(seen.terminal.contains(" s  ping 10.0.0.1"), "{:?}", seen.terminal);
+    assert!(!seen.terminal.contains("[>"), "{:?}", seen.terminal);
+}
+
+#[test]
 fn json_in_a_pipe_stays_json_while_the_terminal_shows_progress() {
     let broker = slow();
     let line = ["call", "ping", "10.0.0.1", "--json"];

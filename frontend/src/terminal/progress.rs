@@ -76,9 +76,12 @@ impl Line {
             // What cannot be written is not shown.
             let _ = write!(out, "{}{of_limit} s", state.elapsed().as_secs());
         };
+        let words = format!("{} {}", waiting.tool, waiting.target);
+        // One line, whatever was typed.
+        let words = clean_str(&words).replace(['\n', '\t'], " ");
         let bar =
             ProgressBar::with_draw_target(limit.map(milliseconds), ProgressDrawTarget::stderr())
-                .with_message(format!("{} {}", clean_str(waiting.tool), clean_str(waiting.target)));
+                .with_message(words);
         // A template that does not parse leaves the library's own.
         if let Ok(style) = ProgressStyle::with_template(if limit.is_some() { BAR } else { SPINNER })
         {

@@ -17,6 +17,7 @@ use std::{
 
 use probity_protocol::*;
 
+pub mod command;
 pub mod pty;
 pub mod samples;
 pub mod stdio;
