@@ -93,8 +93,16 @@ impl PolicyFolder {
         let networks = "networks  = [\"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"]";
         this.replace("policy.toml", networks, "networks = [\"127.0.0.0/8\"]")?;
         let command = this.path("hostile-tool");
-        fs::copy(program("hostile-tool"), &command)?;
-        fs::set_permissions(&command, fs::Permissions::from_mode(0o755))?;
+        // By another process: while this one had it open for writing, a fork of another test would
+        // keep it busy, and it could not be executed.
+        let copied = Command::new("install")
+            .args(["-m", "755"])
+            .arg(program("hostile-tool"))
+            .arg(&command)
+            .status()?;
+        if !copied.success() {
+            return Err(io::Error::other("hostile-tool cannot be copied"));
+        }
         let tool = format!(
             "name = \"hostile\"\n\
              summary = \"Tries what a tool must not do.\"\n\

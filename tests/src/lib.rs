@@ -11,4 +11,5 @@ pub mod mcp;
 pub mod needs;
 pub mod peer;
 pub mod procs;
+pub mod rig;
 pub mod world;

@@ -5,6 +5,10 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 
 /// A stdio session of the era of `initialize`.
@@ -114,6 +118,16 @@ impl Session {
     /// Those of `wait(2)`.
     pub fn close(&mut self) -> io::Result<Option<i32>> {
         self.stdin = None;
+        Ok(self.child.wait()?.code())
+    }
+
+    /// Ends it with a signal, as systemd and Ctrl-C do, and waits for its exit code. Calls that still
+    /// run are not waited for, as they are where its input is closed.
+    ///
+    /// # Errors
+    /// Those of `kill(2)` and `wait(2)`.
+    pub fn end(&mut self, signal: Signal) -> io::Result<Option<i32>> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal)?;
         Ok(self.child.wait()?.code())
     }
 
