@@ -134,3 +134,13 @@ fn what_was_meant_is_found_where_it_can_be() {
         assert_eq!(check().mended(&object(given)), Some(object(meant)));
     }
 }
+
+#[test]
+fn a_schema_that_does_not_compile_is_logged_and_leaves_the_checking_to_the_broker() {
+    let schema = object(json!({ "properties": { "count": { "type": "no such type" } } }));
+    let events = crate::events::tests::emitted(|| {
+        let check = ArgumentCheck::new(&schema);
+        assert_eq!(check.flaw(&object(json!({ "count": "?" }))), None);
+    });
+    assert_eq!(events, ["schema.invalid"]);
+}

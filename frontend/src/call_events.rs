@@ -1,5 +1,6 @@
 //! What is logged of a call. Names and levels stand in the table of events; outputs and what a
-//! client wrote beyond names and targets are never logged.
+//! client wrote beyond names and targets are never logged. Each run that starts ends with exactly
+//! one of `tool.finish`, `tool.error` and `tool.cancelled`.
 
 use probity_protocol::{
     Arguments, Call, Catalog, FORBIDDEN_CHARACTERS, LexicalDefect, Target, ToolEntry,
@@ -19,19 +20,43 @@ pub fn policy_configured(catalog: &Catalog) {
     }
 }
 
+/// A run that was asked for. Dropped before its end, it counts as taken back.
+#[must_use = "dropping it logs that the call was taken back"]
+pub struct Running<'a> {
+    asked: &'a Asked,
+    has_ended: bool,
+}
+
 /// A run has been asked for.
-pub fn tool_start(asked: &Asked) {
+pub fn tool_start(asked: &Asked) -> Running<'_> {
     let Asked { tool, target, correlation_id, .. } = asked;
     tracing::info!(tool, target, correlation_id, "tool.start");
+    Running { asked, has_ended: false }
+}
+
+impl Running<'_> {
+    /// There is a result, which says how it ended.
+    pub fn ended(mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let Asked { tool, correlation_id, .. } = self.asked;
+            tracing::info!(tool, correlation_id, "tool.cancelled");
+        }
+    }
 }
 
 /// Which preset and which defaults of the tool's file a run has.
 pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
     let Arguments::Given { preset, options, tokens } = &call.arguments else { return };
-    let correlation_id = &asked.correlation_id;
+    let Asked { tool: called, target, correlation_id, .. } = asked;
     let preset = preset.as_ref().and_then(|name| {
         let name = name.as_str();
-        tracing::info!(tool = asked.tool, preset = name, correlation_id, "template.scan");
+        tracing::info!(tool = called, target, correlation_id, preset = name, "template.scan");
         tool.presets.iter().find(|preset| preset.name.as_str() == name)
     });
     for option in &tool.options {
@@ -41,14 +66,8 @@ pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
         let by_client = options.iter().any(|given| given.name == option.name)
             || tokens.iter().any(|token| token.as_str().starts_with(&option.flag));
         if !by_preset && !by_client {
-            let option = option.name.as_str();
-            tracing::debug!(
-                tool = asked.tool,
-                option,
-                value,
-                correlation_id,
-                "optimization.added_default"
-            );
+            let (tool, option) = (called, option.name.as_str());
+            tracing::debug!(tool, correlation_id, option, value, "optimization.added_default");
         }
     }
 }
@@ -56,16 +75,17 @@ pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
 /// How a call ended.
 pub fn tool_end(result: &ToolResult) {
     let (tool, correlation_id) = (&result.tool, &result.correlation_id);
-    match (result.error_type, result.denial_code()) {
-        (None, _) if result.dry_run => tracing::debug!(tool, correlation_id, "tool.checked"),
-        (None, _) => {
+    let code = result.denial_code();
+    if let Some("OPTION_UNKNOWN" | "INTRUSIVE_NOT_GRANTED") = code {
+        tracing::warn!(tool, correlation_id, code, "security.blocked_flag");
+    }
+    match result.error_type {
+        None if result.dry_run => tracing::debug!(tool, correlation_id, "tool.checked"),
+        None => {
             let (seconds, returncode) = (result.execution_time, result.returncode);
             tracing::info!(tool, correlation_id, seconds, returncode, "tool.finish");
         }
-        (Some(_), Some(code @ ("OPTION_UNKNOWN" | "INTRUSIVE_NOT_GRANTED"))) => {
-            tracing::warn!(tool, correlation_id, code, "security.blocked_flag");
-        }
-        (Some(kind), code) => {
+        Some(kind) => {
             tracing::warn!(tool, correlation_id, error_type = kind.as_str(), code, "tool.error");
         }
     }

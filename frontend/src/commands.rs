@@ -132,6 +132,7 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 }
 
 fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
+    let serving = matches!(command, Command::Stdio(_));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
@@ -140,12 +141,22 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     let exit = runtime.block_on(async {
         tokio::select! {
             biased;
-            () = interrupted() => Ok(Exit::Interrupted),
+            signal = interrupted() => {
+                if serving {
+                    tracing::info!(reason = signal, "shutdown.started");
+                }
+                Ok(Exit::Interrupted)
+            }
             exit = dispatch(command, loaded, again) => exit,
         }
     });
-    // A look-up that hangs, or a read from a terminal, is not worth waiting for.
+    // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
+    // not worth waiting for.
     runtime.shutdown_background();
+    let has_served = serving && !matches!(exit, Err(CommandError::Connect(_)));
+    if has_served {
+        tracing::info!("shutdown.finished");
+    }
     exit
 }
 
@@ -154,7 +165,9 @@ async fn dispatch(command: Command, loaded: &Loaded, again: &Again) -> Result<Ex
     match command {
         Command::Stdio(args) => {
             let (service, _broker) = connect::for_serving(&args.broker, config).await?;
-            mcp::serve_stdio(service).await?;
+            mcp::serve_stdio(service).await.inspect_err(|_| {
+                tracing::info!(reason = "failure", "shutdown.started");
+            })?;
             Ok(Exit::Success)
         }
         Command::Tools(args) => tools(&args, config, again).await,
@@ -164,8 +177,8 @@ async fn dispatch(command: Command, loaded: &Loaded, again: &Again) -> Result<Ex
 }
 
 /// Waits for a signal that asks this process to end, so that it ends in order: runs are cancelled,
-/// and an embedded broker's directory is removed.
-async fn interrupted() {
+/// and an embedded broker's directory is removed. Answers the signal's name.
+async fn interrupted() -> &'static str {
     // SIGHUP keeps its meaning, for `nohup`.
     let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
@@ -173,8 +186,8 @@ async fn interrupted() {
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
     }
 }
 

@@ -23,21 +23,33 @@ pub const EVENTS: &[Event] = &[
     event(
         "tool.finish",
         Level::INFO,
-        &["tool", "correlation_id", "seconds", "code"],
-        "The tool ran and ended by itself, with this exit code.",
+        &["tool", "correlation_id", "seconds", "returncode"],
+        "The tool ran to its end and has a result, with this exit code.",
     ),
     event(
         "tool.error",
         Level::WARN,
         &["tool", "correlation_id", "error_type", "code"],
-        "The call failed, or the policy denied it with this code.",
+        "There is no result: the tool failed or ran out of time, or the policy denied the call with \
+         this code.",
     ),
-    event("tool.cancelled", Level::INFO, &["tool"], "The client took the call back."),
+    event(
+        "tool.cancelled",
+        Level::INFO,
+        &["tool", "correlation_id"],
+        "The client took the call back or left, or this process ends: the run is ended.",
+    ),
+    event(
+        "tool.checked",
+        Level::DEBUG,
+        &["tool", "correlation_id"],
+        "A dry run was approved. One that is denied is a `tool.error`.",
+    ),
     event(
         "security.blocked_flag",
         Level::WARN,
         &["tool", "correlation_id", "code"],
-        "A flag was refused: unknown, or intrusive without the grant.",
+        "A flag was refused: unknown, or intrusive without the grant. A `tool.error` follows.",
     ),
     event(
         "security.injection_attempt",
@@ -57,6 +69,12 @@ pub const EVENTS: &[Event] = &[
         Level::WARN,
         &["key", "source", "nearest"],
         "The file has a key that means nothing; `nearest` is what it may have meant.",
+    ),
+    event(
+        "config.unknown_tool",
+        Level::WARN,
+        &["key", "tool"],
+        "`tool.include` or `tool.exclude` names a tool that there is not, or is not granted.",
     ),
     event(
         "config.apply_failed",
@@ -86,15 +104,23 @@ pub const EVENTS: &[Event] = &[
     event(
         "policy.configured",
         Level::INFO,
-        &["digest", "tools"],
-        "The broker answered with what this user is granted.",
+        &["digest", "tools", "intrusive"],
+        "The broker answered with what this user is granted: how many tools, and whether any for \
+         intrusive use.",
     ),
     event(
         "policy.intrusive_enabled",
         Level::WARN,
-        &["tool"],
-        "Intrusive use of the tool is granted, and not forbidden by a setting.",
+        &["tools"],
+        "Intrusive use of these tools is granted, and not forbidden by a setting.",
     ),
+    event(
+        "broker.lost",
+        Level::WARN,
+        &["error"],
+        "The broker has closed the connection. It is looked for until it is found.",
+    ),
+    event("broker.found", Level::INFO, &[], "The broker answers again."),
     event(
         "template.scan",
         Level::INFO,
@@ -104,13 +130,13 @@ pub const EVENTS: &[Event] = &[
     event(
         "output.parsed",
         Level::INFO,
-        &["tool", "correlation_id"],
+        &["tool", "correlation_id", "parser"],
         "The tool's output became data.",
     ),
     event(
         "output.parse_failed",
         Level::WARN,
-        &["tool", "correlation_id", "error"],
+        &["tool", "correlation_id", "parser", "reason"],
         "The tool's output could not be read as expected. The result has the raw text.",
     ),
     event(
@@ -121,14 +147,26 @@ pub const EVENTS: &[Event] = &[
     ),
     event("resolve.failed", Level::INFO, &["name", "error"], "A name has no address."),
     event("resolve.timeout", Level::WARN, &["name"], "A name's look-up took too long."),
-    event("shutdown.started", Level::INFO, &["reason"], "No new call is taken."),
-    event("shutdown.finished", Level::INFO, &[], "Every call has ended."),
     event(
-        "shutdown.forced",
+        "mcp.line_too_long",
         Level::WARN,
-        &["running"],
-        "The grace period is over: the calls that still run are ended.",
+        &["limit"],
+        "A line on standard input has more bytes than this. It is skipped and answered as wrong.",
     ),
+    event(
+        "schema.invalid",
+        Level::ERROR,
+        &["error"],
+        "A tool's schema does not compile, which is a fault in Probity. The broker still checks \
+         every argument.",
+    ),
+    event(
+        "shutdown.started",
+        Level::INFO,
+        &["reason"],
+        "No new call is taken: `SIGINT`, `SIGTERM`, `end of input`, or `failure`.",
+    ),
+    event("shutdown.finished", Level::INFO, &[], "Every call has ended or been taken back."),
 ];
 
 const fn event(
@@ -141,8 +179,54 @@ const fn event(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::{
+        fmt,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing::{Subscriber, field::Visit};
+    use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt};
+
     use super::*;
+
+    /// The events of this thread during `act`, by name. Each has to be as the table has it.
+    pub(crate) fn emitted(act: impl FnOnce()) -> Vec<String> {
+        let seen = Seen::default();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(seen.clone()), act);
+        std::mem::take(&mut *seen.0.lock().unwrap())
+    }
+
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<String>>>);
+
+    impl<S: Subscriber> Layer<S> for Seen {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            let metadata = event.metadata();
+            if !metadata.target().starts_with("probity") {
+                return;
+            }
+            let mut name = Name::default();
+            event.record(&mut name);
+            let row = EVENTS.iter().find(|row| row.name == name.0);
+            let row = row.unwrap_or_else(|| panic!("{} is not in the table", name.0));
+            assert_eq!(*metadata.level(), row.level, "{}", row.name);
+            let mut fields = metadata.fields().iter().map(|field| field.name());
+            assert!(fields.all(|field| field == "message" || row.fields.contains(&field)));
+            self.0.lock().unwrap().push(name.0);
+        }
+    }
+
+    #[derive(Default)]
+    struct Name(String);
+
+    impl Visit for Name {
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+            if field.name() == "message" {
+                self.0 = format!("{value:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_documentation_has_every_event_as_it_is() {

@@ -34,11 +34,10 @@ pub fn start(log: &Log, otherwise: LevelFilter) {
         .with_writer(io::stderr)
         .with_ansi(false)
         .event_format(Lines(log.format));
-    // The MCP library warns of every error that a client is answered anyway, in its own notation.
-    let mcp = if shown >= LevelFilter::DEBUG { shown } else { LevelFilter::OFF };
     let filter = Targets::new()
         .with_default(libraries)
-        .with_target("rmcp", mcp)
+        // The MCP library quotes whole messages, arguments and outputs with them, at any level.
+        .with_target("rmcp", LevelFilter::OFF)
         .with_target("probity", shown);
     // Fails only where a subscriber is there already, which then is as good.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();

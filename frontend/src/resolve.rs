@@ -86,6 +86,7 @@ fn system_look_up(name: &str, families: NetworkFamilies) -> io::Result<Vec<IpAdd
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::tests::emitted;
     use probity_protocol::Digest;
 
     fn catalog() -> Catalog {
@@ -136,8 +137,32 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_look_up_leaves_the_name_without_addresses() {
+    fn a_failed_look_up_leaves_the_name_without_addresses_and_is_logged() {
         let resolver = Resolver::with(|_, _| Err(io::Error::other("no such host")));
-        assert!(resolve(&resolver, "gone.lab.internal").is_empty());
+        let look_up = || assert!(resolve(&resolver, "gone.lab.internal").is_empty());
+        assert_eq!(emitted(look_up), ["resolve.failed"]);
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_is_given_up_and_logged() {
+        let (give_up, hang) = std::sync::mpsc::channel::<()>();
+        let hang = std::sync::Mutex::new(hang);
+        let resolver = Resolver::with(move |_, _| {
+            let _ = hang.lock().unwrap().recv();
+            Ok(vec!["10.0.0.1".parse().unwrap()])
+        });
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let look_up = || {
+            let catalog = catalog();
+            let found = runtime.block_on(async {
+                let found = resolver.resolve(Target::parse("slow.lab.internal"), &catalog);
+                tokio::join!(found, tokio::time::advance(LOOK_UP_DEADLINE * 2)).0
+            });
+            assert!(matches!(found, Target::Name { addresses, .. } if addresses.is_empty()));
+        };
+        assert_eq!(emitted(look_up), ["resolve.timeout"]);
+        // Before the runtime ends, which waits for its threads.
+        drop(give_up);
     }
 }

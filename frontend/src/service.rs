@@ -7,7 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use probity_protocol::{
-    Arguments, Call, Catalog, ClientLabel, RefusalKind, RequestedLimits, Stream, Verdict,
+    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Stream,
+    Verdict,
 };
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -96,23 +97,33 @@ impl Service {
             return self.refuse(asking, tool, &flaw, &listing).await;
         }
         let result = match self.read(asking, tool) {
-            Ok(request) if request.dry_run => self.check(request, &listing).await,
-            Ok(request) => self.run(request, &listing, on_output).await,
+            Ok(request) => {
+                let asked = asked(&request, &listing);
+                events::injection_attempts(&request.call, &asked);
+                match request.dry_run {
+                    true => self.check(request, &asked, &listing).await,
+                    false => {
+                        let running = events::tool_start(&asked);
+                        let result = self.run(request, &asked, &listing, on_output).await;
+                        running.ended();
+                        result
+                    }
+                }
+            }
             Err(error) => ToolResult::denied(&asked_of(asking), &error.denial(), &listing.catalog),
         };
         self.finish(result, &listing)
     }
 
     /// The policy's verdict. A denial answers exactly as the run would have.
-    async fn check(&self, request: ToolRequest, listing: &Listing) -> ToolResult {
-        let asked = asked(&request, listing);
+    async fn check(&self, request: ToolRequest, asked: &Asked, listing: &Listing) -> ToolResult {
         let call = self.resolved(request.call, listing).await;
         match self.broker.check(call).await {
             Ok(Verdict::Approved { plan, availability }) => {
-                ToolResult::planned(&asked, &plan, &availability)
+                ToolResult::planned(asked, &plan, &availability)
             }
-            Ok(Verdict::Denied(denial)) => ToolResult::denied(&asked, &denial, &listing.catalog),
-            Err(error) => ToolResult::unanswered(&asked, &error, None),
+            Ok(Verdict::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
+            Err(error) => ToolResult::unanswered(asked, &error, None),
         }
     }
 
@@ -120,36 +131,34 @@ impl Service {
     async fn run(
         &self,
         request: ToolRequest,
+        asked: &Asked,
         listing: &Listing,
         on_output: OnOutput<'_>,
     ) -> ToolResult {
-        let asked = asked(&request, listing);
         let tool = listing.tool(&asked.tool);
-        events::tool_start(&asked);
-        events::injection_attempts(&request.call, &asked);
         let _turn = match tool.map(|tool| tool.gate.enter()) {
             Some(turn) => match turn.await {
                 Some(turn) => Some(turn),
                 None => {
                     let message =
                         format!("{MAX_WAITING} calls of {} are waiting already", asked.tool);
-                    return ToolResult::exhausted(&asked, message);
+                    return ToolResult::exhausted(asked, message);
                 }
             },
             // Not in the catalog: the broker refuses and records it.
             None => None,
         };
         if let Some(tool) = tool {
-            events::settings(&request.call, tool.entry, &asked);
+            events::settings(&request.call, tool.entry, asked);
         }
         let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
         let call = self.resolved(request.call, listing).await;
         match self.run_when_there_is_room(call, on_output).await {
-            Ok(RunOutcome::Finished(run)) => ToolResult::finished(&asked, &run.0, &run.1, parser),
-            Ok(RunOutcome::Denied(denial)) => ToolResult::denied(&asked, &denial, &listing.catalog),
-            Ok(RunOutcome::Failed(failure)) => ToolResult::failed(&asked, &failure),
-            Ok(RunOutcome::Busy(busy)) => ToolResult::busy(&asked, &busy),
-            Err(error) => ToolResult::unanswered(&asked, &error, parser),
+            Ok(RunOutcome::Finished(run)) => ToolResult::finished(asked, &run.0, &run.1, parser),
+            Ok(RunOutcome::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
+            Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
+            Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
+            Err(error) => ToolResult::unanswered(asked, &error, parser),
         }
     }
 
@@ -289,10 +298,17 @@ fn asked_of(asking: Asking<'_>) -> Asked {
     Asked {
         tool: clean_str(asking.tool).chars().take(64).collect(),
         target: clean_str(target).chars().take(256).collect(),
-        correlation_id: request::new_correlation_id(),
+        correlation_id: correlation_id_of(asking.arguments),
         preset: None,
         dry_run: asking.arguments.get("dry_run") == Some(&json!(true)),
     }
+}
+
+/// The client's own id where it gave one that can be one, so that it finds its call in the log.
+fn correlation_id_of(arguments: &Map<String, Value>) -> String {
+    let given = arguments.get("correlation_id").and_then(Value::as_str);
+    let given = given.and_then(|id| CorrelationId::new(id).ok());
+    given.map_or_else(request::new_correlation_id, |id| id.to_string())
 }
 
 fn is_momentary(outcome: &Result<RunOutcome, BrokerError>) -> bool {

@@ -178,7 +178,6 @@ impl ServerHandler for Server {
         tokio::select! {
             biased;
             () = context.ct.cancelled() => {
-                tracing::info!(tool = &*request.name, "tool.cancelled");
                 Err(ErrorData::internal_error("the request was cancelled", None))
             }
             answer = self.answer(&request, &context) => answer.map(Into::into),

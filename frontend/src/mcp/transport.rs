@@ -105,7 +105,10 @@ where
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
-        let message = self.next().await?;
+        let Some(message) = self.next().await else {
+            tracing::info!(reason = "end of input", "shutdown.started");
+            return None;
+        };
         match &message {
             JsonRpcMessage::Request(request) => self.output.expect(request.id.clone()),
             // A cancelled request is not answered.
