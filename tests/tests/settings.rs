@@ -6,32 +6,22 @@
 //! - defaults act where a tool's file is silent, and nowhere else
 //! - a time limit of a setting's ends a run
 
-use std::{
-    collections::BTreeSet, fs, os::unix::net::UnixListener, process::Stdio, thread, time::Duration,
-};
+#[path = "settings/observe.rs"]
+mod observe;
+
+use std::{collections::BTreeSet, fs, path::Path, thread};
 
 use nix::sys::signal::Signal;
+use observe::*;
 use probity::config::settings::{PER_TOOL, SETTINGS, Setting};
 use probity_tests::{
-    mcp::Session,
-    procs::{ProcStatus, limits, wait_until},
+    procs::{ProcStatus, wait_until},
     rig::{Rig, running_tools},
 };
 use serde_json::{Value, json};
 
-/// For whatever has to happen at all; never waited out where all is well.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long a limit is looked at, once as many run as it allows.
-const A_WHILE: Duration = Duration::from_millis(200);
-
-/// Rows with nothing to observe yet but `probity config`, and why.
-const SHOWN_ONLY: &[(&str, &str)] = &[
-    ("server.host", "takes effect with HTTP"),
-    ("server.port", "takes effect with HTTP"),
-    ("circuit_breaker.failure_threshold", "takes effect with breakers"),
-    ("circuit_breaker.recovery_timeout", "takes effect with breakers"),
-];
+/// How a setting's effect is looked at. Where a number of runs is awaited, it is told which.
+type Observe = fn(&Configured<'_>, &Value) -> Value;
 
 /// What is done to one row of the table, and what has to be seen then.
 struct Row {
@@ -44,24 +34,28 @@ struct Row {
     seen_with_other: Value,
     /// What is seen where nobody sets anything.
     seen_without: Value,
-    observe: fn(&Configured<'_>, &Value) -> Value,
-}
-
-/// A rig with one way of configuring the frontend.
-struct Configured<'a> {
-    rig: &'a Rig,
-    key: &'static str,
-    variables: Vec<(String, String)>,
+    observe: Observe,
 }
 
 fn row(
     key: &'static str,
-    observe: fn(&Configured<'_>, &Value) -> Value,
+    observe: Observe,
     (set, seen): (&'static str, Value),
     (other, seen_with_other): (&'static str, Value),
     seen_without: Value,
 ) -> Row {
     Row { key, set, seen, other, seen_with_other, seen_without, observe }
+}
+
+/// A row with nothing to observe yet but `probity config`, and why.
+fn only_shown(
+    key: &'static str,
+    _why: &'static str,
+    set: (&'static str, Value),
+    other: (&'static str, Value),
+    seen_without: Value,
+) -> Row {
+    row(key, shown, set, other, seen_without)
 }
 
 #[rustfmt::skip] // A table.
@@ -74,8 +68,8 @@ fn rows() -> Vec<Row> {
     vec![
         row("server.transport", what_bare_probity_serves, ("http", json!("http, refused")), ("stdio", json!("stdio")), json!("stdio")),
         row("server.transport", what_bare_probity_serves, ("STDIO", json!("stdio")), ("http", json!("http, refused")), json!("stdio")),
-        row("server.host", shown, ("::1", json!("::1")), ("localhost", json!("localhost")), json!("127.0.0.1")),
-        row("server.port", shown, ("0", json!(0)), ("8081", json!(8081)), json!(8080)),
+        only_shown("server.host", "takes effect with HTTP", ("::1", json!("::1")), ("localhost", json!("localhost")), json!("127.0.0.1")),
+        only_shown("server.port", "takes effect with HTTP", ("0", json!(0)), ("8081", json!(8081)), json!(8080)),
         row("tool.include", listed, ("LoudTool, steady, nobody", json!(["loud", "steady"])), ("replay", json!(["replay"])), all.clone()),
         row("tool.exclude", listed, ("garbled,LoudTool", json!(["replay", "steady"])), ("steady", json!(["garbled", "loud", "replay"])), all),
         row("tool.max_args_len", fate_of_12_bytes, ("11", json!(["VALIDATION_ERROR", "ARGUMENT_SYNTAX"])), ("12", ran.clone()), ran),
@@ -85,8 +79,8 @@ fn rows() -> Vec<Row> {
         row("resource_limits.max_file_descriptors", descriptors, ("77", json!(77)), ("99", json!(99)), json!(256)),
         row("resource_limits.max_stdout_bytes", stdout, ("2000", json!([2000, true])), ("3001", json!([3001, true])), json!([1 << 20, true])),
         row("resource_limits.max_stderr_bytes", stderr, ("2000", json!([2000, true])), ("3001", json!([3001, true])), json!([256 << 10, true])),
-        row("circuit_breaker.failure_threshold", shown, ("7", json!(7)), ("8", json!(8)), json!(5)),
-        row("circuit_breaker.recovery_timeout", shown, ("1.5", json!(1.5)), ("90", json!(90.0)), json!(60.0)),
+        only_shown("circuit_breaker.failure_threshold", "takes effect with breakers", ("7", json!(7)), ("8", json!(8)), json!(5)),
+        only_shown("circuit_breaker.recovery_timeout", "takes effect with breakers", ("1.5", json!(1.5)), ("90", json!(90.0)), json!(60.0)),
         row("security.allow_intrusive", intrusive_use, ("false", forbidden.clone()), ("true", granted.clone()), granted.clone()),
         row("security.allow_intrusive", intrusive_use, ("on", granted.clone()), ("perhaps", forbidden), granted),
         row("log.level", levels_logged, ("info", json!(["INFO", "WARN"])), ("WARNING", json!(["WARN"])), json!([])),
@@ -103,14 +97,6 @@ fn each_setting_acts_from_either_kind_of_file_and_its_variable_wins() {
     let tried: BTreeSet<&str> = rows.iter().map(|row| row.key).collect();
     let table: BTreeSet<&str> = SETTINGS.iter().chain(PER_TOOL).map(|row| row.key).collect();
     assert_eq!(tried, table, "each row of the table has an observation, and nothing else has");
-    let shown_only: BTreeSet<&str> = SHOWN_ONLY.iter().map(|(key, _)| *key).collect();
-    let really: fn(&Configured<'_>, &Value) -> Value = shown;
-    let observed_so: BTreeSet<&str> = rows
-        .iter()
-        .filter(|row| std::ptr::fn_addr_eq(row.observe, really))
-        .map(|r| r.key)
-        .collect();
-    assert_eq!(observed_so, shown_only);
     thread::scope(|scope| {
         for row in &rows {
             thread::Builder::new()
@@ -134,7 +120,7 @@ impl Row {
         fs::write(&toml, format!("{key} = {}\n", literal(&set))).unwrap();
         let yaml = rig.path("other.yaml");
         fs::write(&yaml, nested(&key, &literal(&other))).unwrap();
-        let file = |path: &std::path::Path| ("MCP_CONFIG_FILE".into(), path.display().to_string());
+        let file = |path: &Path| ("MCP_CONFIG_FILE".into(), path.display().to_string());
         let ways = [
             ("nothing set", vec![], &self.seen_without),
             ("TOML", vec![file(&toml)], &self.seen),
@@ -168,213 +154,6 @@ fn nested(key: &str, value: &str) -> String {
         format!("{}{part}: {value}\n", "  ".repeat(level))
     });
     lines.collect()
-}
-
-impl Configured<'_> {
-    fn call(&self, arguments: &[&str]) -> Value {
-        self.rig.call(arguments, &self.variables).unwrap()
-    }
-
-    fn session(&self) -> Session {
-        let mut command = self.rig.embedded("stdio", &self.variables);
-        Session::start({
-            command.stderr(Stdio::null());
-            command
-        })
-        .unwrap()
-    }
-
-    fn catalog(&self) -> Value {
-        let output = self.rig.embedded("tools", &self.variables).arg("--json").output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Standard error of a call that is denied, which is worth an INFO and a WARN.
-    fn log_of_a_denial(&self, more: &[(&str, &str)]) -> String {
-        let more = more.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let variables: Vec<_> = self.variables.iter().cloned().chain(more).collect();
-        let mut command = self.rig.embedded("call", &variables);
-        let output = command.args(["loud", "127.0.0.1", "--", "--nonsense"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    /// Looks at a run of `loud` that waits.
-    fn limits_of_a_run(&self) -> probity_tests::procs::Limits {
-        let mut session = self.session();
-        sleep(&mut session, "loud");
-        let mut found = Vec::new();
-        let is_there = wait_until(PATIENCE, || {
-            found = running_tools(session.pid());
-            !found.is_empty()
-        });
-        assert!(is_there, "nothing runs");
-        let limits = limits(found[0]).unwrap();
-        session.end(Signal::SIGTERM).unwrap();
-        limits
-    }
-}
-
-/// Asks for a run that waits, and does not wait for it.
-fn sleep(session: &mut Session, tool: &str) {
-    let arguments = json!({"target": "127.0.0.1", "what": "sleep"});
-    session.send("tools/call", json!({"name": tool, "arguments": arguments})).unwrap();
-}
-
-fn shown(configured: &Configured<'_>, _: &Value) -> Value {
-    let output = configured.rig.probity(&["config", "--json"], &configured.variables).output();
-    let config: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
-    let settings = config["settings"].as_array().unwrap();
-    settings.iter().find(|row| row["key"] == configured.key).unwrap()["value"].clone()
-}
-
-fn what_bare_probity_serves(configured: &Configured<'_>, _: &Value) -> Value {
-    let socket = ("PROBITY_SOCKET".into(), configured.rig.path("nobody").display().to_string());
-    let variables = [configured.variables.clone(), vec![socket]].concat();
-    let output = configured.rig.probity(&[], &variables).stdin(Stdio::null()).output().unwrap();
-    match output.status.code() {
-        // It looked for its broker.
-        Some(4) => json!("stdio"),
-        Some(2) => json!("http, refused"),
-        _ => panic!("{output:?}"),
-    }
-}
-
-fn listed(configured: &Configured<'_>, _: &Value) -> Value {
-    let catalog = configured.catalog();
-    let names: Vec<&Value> =
-        catalog["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    // What is not listed cannot be called either, by whichever name.
-    for (tool, alias) in [("loud", "LoudTool"), ("steady", "SteadyTool")] {
-        let refused = &configured.call(&[alias, "127.0.0.1", "--dry-run"])["error_type"];
-        assert_eq!(refused.is_null(), names.contains(&&json!(tool)), "{alias}: {refused}");
-    }
-    json!(names)
-}
-
-fn fate_of_12_bytes(configured: &Configured<'_>, _: &Value) -> Value {
-    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "exit3"]);
-    let code = result["error_details"]["code"].clone();
-    assert_eq!(result["returncode"] == 3, code.is_null(), "{result}");
-    json!([result["error_type"], code])
-}
-
-/// Of `loud`, of `steady`, and of `loud` where the call itself says 7.
-fn times(configured: &Configured<'_>, _: &Value) -> Value {
-    let time = |tool, more: &[&str]| {
-        let call = [&[tool, "127.0.0.1", "--dry-run"], more].concat();
-        configured.call(&call)["metadata"]["timeout_sec"].clone()
-    };
-    json!([time("loud", &[]), time("steady", &[]), time("loud", &["--timeout", "7"])])
-}
-
-/// Of `loud` and of `steady`, while many more are asked for.
-fn runs_at_once(configured: &Configured<'_>, expected: &Value) -> Value {
-    let count = |tool| {
-        let mut session = configured.session();
-        (0..8).for_each(|_| sleep(&mut session, tool));
-        // The frontend has read all of them once it has answered this.
-        session.request("ping", json!({})).unwrap();
-        let wanted = &expected[usize::from(tool == "steady")];
-        let running = || json!(running_tools(session.pid()).len());
-        let _ = wait_until(PATIENCE, || running() == *wanted);
-        thread::sleep(A_WHILE);
-        let running = running();
-        session.end(Signal::SIGTERM).unwrap();
-        running
-    };
-    json!([count("loud"), count("steady")])
-}
-
-fn memory(configured: &Configured<'_>, _: &Value) -> Value {
-    json!(configured.limits_of_a_run().address_space_bytes)
-}
-
-fn descriptors(configured: &Configured<'_>, _: &Value) -> Value {
-    json!(configured.limits_of_a_run().open_files)
-}
-
-fn stdout(configured: &Configured<'_>, _: &Value) -> Value {
-    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "flood"]);
-    json!([result["stdout"].as_str().unwrap().len(), result["truncated_stdout"]])
-}
-
-fn stderr(configured: &Configured<'_>, _: &Value) -> Value {
-    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "stderr-flood"]);
-    json!([result["stderr"].as_str().unwrap().len(), result["truncated_stderr"]])
-}
-
-/// Whether the option and the preset are published, and how the broker answers to the option typed,
-/// to the flag as text, and to the preset.
-fn intrusive_use(configured: &Configured<'_>, _: &Value) -> Value {
-    let mut session = configured.session();
-    let list = session.request("tools/list", json!({})).unwrap();
-    let tools = list["result"]["tools"].as_array().unwrap();
-    let loud = tools.iter().find(|tool| tool["name"] == "loud").unwrap();
-    let properties = &loud["inputSchema"]["properties"];
-    let presets = properties["preset"].to_string();
-    assert!(presets.contains("calm"), "{presets}");
-    let mut refused = |more: Value| {
-        let mut arguments = json!({"target": "127.0.0.1", "dry_run": true});
-        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let answer = session.call("loud", arguments).unwrap();
-        answer["structuredContent"]["error_details"]["code"].clone()
-    };
-    let refused = [
-        refused(json!({"fierce": true})),
-        refused(json!({"extra_args": "--fierce"})),
-        refused(json!({"preset": "savage"})),
-    ];
-    json!({"listed": [properties["fierce"].is_object(), presets.contains("savage")], "refused": refused})
-}
-
-fn levels_logged(configured: &Configured<'_>, _: &Value) -> Value {
-    let log = configured.log_of_a_denial(&[("PROBITY_LOG_FORMAT", "json")]);
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let levels: BTreeSet<String> =
-        lines.map(|line| line["level"].as_str().unwrap().to_owned()).collect();
-    json!(levels)
-}
-
-fn form_of_lines(configured: &Configured<'_>, _: &Value) -> Value {
-    let log = configured.log_of_a_denial(&[("LOG_LEVEL", "INFO")]);
-    let line = log.lines().find(|line| line.contains("tool.start")).unwrap();
-    match serde_json::from_str::<Value>(line) {
-        Ok(line) => {
-            assert_eq!(line["event"], "tool.start");
-            json!("json")
-        }
-        Err(_) => {
-            assert!(line.contains("Z  INFO tool.start tool=loud target=127.0.0.1 "), "{line}");
-            json!("text")
-        }
-    }
-}
-
-/// Which of two sockets is connected to.
-fn broker_asked(configured: &Configured<'_>, _: &Value) -> Value {
-    let listeners = ["a", "b"].map(|name| {
-        let path = configured.rig.path(name);
-        let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(path).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        (name, listener)
-    });
-    let mut command = configured.rig.probity(&["tools"], &configured.variables);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut asked = json!("neither");
-    let has_ended = wait_until(PATIENCE, || {
-        // Hung up at once: it needs no answer.
-        for (name, listener) in &listeners {
-            if listener.accept().is_ok() {
-                asked = json!(name);
-            }
-        }
-        child.try_wait().unwrap().is_some()
-    });
-    assert!(has_ended);
-    assert_eq!(child.wait().unwrap().code(), Some(4), "no broker answered");
-    asked
 }
 
 /// Variables for a frontend.

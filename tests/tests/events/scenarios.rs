@@ -1,0 +1,217 @@
+//! What frontends are driven through. Each scenario answers with the log that came of it.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use probity_tests::{
+    lab::Lab,
+    mcp::Session,
+    needs,
+    procs::wait_until,
+    rig::{Rig, running_tools},
+};
+use serde_json::{Value, json};
+
+use crate::events;
+
+/// For whatever has to happen at all; never waited out where all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Stand in a tool's output, in a call's arguments, and in a file under a key nobody knows.
+pub const OUTPUT: &str = "MARK-OUTPUT";
+pub const ARGUMENT: &str = "MARK-ARGUMENT";
+pub const SECRET: &str = "MARK-SECRET";
+
+/// What a host that answers prints, and more than a host should.
+pub fn transcript() -> String {
+    format!(
+        "PING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.\n\
+         64 bytes from {OUTPUT}.lab.internal (127.0.0.1): icmp_seq=1 ttl=64 time=0.031 ms\n{OUTPUT}\n\n\
+         --- 127.0.0.1 ping statistics ---\n\
+         1 packets transmitted, 1 received, 0% packet loss, time 0ms\n\
+         rtt min/avg/max/mdev = 0.031/0.031/0.031/0.000 ms\n"
+    )
+}
+
+pub fn log_in(format: &str) -> Vec<(String, String)> {
+    variables(&[("LOG_LEVEL", "DEBUG"), ("PROBITY_LOG_FORMAT", format)])
+}
+
+pub fn variables(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+/// Almost everything that can happen to a call, and to the configuration.
+pub fn a_session(format: &str) -> String {
+    let rig = Rig::new(&transcript()).unwrap();
+    let file = rig.path("probity.toml");
+    let text = format!(
+        "[server]\nport = \"abc\"\ntoken = \"{SECRET}\"\n[tool]\ndefault_timeout = 5\n\
+         [tools.loud]\nconcurrency = 9\npassword = \"{SECRET}\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut set = log_in(format);
+    set.extend(variables(&[
+        ("MCP_CONFIG_FILE", file.to_str().unwrap()),
+        ("TOOLS_PACKAGE", "tools"),
+        ("TOOL_EXCLUDE", "nobody"),
+        ("LOUD_TIMEOUT", "soon"),
+        ("STEADY_TIMEOUT", "19"),
+        ("VAULT_TIMEOUT", SECRET),
+        ("VAULT_TOKEN", SECRET),
+    ]));
+    let mut session = Driven::start(&rig, &set);
+    session.call("replay", json!({}));
+    session.call("garbled", json!({}));
+    session.call("loud", json!({"preset": "calm"}));
+    session.call("loud", json!({"dry_run": true}));
+    session.call("loud", json!({"what": ARGUMENT}));
+    session.call("loud", json!({"fierce": true, "dry_run": true}));
+    session.call("loud", json!({"extra_args": format!("--{ARGUMENT}")}));
+    session.call("loud", json!({"extra_args": format!("; {ARGUMENT}")}));
+    session.call("loud", json!({ARGUMENT: ARGUMENT}));
+    session.call("loud", json!({"target": "8.8.8.8", "dry_run": true}));
+    session.call("nobody", json!({}));
+    let request = session.begin_to_sleep("id-cancelled");
+    session.mcp.notify("notifications/cancelled", json!({"requestId": request})).unwrap();
+    assert!(wait_until(PATIENCE, || running_tools(session.mcp.pid()).is_empty()));
+    // Longer than any line that is read.
+    session.mcp.notify("notifications/x", json!({"x": ARGUMENT.repeat(500_000)})).unwrap();
+    session.begin_to_sleep("id-still-there");
+    session.end_by(Signal::SIGTERM)
+}
+
+pub fn a_broken_file() -> String {
+    let rig = Rig::new("").unwrap();
+    let file = rig.path("probity.toml");
+    fs::write(&file, format!("[server]\ntoken = {SECRET} x\n")).unwrap();
+    let mut set = log_in("json");
+    set.push(("MCP_CONFIG_FILE".into(), file.display().to_string()));
+    let output = rig.embedded("stdio", &set).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+pub fn the_end_of_input() -> String {
+    let rig = Rig::new("").unwrap();
+    let mut session = Driven::start(&rig, &log_in("json"));
+    assert_eq!(session.mcp.close().unwrap(), Some(0));
+    session.log()
+}
+
+pub fn no_session() -> String {
+    let rig = Rig::new("").unwrap();
+    let (log, first) = (rig.path("log"), rig.path("first"));
+    fs::write(&first, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n").unwrap();
+    let mut command = rig.embedded("stdio", &log_in("json"));
+    command.stdin(File::open(first).unwrap()).stderr(File::create(&log).unwrap());
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    fs::read_to_string(log).unwrap()
+}
+
+pub fn an_interrupt() -> String {
+    let rig = Rig::new("").unwrap();
+    Driven::start(&rig, &log_in("json")).end_by(Signal::SIGINT)
+}
+
+/// Two frontends with brokers of their own, and a third that asks whichever a link points to.
+pub fn a_broker_that_goes_and_comes() -> String {
+    let (first, second) = (Rig::new("").unwrap(), Rig::new("").unwrap());
+    let mut before = Driven::start(&first, &[]);
+    let link = first.path("link");
+    symlink(socket_of(&first), &link).unwrap();
+    let mut set = log_in("json");
+    set.push(("PROBITY_SOCKET".into(), link.display().to_string()));
+    let third = Rig::new("").unwrap();
+    let mut session = Driven::of(third.path("log"), third.probity(&["stdio"], &set));
+    before.mcp.close().unwrap();
+    assert!(session.waits_for("broker.lost"));
+    let lost = session.call("loud", json!({}));
+    assert_eq!(lost["structuredContent"]["error_type"], "BROKER_UNREACHABLE", "{lost}");
+    let after = Driven::start(&second, &[]);
+    fs::remove_file(&link).unwrap();
+    symlink(socket_of(&second), &link).unwrap();
+    assert!(session.waits_for("broker.found"));
+    let log = session.end_by(Signal::SIGTERM);
+    let taken = events(&log).iter().filter(|event| event["event"] == "policy.configured").count();
+    assert_eq!(taken, 2, "the catalog is taken again: {log}");
+    after.end_by(Signal::SIGTERM);
+    log
+}
+
+/// In a namespace whose only names stand in a file: nobody is asked for this one.
+pub fn a_name_without_addresses() -> String {
+    if !needs::root() {
+        return String::new();
+    }
+    let (lab, rig) = (Lab::new().unwrap(), Rig::new("").unwrap());
+    let inside = rig.embedded("stdio", &log_in("json"));
+    let mut command = lab.client().command(inside.get_program());
+    command.args(inside.get_args());
+    command.envs(inside.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut session = Driven::of(rig.path("log"), command);
+    let result = session.call("loud", json!({"target": "absent.lab.internal", "dry_run": true}));
+    let code = &result["structuredContent"]["error_details"]["code"];
+    assert_eq!(code, "NAME_UNRESOLVED", "{result}");
+    session.end_by(Signal::SIGTERM)
+}
+
+/// Where the broker that this rig's only frontend has started listens.
+pub fn socket_of(rig: &Rig) -> PathBuf {
+    let entries = fs::read_dir(rig.path("")).unwrap();
+    let sockets = entries.map(|entry| entry.unwrap().path().join("listen/broker.sock"));
+    sockets.into_iter().find(|socket| socket.exists()).expect("a broker's socket")
+}
+
+/// A session whose log goes to a file.
+pub struct Driven {
+    mcp: Session,
+    log: PathBuf,
+}
+
+impl Driven {
+    pub fn start(rig: &Rig, variables: &[(String, String)]) -> Self {
+        Self::of(rig.path("log"), rig.embedded("stdio", variables))
+    }
+
+    pub fn of(log: PathBuf, mut command: Command) -> Self {
+        command.stderr(File::create(&log).unwrap());
+        Self { mcp: Session::start(command).unwrap(), log }
+    }
+
+    /// Calls a tool, on 127.0.0.1 unless the arguments say otherwise.
+    pub fn call(&mut self, tool: &str, mut arguments: Value) -> Value {
+        if arguments["target"].is_null() {
+            arguments["target"] = json!("127.0.0.1");
+        }
+        self.mcp.call(tool, arguments).unwrap()
+    }
+
+    /// Asks for a run that waits, until it does; answers the request's id.
+    pub fn begin_to_sleep(&mut self, id: &str) -> u64 {
+        let arguments = json!({"target": "127.0.0.1", "what": "sleep", "correlation_id": id});
+        let call = json!({"name": "loud", "arguments": arguments});
+        let request = self.mcp.send("tools/call", call).unwrap();
+        assert!(wait_until(PATIENCE, || !running_tools(self.mcp.pid()).is_empty()));
+        request
+    }
+
+    fn waits_for(&self, event: &str) -> bool {
+        wait_until(PATIENCE, || self.log().contains(event))
+    }
+
+    pub fn end_by(mut self, signal: Signal) -> String {
+        assert_eq!(self.mcp.end(signal).unwrap(), Some(130));
+        self.log()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}

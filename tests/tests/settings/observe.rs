@@ -1,0 +1,230 @@
+//! The observations: each configures nothing itself, and says what it saw as JSON.
+
+use std::{
+    collections::BTreeSet, fs, os::unix::net::UnixListener, process::Stdio, thread, time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use probity_tests::{
+    mcp::Session,
+    procs::{Limits, limits, wait_until},
+    rig::{Rig, running_tools},
+};
+use serde_json::{Value, json};
+
+/// For whatever has to happen at all; never waited out where all is well.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a limit is looked at, once as many run as it allows.
+const A_WHILE: Duration = Duration::from_millis(200);
+
+/// A rig with one way of configuring the frontend.
+pub struct Configured<'a> {
+    pub rig: &'a Rig,
+    pub key: &'static str,
+    pub variables: Vec<(String, String)>,
+}
+
+impl Configured<'_> {
+    fn call(&self, arguments: &[&str]) -> Value {
+        self.rig.call(arguments, &self.variables).unwrap()
+    }
+
+    pub fn session(&self) -> Session {
+        let mut command = self.rig.embedded("stdio", &self.variables);
+        command.stderr(Stdio::null());
+        Session::start(command).unwrap()
+    }
+
+    fn catalog(&self) -> Value {
+        let output = self.rig.embedded("tools", &self.variables).arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Standard error of a call that is denied, which is worth an INFO and a WARN.
+    fn log_of_a_denial(&self, more: &[(&str, &str)]) -> String {
+        let more = more.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let variables: Vec<_> = self.variables.iter().cloned().chain(more).collect();
+        let mut command = self.rig.embedded("call", &variables);
+        let output = command.args(["loud", "127.0.0.1", "--", "--nonsense"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Looks at a run of `loud` that waits.
+    pub fn limits_of_a_run(&self) -> Limits {
+        let mut session = self.session();
+        sleep(&mut session, "loud");
+        let mut found = Vec::new();
+        let is_there = wait_until(PATIENCE, || {
+            found = running_tools(session.pid());
+            !found.is_empty()
+        });
+        assert!(is_there, "nothing runs");
+        let limits = limits(found[0]).unwrap();
+        session.end(Signal::SIGTERM).unwrap();
+        limits
+    }
+}
+
+/// Asks for a run that waits, and does not wait for it.
+pub fn sleep(session: &mut Session, tool: &str) {
+    let arguments = json!({"target": "127.0.0.1", "what": "sleep"});
+    session.send("tools/call", json!({"name": tool, "arguments": arguments})).unwrap();
+}
+
+pub fn shown(configured: &Configured<'_>, _: &Value) -> Value {
+    let output = configured.rig.probity(&["config", "--json"], &configured.variables).output();
+    let config: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let settings = config["settings"].as_array().unwrap();
+    settings.iter().find(|row| row["key"] == configured.key).unwrap()["value"].clone()
+}
+
+pub fn what_bare_probity_serves(configured: &Configured<'_>, _: &Value) -> Value {
+    let socket = ("PROBITY_SOCKET".into(), configured.rig.path("nobody").display().to_string());
+    let variables = [configured.variables.clone(), vec![socket]].concat();
+    let output = configured.rig.probity(&[], &variables).stdin(Stdio::null()).output().unwrap();
+    match output.status.code() {
+        // It looked for its broker.
+        Some(4) => json!("stdio"),
+        Some(2) => json!("http, refused"),
+        _ => panic!("{output:?}"),
+    }
+}
+
+pub fn listed(configured: &Configured<'_>, _: &Value) -> Value {
+    let catalog = configured.catalog();
+    let names: Vec<&Value> =
+        catalog["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    // What is not listed cannot be called either, by whichever name.
+    for (tool, alias) in [("loud", "LoudTool"), ("steady", "SteadyTool")] {
+        let refused = &configured.call(&[alias, "127.0.0.1", "--dry-run"])["error_type"];
+        assert_eq!(refused.is_null(), names.contains(&&json!(tool)), "{alias}: {refused}");
+    }
+    json!(names)
+}
+
+pub fn fate_of_12_bytes(configured: &Configured<'_>, _: &Value) -> Value {
+    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "exit3"]);
+    let code = result["error_details"]["code"].clone();
+    assert_eq!(result["returncode"] == 3, code.is_null(), "{result}");
+    json!([result["error_type"], code])
+}
+
+/// Of `loud`, of `steady`, and of `loud` where the call itself says 7.
+pub fn times(configured: &Configured<'_>, _: &Value) -> Value {
+    let time = |tool, more: &[&str]| {
+        let call = [&[tool, "127.0.0.1", "--dry-run"], more].concat();
+        configured.call(&call)["metadata"]["timeout_sec"].clone()
+    };
+    json!([time("loud", &[]), time("steady", &[]), time("loud", &["--timeout", "7"])])
+}
+
+/// Of `loud` and of `steady`, while many more are asked for.
+pub fn runs_at_once(configured: &Configured<'_>, expected: &Value) -> Value {
+    let count = |tool| {
+        let mut session = configured.session();
+        (0..8).for_each(|_| sleep(&mut session, tool));
+        // The frontend has read all of them once it has answered this.
+        session.request("ping", json!({})).unwrap();
+        let wanted = &expected[usize::from(tool == "steady")];
+        let running = || json!(running_tools(session.pid()).len());
+        let _ = wait_until(PATIENCE, || running() == *wanted);
+        thread::sleep(A_WHILE);
+        let running = running();
+        session.end(Signal::SIGTERM).unwrap();
+        running
+    };
+    json!([count("loud"), count("steady")])
+}
+
+pub fn memory(configured: &Configured<'_>, _: &Value) -> Value {
+    json!(configured.limits_of_a_run().address_space_bytes)
+}
+
+pub fn descriptors(configured: &Configured<'_>, _: &Value) -> Value {
+    json!(configured.limits_of_a_run().open_files)
+}
+
+pub fn stdout(configured: &Configured<'_>, _: &Value) -> Value {
+    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "flood"]);
+    json!([result["stdout"].as_str().unwrap().len(), result["truncated_stdout"]])
+}
+
+pub fn stderr(configured: &Configured<'_>, _: &Value) -> Value {
+    let result = configured.call(&["loud", "127.0.0.1", "--", "--what", "stderr-flood"]);
+    json!([result["stderr"].as_str().unwrap().len(), result["truncated_stderr"]])
+}
+
+/// Whether the option and the preset are published, and how the broker answers to the option typed,
+/// to the flag as text, and to the preset.
+pub fn intrusive_use(configured: &Configured<'_>, _: &Value) -> Value {
+    let mut session = configured.session();
+    let list = session.request("tools/list", json!({})).unwrap();
+    let tools = list["result"]["tools"].as_array().unwrap();
+    let loud = tools.iter().find(|tool| tool["name"] == "loud").unwrap();
+    let properties = &loud["inputSchema"]["properties"];
+    let presets = properties["preset"].to_string();
+    assert!(presets.contains("calm"), "{presets}");
+    let mut refused = |more: Value| {
+        let mut arguments = json!({"target": "127.0.0.1", "dry_run": true});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = session.call("loud", arguments).unwrap();
+        answer["structuredContent"]["error_details"]["code"].clone()
+    };
+    let refused = [
+        refused(json!({"fierce": true})),
+        refused(json!({"extra_args": "--fierce"})),
+        refused(json!({"preset": "savage"})),
+    ];
+    json!({"listed": [properties["fierce"].is_object(), presets.contains("savage")], "refused": refused})
+}
+
+pub fn levels_logged(configured: &Configured<'_>, _: &Value) -> Value {
+    let log = configured.log_of_a_denial(&[("PROBITY_LOG_FORMAT", "json")]);
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let levels: BTreeSet<String> =
+        lines.map(|line| line["level"].as_str().unwrap().to_owned()).collect();
+    json!(levels)
+}
+
+pub fn form_of_lines(configured: &Configured<'_>, _: &Value) -> Value {
+    let log = configured.log_of_a_denial(&[("LOG_LEVEL", "INFO")]);
+    let line = log.lines().find(|line| line.contains("tool.start")).unwrap();
+    match serde_json::from_str::<Value>(line) {
+        Ok(line) => {
+            assert_eq!(line["event"], "tool.start");
+            json!("json")
+        }
+        Err(_) => {
+            assert!(line.contains("Z  INFO tool.start tool=loud target=127.0.0.1 "), "{line}");
+            json!("text")
+        }
+    }
+}
+
+/// Which of two sockets is connected to.
+pub fn broker_asked(configured: &Configured<'_>, _: &Value) -> Value {
+    let listeners = ["a", "b"].map(|name| {
+        let path = configured.rig.path(name);
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        (name, listener)
+    });
+    let mut command = configured.rig.probity(&["tools"], &configured.variables);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut asked = json!("neither");
+    let has_ended = wait_until(PATIENCE, || {
+        // Hung up at once: it needs no answer.
+        for (name, listener) in &listeners {
+            if listener.accept().is_ok() {
+                asked = json!(name);
+            }
+        }
+        child.try_wait().unwrap().is_some()
+    });
+    assert!(has_ended);
+    assert_eq!(child.wait().unwrap().code(), Some(4), "no broker answered");
+    asked
+}
