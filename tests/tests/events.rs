@@ -49,12 +49,12 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         assert_no_marks(log);
         let events = events(log);
         assert!(!events.is_empty() || log.is_empty(), "{scenario}: {log}");
-        for event in &events {
-            emitted.insert(row_of(event).name);
-            if event["event"] == "shutdown.started" {
-                reasons.insert(event["reason"].as_str().unwrap().to_owned());
-            }
-        }
+        emitted.extend(events.iter().map(|event| row_of(event).name));
+        let of = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+        assert!(of("shutdown.started") <= 1, "{scenario}: {log}");
+        assert_eq!(of("shutdown.started"), of("shutdown.finished"), "{scenario}: {log}");
+        let ends = events.iter().filter(|event| event["event"] == "shutdown.started");
+        reasons.extend(ends.map(|event| event["reason"].as_str().unwrap().to_owned()));
         assert_calls_are_whole(scenario, &events);
     }
     let elsewhere = SHOWN_ELSEWHERE.iter().map(|(name, _)| *name);
