@@ -70,7 +70,7 @@ where
                 Line::TooLong => {
                     tracing::warn!(limit = MAX_LINE, "mcp.line_too_long");
                     let message = format!("the line is longer than {MAX_LINE} bytes");
-                    Answer { id: None, error: ErrorData::invalid_request(message, None) }
+                    Box::new(Answer { id: None, error: ErrorData::invalid_request(message, None) })
                 }
             };
             let message = ServerJsonRpcMessage::error(answer.error, answer.id);
@@ -176,14 +176,14 @@ struct Answer {
 }
 
 impl Answer {
-    fn no_json(why: &str) -> Self {
+    fn no_json(why: &str) -> Box<Self> {
         let message = format!("the line is no JSON: {why}");
-        Self { id: None, error: ErrorData::new(ErrorCode::PARSE_ERROR, message, None) }
+        Box::new(Self { id: None, error: ErrorData::new(ErrorCode::PARSE_ERROR, message, None) })
     }
 }
 
 /// Reads a line: a message, nothing where it can be ignored, or what to answer.
-fn read(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Answer> {
+fn read(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Answer>> {
     // A byte order mark is no part of the text.
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii();
     if line.is_empty() {
@@ -199,7 +199,7 @@ fn read(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Answer> {
         Value::Array(_) => "batches are not served: send one message a line",
         _ => "the line is no JSON-RPC 2.0 message",
     };
-    Err(Answer { id, error: ErrorData::invalid_request(message, None) })
+    Err(Box::new(Answer { id, error: ErrorData::invalid_request(message, None) }))
 }
 
 /// What stands between two line ends.
