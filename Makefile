@@ -5,6 +5,7 @@ LAB   = iproute2 util-linux libcap2-bin python3 python3-venv
 VENV  = .venv
 CLIENTS = tests/clients
 CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo test test-long lint bench build packages venv
 
@@ -13,12 +14,12 @@ help: ## Show this
 
 demo: packages ## Watch Probity at work, on a network made for it (as root: the whole of it)
 	$(CARGO) build --quiet --workspace --bins
-	@target/debug/demo
+	@$(TARGET)/debug/demo
 
 test: packages venv lint ## Everything CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
-	target/debug/demo
+	$(TARGET)/debug/demo
 
 test-long: packages venv ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
@@ -32,7 +33,7 @@ lint:
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap
 	$(CARGO) build --quiet --release --workspace --bins
-	@target/release/probity-bench
+	@$(TARGET)/release/probity-bench
 
 build: ## Release binaries, in target/release
 	$(CARGO) build --release --workspace --bins

@@ -37,6 +37,8 @@ pub struct Flaw {
     pub expected: String,
     /// The kind of denial it is.
     pub code: DenialCode,
+    /// The tool has such a property.
+    is_known: bool,
 }
 
 impl ArgumentCheck {
@@ -64,13 +66,19 @@ impl ArgumentCheck {
         }
         let mut flaws: Vec<Flaw> =
             validator.iter_errors(&given).filter_map(|error| self.describe(&error)).collect();
-        // A missing target says less than a property that does not exist: it may be misspelt.
+        // A target comes first in the order of the decision. Where it is missing, a property that
+        // does not exist may be what was meant by it.
         flaws.sort_by_key(|flaw| match flaw.code {
-            DenialCode::OptionUnknown => 0,
-            DenialCode::TargetSyntax => 2,
-            _ => 1,
+            DenialCode::TargetSyntax => 0,
+            DenialCode::OptionUnknown => 1,
+            _ => 2,
         });
-        flaws.into_iter().next()
+        let unknown = flaws.iter().find(|flaw| !flaw.is_known).map(|flaw| flaw.property.clone());
+        let mut first = flaws.into_iter().next()?;
+        if let (DenialCode::TargetSyntax, Some(unknown)) = (first.code, unknown) {
+            first.problem.push_str(&format!(", and there is no property {unknown}"));
+        }
+        Some(first)
     }
 
     /// The arguments with everything mended or left out that the schema does not take; `None`
@@ -104,7 +112,11 @@ impl ArgumentCheck {
                 let names = self.schema["properties"].as_object()?;
                 let names = names.keys().map(String::as_str).collect::<Vec<_>>();
                 let near = nearest(&property, &names);
-                let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                let hint = match (property.as_str(), near) {
+                    ("preset", _) => String::from(" (the tool has no presets)"),
+                    (_, Some(near)) => format!(" (did you mean {near}?)"),
+                    (_, None) => String::new(),
+                };
                 (
                     DenialCode::OptionUnknown,
                     format!("there is no such property{hint}"),
@@ -120,7 +132,8 @@ impl ArgumentCheck {
                 expected(schema),
             ),
         };
-        Some(Flaw { property: shown(&property), problem, expected, code })
+        let is_known = schema.is_object();
+        Some(Flaw { property: shown(&property), problem, expected, code, is_known })
     }
 }
 
@@ -128,11 +141,9 @@ impl Flaw {
     /// The flaw in the form in which the broker says no.
     #[must_use]
     pub fn denial(&self) -> Denial {
-        let suggestion = match self.code {
-            DenialCode::OptionUnknown => {
-                format!("Leave {} out. The properties are {}.", self.property, self.expected)
-            }
-            _ => format!("Give {} as {}.", self.property, self.expected),
+        let suggestion = match self.is_known {
+            false => format!("Leave {} out. The properties are {}.", self.property, self.expected),
+            true => format!("Give {} as {}.", self.property, self.expected),
         };
         Denial {
             code: self.code,

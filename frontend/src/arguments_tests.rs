@@ -97,7 +97,11 @@ fn each_flaw_names_its_property_and_what_it_takes() {
             "OPTION_UNKNOWN",
             "counts: there is no such property (did you mean count?).",
         ),
-        (json!({ "host": "10.0.0.1" }), "OPTION_UNKNOWN", "host: there is no such property."),
+        (
+            json!({ "host": "10.0.0.1" }),
+            "TARGET_SYNTAX",
+            "target: it is missing, and there is no property host.",
+        ),
     ] {
         let flaw = flaw(arguments);
         assert_eq!((flaw.code.as_str(), flaw.to_string().as_str()), (code, words));

@@ -111,8 +111,8 @@ impl BrokerError {
                  probity again."
             }
             Self::Unreachable { .. } => {
-                "Start the installed broker with `systemctl start probity-broker.socket`, or add \
-                 `--embedded` to run with a private one."
+                "Add `--embedded` to run with a private broker, or start the installed one (README, \
+                 \"A broker of its own\")."
             }
             Self::NotPermitted { .. } => {
                 "Join the group probity: `sudo usermod -aG probity $USER`, then log in again."

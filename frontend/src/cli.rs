@@ -140,7 +140,7 @@ usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C.")]
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
-    /// Start a private broker for this process, with no privilege
+    /// Start a private broker for this process: no installation, no root
     #[arg(long)]
     pub embedded: bool,
 
@@ -149,7 +149,8 @@ pub struct BrokerArgs {
     pub policy: Option<PathBuf>,
 
     /// Socket of the installed broker [env: PROBITY_SOCKET]
-    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "PATH", conflicts_with = "embedded")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub socket: Option<String>,
 }
 

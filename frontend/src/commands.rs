@@ -179,16 +179,35 @@ async fn dispatch(command: Command, loaded: &Loaded, again: &Again) -> Result<Ex
 /// Waits for a signal that asks this process to end, so that it ends in order: runs are cancelled,
 /// and an embedded broker's directory is removed. Answers the signal's name.
 async fn interrupted() -> &'static str {
-    // SIGHUP keeps its meaning, for `nohup`.
-    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = streams else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
+    let heard = |kind, name| async move {
+        match signal(kind) {
+            Ok(mut signals) => signals.recv().await,
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        };
+        name
+    };
+    // A terminal that was closed. `nohup` asks for it to be ignored, and a handler would undo that.
+    let hang_up = async {
+        match ignores_hang_up() {
+            true => std::future::pending().await,
+            false => heard(SignalKind::hangup(), "SIGHUP").await,
+        }
     };
     tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+        name = heard(SignalKind::interrupt(), "SIGINT") => name,
+        name = heard(SignalKind::terminate(), "SIGTERM") => name,
+        name = hang_up => name,
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, by the kernel's own account.
+fn ignores_hang_up() -> bool {
+    const SIGHUP_BIT: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & SIGHUP_BIT != 0)
 }
 
 fn complain(message: &dyn fmt::Display) {

@@ -34,7 +34,12 @@ pub fn start(log: &Log, otherwise: LevelFilter) {
         .with_writer(io::stderr)
         .with_ansi(false)
         .event_format(Lines(log.format));
+    // A misspelt key may have been there to forbid something: whoever asks for one answer is told
+    // as well, unless a level was chosen.
+    let configuration = shown.max(log.level.unwrap_or(LevelFilter::WARN));
     let filter = Targets::new()
+        .with_target("probity::config", configuration)
+        .with_target("probity::registry", configuration)
         .with_default(libraries)
         // The MCP library quotes whole messages, arguments and outputs with them, at any level.
         .with_target("rmcp", LevelFilter::OFF)

@@ -47,6 +47,13 @@ impl Suggestion {
         Self { tool: call.tool.to_string(), arguments }
     }
 
+    /// The same call, for its verdict only.
+    #[must_use]
+    pub fn as_dry_run(mut self) -> Self {
+        self.arguments.insert("dry_run".into(), json!(true));
+        self
+    }
+
     /// The call for a model: `ping {"target":"10.0.0.1"}`.
     #[must_use]
     pub fn as_call(&self) -> String {

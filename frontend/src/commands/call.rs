@@ -13,6 +13,7 @@ use crate::{
     registry::Listing,
     request::join_words,
     result::{ErrorType, ToolResult},
+    schema::seconds,
     service::Asking,
     terminal::{
         self, Again,
@@ -57,7 +58,7 @@ fn arguments(args: &CallArgs, extra_args: &str) -> Map<String, Value> {
     let given = [
         ("target", Some(json!(args.target))),
         ("preset", args.preset.as_ref().map(|preset| json!(preset))),
-        ("timeout_sec", args.timeout.map(|timeout| json!(timeout.as_secs_f64()))),
+        ("timeout_sec", args.timeout.map(seconds)),
         ("dry_run", Some(json!(args.dry_run))),
         ("extra_args", Some(json!(extra_args))),
     ];

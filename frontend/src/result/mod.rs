@@ -150,6 +150,11 @@ impl ToolResult {
 
     /// Adds a request that would pass.
     pub fn suggest(&mut self, suggestion: Option<Suggestion>) {
+        // Who asked for a verdict is not to be led into a run.
+        let suggestion = suggestion.map(|suggestion| match self.dry_run {
+            true => suggestion.as_dry_run(),
+            false => suggestion,
+        });
         if let (Some(details), Some(suggestion)) = (&mut self.error_details, &suggestion) {
             details.metadata.insert("suggested_request".into(), json!(suggestion));
         }
