@@ -90,11 +90,12 @@ impl ArgumentCheck {
         let given = Value::Object(mended.clone());
         for error in validator.iter_errors(&given) {
             for name in properties(&error) {
-                let schema = &self.schema["properties"][&name];
-                match mended.get(&name).and_then(|value| coerced(schema, value)) {
-                    Some(value) => mended.insert(name, value),
-                    None => mended.remove(&name),
-                };
+                let Some(value) = mended.shift_remove(&name) else { continue };
+                let Some(meant) = self.meant(&name) else { continue };
+                let fits = coerced(&self.schema["properties"][meant], &value);
+                if let Some(value) = fits.filter(|_| !mended.contains_key(meant)) {
+                    mended.insert(meant.to_owned(), value);
+                }
             }
         }
         if !mended.contains_key("target") {
@@ -104,6 +105,15 @@ impl ArgumentCheck {
         validator.is_valid(&Value::Object(mended.clone())).then_some(mended)
     }
 
+    /// The property that was meant by a name: itself, or one that is spelled nearly so.
+    fn meant<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let properties = self.schema["properties"].as_object()?;
+        match properties.contains_key(name) {
+            true => Some(name),
+            false => nearest(name, &properties.keys().map(String::as_str).collect::<Vec<_>>()),
+        }
+    }
+
     fn describe(&self, error: &ValidationError<'_>) -> Option<Flaw> {
         let property = properties(error).into_iter().next()?;
         let schema = &self.schema["properties"][&property];
@@ -111,7 +121,7 @@ impl ArgumentCheck {
             ValidationErrorKind::AdditionalProperties { .. } => {
                 let names = self.schema["properties"].as_object()?;
                 let names = names.keys().map(String::as_str).collect::<Vec<_>>();
-                let near = nearest(&property, &names);
+                let near = self.meant(&property);
                 let hint = match (property.as_str(), near) {
                     ("preset", _) => String::from(" (the tool has no presets)"),
                     (_, Some(near)) => format!(" (did you mean {near}?)"),
@@ -206,14 +216,12 @@ fn expected(schema: &Value) -> String {
         Some(kind @ ("integer" | "number")) => {
             let kind = if kind == "integer" { "a whole number" } else { "a number" };
             let mut text = String::from(kind);
-            // Writing to a String cannot fail.
-            let _ = match (&schema["minimum"], &schema["maximum"], &schema["exclusiveMinimum"]) {
-                (Value::Number(min), Value::Number(max), _) => write!(text, " from {min} to {max}"),
-                (_, Value::Number(max), Value::Number(min)) => {
-                    write!(text, " above {min} and up to {max}")
-                }
-                _ => Ok(()),
-            };
+            if let (Value::Number(min), Value::Number(max)) =
+                (&schema["minimum"], &schema["maximum"])
+            {
+                // Writing to a String cannot fail.
+                let _ = write!(text, " from {min} to {max}");
+            }
             text
         }
         Some("array") => match words(&schema["items"]["enum"]) {
@@ -233,34 +241,40 @@ fn expected(schema: &Value) -> String {
     }
 }
 
-/// The same value in the type that the schema has, where it can be read as one: `"5"` for 5.
+/// The value that was probably meant, where there is one that fits: itself, `"5"` for 5, `Quick` for
+/// quick, the nearer end of a range. What is too low is more likely a way of saying "not at all", so
+/// the default stands in for it.
 fn coerced(schema: &Value, value: &Value) -> Option<Value> {
     let fits =
         |value: &Value| options().build(schema).is_ok_and(|validator| validator.is_valid(value));
     let candidates = match value {
         Value::String(text) => {
-            let read: Option<Value> = serde_json::from_str(text.trim()).ok();
-            let list = || text.split(',').map(|word| json!(word.trim())).collect::<Vec<_>>();
-            vec![read.unwrap_or(Value::Null), json!(list()), json!(text.trim())]
+            let read = serde_json::from_str(text.trim()).unwrap_or(Value::Null);
+            let words = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let word = nearest(text.trim(), &words.collect::<Vec<_>>());
+            let list: Vec<&str> = text.split(',').map(str::trim).collect();
+            vec![json!(word), read, json!(list), json!(text.replace(' ', ""))]
         }
         Value::Array(items) => {
-            let words: Option<Vec<_>> =
-                items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            vec![json!(words.unwrap_or_default().join(","))]
+            let words: Vec<String> = items.iter().map(plain).collect();
+            vec![json!(words.join(","))]
         }
         Value::Number(number) => {
-            let (min, max) = (&schema["minimum"], &schema["maximum"]);
-            vec![
-                json!(number.to_string()),
-                json!(number.as_f64() == Some(1.0)),
-                max.clone(),
-                min.clone(),
-            ]
+            let (given, max) = (number.as_f64(), schema["maximum"].as_f64());
+            let bound = match given > max {
+                true => &schema["maximum"],
+                false => &schema["default"],
+            };
+            vec![json!(number.to_string()), json!(given == Some(1.0)), bound.clone()]
         }
         Value::Bool(value) => vec![json!(value.to_string())],
         Value::Null | Value::Object(_) => vec![],
     };
-    candidates.into_iter().find(fits)
+    [value.clone()].into_iter().chain(candidates).find(fits)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn without_nulls(arguments: &Map<String, Value>) -> Map<String, Value> {
@@ -285,11 +299,17 @@ fn shown(text: &str) -> String {
     clean_str(&short).into_owned()
 }
 
-/// The name that the client may have meant.
+/// The name that may have been meant: the same but for case, hyphens and underscores, or one that
+/// is spelled nearly so.
 fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
-    let close = |name: &&str| strsim::jaro_winkler(given, name);
+    let bare = |name: &str| name.replace(['-', '_', ' '], "").to_ascii_lowercase();
+    let given = bare(given);
+    if given.is_empty() || given.len() > QUOTED_MAX {
+        return None;
+    }
+    let close = |name: &&str| strsim::jaro_winkler(&given, &bare(name));
     let best = names.iter().max_by(|a, b| close(a).total_cmp(&close(b)))?;
-    (close(best) > 0.8).then_some(*best)
+    (close(best) > 0.85).then_some(*best)
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use crate::{
     cli::{Cli, Command, ConfigArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
     connect::{self, ConnectError},
-    logging, mcp,
+    logging::{self, Usual},
+    mcp,
     terminal::Again,
 };
 
@@ -64,8 +65,18 @@ pub fn main() -> ExitCode {
     cli.color.write_global();
     let again = cli.again();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
-    let serving = matches!(cli.command, Some(Command::Stdio(_)) | None);
-    let usual_level = if serving { LevelFilter::INFO } else { LevelFilter::ERROR };
+    let usual_level = match cli.command {
+        Some(Command::Stdio(_)) | None => {
+            Usual { events: LevelFilter::INFO, configuration: LevelFilter::INFO }
+        }
+        Some(Command::Tools(_) | Command::Call(_)) => {
+            Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN }
+        }
+        // It prints the warnings itself.
+        Some(Command::Config(_)) => {
+            Usual { events: LevelFilter::ERROR, configuration: LevelFilter::ERROR }
+        }
+    };
     let loaded = match config::load(&cli.flags(), &Environment::of_process()) {
         Ok(loaded) => loaded,
         Err(error) => return refuse_to_start(&error, usual_level),
@@ -98,7 +109,7 @@ impl CommandError {
 
 /// Says what is wrong with the configuration, in the log too, as far as the environment alone can
 /// say how that is written.
-fn refuse_to_start(error: &LoadError, usual_level: LevelFilter) -> ExitCode {
+fn refuse_to_start(error: &LoadError, usual_level: Usual) -> ExitCode {
     let without_file = Environment::of_process().without_file();
     if let Ok(loaded) = config::load(&Flags::default(), &without_file) {
         logging::start(&loaded.config.log, usual_level);

@@ -24,19 +24,27 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat};
 
-/// Sends this process's events to standard error, from the configured level on, or from `otherwise`
-/// where none is configured.
-pub fn start(log: &Log, otherwise: LevelFilter) {
-    let shown = log.level.unwrap_or(otherwise);
+/// What is shown where no level is configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Usual {
+    /// The least level of events.
+    pub events: LevelFilter,
+    /// The least level of what the configuration has to say: a misspelt key may have been there to
+    /// forbid something.
+    pub configuration: LevelFilter,
+}
+
+/// Sends this process's events to standard error, from the configured level on, or from the usual
+/// one where none is configured.
+pub fn start(log: &Log, usual: Usual) {
+    let shown = log.level.unwrap_or(usual.events);
     // Libraries are quieter: their INFO is this program's DEBUG.
     let libraries = if shown >= LevelFilter::DEBUG { shown } else { shown.min(LevelFilter::WARN) };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .event_format(Lines(log.format));
-    // A misspelt key may have been there to forbid something: whoever asks for one answer is told
-    // as well, unless a level was chosen.
-    let configuration = shown.max(log.level.unwrap_or(LevelFilter::WARN));
+    let configuration = log.level.unwrap_or(usual.configuration);
     let filter = Targets::new()
         .with_target("probity::config", configuration)
         .with_target("probity::registry", configuration)

@@ -111,6 +111,29 @@ pub fn read(
     Ok(ToolRequest { call, target_text: shown(target_text), dry_run })
 }
 
+/// What is left of a request with a property that cannot be read at all: the tool, the target, and
+/// that its arguments are malformed. `None` for what could not be a tool's name.
+#[must_use]
+pub fn unreadable(
+    tool: &str,
+    arguments: &Map<String, Value>,
+    client: Option<ClientLabel>,
+    defaults: &Defaults,
+) -> Option<ToolRequest> {
+    let target_text = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
+    let id = || CorrelationId::new(new_correlation_id());
+    let call = Call {
+        tool: ToolName::new(tool).ok()?,
+        target: Target::parse(target_text),
+        arguments: Arguments::Malformed(LexicalDefect::Type),
+        limits: defaults.limits.clone(),
+        correlation_id: read_correlation_id(arguments).ok().or_else(|| id().ok())?,
+        client,
+    };
+    let dry_run = arguments.get("dry_run").is_some_and(|value| *value != Value::Bool(false));
+    Some(ToolRequest { call, target_text: shown(target_text), dry_run })
+}
+
 /// Joins words to the text that splits into them again, quoted only where that is needed. `None`
 /// where no such text exists.
 #[must_use]
@@ -208,6 +231,7 @@ fn scalar(value: &Value) -> Option<String> {
 /// JSON Schema has `5.0` for a whole number, so it is written as one.
 fn number_text(number: &Number) -> String {
     let text = number.to_string();
+    let text = if text == "-0" || text == "-0.0" { String::from("0") } else { text };
     match text.strip_suffix(".0") {
         Some(whole) if !whole.contains(['e', 'E']) => whole.to_owned(),
         _ => text,

@@ -6,7 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use probity_protocol::Catalog;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     broker_client::{Broker, CatalogWatch},
@@ -20,30 +21,39 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes each new catalog for as long as the future is polled.
 pub async fn follow(broker: Broker, mut watch: CatalogWatch, registry: Arc<Registry>) {
+    let (mut pause, mut connected) = (FIRST_PAUSE, Instant::now());
     loop {
         match watch.next().await {
-            Ok(catalog) => {
-                call_events::policy_configured(&catalog);
-                registry.replace(catalog);
-            }
+            Ok(catalog) => take(&registry, catalog),
             Err(error) => {
                 tracing::warn!(error = error.to_string(), "broker.lost");
-                watch = reconnected(&broker, &registry).await;
+                // One that comes and goes is not asked more often than one that is away.
+                if connected.elapsed() > LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                }
+                watch = reconnected(&broker, &registry, &mut pause).await;
+                connected = Instant::now();
             }
         }
     }
 }
 
-async fn reconnected(broker: &Broker, registry: &Registry) -> CatalogWatch {
-    let mut pause = FIRST_PAUSE;
+async fn reconnected(broker: &Broker, registry: &Registry, pause: &mut Duration) -> CatalogWatch {
     loop {
-        sleep(pause).await;
+        sleep(*pause).await;
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
         if let Ok((catalog, watch)) = broker.watch_catalog().await {
             tracing::info!("broker.found");
-            call_events::policy_configured(&catalog);
-            registry.replace(catalog);
+            take(registry, catalog);
             return watch;
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The same policy again is no news.
+fn take(registry: &Registry, catalog: Catalog) {
+    if registry.listing().catalog.policy_digest != catalog.policy_digest {
+        call_events::policy_configured(&catalog);
+    }
+    registry.replace(catalog);
 }

@@ -161,7 +161,7 @@ fn a_broken_file_keeps_every_command_from_starting() {
 }
 
 #[test]
-fn one_command_logs_errors_only_unless_told_otherwise() {
+fn one_command_logs_errors_and_what_is_wrong_with_the_configuration_unless_told_otherwise() {
     let broker = ScriptedBroker::start(script());
     let socket = ("PROBITY_SOCKET", broker.socket.to_str().unwrap());
     let bad = ("MCP_SERVER_PORT", "abc");
@@ -170,7 +170,9 @@ fn one_command_logs_errors_only_unless_told_otherwise() {
         assert_eq!(status(&output), 0);
         stderr(&output)
     };
-    assert_eq!(log(&[]), "");
+    let usual = log(&[]);
+    assert!(usual.contains(" WARN env.invalid_server_port"), "{usual}");
+    assert_eq!(usual.lines().count(), 1, "{usual}");
     assert_eq!(log(&[("LOG_LEVEL", "CRITICAL")]), "");
     assert_eq!(log(&[("LOG_LEVEL", "off")]), "");
     let warned = log(&[("LOG_LEVEL", "Warning")]);

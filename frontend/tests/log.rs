@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use probity_protocol::Digest;
 use support::{ScriptedBroker, samples::*};
 
 #[test]
@@ -28,6 +29,7 @@ fn a_reloaded_catalog_is_logged_with_what_it_grants_now() {
     let mut reloaded = catalog();
     reloaded.tools.truncate(1);
     reloaded.tools[0].intrusive = true;
+    reloaded.policy_digest = Digest([8; 32]);
     broker.publish(&reloaded);
     let deadline = Instant::now() + Duration::from_secs(10);
     let told = |text: &str| text.contains("policy.intrusive_enabled tools=ping");
@@ -38,9 +40,9 @@ fn a_reloaded_catalog_is_logged_with_what_it_grants_now() {
     }
     server.kill().unwrap();
     server.wait().unwrap();
-    let digest = "07".repeat(32);
-    let before = format!("policy.configured digest={digest} tools=2 intrusive=false");
-    let after = format!("policy.configured digest={digest} tools=1 intrusive=true");
+    let digest = |byte: &str| byte.repeat(32);
+    let before = format!("policy.configured digest={} tools=2 intrusive=false", digest("07"));
+    let after = format!("policy.configured digest={} tools=1 intrusive=true", digest("08"));
     let (before, after) = (text.find(&before), text.find(&after));
     assert!(before.is_some() && before < after, "{text}");
     assert!(told(&text), "{text}");

@@ -189,12 +189,18 @@ fn a_denied_dry_run_answers_as_the_run_would() {
     script.check = vec![Step::Send(Reply::Verdict(verdict))];
     let broker = ScriptedBroker::start(script);
     let mut session = Session::start(&broker.socket, false);
-    let mut answer = |id, dry_run| {
+    let mut answer = |id, dry_run: bool| {
         let arguments = json!({ "target": "8.8.8.8", "dry_run": dry_run, "correlation_id": "c" });
         let mut answer = session.call(id, "ping", arguments)["result"].take();
         let content = answer["structuredContent"].as_object_mut().unwrap();
         assert_eq!(content.remove("dry_run"), Some(json!(dry_run)));
         content["error_details"]["timestamp"].take();
+        // What is suggested for a dry run is one, too.
+        let suggested = &mut content["error_details"]["metadata"]["suggested_request"];
+        let suggested = suggested["arguments"].as_object_mut().unwrap();
+        assert_eq!(suggested.shift_remove("dry_run"), dry_run.then(|| json!(true)));
+        let text = answer["content"][0]["text"].as_str().unwrap();
+        answer["content"][0]["text"] = json!(text.replace(",\"dry_run\":true", ""));
         answer
     };
     assert_eq!(answer(2, true), answer(3, false));

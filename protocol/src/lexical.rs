@@ -67,6 +67,9 @@ pub enum LexicalDefect {
          joined by single dots, 253 characters in all"
     )]
     NameForm,
+    /// A value of a type that stands for nothing there.
+    #[error("a value is of a type that cannot be read")]
+    Type,
 }
 
 /// A character as a person can read it: itself where it is visible, its code point otherwise.

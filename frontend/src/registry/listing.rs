@@ -1,15 +1,17 @@
 //! What is published at one moment, with everything worked out once that a call then needs.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use probity_protocol::{Catalog, ToolEntry};
+use probity_protocol::{Availability, Catalog, ToolEntry};
 
 use crate::{
     arguments::ArgumentCheck,
+    clean::clean_str,
     config::Config,
     gate::Gate,
     schema::{self, JsonObject},
@@ -89,6 +91,7 @@ impl Listing {
         let mut tools = catalog.tools.clone();
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         for mut entry in tools {
+            clean_entry(&mut entry);
             match reason_to_hide(config, &entry, disabled) {
                 Some(reason) => hidden.push((entry, reason)),
                 None => {
@@ -98,7 +101,7 @@ impl Listing {
             }
         }
         let parts = published.tools.iter().zip(timeouts).map(|(entry, timeout)| Parts {
-            input_schema: Arc::new(schema::input(entry, &published)),
+            input_schema: Arc::new(schema::input(entry, &published, config.tools.max_args_bytes)),
             output_schema: Arc::new(schema::output(entry.parser.as_deref())),
             check: OnceLock::new(),
             gate: gate(entry, before),
@@ -155,6 +158,31 @@ pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
         for name in names.iter().filter(|name| catalog.tool(name).is_none()) {
             tracing::warn!(key, tool = name, "config.unknown_tool");
         }
+    }
+}
+
+/// An administrator wrote these texts, and a model and a terminal will read them: nothing in them
+/// may steer either.
+fn clean_entry(entry: &mut ToolEntry) {
+    let clean = |text: &mut String| {
+        if let Cow::Owned(cleaned) = clean_str(text) {
+            *text = cleaned;
+        }
+    };
+    clean(&mut entry.summary);
+    entry.title.iter_mut().chain(&mut entry.advice).for_each(clean);
+    for option in &mut entry.options {
+        clean(&mut option.flag);
+        clean(&mut option.help);
+        option.default.iter_mut().chain(&mut option.example).for_each(clean);
+    }
+    for preset in &mut entry.presets {
+        clean(&mut preset.help);
+        preset.options.iter_mut().for_each(|(_, value)| clean(value));
+    }
+    if let Availability::Unavailable { reason, remedy } = &mut entry.availability {
+        clean(reason);
+        clean(remedy);
     }
 }
 

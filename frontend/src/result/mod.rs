@@ -176,7 +176,8 @@ impl ToolResult {
             FailureKind::Audit => ErrorType::ExecutionError,
             FailureKind::Resources => ErrorType::ResourceExhausted,
         };
-        Self::empty(asked).with_error(kind, failure.message.clone(), failure.remedy.clone())
+        let clean = |text: &str| clean_str(text).into_owned();
+        Self::empty(asked).with_error(kind, clean(&failure.message), clean(&failure.remedy))
     }
 
     /// An approved run for which the broker had no room.
@@ -299,7 +300,7 @@ impl ToolResult {
     fn take_plan(&mut self, plan: &PlanSummary) {
         self.tool = plan.tool.to_string();
         self.address = Some(plan.target.clone());
-        self.argv.clone_from(&plan.argv);
+        self.argv = plan.argv.iter().map(|word| clean_str(word).into_owned()).collect();
         self.metadata.insert("timeout_sec".into(), json!(plan.timeout.as_secs_f64()));
         self.metadata.insert("net_raw".into(), json!(plan.sandbox.net_raw));
     }

@@ -1,9 +1,7 @@
 //! What a call takes: typed properties with the policy's ranges, words, defaults and examples.
 
 use ipnet::IpNet;
-use probity_protocol::{
-    Catalog, Decimal, MAX_ARGS_BYTES, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
-};
+use probity_protocol::{Catalog, Decimal, OptionEntry, TargetKind, Tier, ToolEntry, ValueType};
 use serde_json::{Map, Value, json};
 
 use super::{JsonObject, object, seconds};
@@ -16,7 +14,7 @@ const TRIED: usize = 64;
 
 /// What a call takes.
 #[must_use]
-pub fn input(entry: &ToolEntry, catalog: &Catalog) -> JsonObject {
+pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> JsonObject {
     let mut properties = Map::new();
     properties.insert("target".into(), target(entry, catalog));
     for option in &entry.options {
@@ -29,7 +27,7 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog) -> JsonObject {
     properties.insert(
         "timeout_sec".into(),
         json!({
-            "type": "number", "exclusiveMinimum": 0, "maximum": ceiling, "default": usual,
+            "type": "number", "minimum": 0.001, "maximum": ceiling, "default": usual,
             "description": "Most seconds the run may take. What it wrote until then is returned.",
         }),
     );
@@ -40,7 +38,7 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog) -> JsonObject {
             "description": "Return the policy's verdict and the exact command; run nothing.",
         }),
     );
-    properties.insert("extra_args".into(), extra_args(entry));
+    properties.insert("extra_args".into(), extra_args(entry, max_args_bytes));
     properties.insert(
         "correlation_id".into(),
         json!({
@@ -140,7 +138,7 @@ fn preset(entry: &ToolEntry) -> Value {
     json!({ "type": "string", "enum": names, "description": text })
 }
 
-fn extra_args(entry: &ToolEntry) -> Value {
+fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
     let flags: Vec<&str> = entry.options.iter().map(|option| option.flag.as_str()).collect();
     let text = match flags.as_slice() {
         [] => String::from("This tool takes no flags."),
@@ -152,7 +150,7 @@ fn extra_args(entry: &ToolEntry) -> Value {
             example_of(entry)
         ),
     };
-    json!({ "type": "string", "maxLength": MAX_ARGS_BYTES, "description": text })
+    json!({ "type": "string", "maxLength": max_bytes, "description": text })
 }
 
 /// Two flags with values as they could be written: `. For example: -c 5 -W 2`.

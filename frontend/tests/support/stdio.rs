@@ -211,6 +211,37 @@ impl Session {
         count
     }
 
+    /// Asks and cancels at once, so many times. Answers how many were taken.
+    pub fn flood_cancelled(&mut self, requests: usize, patience: Duration) -> usize {
+        let mut input = self.detached_input();
+        let (sender, written) = channel();
+        thread::spawn(move || {
+            for id in 0..requests {
+                let request = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {
+                    "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                        "io.modelcontextprotocol/clientInfo": { "name": "a test", "version": "1" },
+                        "io.modelcontextprotocol/clientCapabilities": {} } } });
+                let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+                    "params": { "requestId": id } });
+                let lines = format!("{request}\n{cancel}\n");
+                if input.pipe.write_all(lines.as_bytes()).is_err() || sender.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        let deadline = Instant::now() + patience;
+        let mut count = 0;
+        while written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {
+            count += 1;
+        }
+        count
+    }
+
+    /// Closes the end that the server writes to.
+    pub fn stop_reading(&mut self) {
+        self.unread.take();
+    }
+
     /// Resident memory of the server.
     pub fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -4,6 +4,8 @@
 //! broker's word is final: what is refused here is put to it all the same, for its log and for its
 //! verdict, and nothing is approved here at all.
 
+mod refusal;
+
 use std::{sync::Arc, time::Duration};
 
 use probity_protocol::{
@@ -17,7 +19,6 @@ use tokio::{
 };
 
 use crate::{
-    arguments::Flaw,
     broker_client::{Broker, BrokerError, RunOutcome},
     call_events as events,
     clean::clean_str,
@@ -27,7 +28,6 @@ use crate::{
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
     result::{Asked, ToolResult},
-    suggestion::Suggestion,
 };
 
 /// A busy broker is asked again after this time, doubled each time, up to the total.
@@ -94,23 +94,27 @@ impl Service {
         if let Some(tool) = tool
             && let Some(flaw) = tool.check().flaw(asking.arguments)
         {
-            return self.refuse(asking, tool, &flaw, &listing).await;
+            let refused = self.refuse(asking, tool, &flaw, &listing).await;
+            return self.finish(refused, &listing);
         }
-        let result = match self.read(asking, tool) {
-            Ok(request) => {
-                let asked = asked(&request, &listing);
-                events::injection_attempts(&request.call, &asked);
-                match request.dry_run {
-                    true => self.check(request, &asked, &listing).await,
-                    false => {
-                        let running = events::tool_start(&asked);
-                        let result = self.run(request, &asked, &listing, on_output).await;
-                        running.ended();
-                        result
-                    }
-                }
+        let request = match self.read(asking, tool) {
+            Ok(request) => request,
+            Err(error) => {
+                let denied =
+                    ToolResult::denied(&asked_of(asking), &error.denial(), &listing.catalog);
+                return self.finish(denied, &listing);
             }
-            Err(error) => ToolResult::denied(&asked_of(asking), &error.denial(), &listing.catalog),
+        };
+        let asked = asked(&request, &listing);
+        events::injection_attempts(&request.call, &asked);
+        let result = match request.dry_run {
+            true => self.check(request, &asked, &listing).await,
+            false => {
+                let running = events::tool_start(&asked);
+                let result = self.run(request, &asked, &listing, on_output).await;
+                running.ended();
+                result
+            }
         };
         self.finish(result, &listing)
     }
@@ -162,67 +166,6 @@ impl Service {
         }
     }
 
-    /// Answers a call whose arguments the schema does not take. The broker is asked for its verdict,
-    /// so that a bad target is refused before bad arguments are and the attempt is in its log.
-    async fn refuse(
-        &self,
-        asking: Asking<'_>,
-        tool: Published<'_>,
-        flaw: &Flaw,
-        listing: &Listing,
-    ) -> ToolResult {
-        let request = self.read(asking, Some(tool));
-        let asked = match &request {
-            Ok(request) => asked(request, listing),
-            Err(_) => asked_of(asking),
-        };
-        let verdict = match request {
-            Ok(request) => {
-                events::injection_attempts(&request.call, &asked);
-                let call = self.resolved(request.call, listing).await;
-                self.broker.check(call).await.ok()
-            }
-            Err(_) => None,
-        };
-        let mut denial = flaw.denial();
-        match verdict {
-            // The same fault seen by both: the flaw's words name the property as the client did.
-            Some(Verdict::Denied(verdict)) if verdict.code == denial.code => {
-                denial.suggestion = verdict.suggestion;
-                denial.metadata.extend(verdict.metadata);
-            }
-            // A reason that comes first in the order of the decision.
-            Some(Verdict::Denied(verdict)) => denial = verdict,
-            Some(Verdict::Approved { .. }) | None => {}
-        }
-        let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
-        if result.suggestion().is_none() {
-            result.suggest(self.mended(asking, tool, listing).await);
-        }
-        self.finish(result, listing)
-    }
-
-    /// What the client may have meant, if the broker approves of it.
-    async fn mended(
-        &self,
-        asking: Asking<'_>,
-        tool: Published<'_>,
-        listing: &Listing,
-    ) -> Option<Suggestion> {
-        let mut arguments = tool.check().mended(asking.arguments)?;
-        arguments.remove("correlation_id");
-        let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool)).ok()?;
-        let call = self.resolved(request.call, listing).await;
-        match self.broker.check(call).await.ok()? {
-            Verdict::Approved { .. } => {
-                Some(Suggestion { tool: tool.entry.name.to_string(), arguments })
-            }
-            Verdict::Denied(denial) => {
-                denial.suggestion.map(|call| Suggestion::of(&call, &listing.catalog))
-            }
-        }
-    }
-
     /// Asks again while the broker is busy: other frontends' runs end at any moment.
     async fn run_when_there_is_room(
         &self,
@@ -246,8 +189,13 @@ impl Service {
         asking: Asking<'_>,
         tool: Option<Published<'_>>,
     ) -> Result<ToolRequest, request::RequestError> {
+        let defaults = self.defaults(tool);
+        request::read(asking.tool, asking.arguments, asking.client.cloned(), &defaults)
+    }
+
+    fn defaults(&self, tool: Option<Published<'_>>) -> Defaults {
         let limits = &self.config.limits;
-        let defaults = Defaults {
+        Defaults {
             limits: RequestedLimits {
                 timeout: tool.and_then(|tool| tool.timeout),
                 memory_bytes: Some(limits.memory_bytes),
@@ -257,8 +205,7 @@ impl Service {
                 tier: self.config.security.highest_tier(),
             },
             max_args_bytes: Some(self.config.tools.max_args_bytes),
-        };
-        request::read(asking.tool, asking.arguments, asking.client.cloned(), &defaults)
+        }
     }
 
     async fn resolved(&self, mut call: Call, listing: &Listing) -> Call {

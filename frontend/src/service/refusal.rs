@@ -1,0 +1,96 @@
+//! The answer to a call whose arguments the published schema does not take: what is wrong with
+//! which property, and a request that would pass.
+//!
+//! The broker is asked for its verdict all the same, so that a bad target is refused before bad
+//! arguments are, and every attempt is in its log.
+
+use probity_protocol::{Denial, DenialCode, Layer, Verdict};
+use serde_json::json;
+
+use super::{Asking, Service, asked, asked_of};
+use crate::{
+    arguments::Flaw,
+    call_events as events,
+    registry::{Listing, Published},
+    request,
+    result::ToolResult,
+    suggestion::Suggestion,
+};
+
+impl Service {
+    /// Refuses a call for a flaw in its arguments.
+    pub(super) async fn refuse(
+        &self,
+        asking: Asking<'_>,
+        tool: Published<'_>,
+        flaw: &Flaw,
+        listing: &Listing,
+    ) -> ToolResult {
+        let (arguments, client) = (asking.arguments, asking.client.cloned());
+        let request = self.read(asking, Some(tool)).ok();
+        // What cannot be read as a whole travels as that, under the client's own id.
+        let request = request.or_else(|| {
+            request::unreadable(asking.tool, arguments, client, &self.defaults(Some(tool)))
+        });
+        let asked = request.as_ref().map_or_else(|| asked_of(asking), |r| asked(r, listing));
+        let verdict = match request {
+            Some(request) => {
+                events::injection_attempts(&request.call, &asked);
+                let call = self.resolved(request.call, listing).await;
+                self.broker.check(call).await.ok()
+            }
+            None => None,
+        };
+        let denial = match verdict {
+            Some(Verdict::Denied(verdict)) => worded(flaw, verdict, asking),
+            Some(Verdict::Approved { .. }) | None => flaw.denial(),
+        };
+        let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
+        let mended = self.mended(asking, &asked.correlation_id, tool, listing).await;
+        if mended.is_some() {
+            result.suggest(mended);
+        }
+        result
+    }
+
+    /// What the client may have meant, if the broker approves of it; else what the broker says
+    /// would pass in its place.
+    async fn mended(
+        &self,
+        asking: Asking<'_>,
+        correlation_id: &str,
+        tool: Published<'_>,
+        listing: &Listing,
+    ) -> Option<Suggestion> {
+        let mut arguments = tool.check().mended(asking.arguments)?;
+        arguments.insert("correlation_id".into(), json!(correlation_id));
+        let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool)).ok()?;
+        arguments.shift_remove("correlation_id");
+        let call = self.resolved(request.call, listing).await;
+        match self.broker.check(call).await.ok()? {
+            Verdict::Approved { .. } => {
+                Some(Suggestion { tool: tool.entry.name.to_string(), arguments })
+            }
+            Verdict::Denied(denial) => {
+                denial.suggestion.map(|call| Suggestion::of(&call, &listing.catalog))
+            }
+        }
+    }
+}
+
+/// The refusal in the words that help most. The broker's reason comes first where it is about
+/// something else than the arguments; of a fault in those, the flaw names the property as the
+/// client did.
+fn worded(flaw: &Flaw, verdict: Denial, asking: Asking<'_>) -> Denial {
+    let is_missing = |name| asking.arguments.get(name).is_none_or(serde_json::Value::is_null);
+    let same = verdict.code == flaw.code
+        || verdict.code.layer() == Layer::Argument
+        || (verdict.code == DenialCode::TargetSyntax && is_missing("target"));
+    if !same {
+        return verdict;
+    }
+    let mut denial = flaw.denial();
+    denial.suggestion = verdict.suggestion;
+    denial.metadata.extend(verdict.metadata);
+    denial
+}
