@@ -13,6 +13,7 @@
 
 mod call;
 mod catalog;
+pub mod chain;
 mod decimal;
 mod denial;
 mod lexical;

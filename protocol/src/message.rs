@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Availability, Call, Catalog, CorrelationId, Denial, Tier, ToolName};
+use crate::{Availability, Call, Catalog, CorrelationId, Denial, Tier, ToolName, chain::Head};
 
 /// A SHA-256 digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -294,6 +294,8 @@ pub struct StatusReport {
     pub uptime: Duration,
     /// Lines written to the audit log since then.
     pub audit_records: u64,
+    /// Where the audit log's chain has come to: its last line's number and hash.
+    pub audit_head: Head,
 }
 
 /// One run of the peer's own.

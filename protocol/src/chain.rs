@@ -1,0 +1,271 @@
+//! The audit log as a chain: how a line begins, and how a file of lines is verified.
+//!
+//! ```text
+//! {"seq":41,"prev":"<SHA-256 of line 40>","time":…}
+//! {"seq":42,"prev":"<SHA-256 of line 41>","time":…}
+//! ```
+//!
+//! Each line begins with its number and the SHA-256 of the line before: its bytes without the
+//! newline. The very first has number 1 and 64 zeros. Both can be read without a parser of JSON, so
+//! the broker, which writes lines, and whoever verifies them use this one module. It reads no file
+//! and looks at nothing behind a line's beginning.
+//!
+//! No key is involved: a chain shows that lines were changed, removed or put in between, but not
+//! that its end was cut off or that all of it was written anew. Whoever kept a [`Head`] elsewhere
+//! sees that too.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::Digest;
+
+/// Longest line, in bytes without the newline. The broker's own stay far below it; a reader need
+/// keep no more in memory.
+pub const MAX_AUDIT_LINE: usize = 1 << 20;
+
+const SEQ: &[u8] = b"{\"seq\":";
+const PREV: &[u8] = b",\"prev\":\"";
+const END: &[u8] = b"\",";
+const HEX: usize = 64;
+/// Digits of the largest u64.
+const MAX_DIGITS: usize = 20;
+
+/// Where a chain has come to: the number of its last line, and that line's hash.
+///
+/// Written and read as `42:<64 hex>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The last line's number; 0 where there is none.
+    pub seq: u64,
+    /// The last line's SHA-256; zeros where there is none.
+    pub hash: Digest,
+}
+
+/// What a line says of its place in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// The hash of the line before.
+    pub prev: Digest,
+}
+
+/// Why a line does not belong where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    /// It does not begin as a line of the log does, or is longer than any.
+    #[error("it is no line of an audit log")]
+    NotALine,
+    /// Lines are missing before it, or it stands here twice.
+    #[error("it has the number {found}, and {expected} is next")]
+    Sequence {
+        /// The number that is next.
+        expected: u64,
+        /// The line's.
+        found: u64,
+    },
+    /// The line before it is not the one it was written after.
+    #[error(
+        "line {seq} was written after another line than the one before it: one of both was changed"
+    )]
+    Previous {
+        /// The line's number.
+        seq: u64,
+    },
+}
+
+/// The first line that breaks a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct Broken {
+    /// Counted from 1, as editors do.
+    pub line: u64,
+    /// What is wrong with it.
+    pub why: Break,
+}
+
+/// A chain that is being read, line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verifier {
+    head: Option<Head>,
+}
+
+impl Head {
+    /// Before the very first line.
+    pub const START: Self = Self { seq: 0, hash: Digest([0; 32]) };
+
+    /// The head after `line`, which is given without its newline. `None` for what is no line.
+    #[must_use]
+    pub fn of(line: &[u8]) -> Option<Self> {
+        let link = Link::read(line)?;
+        Some(Self { seq: link.seq, hash: Digest::of(line) })
+    }
+
+    /// How the next line begins: everything up to its third key.
+    #[must_use]
+    pub fn next_line(&self) -> String {
+        format!("{{\"seq\":{},\"prev\":\"{}\",", self.seq.saturating_add(1), self.hash)
+    }
+
+    /// The head after a line that is known to be the next one.
+    #[must_use]
+    pub fn followed_by(&self, line: &[u8]) -> Self {
+        Self { seq: self.seq.saturating_add(1), hash: Digest::of(line) }
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash)
+    }
+}
+
+impl FromStr for Head {
+    type Err = NotAHead;
+
+    fn from_str(text: &str) -> Result<Self, NotAHead> {
+        let (seq, hash) = text.split_once(':').ok_or(NotAHead)?;
+        let (seq, rest) = number(seq.as_bytes()).ok_or(NotAHead)?;
+        let hash = Digest::from_hex(hash.as_bytes()).ok_or(NotAHead)?;
+        if rest.is_empty() { Ok(Self { seq, hash }) } else { Err(NotAHead) }
+    }
+}
+
+/// A text that is not a number, a colon and 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a chain's head is written as NUMBER:SHA256, with 64 lower-case hexadecimal digits")]
+pub struct NotAHead;
+
+impl Link {
+    /// Reads a line's beginning. `None` where it does not begin as a line does.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let (seq, rest) = number(line.strip_prefix(SEQ)?)?;
+        let (prev, rest) = rest.strip_prefix(PREV)?.split_at_checked(HEX)?;
+        let prev = Digest::from_hex(prev)?;
+        (seq > 0 && rest.starts_with(END)).then_some(Self { seq, prev })
+    }
+
+    /// Whether a line could begin with these bytes: it was cut short while it was written.
+    #[must_use]
+    pub fn could_begin(bytes: &[u8]) -> bool {
+        let Some(rest) = bytes.strip_prefix(SEQ) else { return SEQ.starts_with(bytes) };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = rest.split_at(digits);
+        if digits > MAX_DIGITS || number.starts_with(b"0") {
+            return false;
+        }
+        let Some(rest) = rest.strip_prefix(PREV) else {
+            return rest.is_empty() || (digits > 0 && PREV.starts_with(rest));
+        };
+        let (hash, rest) = rest.split_at(rest.len().min(HEX));
+        digits > 0
+            && hash.iter().all(|byte| hex(*byte).is_some())
+            && (rest.starts_with(END) || END.starts_with(rest))
+    }
+}
+
+impl Verifier {
+    /// Lines that follow `head`: [`Head::START`] for a whole chain, or the last line of the file
+    /// before.
+    #[must_use]
+    pub fn after(head: Head) -> Self {
+        Self { head: Some(head) }
+    }
+
+    /// Lines of which nothing is known: the first is believed what it says of the one before it.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self { head: None }
+    }
+
+    /// Takes the next line, without its newline.
+    ///
+    /// # Errors
+    /// That it does not follow. The chain stays where it was.
+    pub fn line(&mut self, line: &[u8]) -> Result<Head, Break> {
+        let link = Link::read(line).filter(|_| line.len() <= MAX_AUDIT_LINE);
+        let link = link.ok_or(Break::NotALine)?;
+        if let Some(head) = self.head {
+            let expected = head.seq.saturating_add(1);
+            if link.seq != expected {
+                return Err(Break::Sequence { expected, found: link.seq });
+            }
+            if link.prev != head.hash {
+                return Err(Break::Previous { seq: link.seq });
+            }
+        }
+        let head = Head { seq: link.seq, hash: Digest::of(line) };
+        self.head = Some(head);
+        Ok(head)
+    }
+
+    /// Where the chain has come to; `None` before the first line of an unknown chain.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.head
+    }
+}
+
+/// Verifies lines that follow `after`, each without its newline, and answers the head they lead to.
+///
+/// A head that was kept elsewhere must be equal to it, or to one on the way: the last line alone has
+/// nobody after it who vouches for it.
+///
+/// # Errors
+/// The first line that does not follow.
+pub fn verify<'l>(after: Head, lines: impl IntoIterator<Item = &'l [u8]>) -> Result<Head, Broken> {
+    let mut verifier = Verifier::after(after);
+    let mut head = after;
+    for (number, line) in (1..).zip(lines) {
+        head = verifier.line(line).map_err(|why| Broken { line: number, why })?;
+    }
+    Ok(head)
+}
+
+impl Digest {
+    /// The SHA-256 of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        let mut digest = Self([0; 32]);
+        if text.len() != HEX {
+            return None;
+        }
+        for (byte, pair) in digest.0.iter_mut().zip(text.chunks_exact(2)) {
+            let [high, low] = pair else { return None };
+            *byte = hex(*high)? << 4 | hex(*low)?;
+        }
+        Some(digest)
+    }
+}
+
+/// One digit, in the one spelling that is written.
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// A number without leading zeros, and what follows it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at(digits);
+    if digits > 1 && number.starts_with(b"0") {
+        return None;
+    }
+    Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;
