@@ -2,18 +2,14 @@
 
 use std::{
     cell::RefCell,
-    os::unix::fs::PermissionsExt as _,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use probity_policy::{Accounts, Policy, Tool};
-use probity_protocol::Availability;
 use tokio::{net::UnixListener, sync::watch, task::JoinSet};
 
 use crate::{
-    admission::Admission, audit::AuditLog, complain::complain, runs::Runs, sandbox::Sandbox,
-    session,
+    admission::Admission, audit::AuditLog, complain::complain, rules::Rules, runs::Runs, session,
 };
 
 /// Most connections that are looked at at all, however many users there are. Beyond it the kernel's
@@ -25,9 +21,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// The state of a broker.
 pub(crate) struct Broker {
-    pub policy: Policy,
-    pub accounts: Accounts,
-    pub sandbox: Sandbox,
+    pub rules: watch::Sender<Rc<Rules>>,
     pub audit: RefCell<AuditLog>,
     pub admission: Admission,
     pub runs: Runs,
@@ -47,37 +41,19 @@ impl Broker {
         }
     }
 
-    /// Whether a tool can run here and now.
-    pub(crate) fn availability(&self, tool: &Tool) -> Availability {
-        let command = tool.command();
-        let executable = std::fs::metadata(command)
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-        if !executable {
-            return Availability::Unavailable {
-                reason: format!("{} is not installed on the broker's host.", command.display()),
-                remedy: format!("Install the program {}.", command.display()),
-            };
-        }
-        let facts = self.sandbox.facts();
-        let needs = tool.sandbox().needs_net_raw()
-            || (tool.sandbox().needs_net_raw_or_ping_sockets() && !facts.ping_sockets);
-        if needs { self.capability(tool.name().as_str()) } else { Availability::Available }
+    /// What calls are decided by from now on.
+    pub(crate) fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules.borrow())
     }
 
-    /// Whether something that needs the capability can run.
-    pub(crate) fn capability(&self, tool: &str) -> Availability {
-        if self.sandbox.facts().net_raw {
-            return Availability::Available;
-        }
-        Availability::Unavailable {
-            reason: format!(
-                "This use of {tool} needs CAP_NET_RAW, which this broker does not hold."
-            ),
-            remedy: "Use the installed broker (systemctl start probity-broker.socket), or let an \
-                     administrator allow ICMP echo sockets: sysctl -w \
-                     net.ipv4.ping_group_range=\"0 2147483647\"."
-                .into(),
-        }
+    /// Tells of each change of them.
+    pub(crate) fn rules_changes(&self) -> watch::Receiver<Rc<Rules>> {
+        self.rules.subscribe()
+    }
+
+    /// Decides by other rules from now on. Runs that go on keep theirs.
+    pub(crate) fn replace_rules(&self, rules: Rules) {
+        self.rules.send_replace(Rc::new(rules));
     }
 
     /// Serves connections until it is told to stop, then lets what runs end.

@@ -29,6 +29,12 @@ For frontends that start a broker of their own:
   --listen-fd N       listen on this descriptor
   --lifetime-fd N     stop when this pipe ends
 
+Signals:
+  SIGHUP              read the policy, /etc/passwd and /etc/group anew, and open the audit log anew
+                      where it was moved. A policy with a defect changes nothing; running tools end
+                      under the policy that approved them; a new audit path needs a restart
+  SIGTERM, SIGINT     end the running tools, then stop
+
   -h, --help          show this
   -V, --version       show the version
 

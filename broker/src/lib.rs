@@ -14,6 +14,8 @@ mod complain;
 mod connection;
 mod peer;
 mod privileges;
+mod reload;
+mod rules;
 mod run;
 mod runs;
 pub mod sandbox;

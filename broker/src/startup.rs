@@ -21,10 +21,13 @@ use std::{
 };
 
 use nix::{
-    sys::stat::{Mode, umask},
+    sys::{
+        signal::{SigSet, Signal},
+        stat::{Mode, umask},
+    },
     unistd::{Gid, Uid, chown, setegid},
 };
-use probity_policy::{Accounts, Defects, LoadError, Origin, Policy, load, validate};
+use probity_policy::{Accounts, Origin};
 use tokio::{
     io::AsyncReadExt as _,
     net::unix::pipe,
@@ -35,12 +38,13 @@ use tokio::{
 
 use crate::{
     admission::Admission,
-    audit::{AuditError, AuditLog},
+    audit::{AuditError, AuditLog, LogFile},
     broker::Broker,
     cli::Options,
     privileges::{Account, PrivilegeError, drop_to},
+    reload::Reload,
+    rules::{Grounds, RulesError, Written},
     runs::Runs,
-    sandbox::{Sandbox, SandboxError, Way},
     sys,
 };
 
@@ -59,18 +63,12 @@ const ACTIVATION_FD: i32 = 3;
 /// Why the broker does not start. Its message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The policy's files.
-    #[error("the policy cannot be read: {0}")]
-    Load(#[from] LoadError),
-    /// What is in them.
-    #[error("the policy has defects, so nothing will run by it:\n{0}")]
-    Defects(#[from] Defects),
+    /// The policy, the accounts it names, or the sandbox it needs.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// Privileges.
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
-    /// The sandbox.
-    #[error("the sandbox cannot be had: {0}")]
-    Sandbox(#[from] SandboxError),
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -108,6 +106,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 
 /// Starts, serves, and returns when told to stop.
 pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
+    hold_hangup(true)?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
     let as_root = Uid::effective().is_root();
@@ -116,43 +115,42 @@ pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
         give_up_choices(&mut options)?;
     }
 
-    let passwd = read_text("/etc/passwd")?;
-    let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
     let origin = origin(&options, starter);
-    let sources = load(&origin)?;
-    let policy = validate(&sources, &accounts)?;
-    report(&policy, &origin);
-    let account = as_root.then(|| account(&options, &passwd)).transpose()?;
+    let written = Written::read(&origin)?;
+    let account = as_root.then(|| account(&options, &written.passwd)).transpose()?;
     if let Some(name) = options.user.as_ref().filter(|_| !as_root) {
         return Err(StartError::NotRoot { name: name.clone() });
     }
 
-    let audit = AuditLog::open(options.audit.as_deref().unwrap_or(policy.audit_path()))?;
+    let audit_path = written.policy.audit_path().clone();
+    let log = LogFile::open(options.audit.as_deref().unwrap_or(&audit_path), account)?;
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").filter(|_| !lent);
     let run_folder = make_run_folder(&options, runtime, account)?;
     let listener = match descriptors.listener {
         Some(passed) => UnixListener::from(passed),
-        None => bind(&options, &accounts, account)?,
+        None => bind(&options, &written.accounts, account)?,
     };
-    drop_to(account, sources.is_root_s())?;
+    drop_to(account, written.is_root_s)?;
 
-    let profiles = policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
-    let own_uid = !options.embedded;
-    let sandbox =
-        Sandbox::new(profiles, policy.landlock_abi_min(), run_folder, own_uid, Way::Vfork)?;
+    let grounds = Grounds { run_folder, own_uid: !options.embedded };
+    let rules = written.compile(&grounds)?;
+    // What stands in the file is read without a privilege. An embedded broker's standard error and
+    // its log are the same user's: neither vouches for the other.
+    let announce = !options.embedded;
+    let audit = AuditLog::start(log, rules.policy.digest(), rules.sandbox.facts(), announce)?;
+    let reload =
+        Reload { origin, grounds, audit_path: options.audit.is_none().then_some(audit_path) };
     let (stop, stopping) = watch::channel(false);
     let broker = Broker {
-        sandbox,
+        rules: watch::Sender::new(Rc::new(rules)),
         audit: RefCell::new(audit),
         admission: Admission::default(),
         runs: Runs::default(),
         owner: options.embedded.then_some(starter),
         started: Instant::now(),
         stop: stopping,
-        policy,
-        accounts,
     };
-    serve(broker, listener, descriptors.lifetime, stop)
+    serve(broker, listener, descriptors.lifetime, stop, reload)
 }
 
 /// What the parent passed on purpose.
@@ -214,17 +212,6 @@ fn origin(options: &Options, starter: u32) -> Origin {
         Some(path) => Origin::User(path.clone(), starter),
         None if options.embedded => Origin::Shipped,
         None => Origin::Root(SYSTEM_POLICY.into()),
-    }
-}
-
-/// Says what is legal in the policy, but perhaps not meant.
-fn report(policy: &Policy, origin: &Origin) {
-    // In embedded mode the shipped policy's groups are rarely there, and nobody minds.
-    for warning in policy.warnings().iter().filter(|_| *origin != Origin::Shipped) {
-        eprintln!("probity-broker: {}: {}", warning.place, warning.message);
-    }
-    for tool in policy.excluded() {
-        eprintln!("probity-broker: {}: {} is left out: {}", tool.file, tool.name, tool.reason);
     }
 }
 
@@ -311,17 +298,13 @@ fn remove_stale(path: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-fn read_text(path: &str) -> Result<String, StartError> {
-    let bytes = fs::read(path).map_err(system(path))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// One thread, and none for blocking work.
 fn serve(
     broker: Broker,
     listener: UnixListener,
     lifetime: Option<OwnedFd>,
     stop: watch::Sender<bool>,
+    reload: Reload,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -334,6 +317,8 @@ fn serve(
             tokio::net::UnixListener::from_std(listener).map_err(system("the socket"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+        let hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
+        hold_hangup(false)?;
         let lifetime = lifetime.map(pipe::Receiver::from_owned_fd).transpose();
         let lifetime = lifetime.map_err(system("the lifetime pipe"))?;
         tokio::task::spawn_local(async move {
@@ -345,9 +330,21 @@ fn serve(
             // Nobody listens any more only when serving is over already.
             let _ = stop.send(true);
         });
-        Rc::new(broker).serve(listener).await;
-        Ok(())
+        let broker = Rc::new(broker);
+        tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&broker)));
+        let keeper = Rc::clone(&broker);
+        tokio::task::spawn_local(async move { AuditLog::keep(&keeper.audit).await });
+        Rc::clone(&broker).serve(listener).await;
+        let policy = broker.rules().policy.digest();
+        Ok(broker.audit.borrow_mut().stop(policy)?)
     })
+}
+
+/// A SIGHUP that comes before it can be answered waits, in place of ending the broker.
+fn hold_hangup(hold: bool) -> Result<(), StartError> {
+    let hangup = SigSet::from(Signal::SIGHUP);
+    let done = if hold { hangup.thread_block() } else { hangup.thread_unblock() };
+    done.map_err(|error| system("SIGHUP")(error.into()))
 }
 
 /// Waits for the end of the pipe that the frontend holds the other end of.

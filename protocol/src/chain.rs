@@ -232,6 +232,12 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The same for bytes that are not in memory at once.
+    #[must_use]
+    pub fn hasher() -> Hasher {
+        Hasher(Sha256::new())
+    }
+
     /// Reads 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn from_hex(text: &[u8]) -> Option<Self> {
@@ -244,6 +250,23 @@ impl Digest {
             *byte = hex(*high)? << 4 | hex(*low)?;
         }
         Some(digest)
+    }
+}
+
+/// A SHA-256 under way.
+#[derive(Debug, Clone)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 

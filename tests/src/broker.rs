@@ -2,8 +2,7 @@
 //! another user who holds `CAP_NET_RAW` and nothing else.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -203,7 +202,7 @@ impl Broker {
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .stderr(fs::File::create(folder.path().join("stderr.txt"))?);
         let mut broker = Self { child: command.spawn()?, folder };
         let mut ended = None;
         let up = wait_until(Duration::from_secs(10), || {
@@ -213,7 +212,9 @@ impl Broker {
         if up && ended.is_none() {
             return Ok(broker);
         }
-        Err(io::Error::other(format!("the broker did not start: {}", broker.complaints())))
+        let _ = broker.child.kill();
+        let _ = broker.child.wait();
+        Err(io::Error::other(format!("the broker did not start: {}", broker.said())))
     }
 
     /// Its socket.
@@ -234,12 +235,18 @@ impl Broker {
         self.folder.path().join("runs")
     }
 
+    /// Its audit log, where [`Broker::start_with`] was not given another.
+    #[must_use]
+    pub fn audit_path(&self) -> PathBuf {
+        self.folder.path().join("audit.jsonl")
+    }
+
     /// The lines of its audit log.
     ///
     /// # Errors
     /// Those of the file system, and a line that is no JSON.
     pub fn audit(&self) -> io::Result<Vec<serde_json::Value>> {
-        let text = fs::read_to_string(self.folder.path().join("audit.jsonl"))?;
+        let text = fs::read_to_string(self.audit_path())?;
         text.lines().map(|line| serde_json::from_str(line).map_err(io::Error::other)).collect()
     }
 
@@ -259,14 +266,30 @@ impl Broker {
         let _ = nix::sys::signal::kill(pid, signal);
     }
 
-    fn complaints(&mut self) -> String {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let mut text = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
-            let _ = stderr.read_to_string(&mut text);
-        }
-        text
+    /// What it wrote on standard error so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr.txt")).unwrap_or_default()
+    }
+
+    /// Sends it SIGHUP, and gives the audit log's line about it.
+    ///
+    /// # Errors
+    /// That no line came within ten seconds.
+    pub fn reload(&self) -> io::Result<serde_json::Value> {
+        let reloads = || -> io::Result<Vec<serde_json::Value>> {
+            Ok(self.audit()?.into_iter().filter(|line| line["event"] == "reload").collect())
+        };
+        let before = reloads()?.len();
+        self.signal(nix::sys::signal::Signal::SIGHUP);
+        let mut line = None;
+        let came = || {
+            // A line may be read while it is written.
+            line = reloads().ok().and_then(|lines| lines.into_iter().nth(before));
+            line.is_some()
+        };
+        let _ = wait_until(Duration::from_secs(10), came);
+        line.ok_or_else(|| io::Error::other(format!("no reload; it said: {}", self.said())))
     }
 }
 

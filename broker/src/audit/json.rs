@@ -8,8 +8,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
-        Self { text: String::from("{") }
+    /// A line that begins with `opening`: a brace, and perhaps members.
+    pub(super) fn new(opening: String) -> Self {
+        Self { text: opening }
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str) {
@@ -52,7 +53,7 @@ impl Line {
     }
 
     fn key(&mut self, key: &str) {
-        if self.text.len() > 1 {
+        if !self.text.ends_with(['{', ',']) {
             self.text.push(',');
         }
         self.string(key);
@@ -89,7 +90,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_reads_back_and_the_line_is_visible_ascii(key in "[a-z]{1,8}", text in ".*", list in prop::collection::vec(".*", 0..4)) {
-            let mut line = Line::new();
+            let mut line = Line::new("{".into());
             line.text("k", &key);
             line.text("t", &text);
             line.number("n", u64::MAX);

@@ -1,0 +1,180 @@
+//! The log's file: opened only if nobody else could have written it, locked, and appended to by
+//! whole lines. It knows nothing of what stands in them.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
+    path::{Path, PathBuf},
+};
+
+use nix::{errno::Errno, fcntl::OFlag, unistd::Uid};
+
+use crate::privileges::Account;
+
+/// The log cannot be used, so nothing may be done that belongs in it.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The system does not let it be written.
+    #[error("the audit log {} cannot be written: {error}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is there, and is not to be written to.
+    #[error("the audit log {}: {reason}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and how to mend it.
+        reason: String,
+    },
+}
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    pub(super) file: File,
+    /// The length up to which it holds whole lines, where a part of a line is still to be taken
+    /// back.
+    spoiled: Option<u64>,
+}
+
+impl LogFile {
+    /// Opens a log for appending, and makes it where it is not there. What is made belongs to
+    /// `account`, who is to write it and to open it again.
+    ///
+    /// # Errors
+    /// Those of `open(2)`; a link, a FIFO or the like; a file that others can write.
+    pub(crate) fn open(path: &Path, account: Option<Account>) -> Result<Self, AuditError> {
+        let opened = match options().open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, account),
+            opened => opened,
+        };
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
+        let refused = |reason| AuditError::Refused { path: path.to_owned(), reason };
+        let (metadata, file) = opened.map_err(|error| match error.raw_os_error() {
+            Some(errno) if errno == Errno::ELOOP as i32 => {
+                refused("it is a symbolic link; name the file itself".into())
+            }
+            _ => AuditError::Unwritable { path: path.to_owned(), error },
+        })?;
+        let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
+        match distrust(path, &metadata, writer) {
+            Some(reason) => Err(refused(reason)),
+            None => Ok(Self { path: path.to_owned(), file, spoiled: None }),
+        }
+    }
+
+    /// Takes it for this process alone: two brokers in one file would be two chains in one.
+    ///
+    /// # Errors
+    /// That another process has it.
+    pub(super) fn lock(&self) -> Result<(), AuditError> {
+        self.file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => self.refused(
+                "another broker writes to it: stop that one, or give each a file of its own with --audit",
+            ),
+            TryLockError::Error(error) => self.unwritable(error),
+        })
+    }
+
+    /// Appends a whole line, or nothing: what a full disk took of it is taken back.
+    ///
+    /// # Errors
+    /// Those of `write(2)`.
+    pub(super) fn append(&mut self, line: &[u8]) -> Result<(), AuditError> {
+        self.take_back().map_err(|error| self.unwritable(error))?;
+        let error = match self.file.write(line) {
+            Ok(written) if written == line.len() => return Ok(()),
+            Ok(part) => {
+                let length = self.file.metadata().map(|metadata| metadata.len());
+                self.spoiled = length.ok().map(|length| length.saturating_sub(part as u64));
+                io::ErrorKind::StorageFull.into()
+            }
+            Err(error) => error,
+        };
+        // Where this fails it is tried again before the next line.
+        let _ = self.take_back();
+        Err(self.unwritable(error))
+    }
+
+    /// Cuts off everything from `length` on.
+    ///
+    /// # Errors
+    /// Those of `ftruncate(2)`.
+    pub(super) fn cut(&self, length: u64) -> Result<(), AuditError> {
+        self.file.set_len(length).map_err(|error| self.unwritable(error))
+    }
+
+    /// Whether another file, or none, is where this one was opened.
+    ///
+    /// # Errors
+    /// Those of `lstat(2)`.
+    pub(super) fn was_moved(&self) -> Result<bool, AuditError> {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let own = self.file.metadata().map(identity).map_err(|error| self.unwritable(error))?;
+        match fs::symlink_metadata(&self.path).map(identity) {
+            Ok(there) => Ok(there != own),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(self.unwritable(error)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn refused(&self, reason: impl Into<String>) -> AuditError {
+        AuditError::Refused { path: self.path.clone(), reason: reason.into() }
+    }
+
+    pub(super) fn unwritable(&self, error: io::Error) -> AuditError {
+        AuditError::Unwritable { path: self.path.clone(), error }
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        if let Some(length) = self.spoiled {
+            self.file.set_len(length)?;
+            self.spoiled = None;
+        }
+        Ok(())
+    }
+}
+
+/// To append, and to read where the chain has come to; following no link in the last place, and
+/// waiting for no reader of a FIFO.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    options.read(true).append(true).mode(0o640).custom_flags(flags.bits());
+    options
+}
+
+fn make(path: &Path, account: Option<Account>) -> io::Result<File> {
+    let file = options().create_new(true).open(path)?;
+    if let Some(Account { uid, gid }) = account {
+        fchown(&file, Some(uid), Some(gid))?;
+    }
+    Ok(file)
+}
+
+/// Why a file is not to be written to by a broker of this uid.
+fn distrust(path: &Path, metadata: &Metadata, writer: u32) -> Option<String> {
+    if !metadata.is_file() {
+        return Some("it is no regular file: name another".into());
+    }
+    if ![0, writer].contains(&metadata.uid()) {
+        return Some(format!(
+            "it belongs to uid {}, who could change it: chown it to uid {writer}",
+            metadata.uid()
+        ));
+    }
+    (metadata.mode() & 0o022 != 0).then(|| {
+        let mode = metadata.mode() & 0o7777;
+        format!("others can write it (mode {mode:04o}): chmod go-w {}", path.display())
+    })
+}

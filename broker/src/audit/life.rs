@@ -1,0 +1,120 @@
+//! The log's beginning, its end, and its way from one file to the next.
+
+use std::rc::Rc;
+
+use probity_protocol::{Digest, SandboxFacts, chain::Head};
+
+use super::{
+    AuditError, AuditLog, LogFile,
+    announce::Announcer,
+    record,
+    repeats::Repeats,
+    tail::{self, Tail, TailError, Torn},
+};
+use crate::complain::complain;
+
+impl AuditLog {
+    /// Takes the file for this broker, goes on where its chain ends, and records the start. A torn
+    /// line at the end is cut off and kept in a line of its own. With `announce` the chain's head is
+    /// told on standard error from time to time.
+    ///
+    /// # Errors
+    /// A file that another broker has, or whose last line is none of an audit log; one that cannot
+    /// be written.
+    pub(crate) fn start(
+        file: LogFile,
+        policy: Digest,
+        facts: &SandboxFacts,
+        announce: bool,
+    ) -> Result<Self, AuditError> {
+        file.lock()?;
+        let Tail { head, torn } = end_of(&file)?;
+        let continued = head != Head::START || torn.is_some();
+        let announcer = Announcer::new(announce);
+        let (repeats, sooner) = (Repeats::default(), Rc::default());
+        let mut log = Self { file, head, records: 0, repeats, announcer, retry: None, sooner };
+        if let Some(torn) = torn {
+            log.repair(&torn)?;
+        }
+        log.write("start", |line| {
+            line.text("policy", &policy.to_string());
+            line.text("broker_version", env!("CARGO_PKG_VERSION"));
+            line.number("pid", std::process::id().into());
+            line.number("uid", nix::unistd::geteuid().as_raw().into());
+            line.number("landlock_abi", facts.landlock_abi.into());
+            line.flag("net_raw", facts.net_raw);
+            line.flag("continued", continued);
+        })?;
+        log.announcer.tell(log.head, "start");
+        Ok(log)
+    }
+
+    /// Goes on in the file that is now where the log was opened, if that is another one.
+    ///
+    /// # Errors
+    /// A file that cannot be gone on in: the log stays in the one it has.
+    pub(crate) fn reopen(&mut self) -> Result<(), AuditError> {
+        if !self.file.was_moved()? {
+            return Ok(());
+        }
+        let next = LogFile::open(self.file.path(), None)?;
+        next.lock()?;
+        let Tail { head, torn } = end_of(&next)?;
+        if head != Head::START || torn.is_some() {
+            return Err(
+                next.refused("it holds lines already, and this chain goes on in an empty one")
+            );
+        }
+        let closed = self.close_windows(|_| true);
+        if let Err(error) = closed.and_then(|()| self.write("rotated", |_| {})) {
+            // The chain goes on without that line: the next one is written after the last there is.
+            complain!("{error}: it ends without saying that it was rotated");
+        }
+        self.file = next;
+        self.announcer.tell(self.head, "rotated");
+        Ok(())
+    }
+
+    /// Records the end.
+    pub(crate) fn stop(&mut self, policy: Digest) -> Result<(), AuditError> {
+        let closed = self.close_windows(|_| true);
+        let records = self.records;
+        let stopped = self.write("stop", |line| {
+            line.text("policy", &policy.to_string());
+            line.number("pid", std::process::id().into());
+            line.number("records", records);
+        });
+        self.announcer.tell(self.head, "stop");
+        closed.and(stopped).map(drop)
+    }
+
+    /// Cuts off what a crash left of a line, and keeps it in a whole one.
+    fn repair(&mut self, torn: &Torn) -> Result<(), AuditError> {
+        complain!(
+            "the audit log {} ends with {} bytes of a line that was not written to its end \
+             (SHA-256 {}): they are cut off, and kept in a line of event \"repaired\"",
+            self.file.path().display(),
+            torn.bytes,
+            torn.sha256
+        );
+        self.file.cut(torn.from)?;
+        let written = self.write("repaired", |line| record::repaired(line, torn));
+        if written.is_err() && torn.bytes == torn.kept.len() as u64 {
+            // On a full disk the broker does not start; the evidence stays for the next time.
+            let _ = self.file.append(&torn.kept);
+        }
+        written.map(drop)
+    }
+}
+
+/// Where a file's chain has come to.
+fn end_of(file: &LogFile) -> Result<Tail, AuditError> {
+    tail::read(&file.file).map_err(|error| match error {
+        TailError::Io(error) => file.unwritable(error),
+        TailError::Foreign => file.refused(format!(
+            "{error}, so nothing is appended: move it away (mv {0} {0}.other) or name another file \
+             with --audit",
+            file.path().display()
+        )),
+    })
+}

@@ -1,0 +1,118 @@
+//! SIGHUP: the log is opened anew where it was moved, and the policy is read anew.
+//!
+//! All of it is read, validated and compiled before anything changes, and then swapped at once. What
+//! cannot be read, has a defect or cannot be recorded changes nothing: the old policy works on. Runs
+//! that go on end under the policy that approved them.
+
+use std::{path::PathBuf, rc::Rc};
+
+use probity_policy::Origin;
+use probity_protocol::Digest;
+use tokio::signal::unix::Signal;
+
+use crate::{
+    audit::{AuditError, Reloaded},
+    broker::Broker,
+    complain::complain,
+    rules::{Grounds, Rules, RulesError, Written},
+};
+
+/// What a reload needs of the start.
+pub(crate) struct Reload {
+    pub origin: Origin,
+    pub grounds: Grounds,
+    /// Where the log is, if that is the policy's word and not the command line's.
+    pub audit_path: Option<PathBuf>,
+}
+
+/// Why the policy stays as it is.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// A privilege is not lent to what somebody else wrote.
+    #[error(
+        "the policy is no longer root's alone, and this broker holds CAP_NET_RAW, which it lends to \
+         root's policy only: chown its files and folders to root, or restart the broker"
+    )]
+    NotRootS(Digest),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+impl Reload {
+    /// Reloads at each signal. Those that come while it loads are one more.
+    pub(crate) async fn at_each(self, mut hangup: Signal, broker: Rc<Broker>) {
+        while hangup.recv().await.is_some() {
+            self.once(&broker);
+            // Whoever sends signals in a loop does not keep the sessions from their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn once(&self, broker: &Broker) {
+        if let Err(error) = broker.audit.borrow_mut().reopen() {
+            complain!(
+                "{error}: the log goes on in the file it had; mend that and send SIGHUP again"
+            );
+        }
+        let old = broker.rules();
+        match self.apply(broker, &old) {
+            Ok(new) => complain!("the policy was reloaded: {new}"),
+            Err(error) => {
+                let reason = error.to_string();
+                // A line each, since a longer one is cut.
+                for line in reason.lines() {
+                    complain!("{line}");
+                }
+                complain!("the policy was not reloaded: {} works on", old.policy.digest());
+                let refused = Reloaded::Refused { to: error.digest(), reason: &reason };
+                let recorded = broker.audit.borrow_mut().reload(old.policy.digest(), &refused);
+                if let Err(error) = recorded {
+                    complain!("{error}");
+                }
+            }
+        }
+    }
+
+    fn apply(&self, broker: &Broker, old: &Rules) -> Result<Digest, ReloadError> {
+        let written = Written::read(&self.origin)?;
+        if old.sandbox.facts().net_raw && !written.is_root_s {
+            return Err(ReloadError::NotRootS(written.policy.digest()));
+        }
+        let new = written.compile(&self.grounds)?;
+        let needs_restart = self.needs_restart(&new);
+        let (from, to) = (old.policy.digest(), new.policy.digest());
+        let applied = Reloaded::Applied { to, needs_restart: &needs_restart };
+        broker.audit.borrow_mut().reload(from, &applied)?;
+        broker.replace_rules(new);
+        Ok(to)
+    }
+
+    /// What the new policy says and this process cannot do any more.
+    fn needs_restart(&self, new: &Rules) -> Vec<&'static str> {
+        let asked = new.policy.audit_path();
+        match &self.audit_path {
+            Some(started) if started != asked => {
+                complain!(
+                    "[audit] path = {asked:?} needs a restart: until then the log goes on in {}",
+                    started.display()
+                );
+                vec!["audit.path"]
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+}
+
+impl ReloadError {
+    /// The digest of what was not taken, as far as it could be read.
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Rules(RulesError::Defects { digest, .. }) | Self::NotRootS(digest) => {
+                Some(*digest)
+            }
+            Self::Rules(_) | Self::Audit(_) => None,
+        }
+    }
+}

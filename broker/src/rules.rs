@@ -1,0 +1,144 @@
+//! What calls are decided and confined by: policy, accounts and compiled profiles, read together and
+//! swapped together. It never changes; a reload makes another.
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+use probity_policy::{Accounts, Defects, LoadError, Origin, Policy, Tool, load, validate};
+use probity_protocol::{Availability, Digest};
+
+use crate::{
+    complain::complain,
+    sandbox::{Sandbox, SandboxError, Way},
+};
+
+/// One policy at work. A run holds on to the one that approved it.
+pub(crate) struct Rules {
+    pub policy: Policy,
+    pub accounts: Accounts,
+    pub sandbox: Sandbox,
+}
+
+/// What an administrator wrote: valid, and not compiled yet.
+pub(crate) struct Written {
+    pub policy: Policy,
+    pub accounts: Accounts,
+    /// The text of /etc/passwd.
+    pub passwd: String,
+    /// Nobody but root could have written it.
+    pub is_root_s: bool,
+}
+
+/// What of a broker's start the sandbox depends on. It stays as it is until the broker ends.
+pub(crate) struct Grounds {
+    pub run_folder: PathBuf,
+    pub own_uid: bool,
+}
+
+/// Why there are no rules to decide by. Its message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The policy's files.
+    #[error("the policy cannot be read: {0}")]
+    Load(#[from] LoadError),
+    /// What is in them.
+    #[error("the policy has defects, so nothing will run by it:\n{defects}")]
+    Defects {
+        /// The digest of what has them.
+        digest: Digest,
+        /// All of them.
+        defects: Defects,
+    },
+    /// /etc/passwd or /etc/group.
+    #[error("{path}: {error}")]
+    Accounts {
+        /// Which.
+        path: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The sandbox.
+    #[error("the sandbox cannot be had: {0}")]
+    Sandbox(#[from] SandboxError),
+}
+
+impl Written {
+    /// Reads the accounts and the policy, and says what in it is legal, but perhaps not meant.
+    ///
+    /// # Errors
+    /// Files that cannot be read or trusted, and every defect of a policy.
+    pub(crate) fn read(origin: &Origin) -> Result<Self, RulesError> {
+        let passwd = read_text("/etc/passwd")?;
+        let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
+        let sources = load(origin)?;
+        let policy = validate(&sources, &accounts)
+            .map_err(|defects| RulesError::Defects { digest: sources.digest(), defects })?;
+        report(&policy, origin);
+        Ok(Self { policy, accounts, passwd, is_root_s: sources.is_root_s() })
+    }
+
+    /// Compiles the sandbox of every tool.
+    ///
+    /// # Errors
+    /// A kernel that has less than the policy demands, and a profile that does not compile.
+    pub(crate) fn compile(self, grounds: &Grounds) -> Result<Rules, RulesError> {
+        let profiles = self.policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
+        let sandbox = Sandbox::new(
+            profiles,
+            self.policy.landlock_abi_min(),
+            grounds.run_folder.clone(),
+            grounds.own_uid,
+            Way::Vfork,
+        )?;
+        Ok(Rules { policy: self.policy, accounts: self.accounts, sandbox })
+    }
+}
+
+impl Rules {
+    /// Whether a tool can run here and now.
+    pub(crate) fn availability(&self, tool: &Tool) -> Availability {
+        let command = tool.command();
+        let executable = fs::metadata(command)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+        if !executable {
+            return Availability::Unavailable {
+                reason: format!("{} is not installed on the broker's host.", command.display()),
+                remedy: format!("Install the program {}.", command.display()),
+            };
+        }
+        let facts = self.sandbox.facts();
+        let needs = tool.sandbox().needs_net_raw()
+            || (tool.sandbox().needs_net_raw_or_ping_sockets() && !facts.ping_sockets);
+        if needs { self.capability(tool.name().as_str()) } else { Availability::Available }
+    }
+
+    /// Whether something that needs the capability can run.
+    pub(crate) fn capability(&self, tool: &str) -> Availability {
+        if self.sandbox.facts().net_raw {
+            return Availability::Available;
+        }
+        Availability::Unavailable {
+            reason: format!(
+                "This use of {tool} needs CAP_NET_RAW, which this broker does not hold."
+            ),
+            remedy: "Use the installed broker (systemctl start probity-broker.socket), or let an \
+                     administrator allow ICMP echo sockets: sysctl -w \
+                     net.ipv4.ping_group_range=\"0 2147483647\"."
+                .into(),
+        }
+    }
+}
+
+fn report(policy: &Policy, origin: &Origin) {
+    // In embedded mode the shipped policy's groups are rarely there, and nobody minds.
+    for warning in policy.warnings().iter().filter(|_| *origin != Origin::Shipped) {
+        complain!("{}: {}", warning.place, warning.message);
+    }
+    for tool in policy.excluded() {
+        complain!("{}: {} is left out: {}", tool.file, tool.name, tool.reason);
+    }
+}
+
+fn read_text(path: &'static str) -> Result<String, RulesError> {
+    let bytes = fs::read(path).map_err(|error| RulesError::Accounts { path, error })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
