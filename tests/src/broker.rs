@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{lab::Namespace, procs::wait_until};
+use probity_protocol::{Reply, Request};
+
+use crate::{lab::Namespace, peer::Peer, procs::wait_until};
 
 /// Who the broker becomes. No account of that number needs to exist.
 pub const BROKER_UID: u32 = 64000;
@@ -160,7 +162,7 @@ pub struct Broker {
 
 impl Broker {
     /// Starts a broker by a policy, inside a namespace or in the machine's own, and waits until it
-    /// can be connected to. `program` is the path of `probity-broker`.
+    /// answers: its socket is there before its log is found fit. `program` is the path of `probity-broker`.
     ///
     /// # Errors
     /// What it said if it ended instead.
@@ -207,7 +209,7 @@ impl Broker {
         let mut ended = None;
         let up = wait_until(Duration::from_secs(10), || {
             ended = broker.child.try_wait().ok().flatten();
-            ended.is_some() || std::os::unix::net::UnixStream::connect(&socket).is_ok()
+            ended.is_some() || answers(&socket)
         });
         if up && ended.is_none() {
             return Ok(broker);
@@ -304,6 +306,11 @@ impl Drop for Broker {
             }
         }
     }
+}
+
+fn answers(socket: &Path) -> bool {
+    let replies = Peer::ask(socket, &Request::Status).and_then(|mut peer| peer.replies());
+    replies.is_ok_and(|replies| matches!(replies.last(), Some(Reply::Status(_))))
 }
 
 /// A program of this workspace, built beside the test that asks for it.
