@@ -8,6 +8,7 @@
 mod calls;
 mod decisions;
 mod life;
+mod log;
 mod policies;
 mod samples;
 mod server;
@@ -47,6 +48,8 @@ enum Group {
     Spawn,
     /// `decide()` alone.
     Decide,
+    /// The audit log under load.
+    Log,
     /// One MCP call against a bare ping.
     Call,
     /// Fifty MCP calls in flight.
@@ -118,9 +121,10 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 7] = [
+    const ORDER: [Group; 8] = [
         Group::Spawn,
         Group::Decide,
+        Group::Log,
         Group::Call,
         Group::Beside,
         Group::Start,
@@ -152,6 +156,7 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     match group {
         Group::Spawn => spawn::rows(rounds),
         Group::Decide => decisions::rows(rounds),
+        Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
         Group::Load => calls::in_flight(rounds),
         Group::Beside => calls::beside_a_long_one(rounds),
@@ -164,6 +169,7 @@ const fn name(group: Group) -> &'static str {
     match group {
         Group::Spawn => "spawn",
         Group::Decide => "decide",
+        Group::Log => "log",
         Group::Call => "call",
         Group::Load => "load",
         Group::Beside => "beside",

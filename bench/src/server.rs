@@ -57,6 +57,17 @@ impl Installation {
         Ok(Server { session, installation: self })
     }
 
+    /// What runs a broker without a frontend, and the socket that it makes.
+    pub(crate) fn broker(&self, name: &str) -> (Command, PathBuf) {
+        let path = |what: &str| self.folder.path().join(format!("{name}-{what}"));
+        let socket = path("socket");
+        let mut command = Command::new(&self.broker);
+        command.args(["--embedded", "--policy"]).arg(self.folder.path().join("policy.toml"));
+        command.arg("--socket").arg(&socket).arg("--audit").arg(path("audit.jsonl"));
+        command.arg("--run-dir").arg(path("runs")).stdin(Stdio::null());
+        (command, socket)
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("stderr.txt")
     }
