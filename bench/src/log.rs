@@ -122,6 +122,11 @@ impl Broker {
                 made += 1.0;
             }
         }
+        let rate = made / seconds(started.elapsed());
+        // A flood that is none delays nothing.
+        if rate < 0.9 * RATE {
+            return Err(Unmeasured::Answer(format!("a flood of only {rate:.0} denials a second")));
+        }
         Ok(())
     }
 

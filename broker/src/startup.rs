@@ -123,7 +123,8 @@ pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
     }
 
     let audit_path = written.policy.audit_path().clone();
-    let log = LogFile::open(options.audit.as_deref().unwrap_or(&audit_path), account)?;
+    let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
+    let log = LogFile::open(options.audit.as_deref().unwrap_or(&audit_path), writer)?;
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").filter(|_| !lent);
     let run_folder = make_run_folder(&options, runtime, account)?;
     let listener = match descriptors.listener {

@@ -4,13 +4,11 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use nix::{errno::Errno, fcntl::OFlag, unistd::Uid};
-
-use crate::privileges::Account;
+use nix::{errno::Errno, fcntl::OFlag};
 
 /// The log cannot be used, so nothing may be done that belongs in it.
 #[derive(Debug, thiserror::Error)]
@@ -38,23 +36,26 @@ pub enum AuditError {
 pub(crate) struct LogFile {
     path: PathBuf,
     pub(super) file: File,
+    writer: u32,
     /// The length up to which it holds whole lines, where a part of a line is still to be taken
     /// back.
     spoiled: Option<u64>,
 }
 
 impl LogFile {
-    /// Opens a log for appending, and makes it where it is not there. What is made belongs to
-    /// `account`, who is to write it and to open it again.
+    /// Opens a log for appending, and makes it where it is not there. `writer` is the user who is to
+    /// write it. A file that root makes stays root's: the tools run as the writer, and one that got
+    /// past its sandbox would still not be let at it.
     ///
     /// # Errors
     /// Those of `open(2)`; a link, a FIFO or the like; a file that others can write.
-    pub(crate) fn open(path: &Path, account: Option<Account>) -> Result<Self, AuditError> {
-        let opened = match options().open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, account),
-            opened => opened,
-        };
-        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
+    pub(crate) fn open(path: &Path, writer: u32) -> Result<Self, AuditError> {
+        let mut options = OpenOptions::new();
+        // Neither following a link in the last place nor waiting for a FIFO's other end. It is read
+        // once, to see where the chain has come to.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        options.read(true).append(true).create(true).mode(0o640).custom_flags(flags.bits());
+        let opened = options.open(path).and_then(|file| Ok((file.metadata()?, file)));
         let refused = |reason| AuditError::Refused { path: path.to_owned(), reason };
         let (metadata, file) = opened.map_err(|error| match error.raw_os_error() {
             Some(errno) if errno == Errno::ELOOP as i32 => {
@@ -62,11 +63,18 @@ impl LogFile {
             }
             _ => AuditError::Unwritable { path: path.to_owned(), error },
         })?;
-        let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
         match distrust(path, &metadata, writer) {
             Some(reason) => Err(refused(reason)),
-            None => Ok(Self { path: path.to_owned(), file, spoiled: None }),
+            None => Ok(Self { path: path.to_owned(), file, writer, spoiled: None }),
         }
+    }
+
+    /// Opens what is in its place now.
+    ///
+    /// # Errors
+    /// As [`LogFile::open`].
+    pub(super) fn open_anew(&self) -> Result<Self, AuditError> {
+        Self::open(&self.path, self.writer)
     }
 
     /// Takes it for this process alone: two brokers in one file would be two chains in one.
@@ -143,23 +151,6 @@ impl LogFile {
         }
         Ok(())
     }
-}
-
-/// To append, and to read where the chain has come to; following no link in the last place, and
-/// waiting for no reader of a FIFO.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    options.read(true).append(true).mode(0o640).custom_flags(flags.bits());
-    options
-}
-
-fn make(path: &Path, account: Option<Account>) -> io::Result<File> {
-    let file = options().create_new(true).open(path)?;
-    if let Some(Account { uid, gid }) = account {
-        fchown(&file, Some(uid), Some(gid))?;
-    }
-    Ok(file)
 }
 
 /// Why a file is not to be written to by a broker of this uid.

@@ -57,7 +57,7 @@ impl AuditLog {
         if !self.file.was_moved()? {
             return Ok(());
         }
-        let next = LogFile::open(self.file.path(), None)?;
+        let next = self.file.open_anew()?;
         next.lock()?;
         let Tail { head, torn } = end_of(&next)?;
         if head != Head::START || torn.is_some() {
