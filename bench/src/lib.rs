@@ -104,6 +104,8 @@ enum Unmeasured {
     Session { error: io::Error, complaints: String },
     #[error("`probity stdio` answers something else than a finished ping: {0}")]
     Answer(String),
+    #[error("the broker does something else than what is to be measured: {0}")]
+    Broker(String),
     #[error("a ping of this machine by itself lost its reply: it is too busy to measure")]
     NoReply,
     #[error("the short calls took longer than the long one they were to run beside")]

@@ -106,7 +106,7 @@ impl Broker {
         .map(|((), took)| (records(&self.socket), took))?;
         let written = done?.saturating_sub(before);
         if written < u64::from(RECORDS) {
-            return Err(Unmeasured::Answer(format!("{written} records of {RECORDS} decisions")));
+            return Err(Unmeasured::Broker(format!("{written} records of {RECORDS} decisions")));
         }
         Ok(f64::from(RECORDS) / took)
     }
@@ -125,7 +125,7 @@ impl Broker {
         let rate = made / seconds(started.elapsed());
         // A flood that is none delays nothing.
         if rate < 0.9 * RATE {
-            return Err(Unmeasured::Answer(format!("a flood of only {rate:.0} denials a second")));
+            return Err(Unmeasured::Broker(format!("a flood of only {rate:.0} denials a second")));
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Broker {
         let target = Ipv4Addr::from_bits(0x0a00_0000 | (number & 0x00ff_ffff)).to_string();
         match ask(&self.socket, &Request::Run(call("ping", &target, "")))?.pop() {
             Some(Reply::Denied(_)) => Ok(()),
-            other => Err(Unmeasured::Answer(format!("{other:?}"))),
+            other => Err(Unmeasured::Broker(format!("{other:?}"))),
         }
     }
 
@@ -146,7 +146,7 @@ impl Broker {
         let (mut replies, took) = timed(|| ask(&self.socket, &request))?;
         match replies.pop() {
             Some(Reply::Exited(exited)) if exited.end == End::Finished => Ok(took),
-            other => Err(Unmeasured::Answer(format!("{other:?}"))),
+            other => Err(Unmeasured::Broker(format!("{other:?}"))),
         }
     }
 }
@@ -161,7 +161,7 @@ impl Drop for Broker {
 fn records(socket: &Path) -> Result<u64, Unmeasured> {
     match ask(socket, &Request::Status)?.pop() {
         Some(Reply::Status(status)) => Ok(status.audit_records),
-        other => Err(Unmeasured::Answer(format!("{other:?}"))),
+        other => Err(Unmeasured::Broker(format!("{other:?}"))),
     }
 }
 

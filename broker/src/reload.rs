@@ -4,9 +4,9 @@
 //! cannot be read, has a defect or cannot be recorded changes nothing: the old policy works on. Runs
 //! that go on end under the policy that approved them.
 
-use std::{path::PathBuf, rc::Rc};
+use std::{io, path::PathBuf, rc::Rc};
 
-use probity_policy::Origin;
+use probity_policy::{LoadError, Origin};
 use probity_protocol::Digest;
 use tokio::signal::unix::Signal;
 
@@ -60,7 +60,7 @@ impl Reload {
         match self.apply(broker, &old) {
             Ok(new) => complain!("the policy was reloaded: {new}"),
             Err(error) => {
-                let reason = error.to_string();
+                let reason = format!("{error}{}", error.hint().unwrap_or_default());
                 // A line each, since a longer one is cut.
                 for line in reason.lines() {
                     complain!("{line}");
@@ -106,6 +106,19 @@ impl Reload {
 }
 
 impl ReloadError {
+    /// What has changed since the start, where the same files could be read.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Rules(RulesError::Load(LoadError::Io { error, .. }))
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let uid = nix::unistd::geteuid();
+                Some(format!(" (it is read by uid {uid} now: let that user read it)"))
+            }
+            _ => None,
+        }
+    }
+
     /// The digest of what was not taken, as far as it could be read.
     fn digest(&self) -> Option<Digest> {
         match self {

@@ -195,6 +195,7 @@ fn a_policy_with_defects_changes_nothing_and_every_defect_is_said() {
     let policy = PolicyFolder::with_grants("").unwrap();
     let broker = started(&policy);
     let (_, before) = watch(&broker, None);
+    let whole = fs::read_to_string(policy.path("policy.toml")).unwrap();
     policy.replace("policy.toml", "\"10.0.0.0/8\"", "\"10.0.0.0/99\"").unwrap();
     policy.replace("tools.d/ping.toml", "min = 1, max = 100", "min = 9, max = 1").unwrap();
     let line = broker.reload().unwrap();
@@ -209,6 +210,20 @@ fn a_policy_with_defects_changes_nothing_and_every_defect_is_said() {
     assert_eq!((&line["outcome"], &line["policy"]), (&"refused".into(), &json!(digest)));
     assert_ne!(line["new_policy"], json!(digest));
     assert!(approves(&broker, "10.0.0.1"));
+
+    // A policy that this kernel cannot enforce has no defect, and is not taken either.
+    policy
+        .write("policy.toml", &whole.replace("landlock_abi_min = 2", "landlock_abi_min = 99"))
+        .unwrap();
+    policy.replace("tools.d/ping.toml", "min = 9, max = 1", "min = 1, max = 100").unwrap();
+    let line = broker.reload().unwrap();
+    assert_eq!(line["outcome"], "refused");
+    assert!(line["message"].as_str().unwrap().contains("99"), "{line}");
+
+    // A broker is another user by now than the one who started it.
+    fs::set_permissions(policy.path("policy.toml"), Permissions::from_mode(0o600)).unwrap();
+    let line = broker.reload().unwrap();
+    assert!(line["message"].as_str().unwrap().contains("let that user read it"), "{line}");
 
     // Text that cannot be read at all has no digest.
     policy.write("policy.toml", "").unwrap();
