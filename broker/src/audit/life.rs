@@ -99,8 +99,9 @@ impl AuditLog {
         );
         self.file.cut(torn.from)?;
         let written = self.write("repaired", |line| record::repaired(line, torn));
-        if written.is_err() && torn.bytes == torn.kept.len() as u64 {
-            // On a full disk the broker does not start; the evidence stays for the next time.
+        if written.is_err() {
+            // On a full disk the broker does not start, and the evidence stays for the next time. Of
+            // more than is kept, its length and hash were said above.
             let _ = self.file.append(&torn.kept);
         }
         written.map(drop)

@@ -3,7 +3,7 @@
 //! A line is written before the answer is given, and what cannot be written does not happen: a call
 //! whose decision cannot be recorded is refused. Each line holds the hash of the one before
 //! (`probity_protocol::chain`), across restarts and rotated files. Refusals that a peer repeats are
-//! counted, so that nobody can flood the log; approvals and exits are never left out.
+//! counted, so that nobody can flood the log; approvals and exits are a line each.
 
 mod announce;
 mod file;
