@@ -427,7 +427,13 @@ fn a_call_that_cannot_be_recorded_is_refused_and_nothing_runs() {
     }
     let disk = SmallDisk::mount();
     let audited = Audited::at(&disk.log());
+    let mut going_on = Peer::ask(&audited.broker.socket(), &Request::Run(does("sleep"))).unwrap();
+    assert!(matches!(going_on.reply().unwrap(), Some(Reply::Welcome(_))));
+    assert!(matches!(going_on.reply().unwrap(), Some(Reply::Started(_))));
     until_it_refuses(&audited, &disk);
+    // What has happened already is owed a line.
+    going_on.cancel().unwrap();
+    assert!(matches!(going_on.replies().unwrap().last(), Some(Reply::Exited(_))));
     let before = fs::read(disk.log()).unwrap();
     for call in [does("exit3"), does("sleep"), call("hostile", "192.0.2.200", "--what sleep")] {
         match audited.refused(call) {
@@ -453,8 +459,13 @@ fn a_call_that_cannot_be_recorded_is_refused_and_nothing_runs() {
 
     disk.empty();
     audited.run(does("exit3"));
-    // Half a line was taken back each time: the chain has no break.
-    assert_eq!(events(&audited.lines()[audited.lines().len() - 2..]), ["decision", "exit"]);
+    // Half a line was taken back each time: the chain has no break, and nothing that ran is missing.
+    let log = audited.lines();
+    assert_eq!(events(&log[log.len() - 3..]), ["exit", "decision", "exit"]);
+    assert_eq!(
+        (&log[log.len() - 3]["end"], &log[1]["seq"]),
+        (&"cancelled".into(), &log[log.len() - 3]["decision_seq"])
+    );
     let policy = &audited.lines()[0]["policy"];
     assert!(audited.lines().iter().all(|line| line["policy"] == *policy));
     assert_eq!(fs::metadata(disk.log()).unwrap().permissions().mode() & 0o7777, 0o640);

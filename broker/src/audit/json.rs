@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-/// An object under construction.
+/// The members of an object under construction.
+#[derive(Debug)]
 pub(super) struct Line {
     text: String,
 }
 
 impl Line {
-    /// A line that begins with `opening`: a brace, and perhaps members.
-    pub(super) fn new(opening: String) -> Self {
-        Self { text: opening }
+    pub(super) fn new() -> Self {
+        Self { text: String::new() }
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str) {
@@ -46,14 +46,13 @@ impl Line {
         self.text.push(']');
     }
 
-    /// The object and the end of its line.
-    pub(super) fn finish(mut self) -> String {
-        self.text.push_str("}\n");
-        self.text
+    /// The whole line, after a beginning: a brace, and perhaps members with a comma after the last.
+    pub(super) fn after(&self, beginning: &str) -> String {
+        [beginning, &self.text, "}\n"].concat()
     }
 
     fn key(&mut self, key: &str) {
-        if !self.text.ends_with(['{', ',']) {
+        if !self.text.is_empty() {
             self.text.push(',');
         }
         self.string(key);
@@ -90,13 +89,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_reads_back_and_the_line_is_visible_ascii(key in "[a-z]{1,8}", text in ".*", list in prop::collection::vec(".*", 0..4)) {
-            let mut line = Line::new("{".into());
+            let mut line = Line::new();
             line.text("k", &key);
             line.text("t", &text);
             line.number("n", u64::MAX);
             line.flag("f", true);
             line.list("l", list.iter().map(String::as_str));
-            let written = line.finish();
+            let written = line.after("{");
             prop_assert!(written.trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)));
             let read: serde_json::Value = serde_json::from_str(&written).unwrap();
             prop_assert_eq!(&read["t"], &serde_json::json!(text));

@@ -1,6 +1,6 @@
 //! The log's beginning, its end, and its way from one file to the next.
 
-use std::rc::Rc;
+use std::{collections::VecDeque, rc::Rc};
 
 use probity_protocol::{Digest, SandboxFacts, chain::Head};
 
@@ -30,9 +30,16 @@ impl AuditLog {
         file.lock()?;
         let Tail { head, torn } = end_of(&file)?;
         let continued = head != Head::START || torn.is_some();
-        let announcer = Announcer::new(announce);
-        let (repeats, sooner) = (Repeats::default(), Rc::default());
-        let mut log = Self { file, head, records: 0, repeats, announcer, retry: None, sooner };
+        let mut log = Self {
+            file,
+            head,
+            records: 0,
+            repeats: Repeats::default(),
+            announcer: Announcer::new(announce),
+            owed: VecDeque::new(),
+            retry: None,
+            sooner: Rc::default(),
+        };
         if let Some(torn) = torn {
             log.repair(&torn)?;
         }

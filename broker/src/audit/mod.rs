@@ -15,6 +15,7 @@ mod tail;
 mod upkeep;
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     time::{Instant, SystemTime},
 };
@@ -39,7 +40,10 @@ pub(crate) struct AuditLog {
     records: u64,
     repeats: Repeats,
     announcer: Announcer,
-    /// Until then a window that could not be written is left alone.
+    /// Lines about what has happened already, for which there was no room: no call is decided before
+    /// they are written. There are never more than runs at once.
+    owed: VecDeque<Line>,
+    /// Until then what could not be written is left alone.
     retry: Option<Instant>,
     /// Told when [`AuditLog::due`] may have come nearer.
     sooner: Rc<Notify>,
@@ -175,9 +179,9 @@ impl AuditLog {
         refusal: impl Fn(&mut Line),
     ) -> Result<(), AuditError> {
         let uid = by.peer.subject.uid;
-        let mut same = Line::new(format!("{}{uid}{event}{{", by.policy));
+        let mut same = Line::new();
         refusal(&mut same);
-        let same = Digest::of(same.finish().as_bytes());
+        let same = Digest::of(same.after(&format!("{}{uid}{event}", by.policy)).as_bytes());
         if self.repeats.count(&same) {
             return Ok(());
         }
@@ -204,32 +208,62 @@ impl AuditLog {
         approval: &Approval,
         fill: impl FnOnce(&mut Line),
     ) -> Result<(), AuditError> {
-        self.write(event, |line| {
+        let line = members(event, |line| {
             record::by(line, by);
             record::claims(line, call);
             record::request(line, call);
             line.number("decision_seq", approval.seq);
             approval.describe(line);
             fill(line);
-        })
-        .map(drop)
+        });
+        let written = self.settle().and_then(|()| self.append(&line));
+        if written.is_err() {
+            let due = self.due();
+            self.owed.push_back(line);
+            self.retry.get_or_insert_with(|| Instant::now() + repeats::WINDOW);
+            self.wake_if_sooner(due);
+        }
+        written
     }
 
-    /// Writes one line, and answers its number.
+    /// Writes one line, after those that are owed, and answers its number.
     fn write(&mut self, event: &str, fill: impl FnOnce(&mut Line)) -> Result<u64, AuditError> {
+        self.settle()?;
+        self.append(&members(event, fill))?;
+        Ok(self.head.seq)
+    }
+
+    /// Writes what is owed.
+    fn settle(&mut self) -> Result<(), AuditError> {
+        while let Some(line) = self.owed.pop_front() {
+            if let Err(error) = self.append(&line) {
+                self.owed.push_front(line);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a line into the chain.
+    fn append(&mut self, members: &Line) -> Result<(), AuditError> {
         let due = self.due();
-        let mut line = Line::new(self.head.next_line());
-        line.text("time", &record::time(SystemTime::now()));
-        line.text("event", event);
-        fill(&mut line);
-        let text = line.finish();
+        let text = members.after(&self.head.next_line());
         self.file.append(text.as_bytes())?;
         self.head = self.head.followed_by(text.trim_end_matches('\n').as_bytes());
         self.records += 1;
         self.announcer.note(self.head);
         self.wake_if_sooner(due);
-        Ok(self.head.seq)
+        Ok(())
     }
+}
+
+/// A line but for its place in the chain.
+fn members(event: &str, fill: impl FnOnce(&mut Line)) -> Line {
+    let mut line = Line::new();
+    line.text("time", &record::time(SystemTime::now()));
+    line.text("event", event);
+    fill(&mut line);
+    line
 }
 
 /// At most 4 KiB of a text.

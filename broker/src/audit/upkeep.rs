@@ -23,15 +23,18 @@ impl AuditLog {
 
     /// When something is to be done though nobody asks for anything.
     pub(super) fn due(&self) -> Option<Instant> {
-        let window = self.repeats.oldest().map(|window| self.retry.max(Some(window.end())));
-        [window.flatten(), self.announcer.due()].into_iter().flatten().min()
+        let window = self.repeats.oldest().map(Window::end);
+        let window = window.map(|end| self.retry.map_or(end, |retry| retry.max(end)));
+        [window, self.retry, self.announcer.due()].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
         if self.retry.is_none_or(|retry| retry <= now) {
             self.retry = None;
-            if let Err(error) = self.close_windows(|window| window.end() <= now) {
+            let closed =
+                self.settle().and_then(|()| self.close_windows(|window| window.end() <= now));
+            if let Err(error) = closed {
                 complain!("{error}");
                 self.retry = Some(now + WINDOW);
             }
