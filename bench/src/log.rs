@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Child,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -46,13 +46,10 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     }
     let over = AtomicBool::new(false);
     let (ours, theirs) = thread::scope(|scope| {
-        let flood = scope.spawn(|| busy.flood(&over));
+        let floods: Vec<_> = (0..PEERS).map(|_| scope.spawn(|| busy.flood(&over))).collect();
         let measured = side_by_side(rounds.of(RUNS), || busy.ping(), || other.ping());
         over.store(true, Ordering::Relaxed);
-        match flood.join() {
-            Ok(flooded) => flooded.and(measured),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        joined(floods).and(measured)
     })?;
     Ok(vec![
         Row::new(
@@ -96,11 +93,7 @@ impl Broker {
         let (done, took) = timed(|| {
             thread::scope(|scope| {
                 let peer = || (0..RECORDS / PEERS).try_for_each(|_| self.denied());
-                let peers: Vec<_> = (0..PEERS).map(|_| scope.spawn(peer)).collect();
-                peers.into_iter().try_for_each(|peer| match peer.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
+                joined((0..PEERS).map(|_| scope.spawn(peer)).collect())
             })
         })
         .map(|((), took)| (records(&self.socket), took))?;
@@ -111,11 +104,12 @@ impl Broker {
         Ok(f64::from(RECORDS) / took)
     }
 
-    /// Denials at the rate that the log must take, until it is over.
+    /// One peer's part of the denials that the log must take, until it is over.
     fn flood(&self, over: &AtomicBool) -> Result<(), Unmeasured> {
+        let wanted = RATE / f64::from(PEERS);
         let (started, mut made) = (Instant::now(), 0.0);
         while !over.load(Ordering::Relaxed) {
-            if made > seconds(started.elapsed()) * RATE {
+            if made > seconds(started.elapsed()) * wanted {
                 thread::sleep(Duration::from_micros(200));
             } else {
                 self.denied()?;
@@ -124,8 +118,10 @@ impl Broker {
         }
         let rate = made / seconds(started.elapsed());
         // A flood that is none delays nothing.
-        if rate < 0.9 * RATE {
-            return Err(Unmeasured::Broker(format!("a flood of only {rate:.0} denials a second")));
+        if rate < 0.9 * wanted {
+            return Err(Unmeasured::Broker(format!(
+                "one of {PEERS} peers made only {rate:.0} denials a second"
+            )));
         }
         Ok(())
     }
@@ -156,6 +152,14 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The first failure of any.
+fn joined(threads: Vec<ScopedJoinHandle<'_, Result<(), Unmeasured>>>) -> Result<(), Unmeasured> {
+    threads.into_iter().try_for_each(|thread| match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
 }
 
 fn records(socket: &Path) -> Result<u64, Unmeasured> {
