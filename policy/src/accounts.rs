@@ -49,7 +49,7 @@ impl Accounts {
 }
 
 /// Digits only: Rust also reads a sign.
-fn number(text: &str) -> Option<u32> {
+pub(crate) fn number(text: &str) -> Option<u32> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 

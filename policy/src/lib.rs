@@ -13,8 +13,11 @@
 mod accounts;
 mod arguments;
 mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod decide;
 mod denial;
+mod effective;
 mod load;
 mod networks;
 mod plan;

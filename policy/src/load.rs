@@ -33,9 +33,10 @@ const SHIPPED_TOOLS: &[(&str, &str)] = &[
 pub enum Origin {
     /// Compiled in.
     Shipped,
-    /// A file of root's, with `tools.d` beside it.
+    /// A file of root's, with `tools.d` beside it or tools of its own.
     Root(PathBuf),
-    /// A file of this user's or of root's. Without a `tools.d` beside it, the shipped tools.
+    /// A file of this user's or of root's. Without a `tools.d` beside it and without tools of its
+    /// own, the shipped tools.
     User(PathBuf, u32),
 }
 
@@ -66,12 +67,15 @@ pub enum LoadError {
         /// What it is instead.
         reason: String,
     },
+    /// Several files, each for its reason.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Self>),
 }
 
 /// Reads a policy's text.
 ///
 /// # Errors
-/// The first file that cannot be read or trusted.
+/// Every file that cannot be read or trusted, as far as they are found.
 pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
     let (path, owner) = match origin {
         Origin::Shipped => {
@@ -88,17 +92,31 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
         _ => Path::new("."),
     };
     let holder = trusted_folder(beside, owner)?;
-    let policy = read_file(path, owner, holder)?;
-    let folder = beside.join("tools.d");
-    let tools = match read_tools(&folder, owner) {
-        Err(LoadError::Io { error, .. })
+    let policy = read_file(path, owner, holder);
+    let folder = path.with_file_name("tools.d");
+    let tools = match (read_tools(&folder, owner), &policy) {
+        (Err(LoadError::Io { error, .. }), Ok(policy))
+            if error.kind() == io::ErrorKind::NotFound && holds_tools(policy) =>
+        {
+            Ok(Vec::new())
+        }
+        (Err(LoadError::Io { error, .. }), _)
             if error.kind() == io::ErrorKind::NotFound && matches!(origin, Origin::User(..)) =>
         {
-            shipped_tools()
+            Ok(shipped_tools())
         }
-        tools => tools?,
+        (tools, _) => tools,
     };
-    Ok(Sources { policy, tools })
+    match (policy, tools) {
+        (Ok(policy), Ok(tools)) => Ok(Sources { policy, tools }),
+        (Err(policy), Err(tools)) => Err(LoadError::Several(vec![policy, tools])),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Whether the policy's own file has `[[tool]]` tables, so that it can do without `tools.d`.
+fn holds_tools(policy: &Source) -> bool {
+    toml::de::DeTable::parse(policy.text()).is_ok_and(|table| table.get_ref().contains_key("tool"))
 }
 
 fn shipped_tools() -> Vec<Source> {
@@ -121,7 +139,21 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
         return Err(LoadError::NotText { path: folder.to_owned(), reason });
     }
     paths.sort();
-    paths.iter().map(|path| read_file(path, owner, holder)).collect()
+    let (mut sources, mut errors) = (Vec::new(), Vec::new());
+    for path in &paths {
+        match read_file(path, owner, holder) {
+            Ok(source) => sources.push(source),
+            Err(error) => errors.push(error),
+        }
+    }
+    match errors.pop() {
+        None => Ok(sources),
+        Some(error) if errors.is_empty() => Err(error),
+        Some(error) => {
+            errors.push(error);
+            Err(LoadError::Several(errors))
+        }
+    }
 }
 
 /// The owner of a folder in which nobody but `owner` and root can put or replace a file.

@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use probity_protocol::{Digest, Tier};
 
 use crate::{
+    raw::RawAccount,
     source::Place,
     subject::{Principal, Subject},
     targets::Targets,
@@ -71,10 +72,22 @@ impl Default for Ceilings {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
+    /// As the policy names it.
+    pub grantee: Grantee,
+    /// As the kernel knows it, on this machine.
     pub principal: Principal,
     pub tools: GrantedTools,
     pub intrusive: bool,
     pub place: Place,
+}
+
+/// Whom a grant is for, as the policy names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Grantee {
+    User(RawAccount),
+    Group(RawAccount),
+    /// `self = true`
+    Owner,
 }
 
 #[derive(Debug, Clone)]
@@ -101,6 +114,8 @@ pub struct ExcludedTool {
     pub name: String,
     /// Why.
     pub reason: String,
+    /// Where the name stands.
+    pub place: Place,
 }
 
 /// Something legal that is probably not meant.
@@ -113,7 +128,8 @@ pub struct Warning {
 }
 
 impl Policy {
-    /// The digest of the text it was made from.
+    /// The digest of the effective policy: comments, order, spelling and defaults that are written
+    /// out do not change it, and everything that could change a decision or what is published does.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest

@@ -1,17 +1,18 @@
 //! The policy's files as they are written, before anything is believed of them.
 //!
 //! These types only give keys a place in the text; every unknown key is an error. What the keys
-//! mean, and whether it can stand, is `validate`'s business.
+//! mean, and whether it can stand, is `validate`'s business. The effective policy is written in the
+//! same types (`effective`), so that what is shown is in the language that is read.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 /// A text with its place.
 pub(crate) type Text = Spanned<String>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPolicy {
     pub version: Spanned<u32>,
@@ -23,9 +24,12 @@ pub(crate) struct RawPolicy {
     #[serde(default, rename = "grant")]
     pub grants: Vec<Spanned<RawGrant>>,
     pub audit: RawAudit,
+    /// Tools written here rather than in files of `tools.d`.
+    #[serde(default, rename = "tool")]
+    pub tools: Vec<Spanned<RawTool>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTargets {
     #[serde(default)]
@@ -34,36 +38,50 @@ pub(crate) struct RawTargets {
     pub names: Vec<Text>,
     #[serde(default)]
     pub deny: Vec<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_hosts: Option<Spanned<u64>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCeilings {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_user: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_user: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stdout: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr: Option<Text>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawGlobalSandbox {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub landlock_abi_min: Option<Spanned<u32>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawGrant {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Spanned<RawAccount>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Spanned<RawAccount>>,
-    #[serde(rename = "self")]
+    #[serde(rename = "self", skip_serializing_if = "Option::is_none")]
     pub owner: Option<Spanned<bool>>,
     pub tools: Vec<Text>,
     #[serde(default)]
@@ -71,34 +89,40 @@ pub(crate) struct RawGrant {
 }
 
 /// An account by name or by number.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected an account's name or number")]
 pub(crate) enum RawAccount {
     Id(u32),
     Name(String),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawAudit {
     pub path: Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTool {
     pub name: Text,
     #[serde(default)]
     pub aliases: Vec<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,
     pub summary: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<Text>,
     pub command: Text,
     pub targets: Spanned<Vec<Text>>,
     pub argv: Spanned<Vec<Text>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Spanned<RawMode>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parser: Option<Text>,
     #[serde(default)]
     pub tier: RawTier,
@@ -111,14 +135,14 @@ pub(crate) struct RawTool {
     pub presets: BTreeMap<Text, RawPreset>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawMode {
     pub raw: Vec<String>,
     pub plain: Vec<String>,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawTier {
     #[default]
@@ -126,14 +150,16 @@ pub(crate) enum RawTier {
     Intrusive,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBreaker {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_timeout: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawSandbox {
     pub net_raw: RawNetRaw,
@@ -145,7 +171,7 @@ pub(crate) struct RawSandbox {
 }
 
 /// When a tool is given `CAP_NET_RAW`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawNetRaw {
     /// Not at all.
@@ -158,26 +184,31 @@ pub(crate) enum RawNetRaw {
     UnlessPingSocket,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawOption {
     pub name: Text,
     pub flag: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Spanned<RawValue>>,
     #[serde(default)]
     pub join: RawJoin,
     /// Arguments rendered in place of the flag, for an option without a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub renders: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub tier: RawTier,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub net_raw: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Spanned<RawScalar>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Spanned<RawScalar>>,
     pub help: Text,
 }
 
 /// How flag and value stand together.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawJoin {
     /// `-p 22`
@@ -190,20 +221,27 @@ pub(crate) enum RawJoin {
 }
 
 /// A value's kind with the keys of every kind; which of them fit is checked later.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawValue {
     pub kind: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<Spanned<RawScalar>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<Spanned<RawScalar>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<Spanned<Vec<Text>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rendered: Option<Spanned<BTreeMap<Text, String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub intrusive: Option<Spanned<BTreeMap<Text, String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<Spanned<u32>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPreset {
     pub help: Text,
@@ -212,8 +250,8 @@ pub(crate) struct RawPreset {
 }
 
 /// A value as TOML writes it.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected true, false, a number, a text or a list of texts")]
 pub(crate) enum RawScalar {
     Switch(bool),
     Integer(i64),
@@ -223,6 +261,18 @@ pub(crate) enum RawScalar {
 }
 
 impl RawScalar {
+    /// The plainest way to write this text so that [`RawScalar::text`] gives it back.
+    pub(crate) fn of(text: String) -> Self {
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let candidates = [
+            text.parse().map(Self::Switch).ok(),
+            text.parse().map(Self::Integer).ok().filter(|_| plain),
+            text.parse().map(Self::Float).ok().filter(|_| plain && text.contains('.')),
+        ];
+        let same = candidates.into_iter().flatten().find(|scalar| scalar.text() == text);
+        same.unwrap_or(Self::Text(text))
+    }
+
     /// The value as a client would write it.
     pub(crate) fn text(&self) -> String {
         match self {

@@ -2,15 +2,13 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use sha2::{Digest as _, Sha256};
-
-use probity_protocol::Digest;
-
 /// One file of policy: its name, for messages, and its text.
 #[derive(Debug, Clone)]
 pub struct Source {
     name: Arc<str>,
     text: String,
+    /// Where each line starts, in bytes.
+    lines: Vec<usize>,
     /// Who could have written it: `None` for text that never was a file.
     owner: Option<u32>,
 }
@@ -28,7 +26,10 @@ impl Source {
     /// Text that came from the file `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), owner: None }
+        let text = text.into();
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self { name: name.into(), text, lines, owner: None }
     }
 
     /// The same, as the file of this user.
@@ -49,24 +50,31 @@ impl Source {
         &self.text
     }
 
-    /// Where a span of bytes starts.
+    /// Where a span of bytes is.
     pub(crate) fn place(&self, span: &Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.lines.partition_point(|start| *start <= span.start).saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or_default();
+        let before = self.text.get(start..span.start).unwrap_or_default();
+        let shown = self.text.get(span.clone()).unwrap_or_default();
         Place {
             file: Arc::clone(&self.name),
-            line: count(before.matches('\n').count()),
-            column: count(before[line_start..].chars().count()),
+            line: count(line),
+            column: count(before.chars().count()),
+            width: count(
+                shown.lines().next().unwrap_or_default().chars().count().saturating_sub(1),
+            ),
         }
     }
 
+    /// A line by its number from 1, without its end.
+    pub(crate) fn line(&self, number: u32) -> Option<&str> {
+        let start = *self.lines.get((number as usize).checked_sub(1)?)?;
+        self.text.get(start..)?.lines().next()
+    }
+
     /// A defect at a span of bytes.
-    pub(crate) fn defect(&self, span: &Range<usize>, message: impl Into<String>) -> Defect {
-        let place = self.place(span);
-        let line = self.text.lines().nth(place.line as usize - 1).unwrap_or_default();
-        let shown = self.text.get(span.clone()).unwrap_or_default();
-        let width = shown.lines().next().unwrap_or_default().chars().count();
-        Defect { place, message: message.into(), line: line.to_owned(), width: width.max(1) }
+    pub(crate) fn defect(&self, span: &Range<usize>, message: impl AsRef<str>) -> Defect {
+        Defect::new(self, self.place(span), message)
     }
 }
 
@@ -80,22 +88,12 @@ impl Sources {
     /// privilege.
     #[must_use]
     pub fn is_root_s(&self) -> bool {
-        let mut every = std::iter::once(&self.policy).chain(&self.tools);
-        every.all(|source| source.owner.is_none_or(|uid| uid == 0))
+        self.every().all(|source| source.owner.is_none_or(|uid| uid == 0))
     }
 
-    /// The digest of every file's name and text, in order.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        for source in std::iter::once(&self.policy).chain(&self.tools) {
-            // Lengths first, so that no two different policies hash the same bytes.
-            for part in [source.name(), source.text()] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
-        Digest(hash.finalize().into())
+    /// Every file, `policy.toml` first.
+    pub fn every(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.policy).chain(&self.tools)
     }
 }
 
@@ -105,6 +103,28 @@ pub struct Place {
     file: Arc<str>,
     line: u32,
     column: u32,
+    /// Characters, on that line.
+    width: u32,
+}
+
+impl Place {
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The column, in characters, from 1.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        self.column
+    }
 }
 
 impl fmt::Display for Place {
@@ -119,14 +139,26 @@ pub struct Defect {
     place: Place,
     message: String,
     line: String,
-    width: usize,
 }
 
 impl Defect {
+    /// What is wrong at a place of a source. Neither the message nor the line can do anything to a
+    /// terminal, whatever the file holds.
+    pub(crate) fn new(source: &Source, place: Place, message: impl AsRef<str>) -> Self {
+        let line = source.line(place.line).unwrap_or_default();
+        Self { message: printable(message.as_ref()), line: printable(line), place }
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The line it is on.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
     }
 
     /// Where.
@@ -139,14 +171,38 @@ impl Defect {
 impl fmt::Display for Defect {
     /// As compilers show it: place and message, then the line with a mark under the place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.place.line.to_string();
-        let gutter = " ".repeat(number.len());
-        let indent = " ".repeat(self.place.column as usize - 1);
-        let mark = "^".repeat(self.width);
+        let Place { line: number, column, width, .. } = self.place;
+        let gutter = " ".repeat(number.to_string().len());
+        // Of a long line the part around the place.
+        let column = column as usize - 1;
+        let first = if column < MOST_SHOWN / 2 { 0 } else { column - MOST_SHOWN / 4 };
+        let line: String = self.line.chars().skip(first).take(MOST_SHOWN).collect();
+        let indent = column - first;
+        let width = (width as usize).min(line.chars().count().saturating_sub(indent)).max(1);
         writeln!(f, "{}: {}", self.place, self.message)?;
-        writeln!(f, " {number} | {}", self.line)?;
-        write!(f, " {gutter} | {indent}{mark}")
+        writeln!(f, " {number} | {line}")?;
+        write!(f, " {gutter} | {}{}", " ".repeat(indent), "^".repeat(width))
     }
+}
+
+/// Most characters of a line that are shown with a defect.
+const MOST_SHOWN: usize = 160;
+
+/// Neither a control character nor one that moves, hides or reverses what stands beside it.
+pub(crate) fn is_printable(c: char) -> bool {
+    let unseen = matches!(c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !c.is_control() && !unseen
+}
+
+/// The text with a mark in place of each character that is not printable; a tab is one blank.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c| match c {
+        '\t' | '\n' => ' ',
+        c if is_printable(c) => c,
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Every defect found, at least one.

@@ -2,21 +2,27 @@
 //! with a defect is no policy.
 
 mod option;
+mod parse;
 mod tool;
 mod value;
 
-use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
-use probity_protocol::{NamePattern, Target};
-use serde::de::DeserializeOwned;
+use probity_protocol::{Digest, NamePattern, Target};
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::{
-    accounts::Accounts,
+    accounts::{self, Accounts},
     networks::NetworkSet,
-    policy::{Ceilings, ExcludedTool, Grant, GrantedTools, Policy, Warning},
+    policy::{Ceilings, ExcludedTool, Grant, GrantedTools, Grantee, Policy, Warning},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, RawTool, Text},
     source::{Defect, Defects, Source, Sources},
     subject::Principal,
@@ -30,30 +36,71 @@ const VERSION: u32 = 1;
 /// Makes a policy of its text.
 ///
 /// # Errors
-/// Every defect found, each with its file, line and column. A file that does not parse as TOML
-/// contributes its first defect only.
+/// Every defect found, each with its file, line and column, in the order of the files.
 pub fn validate(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defects> {
-    let mut validation =
-        Validation { source: &sources.policy, defects: Vec::new(), warnings: Vec::new() };
-    let (tools, excluded) = validation.tools(&sources.tools);
-    validation.source = &sources.policy;
-    let policy = validation.policy(accounts, tools, excluded, sources);
+    let mut validation = Validation::of(&sources.policy);
+    let raw = validation.parse::<RawPolicy>();
+    let mut tools = ToolSet::default();
+    for source in &sources.tools {
+        let mut file = Validation::of(source);
+        match file.parse::<RawTool>() {
+            Some(raw) => file.add_tool(&raw, &mut tools),
+            None => tools.incomplete = true,
+        }
+        tools.incomplete |= file.incomplete;
+        validation.defects.append(&mut file.defects);
+    }
+    let policy = raw.and_then(|raw| {
+        for tool in &raw.tools {
+            validation.add_tool(tool.get_ref(), &mut tools);
+        }
+        tools.incomplete |= validation.incomplete;
+        validation.policy(&raw, accounts, tools)
+    });
     match policy {
         Some(policy) if validation.defects.is_empty() => Ok(policy),
-        _ => Err(Defects(validation.defects)),
+        _ => Err(sorted(validation.defects, sources)),
     }
 }
 
-/// Collects defects while it reads one source after the other.
+/// By file, line and column, each once.
+fn sorted(mut defects: Vec<Defect>, sources: &Sources) -> Defects {
+    let files: HashMap<_, _> = sources.every().zip(0..).map(|(s, at)| (s.name(), at)).collect();
+    defects.sort_by_key(|defect| {
+        let place = defect.place();
+        (files.get(place.file()).copied().unwrap_or(0), place.line(), place.column())
+    });
+    defects.dedup();
+    Defects(defects)
+}
+
+/// Collects defects while it reads one source.
 struct Validation<'s> {
     source: &'s Source,
     defects: Vec<Defect>,
     warnings: Vec<Warning>,
+    /// Something was left out after a defect, so that what refers to it is not to blame.
+    incomplete: bool,
 }
 
-impl Validation<'_> {
+/// The tools found so far.
+#[derive(Default)]
+struct ToolSet {
+    tools: Vec<Arc<Tool>>,
+    excluded: Vec<ExcludedTool>,
+    /// Indexes into `tools`, by name and alias.
+    names: HashMap<String, usize>,
+    /// A tool was left out after a defect, so that a grant of it is not to blame.
+    incomplete: bool,
+}
+
+impl<'s> Validation<'s> {
+    fn of(source: &'s Source) -> Self {
+        Self { source, defects: Vec::new(), warnings: Vec::new(), incomplete: false }
+    }
+
     /// Records a defect.
-    fn defect(&mut self, span: Range<usize>, message: impl Into<String>) {
+    fn defect(&mut self, span: Range<usize>, message: impl AsRef<str>) {
         self.defects.push(self.source.defect(&span, message));
     }
 
@@ -66,71 +113,45 @@ impl Validation<'_> {
         result.map_err(|error| self.defect(span, error.to_string())).ok()
     }
 
-    fn parse<T: DeserializeOwned>(&mut self) -> Option<T> {
-        let parsed = toml::from_str(self.source.text());
-        parsed
-            .map_err(|error: toml::de::Error| {
-                let span = error.span().unwrap_or(0..0);
-                self.defect(span, error.message().to_owned());
-            })
-            .ok()
-    }
-
-    fn tools(&mut self, sources: &[Source]) -> (Vec<Arc<Tool>>, Vec<ExcludedTool>) {
-        let (mut tools, mut excluded) = (Vec::<Arc<Tool>>::new(), Vec::new());
-        for source in sources {
-            let mut file = Validation { source, defects: Vec::new(), warnings: Vec::new() };
-            if let Some(raw) = file.parse::<RawTool>() {
-                if let Some(reason) = exclusion(raw.name.get_ref()) {
-                    let (file, name) = (source.name().to_owned(), raw.name.get_ref().clone());
-                    excluded.push(ExcludedTool { file, name, reason });
-                } else if let Some(tool) = file.tool(&raw) {
-                    file.refuse_repeated_names(&raw, &tools);
-                    tools.push(Arc::new(tool));
-                }
-            }
-            self.defects.append(&mut file.defects);
-            self.warnings.append(&mut file.warnings);
+    fn add_tool(&mut self, raw: &RawTool, set: &mut ToolSet) {
+        if let Some(reason) = exclusion(raw.name.get_ref()) {
+            let place = self.source.place(&raw.name.span());
+            let (file, name) = (self.source.name().to_owned(), raw.name.get_ref().clone());
+            set.excluded.push(ExcludedTool { file, name, reason, place });
+            return;
         }
-        (tools, excluded)
+        let Some(tool) = self.tool(raw) else {
+            set.incomplete = true;
+            return;
+        };
+        self.refuse_repeated_names(raw, set);
+        for name in std::iter::once(&tool.name).chain(&tool.aliases) {
+            set.names.entry(name.as_str().to_owned()).or_insert(set.tools.len());
+        }
+        set.tools.push(Arc::new(tool));
     }
 
-    fn refuse_repeated_names(&mut self, raw: &RawTool, earlier: &[Arc<Tool>]) {
-        let own = std::iter::once(&raw.name).chain(&raw.aliases);
-        for (at, name) in own.enumerate() {
-            let taken = earlier.iter().find(|tool| {
-                std::iter::once(&tool.name)
-                    .chain(&tool.aliases)
-                    .any(|n| n.as_str() == name.get_ref())
-            });
+    fn refuse_repeated_names(&mut self, raw: &RawTool, set: &ToolSet) {
+        let mut own = HashSet::new();
+        for name in std::iter::once(&raw.name).chain(&raw.aliases) {
+            let taken = set.names.get(name.get_ref()).and_then(|&at| set.tools.get(at));
             if let Some(tool) = taken {
                 let message = format!("the name {:?} is taken by {}", name.get_ref(), tool.place);
                 self.defect(name.span(), message);
             }
-            if at > 0 && name.get_ref() == raw.name.get_ref() {
+            if name.get_ref() == raw.name.get_ref() && !own.is_empty() {
                 self.defect(name.span(), "the alias is the tool's own name");
+            } else if !own.insert(name.get_ref()) {
+                self.defect(name.span(), "the alias is written twice");
             }
         }
     }
 
-    fn policy(
-        &mut self,
-        accounts: &Accounts,
-        tools: Vec<Arc<Tool>>,
-        excluded: Vec<ExcludedTool>,
-        sources: &Sources,
-    ) -> Option<Policy> {
-        let raw: RawPolicy = self.parse()?;
+    fn policy(&mut self, raw: &RawPolicy, accounts: &Accounts, tools: ToolSet) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message =
                 format!("this is version {}, and {VERSION} is known", raw.version.get_ref());
             self.defect(raw.version.span(), message);
-        }
-        let mut names = HashMap::new();
-        for (at, tool) in tools.iter().enumerate() {
-            for name in std::iter::once(&tool.name).chain(&tool.aliases) {
-                names.insert(name.as_str().to_owned(), at);
-            }
         }
         let targets = self.targets(&raw.targets);
         let ceilings = self.ceilings(&raw.ceilings);
@@ -140,17 +161,15 @@ impl Validation<'_> {
             let span = raw.sandbox.landlock_abi_min.as_ref().map_or(0..0, Spanned::span);
             self.defect(span, "Landlock cannot be done without: the least ABI is 1");
         }
-        let grants = raw
-            .grants
-            .iter()
-            .filter_map(|grant| self.grant(grant, accounts, &names, &tools, &excluded));
+        let grants = raw.grants.iter().filter_map(|grant| self.grant(grant, accounts, &tools));
         let grants = grants.collect();
         let audit_path = raw.audit.path.get_ref().into();
         if !raw.audit.path.get_ref().starts_with('/') {
             self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
         }
-        Some(Policy {
-            digest: sources.digest(),
+        let ToolSet { tools, excluded, names, .. } = tools;
+        let mut policy = Policy {
+            digest: Digest([0; 32]), // taken of the rest, below
             targets,
             ceilings,
             landlock_abi_min,
@@ -160,7 +179,12 @@ impl Validation<'_> {
             names,
             excluded,
             warnings: std::mem::take(&mut self.warnings),
-        })
+        };
+        let written = policy.to_toml();
+        let message = |e| format!("the effective policy cannot be written down: {e}");
+        let written = self.accept(0..0, written.map_err(message))?;
+        policy.digest = Digest(Sha256::digest(written).into());
+        Some(policy)
     }
 
     fn targets(&mut self, raw: &RawTargets) -> Targets {
@@ -276,34 +300,38 @@ impl Validation<'_> {
         &mut self,
         grant: &Spanned<RawGrant>,
         accounts: &Accounts,
-        names: &HashMap<String, usize>,
-        tools: &[Arc<Tool>],
-        excluded: &[ExcludedTool],
+        tools: &ToolSet,
     ) -> Option<Grant> {
         let raw = grant.get_ref();
-        let principal = match (&raw.user, &raw.group, &raw.owner) {
-            (Some(user), None, None) => {
-                self.principal(user, "user", |n| accounts.user(n), Principal::User)
-            }
-            (None, Some(group), None) => {
-                self.principal(group, "group", |n| accounts.group(n), Principal::Group)
-            }
-            (None, None, Some(owner)) if *owner.get_ref() => Principal::Owner,
+        let grantee = match (&raw.user, &raw.group, &raw.owner) {
+            (Some(user), None, None) => Grantee::User(account(user)),
+            (None, Some(group), None) => Grantee::Group(account(group)),
+            (None, None, Some(owner)) if *owner.get_ref() => Grantee::Owner,
             _ => {
                 self.defect(grant.span(), "a grant names one of: user, group, self = true");
                 return None;
             }
         };
+        let principal = match (&raw.user, &raw.group) {
+            (Some(user), _) => self.principal(user, "user", |n| accounts.user(n), Principal::User),
+            (_, Some(group)) => {
+                self.principal(group, "group", |n| accounts.group(n), Principal::Group)
+            }
+            (None, None) => Principal::Owner,
+        };
         let mut named = Vec::new();
         for tool in &raw.tools {
-            match (tool.get_ref().as_str(), names.get(tool.get_ref())) {
+            match (tool.get_ref().as_str(), tools.names.get(tool.get_ref())) {
                 ("*", _) => {}
-                (_, Some(&at)) => named.extend(tools.get(at).map(|t| t.name.as_str().to_owned())),
+                (_, Some(&at)) => {
+                    named.extend(tools.tools.get(at).map(|t| t.name.as_str().to_owned()));
+                }
                 (name, None) => {
-                    let message = match excluded.iter().find(|e| e.name == name) {
+                    let message = match tools.excluded.iter().find(|e| e.name == name) {
                         Some(excluded) => {
                             format!("the tool {name:?} is left out: {}", excluded.reason)
                         }
+                        None if tools.incomplete => continue,
                         None => format!("no tool is called {name:?}"),
                     };
                     self.defect(tool.span(), message);
@@ -312,6 +340,7 @@ impl Validation<'_> {
         }
         let all = raw.tools.iter().any(|t| t.get_ref() == "*");
         Some(Grant {
+            grantee,
             principal,
             tools: if all { GrantedTools::All } else { GrantedTools::Named(named) },
             intrusive: raw.intrusive,
@@ -340,6 +369,16 @@ impl Validation<'_> {
             },
             make,
         )
+    }
+}
+
+/// As written, but that a number is a number however it is spelled.
+fn account(written: &Spanned<RawAccount>) -> RawAccount {
+    match written.get_ref() {
+        RawAccount::Name(name) => {
+            accounts::number(name).map_or_else(|| RawAccount::Name(name.clone()), RawAccount::Id)
+        }
+        RawAccount::Id(id) => RawAccount::Id(*id),
     }
 }
 

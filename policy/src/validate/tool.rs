@@ -9,6 +9,7 @@ use super::Validation;
 use crate::{
     profile::Profile,
     raw::{RawNetRaw, RawTier, RawTool, Text},
+    source::is_printable,
     tool::{ArgvPart, Breaker, OrDefault, Tool, ToolSandbox},
 };
 
@@ -195,11 +196,13 @@ impl Validation<'_> {
     }
 }
 
-/// Neither a control character nor one that moves, hides or reverses what stands beside it.
-fn is_printable(c: char) -> bool {
-    let unseen = matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !unseen
+impl From<Tier> for RawTier {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Standard => Self::Standard,
+            Tier::Intrusive => Self::Intrusive,
+        }
+    }
 }
 
 impl From<RawTier> for Tier {

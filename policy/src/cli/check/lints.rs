@@ -1,0 +1,149 @@
+//! What is legal in a policy and probably not meant. Nothing here looks at the machine.
+
+use ipnet::IpNet;
+use probity_protocol::Tier;
+
+use super::{Finding, written::Written};
+use crate::{
+    networks::NetworkSet,
+    policy::{Grant, GrantedTools, Grantee, Policy},
+    raw::RawAccount,
+    tool::Tool,
+};
+
+/// Groups that most systems put everybody into.
+const EVERYBODY: &[&str] = &["users", "nogroup", "everyone", "staff"];
+/// `users` of Debian and of most others, and `nogroup`.
+const EVERYBODY_GIDS: &[u32] = &[100, 65534];
+
+/// RFC 1918, and what IPv6 has in its place.
+const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+const LOOPBACK: &[&str] = &["127.0.0.0/8", "::1/128"];
+
+pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    targets(policy, written, &mut findings);
+    grants(policy, written, &mut findings);
+    tools(policy, written, &mut findings);
+    findings
+}
+
+fn targets(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
+    let Some(raw) = written.policy.as_ref().map(|raw| &raw.targets) else { return };
+    let (private, loopback) = (set(PRIVATE), set(LOOPBACK));
+    for text in &raw.networks {
+        let Some(network) = network(text.get_ref()) else { continue };
+        let message = if loopback.contains(network) {
+            "is this host itself: what listens only there was never meant to be reached by others"
+        } else if !private.contains(network) {
+            "reaches beyond private networks (RFC 1918): probes would leave for hosts of others"
+        } else if policy.targets.denied.contains(network) {
+            "is denied as a whole, so this line allows nothing"
+        } else {
+            continue;
+        };
+        findings.push(Finding::policy(written.at(text, format!("{network} {message}"))));
+    }
+    if let (Some(first), true) = (raw.names.first(), raw.networks.is_empty()) {
+        let message = "names are allowed, but no networks: every address of a name must be in one, \
+                       so no name ever passes";
+        findings.push(Finding::policy(written.at(first, message)));
+    } else if raw.networks.is_empty() {
+        if let Some(raw) = &written.policy {
+            let message = "no network is allowed, so nothing can be aimed at";
+            findings.push(Finding::policy(written.at(&raw.version, message)));
+        }
+    }
+}
+
+fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
+    if let (true, Some(raw)) = (policy.grants.is_empty(), &written.policy) {
+        let message = "there is no [[grant]], so nobody may use anything";
+        findings.push(Finding::policy(written.at(&raw.version, message)));
+    }
+    for (at, grant) in policy.grants.iter().enumerate() {
+        let mut say = |message: String| {
+            findings.push(Finding::policy(written.place(&grant.place, message)));
+        };
+        let all = matches!(grant.tools, GrantedTools::All);
+        if grant.intrusive && is_everybody(&grant.grantee) {
+            say("the intrusive tier is granted to a group that every user may be in".into());
+        } else if grant.intrusive && all {
+            say(
+                "the intrusive tier of every tool is granted, of those to come too: name the tools"
+                    .into(),
+            );
+        }
+        match &grant.tools {
+            GrantedTools::Named(names) if names.is_empty() => {
+                say("tools is empty, so this grants nothing".into());
+            }
+            GrantedTools::Named(names) if !grant.intrusive => {
+                let tools = names.iter().filter_map(|name| policy.tool(name));
+                for tool in tools.filter(|tool| tool.tier == Tier::Intrusive) {
+                    say(format!(
+                        "{} is intrusive as a whole, so this grant never covers it without \
+                         intrusive = true",
+                        tool.name
+                    ));
+                }
+            }
+            GrantedTools::Named(_) | GrantedTools::All => {}
+        }
+        // Of two that say the same, the later one is too many.
+        let others = policy.grants.iter().enumerate().filter(|(other, _)| *other != at);
+        let shadow = others
+            .filter(|(other, by)| covers(by, grant) && (*other < at || !covers(grant, by)))
+            .map(|(_, by)| by)
+            .next();
+        if let Some(by) = shadow {
+            say(format!("this grant adds nothing to the one at {}", by.place));
+        }
+    }
+}
+
+/// Whether whoever has `of` and `by` has no more than with `by` alone.
+fn covers(by: &Grant, of: &Grant) -> bool {
+    let tools = match (&by.tools, &of.tools) {
+        (GrantedTools::All, _) => true,
+        (GrantedTools::Named(_), GrantedTools::All) => false,
+        (GrantedTools::Named(by), GrantedTools::Named(of)) => of.iter().all(|n| by.contains(n)),
+    };
+    let nothing = matches!(&of.tools, GrantedTools::Named(names) if names.is_empty());
+    tools && !nothing && by.grantee == of.grantee && by.intrusive >= of.intrusive
+}
+
+fn is_everybody(grantee: &Grantee) -> bool {
+    match grantee {
+        Grantee::Group(RawAccount::Name(name)) => EVERYBODY.contains(&name.as_str()),
+        Grantee::Group(RawAccount::Id(gid)) => EVERYBODY_GIDS.contains(gid),
+        Grantee::User(_) | Grantee::Owner => false,
+    }
+}
+
+fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
+    for excluded in policy.excluded() {
+        let message = format!("the tool {} is left out: {}", excluded.name, excluded.reason);
+        findings.push(Finding::policy(written.place(&excluded.place, message)));
+    }
+    let ceiling = policy.ceilings.timeout;
+    let beyond =
+        |tool: &&std::sync::Arc<Tool>| !tool.timeout.is_default && tool.timeout.value > ceiling;
+    for tool in policy.tools().iter().filter(beyond) {
+        let message = format!(
+            "the timeout of {} ({}) is above the ceiling ({}), which holds",
+            tool.name,
+            humantime::format_duration(tool.timeout.value),
+            humantime::format_duration(ceiling)
+        );
+        findings.push(Finding::policy(written.place(&tool.place, message)));
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+}
+
+fn set(networks: &[&str]) -> NetworkSet {
+    NetworkSet::new(&networks.iter().filter_map(|text| network(text)).collect::<Vec<_>>())
+}

@@ -1,0 +1,215 @@
+//! What this machine lacks for a policy to do what it says, or has too much of for it to be safe.
+//! It looks at files and accounts; no program is started.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::Path,
+    thread,
+};
+
+use landlock::{
+    ABI, Access as _, AccessFs, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr as _,
+    RulesetError,
+};
+
+use super::{Finding, written::Written};
+use crate::{
+    Origin,
+    cli::people::People,
+    policy::{Grant, GrantedTools, Grantee, Policy},
+    raw::RawAccount,
+    subject::Principal,
+};
+
+/// The folder of the installed broker's socket, and the group that may enter it.
+const SOCKET_FOLDER: &str = "/run/probity";
+const SOCKET_GROUP: &str = "probity";
+
+pub(super) fn find(
+    policy: &Policy,
+    written: &Written<'_>,
+    people: &People,
+    origin: &Origin,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for warning in policy.warnings() {
+        findings.push(Finding::machine(written.place(&warning.place, &warning.message)));
+    }
+    accounts(policy, written, people, &mut findings);
+    commands(policy, written, &mut findings);
+    if matches!(origin, Origin::Root(_)) {
+        socket(policy, written, people, &mut findings);
+        let folder = policy.audit_path.parent().filter(|folder| !folder.is_dir());
+        if let (Some(folder), Some(raw)) = (folder, &written.policy) {
+            let message = format!("the audit log's folder {} does not exist", folder.display());
+            findings.push(Finding::machine(written.at(&raw.audit.path, message)));
+        }
+    }
+    findings.extend(landlock(policy.landlock_abi_min).map(Finding::of_machine));
+    findings
+}
+
+fn accounts(policy: &Policy, written: &Written<'_>, people: &People, findings: &mut Vec<Finding>) {
+    for grant in policy.grants.iter().filter(|grant| grant.intrusive) {
+        if let Principal::Group(gid) = grant.principal
+            && people.is_everybody(gid)
+        {
+            let message = "the intrusive tier is granted to a group that every user here is in";
+            findings.push(Finding::machine(written.place(&grant.place, message)));
+        }
+    }
+}
+
+/// A program that somebody but root can change is run with what the policy lends it.
+fn commands(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
+    for (source, raw) in &written.tools {
+        let Some(tool) = policy.tool(raw.name.get_ref()) else { continue };
+        let mut say = |word: &crate::raw::Text, problem: String| {
+            findings.push(Finding::machine(source.defect(&word.span(), problem)));
+        };
+        if let Some(problem) = problem_of_program(&tool.command) {
+            say(&raw.command, problem);
+        }
+        for text in &raw.sandbox.execute {
+            if let Some(problem) = problem_of_program(Path::new(text.get_ref())) {
+                say(text, problem);
+            }
+        }
+    }
+}
+
+fn problem_of_program(path: &Path) -> Option<String> {
+    let Ok(real) = path.canonicalize() else {
+        return Some(format!(
+            "there is no {}: calls answer NOT_FOUND until it is installed",
+            path.display()
+        ));
+    };
+    match fs::metadata(&real) {
+        Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => {
+            return Some(format!("{} is not a program", path.display()));
+        }
+        Ok(_) => {}
+        Err(error) => return Some(format!("{}: {error}", path.display())),
+    }
+    // By the way it is named, and by the way it is: whoever can change either can replace it.
+    let ways = real.ancestors().chain(path.ancestors().skip(1));
+    ways.filter(|part| !part.as_os_str().is_empty()).find_map(problem_of_owner)
+}
+
+fn problem_of_owner(path: &Path) -> Option<String> {
+    let found = fs::metadata(path).ok()?;
+    let shown = path.display();
+    if found.uid() != 0 {
+        let uid = found.uid();
+        return Some(format!(
+            "{shown} belongs to uid {uid}, who can replace the program: chown it"
+        ));
+    }
+    let mode = found.mode() & 0o7777;
+    (mode & 0o022 != 0).then(|| {
+        format!(
+            "{shown} can be written by others (mode {mode:04o}), who can replace the program: \
+             chmod go-w {shown}"
+        )
+    })
+}
+
+/// Whoever is granted something and cannot enter the socket's folder has nothing of it.
+fn socket(policy: &Policy, written: &Written<'_>, people: &People, findings: &mut Vec<Finding>) {
+    let folder = fs::metadata(SOCKET_FOLDER).ok();
+    if folder.as_ref().is_some_and(|folder| folder.mode() & 0o001 != 0) {
+        return;
+    }
+    let gid = folder.map(|folder| folder.gid()).or_else(|| people.group(SOCKET_GROUP));
+    let Some(gid) = gid else {
+        findings.push(Finding::of_machine(format!(
+            "no broker is installed: there is neither {SOCKET_FOLDER} nor a group {SOCKET_GROUP}"
+        )));
+        return;
+    };
+    let name = people.group_name(gid).map_or_else(|| gid.to_string(), str::to_owned);
+    for grant in &policy.grants {
+        let outside = match grant.principal {
+            Principal::User(uid) if uid != 0 => {
+                let user = people.user_of(uid);
+                !user.is_some_and(|user| people.is_in(user, gid))
+            }
+            Principal::Group(of) if of != gid => {
+                let mut members = people.members(of).peekable();
+                members.peek().is_none() || members.any(|user| !people.is_in(user, gid))
+            }
+            _ => false,
+        };
+        if outside && grants_something(grant) {
+            let message = format!(
+                "{} cannot reach the broker's socket in {SOCKET_FOLDER} without group {name}: \
+                 usermod -aG {name} USER",
+                who(&grant.grantee)
+            );
+            findings.push(Finding::machine(written.place(&grant.place, message)));
+        }
+    }
+}
+
+fn grants_something(grant: &Grant) -> bool {
+    !matches!(&grant.tools, GrantedTools::Named(names) if names.is_empty())
+}
+
+fn who(grantee: &Grantee) -> String {
+    let name = |account: &RawAccount| match account {
+        RawAccount::Id(id) => id.to_string(),
+        RawAccount::Name(name) => name.clone(),
+    };
+    match grantee {
+        Grantee::User(account) => format!("user {}", name(account)),
+        Grantee::Group(account) => format!("every member of group {}", name(account)),
+        Grantee::Owner => "the owner".to_owned(),
+    }
+}
+
+/// What this kernel's Landlock leaves open, in a sentence; `None` where that is nothing.
+fn landlock(least: u32) -> Option<String> {
+    let abi = match landlock_abi() {
+        Ok(abi) => abi,
+        Err(reason) => return Some(format!("{reason}: a broker here refuses every call")),
+    };
+    if abi < least {
+        return Some(format!(
+            "this kernel has Landlock ABI {abi}, and the policy asks for {least} at least \
+             (sandbox.landlock_abi_min): a broker here does not start"
+        ));
+    }
+    let missing = [
+        (3, "truncating files"),
+        (4, "TCP connects and binds to other ports"),
+        (5, "ioctl on devices"),
+        (6, "signals to other processes and abstract sockets, which seccomp then limits"),
+    ];
+    let open: Vec<_> = missing.iter().filter(|(since, _)| abi < *since).map(|(_, w)| *w).collect();
+    (!open.is_empty())
+        .then(|| format!("Landlock ABI {abi} of this kernel leaves open: {}", open.join("; ")))
+}
+
+/// The ABI, as the `landlock` crate finds it when it restricts somebody: a thread of its own, which
+/// ends with that.
+fn landlock_abi() -> Result<u32, String> {
+    let restricted = || -> Result<RestrictionStatus, RulesetError> {
+        let rules = Ruleset::default().handle_access(AccessFs::from_all(ABI::V1))?;
+        rules.create()?.restrict_self()
+    };
+    let status = thread::scope(|scope| scope.spawn(restricted).join());
+    match status {
+        Ok(Ok(status)) => match status.landlock {
+            LandlockStatus::Available { effective_abi, kernel_abi, .. } => {
+                let known = effective_abi as i32;
+                u32::try_from(kernel_abi.unwrap_or(known)).map_err(|e| e.to_string())
+            }
+            LandlockStatus::NotEnabled => Err("Landlock is switched off in this kernel".into()),
+            LandlockStatus::NotImplemented => Err("this kernel has no Landlock".into()),
+        },
+        Ok(Err(error)) => Err(format!("Landlock cannot be asked ({error})")),
+        Err(_) => Err("Landlock cannot be asked".into()),
+    }
+}

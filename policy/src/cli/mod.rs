@@ -1,0 +1,138 @@
+//! `probity-policy`: what an administrator asks of a policy before a broker lives by it.
+//!
+//! It decides nothing of its own. Files are read, validated, decided by and planned from with the
+//! very functions that the broker calls; this module puts questions to them and words the answers.
+//! It starts no program and uses no network. A further subcommand is one module with `Args` and
+//! `run`, and two lines here.
+
+mod check;
+mod generate;
+mod output;
+mod people;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    Accounts, Defects, LoadError, Origin, Policy, Sources, load, source::printable, validate,
+};
+
+/// Where the installed broker's policy is.
+const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
+
+/// Exit status of a policy with defects, and of a denied call.
+const NO: u8 = 1;
+
+/// Exit status of a question that cannot be answered: wrong usage, unreadable files.
+const TROUBLE: u8 = 2;
+
+/// Check, read and question a Probity policy
+#[derive(Debug, Parser)]
+#[command(
+    name = "probity-policy",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  probity-policy check                       is the installed policy sound?
+  probity-policy check ./policy.toml         is this one, before it is installed?
+
+Exit status: 0 yes, 1 no (defects, a denied call), 2 wrong usage or unreadable files."
+)]
+struct Cli {
+    #[command(flatten)]
+    which: Which,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which policy is asked.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The policy that is compiled in
+    #[arg(long, global = true, conflicts_with = "policy")]
+    shipped: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    #[command(hide = true)]
+    Man(generate::ManArgs),
+    #[command(hide = true)]
+    Completions(generate::CompletionsArgs),
+}
+
+/// Why a question could not be answered.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error("the policy cannot be read: {0}")]
+    Load(#[from] LoadError),
+    #[error("the policy has defects, so nothing runs by it:\n{0}")]
+    Defects(#[from] Defects),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{0}")]
+    Usage(String),
+    /// Nobody reads the answer, or it cannot be written.
+    #[error("the answer cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// The program: asks what the command line asks, and says it in text and exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { which, command } = Cli::parse();
+    let answer = match command {
+        Command::Check(args) => check::run(&args, &which),
+        Command::Man(args) => generate::man(&args),
+        Command::Completions(args) => generate::completions(&args),
+    };
+    match answer {
+        Ok(code) => code,
+        // `probity-policy show | head` is no failure.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let lines: Vec<_> = error.to_string().lines().map(printable).collect();
+            anstream::eprintln!("{}: {}", output::error("error"), lines.join("\n"));
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+impl Which {
+    /// Whose file it may be is settled as for a broker that the asking user starts.
+    fn origin(&self) -> Origin {
+        match &self.policy {
+            None if self.shipped => Origin::Shipped,
+            None => Origin::Root(SYSTEM_POLICY.into()),
+            Some(path) if path == Path::new(SYSTEM_POLICY) => Origin::Root(path.clone()),
+            Some(path) => Origin::User(path.clone(), nix::unistd::Uid::current().as_raw()),
+        }
+    }
+
+    /// The policy and the text it is made of.
+    fn read(&self) -> Result<(Sources, Policy), CliError> {
+        let sources = load(&self.origin())?;
+        let policy = validate(&sources, &accounts()?)?;
+        Ok((sources, policy))
+    }
+}
+
+/// This machine's users and groups, as the broker reads them.
+fn accounts() -> Result<Accounts, CliError> {
+    Ok(Accounts::parse(&read_text(people::PASSWD)?, &read_text(people::GROUP)?))
+}
+
+fn read_text(path: &str) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::File { path: path.into(), error })
+}

@@ -1,0 +1,268 @@
+//! The effective policy, written down again in its own language: defaults filled in, networks
+//! joined, everything whose order means nothing sorted.
+//!
+//! Two texts that mean the same give the same bytes here, and reading those bytes gives the same
+//! policy. The digest is taken of them.
+
+use std::{fmt::Display, time::Duration};
+
+use toml::Spanned;
+
+use crate::{
+    policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
+    raw::{
+        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawJoin, RawMode, RawOption,
+        RawPolicy, RawPreset, RawSandbox, RawScalar, RawTargets, RawTool, RawValue, Text,
+    },
+    tool::{ArgvPart, OrDefault, Preset, Setting, Tool, ToolOption},
+    value::{RenderedWord, Value, ValueKind},
+};
+use probity_protocol::{TargetKind, Tier};
+
+impl Policy {
+    /// The effective policy as one document, the tools in it as `[[tool]]` tables. Reading it gives
+    /// the same policy, with the same digest.
+    ///
+    /// # Errors
+    /// None that is known of: every policy that was read can be written.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&self.effective())
+    }
+
+    /// The effective policy in the types that policy files are read with.
+    pub(crate) fn effective(&self) -> RawPolicy {
+        let mut grants: Vec<_> = self.grants.iter().map(GrantKey::of).collect();
+        grants.sort();
+        grants.dedup();
+        let mut tools: Vec<_> = self.tools.iter().collect();
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        RawPolicy {
+            version: at(1),
+            targets: RawTargets {
+                networks: texts(self.targets.allowed.networks()),
+                names: sorted(&self.targets.names),
+                deny: texts(self.targets.denied.networks()),
+                max_hosts: Some(at(self.targets.max_hosts)),
+            },
+            ceilings: ceilings(&self.ceilings),
+            sandbox: RawGlobalSandbox { landlock_abi_min: Some(at(self.landlock_abi_min)) },
+            grants: grants.into_iter().map(|grant| at(grant.raw())).collect(),
+            audit: RawAudit { path: text(self.audit_path.to_string_lossy()) },
+            tools: tools.into_iter().map(|each| at(tool(each))).collect(),
+        }
+    }
+}
+
+/// A grant by what it says and not by where it says it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct GrantKey {
+    grantee: Grantee,
+    tools: Vec<String>,
+    intrusive: bool,
+}
+
+impl GrantKey {
+    fn of(grant: &Grant) -> Self {
+        let mut tools = match &grant.tools {
+            GrantedTools::All => vec!["*".to_owned()],
+            GrantedTools::Named(names) => names.clone(),
+        };
+        tools.sort();
+        tools.dedup();
+        Self { grantee: grant.grantee.clone(), tools, intrusive: grant.intrusive }
+    }
+
+    fn raw(self) -> RawGrant {
+        let (mut user, mut group, mut owner) = (None, None, None);
+        match self.grantee {
+            Grantee::User(account) => user = Some(at(account)),
+            Grantee::Group(account) => group = Some(at(account)),
+            Grantee::Owner => owner = Some(at(true)),
+        }
+        RawGrant { user, group, owner, tools: texts(&self.tools), intrusive: self.intrusive }
+    }
+}
+
+fn ceilings(ceilings: &Ceilings) -> RawCeilings {
+    RawCeilings {
+        timeout: Some(time(ceilings.timeout)),
+        concurrency: Some(at(ceilings.concurrency)),
+        concurrency_per_user: Some(at(ceilings.concurrency_per_user)),
+        connections: Some(at(ceilings.connections)),
+        connections_per_user: Some(at(ceilings.connections_per_user)),
+        requests_per_second: Some(at(ceilings.requests_per_second)),
+        memory: Some(text(size(ceilings.memory_bytes))),
+        open_files: Some(at(ceilings.open_files)),
+        stdout: Some(text(size(ceilings.stdout_bytes))),
+        stderr: Some(text(size(ceilings.stderr_bytes))),
+    }
+}
+
+pub(crate) fn tool(tool: &Tool) -> RawTool {
+    let mode = tool.argv.iter().find_map(|part| match part {
+        ArgvPart::Mode { raw, plain } => {
+            Some(at(RawMode { raw: raw.clone(), plain: plain.clone() }))
+        }
+        _ => None,
+    });
+    let presets = tool.presets.iter().map(|(name, each)| (text(name), preset(tool, each)));
+    RawTool {
+        name: text(&tool.name),
+        aliases: sorted(&tool.aliases),
+        title: tool.title.as_ref().map(text),
+        summary: text(&tool.summary),
+        advice: tool.advice.as_ref().map(text),
+        command: text(tool.command.display()),
+        targets: at(sorted(tool.targets.iter().map(|kind| match kind {
+            TargetKind::Address => "address",
+            TargetKind::Network => "network",
+        }))),
+        argv: at(texts(tool.argv.iter().map(|part| match part {
+            ArgvPart::Literal(literal) => literal,
+            ArgvPart::Mode { .. } => "{mode}",
+            ArgvPart::Options => "{options}",
+            ArgvPart::Target => "{target}",
+        }))),
+        mode,
+        // Left out where the file leaves it out: a frontend's own default may then tighten it.
+        timeout: written(tool.timeout).map(time),
+        concurrency: written(tool.concurrency).map(at),
+        parser: tool.parser.as_ref().map(text),
+        tier: tool.tier.into(),
+        breaker: RawBreaker {
+            failure_threshold: Some(at(tool.breaker.failure_threshold)),
+            recovery_timeout: Some(time(tool.breaker.recovery_timeout)),
+        },
+        sandbox: RawSandbox {
+            net_raw: tool.sandbox.net_raw,
+            syscalls: text(&tool.sandbox.profile.name),
+            read: sorted(tool.sandbox.read.iter().map(|path| path.display())),
+            execute: sorted(tool.sandbox.execute.iter().map(|path| path.display())),
+        },
+        options: tool.options.iter().map(|each| at(option(each))).collect(),
+        presets: presets.collect(),
+    }
+}
+
+fn option(option: &ToolOption) -> RawOption {
+    let takes_value = !matches!(option.kind, ValueKind::None);
+    let value = |value: &Value| at(RawScalar::of(option.written(&Setting::On(value.clone()))));
+    RawOption {
+        name: text(&option.name),
+        flag: text(&option.flag),
+        value: takes_value.then(|| at(value_kind(&option.kind))),
+        // Without a value there is nothing to join.
+        join: if takes_value { option.join } else { RawJoin::default() },
+        renders: option.renders.clone().map(at),
+        tier: option.tier.into(),
+        net_raw: Some(at(option.net_raw)),
+        default: option.default.as_ref().map(value),
+        example: option.example.as_ref().map(value),
+        help: text(&option.help),
+    }
+}
+
+fn value_kind(kind: &ValueKind) -> RawValue {
+    let mut raw = RawValue {
+        kind: text(""),
+        min: None,
+        max: None,
+        words: None,
+        rendered: None,
+        intrusive: None,
+        class: None,
+        max_length: None,
+    };
+    let number = |n: &dyn Display| Some(at(RawScalar::of(n.to_string())));
+    let name = match kind {
+        ValueKind::None => "none",
+        ValueKind::Integer { min, max } => {
+            (raw.min, raw.max) = (number(min), number(max));
+            "integer"
+        }
+        ValueKind::Number { min, max } => {
+            (raw.min, raw.max) = (number(min), number(max));
+            "number"
+        }
+        ValueKind::Duration { min, max } => {
+            (raw.min, raw.max) = (number(min), number(max));
+            "duration"
+        }
+        ValueKind::Ports => "ports",
+        ValueKind::Enumeration(words) => {
+            raw.words = Some(at(texts(words)));
+            "enumeration"
+        }
+        ValueKind::EnumerationList(words) => {
+            raw.words = Some(at(texts(words)));
+            "enumeration-list"
+        }
+        ValueKind::Rendered(words) => {
+            let of = |tier| {
+                let of_tier = words.iter().filter(move |(_, word)| word.tier == tier);
+                let map = of_tier
+                    .map(|(name, RenderedWord { text: shown, .. })| (text(name), shown.clone()));
+                Some(at(map.collect()))
+            };
+            (raw.rendered, raw.intrusive) = (of(Tier::Standard), of(Tier::Intrusive));
+            "rendered"
+        }
+        ValueKind::Text { class, max_length } => {
+            raw.class = Some(text(class.name()));
+            raw.max_length = Some(at(u32::try_from(*max_length).unwrap_or(u32::MAX)));
+            "text"
+        }
+    };
+    RawValue { kind: text(name), ..raw }
+}
+
+fn preset(tool: &Tool, preset: &Preset) -> RawPreset {
+    let settings = preset.settings.iter().filter_map(|(at_index, setting)| {
+        let option = tool.options.get(*at_index)?;
+        Some((text(&option.name), at(RawScalar::of(option.written(setting)))))
+    });
+    RawPreset { help: text(&preset.help), options: settings.collect() }
+}
+
+fn written<T>(value: OrDefault<T>) -> Option<T> {
+    (!value.is_default).then_some(value.value)
+}
+
+fn time(duration: Duration) -> Text {
+    text(humantime::format_duration(duration))
+}
+
+/// Exact, in the largest unit that divides it.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    match fits {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// The span of what was never in a file.
+fn at<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+fn text(value: impl ToString) -> Text {
+    at(value.to_string())
+}
+
+fn texts(values: impl IntoIterator<Item = impl ToString>) -> Vec<Text> {
+    values.into_iter().map(text).collect()
+}
+
+/// Sorted, each once.
+fn sorted(values: impl IntoIterator<Item = impl ToString>) -> Vec<Text> {
+    let mut values: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
+    values.sort();
+    values.dedup();
+    texts(values)
+}
+
+#[cfg(test)]
+#[path = "effective_tests.rs"]
+mod tests;
