@@ -11,7 +11,7 @@ use toml::Spanned;
 use crate::{
     policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
     raw::{
-        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawJoin, RawMode, RawOption,
+        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
         RawPolicy, RawPreset, RawSandbox, RawScalar, RawTargets, RawTool, RawValue, Text,
     },
     tool::{ArgvPart, OrDefault, Preset, Setting, Tool, ToolOption},
@@ -151,8 +151,7 @@ fn option(option: &ToolOption) -> RawOption {
         name: text(&option.name),
         flag: text(&option.flag),
         value: takes_value.then(|| at(value_kind(&option.kind))),
-        // Without a value there is nothing to join.
-        join: if takes_value { option.join } else { RawJoin::default() },
+        join: option.join,
         renders: option.renders.clone().map(at),
         tier: option.tier.into(),
         net_raw: Some(at(option.net_raw)),

@@ -9,6 +9,7 @@ mod check;
 mod generate;
 mod output;
 mod people;
+mod show;
 
 use std::{
     io,
@@ -40,6 +41,7 @@ const TROUBLE: u8 = 2;
     after_help = "Examples:
   probity-policy check                       is the installed policy sound?
   probity-policy check ./policy.toml         is this one, before it is installed?
+  probity-policy show nmap                   what may nmap do here, and who may have it do so?
 
 Exit status: 0 yes, 1 no (defects, a denied call), 2 wrong usage or unreadable files."
 )]
@@ -64,6 +66,7 @@ struct Which {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Show(show::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
     #[command(hide = true)]
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
     let Cli { which, command } = Cli::parse();
     let answer = match command {
         Command::Check(args) => check::run(&args, &which),
+        Command::Show(args) => show::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
     };

@@ -1,0 +1,376 @@
+//! `show`: the effective policy, as a person reviews it and as programs read it. Nothing is shown
+//! that the broker would not decide by: defaults are filled in, files are merged.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use humantime::format_duration;
+use probity_protocol::{TargetKind, Tier};
+use serde_json::json;
+
+use super::{CliError, Which, output};
+use crate::{
+    Policy,
+    effective::{self, size},
+    policy::{Grant, GrantedTools, Grantee},
+    raw::RawAccount,
+    tool::{ArgvPart, CapabilityRule, OrDefault, Preset, Setting, Tool, ToolOption},
+    value::ValueKind,
+};
+
+/// Show the policy in effect: files merged, defaults filled in
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  probity-policy show                        who may do what to whom, and what nobody exceeds
+  probity-policy show nmap                   one tool: options with ranges, files, system calls
+  probity-policy show nmap --syscalls        each system call it may make
+  probity-policy show --toml > policy.toml   all of it as one file, which a broker reads as the same
+                                             policy with the same digest")]
+pub(super) struct Args {
+    /// One tool, by its name or an alias
+    tool: Option<String>,
+    /// In the policy's own language: a policy file, or a file of tools.d
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// The system calls that the tool may make
+    #[arg(long, requires = "tool", conflicts_with = "toml")]
+    syscalls: bool,
+}
+
+pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
+    let (_, policy) = which.read()?;
+    let named = |name: &String| {
+        let names: Vec<_> = policy.tools().iter().map(|tool| tool.name().as_str()).collect();
+        let message = || format!("no tool is called {name:?}; there are {}", names.join(", "));
+        policy.tool(name).ok_or_else(|| CliError::Usage(message()))
+    };
+    let tool = args.tool.as_ref().map(named).transpose()?;
+    match tool {
+        Some(tool) if args.syscalls => print_syscalls(tool, args.json)?,
+        Some(tool) if args.toml => print_toml(toml::to_string(&effective::tool(tool)))?,
+        Some(tool) if args.json => output::print_json(&effective::tool(tool))?,
+        Some(tool) => print_tool(&policy, tool)?,
+        None if args.toml => print_toml(policy.to_toml())?,
+        None if args.json => output::print_json(
+            &json!({"digest": policy.digest().to_string(), "policy": policy.effective()}),
+        )?,
+        None => print_policy(&policy)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_toml(text: Result<String, toml::ser::Error>) -> io::Result<()> {
+    let text = text.map_err(io::Error::other)?;
+    // As it is: what follows may be a file.
+    io::stdout().write_all(text.as_bytes())
+}
+
+fn print_syscalls(tool: &Tool, as_json: bool) -> io::Result<()> {
+    let profile = &tool.sandbox.profile;
+    if as_json {
+        return output::print_json(&json!({"profile": profile.name, "syscalls": profile.syscalls}));
+    }
+    let mut out = anstream::stdout().lock();
+    profile.syscalls.iter().try_for_each(|name| writeln!(out, "{name}"))
+}
+
+fn print_policy(policy: &Policy) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let targets = &policy.targets;
+    let mut table = output::bare_table();
+    table.add_row(["networks", &listed(targets.allowed.networks())].map(output::cell));
+    table.add_row(["names", &listed(&targets.names)].map(output::cell));
+    table.add_row(["denied", &listed(targets.denied.networks())].map(output::cell));
+    table.add_row(["addresses in one call", &targets.max_hosts.to_string()].map(output::cell));
+    writeln!(out, "{}", output::head("TARGETS"))?;
+    output::print_table(&mut out, table)?;
+
+    let mut table = output::table(["GRANTED TO", "TOOLS", "TIER", "AT"]);
+    for grant in &policy.grants {
+        let tools = match &grant.tools {
+            GrantedTools::All => "every tool".to_owned(),
+            GrantedTools::Named(names) => listed(names),
+        };
+        let place = grant.place.to_string();
+        table.add_row(
+            [who(&grant.grantee), tools, tier(granted_tier(grant)), place].map(output::cell),
+        );
+    }
+    writeln!(out)?;
+    output::print_table(&mut out, table)?;
+
+    let mut table =
+        output::table(["TOOL", "WHO", "TARGETS", "INTRUSIVE", "CAP_NET_RAW", "COMMAND"]);
+    for tool in policy.tools() {
+        table.add_row(
+            [
+                tool.name.to_string(),
+                granted_to(policy, tool),
+                kinds(tool),
+                intrusive_parts(tool),
+                capability(tool),
+                tool.command.display().to_string(),
+            ]
+            .map(output::cell),
+        );
+    }
+    writeln!(out)?;
+    output::print_table(&mut out, table)?;
+
+    writeln!(out, "\n{}", output::head("CEILINGS"))?;
+    output::print_table(&mut out, ceilings(policy))?;
+    writeln!(out)?;
+    let mut table = output::bare_table();
+    let abi = format!("ABI {} or newer", policy.landlock_abi_min);
+    table.add_row(["Landlock", &abi].map(output::cell));
+    table.add_row(["audit log", &policy.audit_path.display().to_string()].map(output::cell));
+    table.add_row(["digest", &policy.digest().to_string()].map(output::cell));
+    output::print_table(&mut out, table)?;
+    for excluded in policy.excluded() {
+        writeln!(
+            out,
+            "{}",
+            output::cell(format!("{} is left out: {}", excluded.file, excluded.reason)).content()
+        )?;
+    }
+    Ok(())
+}
+
+fn ceilings(policy: &Policy) -> comfy_table::Table {
+    let ceilings = policy.ceilings();
+    let rows = [
+        ("time of a run", format_duration(ceilings.timeout).to_string()),
+        ("runs at once", ceilings.concurrency.to_string()),
+        ("runs at once of one user", ceilings.concurrency_per_user.to_string()),
+        ("connections", ceilings.connections.to_string()),
+        ("connections of one user", ceilings.connections_per_user.to_string()),
+        ("requests of one user in a second", ceilings.requests_per_second.to_string()),
+        ("address space", size(ceilings.memory_bytes)),
+        ("open files", ceilings.open_files.to_string()),
+        ("standard output kept", size(ceilings.stdout_bytes)),
+        ("standard error kept", size(ceilings.stderr_bytes)),
+    ];
+    let mut table = output::bare_table();
+    for (name, value) in rows {
+        table.add_row([output::cell(name), output::cell(value)]);
+    }
+    table
+}
+
+fn print_tool(policy: &Policy, tool: &Tool) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let title = output::cell(tool.title.as_deref().unwrap_or(&tool.summary)).content();
+    writeln!(out, "{}: {title}\n", output::head(&tool.name))?;
+    output::print_table(&mut out, facts(policy, tool))?;
+    if !tool.options.is_empty() {
+        let mut table =
+            output::table(["OPTION", "FLAG", "VALUES", "DEFAULT", "TIER", "CAP_NET_RAW"]);
+        for option in &tool.options {
+            table.add_row(option_row(option).map(output::cell));
+        }
+        writeln!(out)?;
+        output::print_table(&mut out, table)?;
+    }
+    if !tool.presets.is_empty() {
+        let mut table = output::table(["PRESET", "SETS", "TIER"]);
+        for (name, preset) in &tool.presets {
+            table.add_row(
+                [name.to_string(), settings(tool, preset), tier(preset.tier)].map(output::cell),
+            );
+        }
+        writeln!(out)?;
+        output::print_table(&mut out, table)?;
+    }
+    Ok(())
+}
+
+fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
+    let sandbox = &tool.sandbox;
+    let profile = &sandbox.profile;
+    let paths = |own: &[std::path::PathBuf], of_profile: &std::collections::BTreeSet<_>| {
+        let all = own.iter().chain(of_profile).map(|path| path.display());
+        listed(all.collect::<Vec<_>>())
+    };
+    let writes = listed(profile.read_write.iter().map(|path| path.display()).collect::<Vec<_>>());
+    let sockets = profile.sockets.iter().map(|s| format!("{:?} {:?}", s.family, s.kind));
+    let timeout = tool.timeout.value.min(policy.ceilings.timeout);
+    let breaker = tool.breaker;
+    let mut rows = vec![
+        ("who", granted_to(policy, tool)),
+        ("tier", tier(tool.tier)),
+        ("intrusive parts", intrusive_parts(tool)),
+        ("targets", kinds(tool)),
+        ("command", tool.command.display().to_string()),
+        ("arguments", argv(tool)),
+        ("timeout", default_or(&tool.timeout, format_duration(timeout))),
+        ("runs at once", default_or(&tool.concurrency, tool.concurrency.value)),
+        (
+            "breaker",
+            format!(
+                "opens after {} failures, for {}",
+                breaker.failure_threshold,
+                format_duration(breaker.recovery_timeout)
+            ),
+        ),
+        ("parser", tool.parser.clone().unwrap_or_else(|| "none".to_owned())),
+        ("CAP_NET_RAW", capability(tool)),
+        ("system calls", format!("{} ({})", profile.syscalls.len(), profile.name)),
+        ("sockets", listed(sockets.map(|s| s.to_lowercase()).collect::<Vec<_>>())),
+        ("reads", paths(&sandbox.read, &profile.read)),
+        ("executes", paths(&sandbox.execute, &profile.execute)),
+        ("writes", format!("{writes}, a folder of its own that ends with the run")),
+        ("defined at", tool.place.to_string()),
+    ];
+    if !tool.aliases.is_empty() {
+        rows.insert(0, ("aliases", listed(&tool.aliases)));
+    }
+    let mut table = output::bare_table();
+    for (name, value) in rows {
+        table.add_row([output::cell(name), output::cell(value)]);
+    }
+    table
+}
+
+fn option_row(option: &ToolOption) -> [String; 6] {
+    let written = |value: &_| option.written(&Setting::On(std::clone::Clone::clone(value)));
+    [
+        option.name.to_string(),
+        option.flag.clone(),
+        values(&option.kind),
+        option.default.as_ref().map_or_else(|| "-".to_owned(), written),
+        tier(option.tier),
+        if option.net_raw { "yes" } else { "no" }.to_owned(),
+    ]
+}
+
+/// What a value may be, the intrusive words apart.
+fn values(kind: &ValueKind) -> String {
+    let ValueKind::Rendered(words) = kind else { return kind.expected(Tier::Intrusive) };
+    let of = |tier| {
+        let words = words.iter().filter(|(_, word)| word.tier == tier);
+        words.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    let (mut text, intrusive) = (kind.expected(Tier::Standard), of(Tier::Intrusive));
+    if !intrusive.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "; intrusive: {}", intrusive.join(", "));
+    }
+    text
+}
+
+fn settings(tool: &Tool, preset: &Preset) -> String {
+    let set = preset.settings.iter().filter_map(|(at, setting)| {
+        let option = tool.options.get(*at)?;
+        Some(format!("{} = {}", option.name, option.written(setting)))
+    });
+    listed(set.collect::<Vec<_>>())
+}
+
+fn argv(tool: &Tool) -> String {
+    let words = tool.argv.iter().map(|part| match part {
+        ArgvPart::Literal(literal) => literal.clone(),
+        ArgvPart::Mode { raw, plain } => {
+            format!("{{with CAP_NET_RAW: {}; else: {}}}", raw.join(" "), plain.join(" "))
+        }
+        ArgvPart::Options => "{options}".to_owned(),
+        ArgvPart::Target => "{target}".to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn capability(tool: &Tool) -> String {
+    match tool.sandbox.net_raw {
+        CapabilityRule::Never => "never".to_owned(),
+        CapabilityRule::Always => "always".to_owned(),
+        CapabilityRule::UnlessPingSocket => "unless the kernel gives ICMP echo sockets".to_owned(),
+        CapabilityRule::ByOption => {
+            let options = tool.options.iter().filter(|option| option.net_raw);
+            format!("with {}", listed(options.map(|option| &option.name).collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// What of a tool only the intrusive tier has.
+fn intrusive_parts(tool: &Tool) -> String {
+    if tool.tier == Tier::Intrusive {
+        return "all of it".to_owned();
+    }
+    let options = tool.options.iter().filter_map(|option| match &option.kind {
+        _ if option.tier == Tier::Intrusive => Some(option.flag.clone()),
+        ValueKind::Rendered(words) if words.values().any(|w| w.tier == Tier::Intrusive) => {
+            Some(format!("some of {}", option.flag))
+        }
+        _ => None,
+    });
+    let presets = tool.presets.iter().filter(|(_, preset)| preset.tier == Tier::Intrusive);
+    let presets = presets.map(|(name, _)| format!("preset {name}"));
+    listed(options.chain(presets).collect::<Vec<_>>())
+}
+
+fn granted_to(policy: &Policy, tool: &Tool) -> String {
+    let covering = policy.grants.iter().filter(|grant| {
+        let named = match &grant.tools {
+            GrantedTools::All => true,
+            GrantedTools::Named(names) => names.iter().any(|name| name == tool.name.as_str()),
+        };
+        named && granted_tier(grant) >= tool.tier
+    });
+    let each = covering.map(|g| format!("{} ({})", who(&g.grantee), tier(granted_tier(g))));
+    match each.collect::<Vec<_>>().as_slice() {
+        [] => "nobody".to_owned(),
+        each => each.join("\n"),
+    }
+}
+
+fn granted_tier(grant: &Grant) -> Tier {
+    if grant.intrusive { Tier::Intrusive } else { Tier::Standard }
+}
+
+/// Whom a grant is for, in words.
+pub(super) fn who(grantee: &Grantee) -> String {
+    let name = |account: &RawAccount| match account {
+        RawAccount::Id(id) => id.to_string(),
+        RawAccount::Name(name) => name.clone(),
+    };
+    match grantee {
+        Grantee::User(account) => format!("user {}", name(account)),
+        Grantee::Group(account) => format!("group {}", name(account)),
+        Grantee::Owner => "self (embedded)".to_owned(),
+    }
+}
+
+fn kinds(tool: &Tool) -> String {
+    let kinds = tool.targets.iter().map(|kind| match kind {
+        TargetKind::Address => "address",
+        TargetKind::Network => "network",
+    });
+    listed(kinds.collect::<Vec<_>>())
+}
+
+/// A tier's word in the policy's language.
+pub(super) fn tier(tier: Tier) -> String {
+    match tier {
+        Tier::Standard => "standard",
+        Tier::Intrusive => "intrusive",
+    }
+    .to_owned()
+}
+
+fn default_or<T>(value: &OrDefault<T>, shown: impl ToString) -> String {
+    let note = if value.is_default { " (default; a frontend's own may be less)" } else { "" };
+    format!("{}{note}", shown.to_string())
+}
+
+fn listed(items: impl IntoIterator<Item = impl ToString>) -> String {
+    match items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().as_slice() {
+        [] => "none".to_owned(),
+        items => items.join(", "),
+    }
+}
