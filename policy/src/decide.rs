@@ -70,7 +70,7 @@ pub fn decide<'p>(
 }
 
 /// The tool, if it exists and a grant covers it. Who is granted nothing does not learn what exists.
-fn granted_tool<'p>(
+pub(crate) fn granted_tool<'p>(
     policy: &'p Policy,
     subject: &Subject,
     name: &str,
@@ -83,7 +83,7 @@ fn granted_tool<'p>(
 }
 
 /// The one address or network that the tool will be given, and the name it came by.
-fn allowed_target(
+pub(crate) fn allowed_target(
     targets: &Targets,
     tool: &Tool,
     asked: &Target,
@@ -158,7 +158,7 @@ fn allowed_name(
     addresses.first().copied().ok_or_else(|| denial::name_unresolved(targets, tool, asked))
 }
 
-fn allowed_time(
+pub(crate) fn allowed_time(
     policy: &Policy,
     tool: &Tool,
     requested: &RequestedLimits,
@@ -187,7 +187,7 @@ pub(crate) enum Beyond<'t> {
 
 /// The tier of tool and merged options together, if the grant reaches it. A preset is as intrusive
 /// as its options, so it is caught here too; it is refused, never silently weakened.
-fn allowed_tier<'t>(
+pub(crate) fn allowed_tier<'t>(
     tool: &'t Tool,
     settings: &Settings,
     granted: Tier,

@@ -153,7 +153,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
 }
 
 /// An address alone where the network is one address.
-fn spelled(target: IpNet) -> String {
+pub(crate) fn spelled(target: IpNet) -> String {
     if target.prefix_len() == target.max_prefix_len() {
         target.addr().to_string()
     } else {
@@ -231,6 +231,12 @@ impl Plan {
     #[must_use]
     pub fn concurrency(&self) -> u32 {
         self.concurrency
+    }
+
+    /// The tier that the merged options came to.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.tier
     }
 
     /// The grant that allowed it: for the audit log and administrators.

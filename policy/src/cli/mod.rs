@@ -6,10 +6,12 @@
 //! `run`, and two lines here.
 
 mod check;
+mod explain;
 mod generate;
 mod output;
 mod people;
 mod show;
+mod written;
 
 use std::{
     io,
@@ -42,6 +44,8 @@ const TROUBLE: u8 = 2;
   probity-policy check                       is the installed policy sound?
   probity-policy check ./policy.toml         is this one, before it is installed?
   probity-policy show nmap                   what may nmap do here, and who may have it do so?
+  probity-policy explain --user ada --tool ping --target 192.168.1.1
+                                             may ada do this, by which lines, and what exactly runs?
 
 Exit status: 0 yes, 1 no (defects, a denied call), 2 wrong usage or unreadable files."
 )]
@@ -67,6 +71,7 @@ struct Which {
 enum Command {
     Check(check::Args),
     Show(show::Args),
+    Explain(explain::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
     #[command(hide = true)]
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
     let answer = match command {
         Command::Check(args) => check::run(&args, &which),
         Command::Show(args) => show::run(&args, &which),
+        Command::Explain(args) => explain::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
     };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::{CliError, read_text};
 use crate::accounts::number;
 
 /// Users.
@@ -36,6 +37,11 @@ struct Group {
 }
 
 impl People {
+    /// Those of this machine.
+    pub(super) fn read() -> Result<Self, CliError> {
+        Ok(Self::parse(&read_text(PASSWD)?, &read_text(GROUP)?))
+    }
+
     pub(super) fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
             let mut fields = line.split(':');

@@ -1,10 +1,10 @@
 //! What is legal in a policy and probably not meant. Nothing here looks at the machine.
 
-use ipnet::IpNet;
 use probity_protocol::Tier;
 
-use super::{Finding, written::Written};
+use super::Finding;
 use crate::{
+    cli::written::{Written, parse_network},
     networks::NetworkSet,
     policy::{Grant, GrantedTools, Grantee, Policy},
     raw::RawAccount,
@@ -32,7 +32,7 @@ fn targets(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) 
     let Some(raw) = written.policy.as_ref().map(|raw| &raw.targets) else { return };
     let (private, loopback) = (set(PRIVATE), set(LOOPBACK));
     for text in &raw.networks {
-        let Some(network) = network(text.get_ref()) else { continue };
+        let Some(network) = parse_network(text.get_ref()) else { continue };
         let message = if loopback.contains(network) {
             "is this host itself: what listens only there was never meant to be reached by others"
         } else if !private.contains(network) {
@@ -140,10 +140,6 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
-}
-
 fn set(networks: &[&str]) -> NetworkSet {
-    NetworkSet::new(&networks.iter().filter_map(|text| network(text)).collect::<Vec<_>>())
+    NetworkSet::new(&networks.iter().filter_map(|text| parse_network(text)).collect::<Vec<_>>())
 }

@@ -13,10 +13,10 @@ use landlock::{
     RulesetError,
 };
 
-use super::{Finding, written::Written};
+use super::Finding;
 use crate::{
     Origin,
-    cli::people::People,
+    cli::{people::People, written::Written},
     policy::{Grant, GrantedTools, Grantee, Policy},
     raw::RawAccount,
     subject::Principal,

@@ -5,7 +5,6 @@
 
 mod lints;
 mod machine;
-mod written;
 
 use std::{
     io::{self, Write},
@@ -16,7 +15,7 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CliError, NO, TROUBLE, Which, accounts, output, people::People, read_text};
+use super::{CliError, NO, TROUBLE, Which, accounts, output, people::People, written::Written};
 use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate};
 
 /// Say everything that is wrong with a policy, and what is unwise
@@ -100,9 +99,8 @@ fn report(origin: &Origin) -> Result<Report, CliError> {
         Ok(policy) => policy,
         Err(defects) => return Ok(Report::Defects(defects.0)),
     };
-    let people =
-        People::parse(&read_text(super::people::PASSWD)?, &read_text(super::people::GROUP)?);
-    let written = written::Written::of(&sources);
+    let people = People::read()?;
+    let written = Written::of(&sources);
     let mut findings = lints::find(&policy, &written);
     findings.extend(machine::find(&policy, &written, &people, origin));
     findings.sort_by_key(|finding| finding.about);

@@ -1,0 +1,202 @@
+//! `explain`: what the broker would decide of one call, by which lines, and what exactly it would
+//! run. Nothing runs, and no name is looked up.
+
+mod print;
+mod trace;
+
+use std::{net::IpAddr, process::ExitCode, time::Duration};
+
+use probity_protocol::{
+    Arguments, Call, CorrelationId, Denial, GivenOption, Identifier, MAX_ADDRESSES, MAX_ARGS_BYTES,
+    MAX_OPTIONS, OptionText, RequestedLimits, Target, Tier, ToolName, split_extra_args,
+};
+
+use super::{CliError, NO, Which, people::People, written::Written};
+use crate::{Plan, Policy, Subject, accounts::number, decide, plan, suggest};
+use trace::{Step, trace};
+
+/// Say whether a call would be allowed, by which lines, and what exactly would run
+///
+/// The broker's own decision and the broker's own plan, step by step. Nothing runs, and no name is
+/// looked up.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  probity-policy explain --user ada --tool ping --target 192.168.1.1 -- -c 5
+  probity-policy explain --user ada --tool nmap --target 10.0.0.0/24 --preset quick
+  probity-policy explain --user 1000 --group probity --tool ping --target nas.lab.internal \\
+      --address 192.168.1.9
+  probity-policy explain --shipped --user ada --embedded --tool nmap --target 10.0.0.1 \\
+      --option ports=22,80
+
+Exit status: 0 approved, 1 denied, 2 wrong usage or unreadable files.")]
+pub(super) struct Args {
+    /// Who asks: a name of /etc/passwd, or a number
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// A group to add to those of /etc/group; several times for several
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
+    /// As the user who starts a broker for himself, whom grants with self = true are for
+    #[arg(long)]
+    embedded: bool,
+    /// A tool's name or alias
+    #[arg(long)]
+    tool: String,
+    /// An address, a network in CIDR form, or a host name
+    #[arg(long)]
+    target: String,
+    /// An address that a frontend would claim for the host name; several times for several
+    #[arg(long = "address", value_name = "IP")]
+    addresses: Vec<IpAddr>,
+    /// A named set of options
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// An option by its property name: count=5, or quiet for one without a value
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<String>,
+    /// The time asked for, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    timeout: Option<Duration>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// The tool's own flags, as in extra_args
+    #[arg(last = true, value_name = "ARGS")]
+    extra: Vec<String>,
+}
+
+/// What was asked and what came of it.
+struct Explanation<'p> {
+    policy: &'p Policy,
+    who: Asker,
+    call: Call,
+    steps: Vec<Step>,
+    verdict: Result<Plan, Denied>,
+}
+
+/// Who asks, by name and by the kernel's numbers.
+struct Asker {
+    name: String,
+    subject: Subject,
+    groups: Vec<String>,
+}
+
+struct Denied {
+    denial: Denial,
+    /// The nearest call that would pass.
+    instead: Option<Call>,
+}
+
+pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
+    let (sources, policy) = which.read()?;
+    let written = Written::of(&sources);
+    let who = asker(args, &People::read()?)?;
+    let call = call(args)?;
+    let verdict = decide(&policy, &who.subject, &call).map(plan).map_err(|denial| Denied {
+        instead: suggest(&policy, &who.subject, &call, &denial),
+        denial,
+    });
+    let steps = trace(&policy, &written, &who.subject, &call);
+    let explanation = Explanation { policy: &policy, who, call, steps, verdict };
+    if args.json {
+        super::output::print_json(&print::as_json(&explanation))?;
+    } else {
+        print::print(&explanation, args, which)?;
+    }
+    Ok(if explanation.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+}
+
+/// The credentials that the kernel would report.
+fn asker(args: &Args, people: &People) -> Result<Asker, CliError> {
+    let found = people.user(&args.user);
+    let uid = found.map(|user| user.uid).or_else(|| number(&args.user)).ok_or_else(|| {
+        usage(format!("there is no user {:?} in /etc/passwd; a number would do too", args.user))
+    })?;
+    let mut gids = found.map(|user| people.gids(user)).unwrap_or_default();
+    for name in &args.groups {
+        let gid = number(name).or_else(|| people.group(name));
+        gids.push(gid.ok_or_else(|| {
+            usage(format!("there is no group {name:?} in /etc/group; a number would do too"))
+        })?);
+    }
+    gids.sort_unstable();
+    gids.dedup();
+    let named = |gid: &u32| match people.group_name(*gid) {
+        Some(name) => format!("{name} ({gid})"),
+        None => gid.to_string(),
+    };
+    Ok(Asker {
+        name: found.map_or_else(|| args.user.clone(), |user| user.name.clone()),
+        groups: gids.iter().map(named).collect(),
+        subject: Subject { uid, gids, owner: args.embedded, most: Tier::Intrusive },
+    })
+}
+
+/// The call as a frontend would put it to the broker.
+fn call(args: &Args) -> Result<Call, CliError> {
+    let lexical = |what: &str, text: &str, e| usage(format!("{what} {text:?}: {e}"));
+    let tool = ToolName::new(&*args.tool).map_err(|e| lexical("--tool", &args.tool, e))?;
+    Ok(Call {
+        tool,
+        target: target(args)?,
+        arguments: arguments(args)?,
+        limits: RequestedLimits { timeout: args.timeout, ..RequestedLimits::default() },
+        correlation_id: CorrelationId::new("explain").map_err(|e| usage(e.to_string()))?,
+        client: None,
+    })
+}
+
+/// Names come with the addresses that are claimed for them, and with no others.
+fn target(args: &Args) -> Result<Target, CliError> {
+    match Target::parse(&args.target) {
+        Target::Name { name, .. } if args.addresses.len() <= MAX_ADDRESSES => {
+            Ok(Target::Name { name, addresses: args.addresses.clone() })
+        }
+        Target::Name { .. } => Err(usage(format!("--address: {MAX_ADDRESSES} at most"))),
+        _ if !args.addresses.is_empty() => {
+            Err(usage("--address goes with a host name as --target".to_owned()))
+        }
+        target => Ok(target),
+    }
+}
+
+fn arguments(args: &Args) -> Result<Arguments, CliError> {
+    if args.options.len() > MAX_OPTIONS {
+        return Err(usage(format!("--option: {MAX_OPTIONS} at most")));
+    }
+    let options: Vec<_> = args.options.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
+    let preset = args
+        .preset
+        .as_ref()
+        .map(|name| Identifier::new(&**name).map_err(|e| usage(format!("--preset {name:?}: {e}"))));
+    let preset = preset.transpose()?;
+    let words = args.extra.iter().map(String::as_str);
+    // As a frontend sends it: one text, which the protocol takes apart again.
+    let text = shlex::try_join(words).map_err(|e| usage(e.to_string()))?;
+    Ok(match split_extra_args(&text, MAX_ARGS_BYTES) {
+        Ok(tokens) => Arguments::Given { preset, options, tokens },
+        Err(defect) => Arguments::Malformed(defect),
+    })
+}
+
+fn given(text: &str) -> Result<GivenOption, CliError> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    let lexical = |e| usage(format!("--option {text:?}: {e}"));
+    Ok(GivenOption {
+        name: Identifier::new(name).map_err(lexical)?,
+        value: value.map(OptionText::new).transpose().map_err(lexical)?,
+    })
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
+}
+
+fn usage(message: String) -> CliError {
+    CliError::Usage(message)
+}

@@ -1,0 +1,227 @@
+//! The steps of a decision, one by one, each with the lines it rests on.
+//!
+//! Nothing is decided here: the steps are the very functions of [`crate::decide`], called in its
+//! order, and a test holds their outcome against its verdict.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use probity_protocol::{Arguments, Call, Denial, DenialCode, HostName, Target, Tier};
+
+use crate::{
+    Policy, Subject,
+    arguments::{Settings, find_first, find_typed, settle},
+    cli::{show, written::Written},
+    decide::{allowed_target, allowed_tier, allowed_time, granted_tool},
+    denial,
+    plan::spelled,
+    source::Place,
+    tool::{Setting, Tool},
+};
+
+/// One step that was taken.
+pub(super) struct Step {
+    pub what: &'static str,
+    pub passed: bool,
+    /// What came of it.
+    pub said: Vec<Said>,
+}
+
+/// A fact, and the line it rests on where it rests on one.
+pub(super) struct Said {
+    pub text: String,
+    pub place: Option<Place>,
+}
+
+/// The steps up to the first that fails, in the decision's order.
+pub(super) fn trace(
+    policy: &Policy,
+    written: &Written<'_>,
+    subject: &Subject,
+    call: &Call,
+) -> Vec<Step> {
+    let mut trace = Trace { policy, written, call, steps: Vec::new() };
+    // The denial itself is in the verdict; here it has become the last step.
+    let _ = trace.walk(subject);
+    trace.steps
+}
+
+struct Trace<'p> {
+    policy: &'p Policy,
+    written: &'p Written<'p>,
+    call: &'p Call,
+    steps: Vec<Step>,
+}
+
+impl<'p> Trace<'p> {
+    fn walk(&mut self, subject: &Subject) -> Result<(), Denial> {
+        let call = self.call;
+        let subject = &*subject.at_most(call.limits.tier);
+        let (tool, granted) = granted_tool(self.policy, subject, call.tool.as_str())
+            .map_err(|denial| self.failed("tool", denial, Vec::new()))?;
+        let tier = show::tier(granted.tier);
+        self.passed(
+            "tool",
+            vec![
+                said(name_of(tool, call), Some(&tool.place)),
+                said(format!("granted, {tier} tier"), Some(granted.place)),
+            ],
+        );
+        let (target, name) = allowed_target(&self.policy.targets, tool, &call.target)
+            .map_err(|denial| self.failed_target(tool, denial))?;
+        self.passed("target", self.target(tool, target, name.as_ref()));
+        let settings = settle(tool, granted.tier, &call.arguments)
+            .map_err(|denial| self.failed_option(tool, denial))?;
+        self.passed("arguments", self.arguments(tool, &settings));
+        let tier =
+            allowed_tier(tool, &settings, granted.tier, &call.arguments).map_err(|beyond| {
+                let denial = denial::intrusive(self.policy, subject, tool, &beyond);
+                let mut rules = intrusive_parts(tool, &settings);
+                rules.push(granted.place.clone());
+                self.failed("tier", denial, rules)
+            })?;
+        let rules = intrusive_parts(tool, &settings).into_iter();
+        let text = match tier {
+            Tier::Standard => "standard: nothing of it is intrusive",
+            Tier::Intrusive => "intrusive, and the grant covers that",
+        };
+        let parts = rules.map(|place| said("intrusive by this line", Some(&place)));
+        self.passed("tier", std::iter::once(said(text, None)).chain(parts).collect());
+        let ceiling = self.ceiling();
+        let timeout = allowed_time(self.policy, tool, &call.limits)
+            .map_err(|denial| self.failed("time", denial, ceiling.iter().cloned().collect()))?;
+        let text = format!("{} at most", humantime::format_duration(timeout));
+        self.passed("time", vec![said(text, ceiling.as_ref())]);
+        Ok(())
+    }
+
+    fn passed(&mut self, what: &'static str, said: Vec<Said>) {
+        self.steps.push(Step { what, passed: true, said });
+    }
+
+    fn failed(&mut self, what: &'static str, denial: Denial, rules: Vec<Place>) -> Denial {
+        let by = rules.iter().map(|place| said("by this line", Some(place)));
+        let said = std::iter::once(said(&denial.message, None)).chain(by).collect();
+        self.steps.push(Step { what, passed: false, said });
+        denial
+    }
+
+    fn failed_target(&mut self, tool: &Tool, denial: Denial) -> Denial {
+        let policy = self.written.policy.as_ref();
+        let rules = match denial.code {
+            DenialCode::TargetTooLarge => {
+                let most = policy.and_then(|policy| policy.targets.max_hosts.as_ref());
+                most.map(|most| self.written.place_of(most)).into_iter().collect()
+            }
+            DenialCode::TargetKind => vec![tool.place.clone()],
+            DenialCode::TargetNotAllowed => {
+                let asked = addresses(&self.call.target);
+                asked.into_iter().flat_map(|network| self.written.denying(network)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.failed("target", denial, rules)
+    }
+
+    fn failed_option(&mut self, tool: &Tool, denial: Denial) -> Denial {
+        let named = denial.metadata.iter().find(|(key, _)| key.as_str() == "option");
+        let option = named.and_then(|(_, name)| tool.options.get(tool.option_index(name)?));
+        let rules = option.map(|option| option.place.clone()).into_iter().collect();
+        self.failed("arguments", denial, rules)
+    }
+
+    fn target(&self, tool: &Tool, target: IpNet, name: Option<&HostName>) -> Vec<Said> {
+        let mut facts = Vec::new();
+        if let Some(name) = name {
+            let text = format!("the name {name} is allowed, and so is each address claimed for it");
+            facts.push(said(text, self.written.naming(name).as_ref()));
+        }
+        let is_network = matches!(self.call.target.canonical(), Target::Network(_));
+        let kind = if is_network { "a network" } else { "an address" };
+        facts.push(said(format!("{} takes {kind}", tool.name), Some(&tool.place)));
+        let text = format!("{} is allowed, and no line denies it", spelled(target));
+        let lines = self.written.allowing(target);
+        facts.extend(lines.iter().map(|place| said(&text, Some(place))));
+        let most = self.policy.targets.max_hosts;
+        let written = self.written.policy.as_ref().and_then(|p| p.targets.max_hosts.as_ref());
+        let place = written.map(|most| self.written.place_of(most));
+        facts.push(said(format!("it holds at most {most} addresses"), place.as_ref()));
+        facts
+    }
+
+    fn arguments(&self, tool: &Tool, settings: &Settings) -> Vec<Said> {
+        let given = given(tool, &self.call.arguments);
+        let preset = match &self.call.arguments {
+            Arguments::Given { preset: Some(name), .. } => tool.presets.get_key_value(name),
+            _ => None,
+        };
+        let set = tool.options.iter().zip(settings).enumerate();
+        let facts = set.filter_map(|(at, (option, value))| {
+            let value = option.written(&Setting::On(value.clone()?));
+            let by_preset = preset.filter(|(_, p)| p.settings.iter().any(|(set, _)| *set == at));
+            let by = match by_preset {
+                _ if given.contains(&at) => "given".to_owned(),
+                Some((name, _)) => format!("by the preset {name}"),
+                None => "by default".to_owned(),
+            };
+            Some(said(format!("{} = {value}, {by}", option.name), Some(&option.place)))
+        });
+        let facts: Vec<_> = facts.collect();
+        if facts.is_empty() { vec![said("no options", None)] } else { facts }
+    }
+
+    fn ceiling(&self) -> Option<Place> {
+        let written = self.written.policy.as_ref()?.ceilings.timeout.as_ref()?;
+        Some(self.written.place_of(written))
+    }
+}
+
+fn said(text: impl Into<String>, place: Option<&Place>) -> Said {
+    Said { text: text.into(), place: place.cloned() }
+}
+
+fn name_of(tool: &Tool, call: &Call) -> String {
+    if call.tool == tool.name {
+        tool.name.to_string()
+    } else {
+        format!("{}, by its alias {}", tool.name, call.tool)
+    }
+}
+
+/// The options that the client itself gave, by index.
+fn given(tool: &Tool, arguments: &Arguments) -> BTreeSet<usize> {
+    let Arguments::Given { options, tokens, .. } = arguments else { return BTreeSet::new() };
+    let typed = options.iter().filter_map(|option| find_typed(tool, option).ok());
+    let mut given: BTreeSet<_> = typed.map(|found| found.at).collect();
+    let mut words = tokens.as_slice();
+    while !words.is_empty() {
+        let (found, rest) = find_first(tool, words);
+        given.extend(found.ok().map(|found| found.at));
+        words = rest;
+    }
+    given
+}
+
+/// Where that stands which makes a call intrusive.
+fn intrusive_parts(tool: &Tool, settings: &Settings) -> Vec<Place> {
+    let own = (tool.tier == Tier::Intrusive).then(|| tool.place.clone());
+    let used = tool.options.iter().zip(settings);
+    let intrusive = used.filter_map(|(option, value)| {
+        let tier = option.tier_with(value.as_ref()?);
+        (tier == Tier::Intrusive).then(|| option.place.clone())
+    });
+    own.into_iter().chain(intrusive).collect()
+}
+
+fn addresses(target: &Target) -> Vec<IpNet> {
+    match target.canonical() {
+        Target::Address(address) => vec![address.into()],
+        Target::Network(network) => vec![network],
+        Target::Name { addresses, .. } => addresses.into_iter().map(IpNet::from).collect(),
+        Target::Malformed(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;
