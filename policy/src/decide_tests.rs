@@ -357,3 +357,24 @@ proptest! {
         let _ = decide(&POLICY, &owner(), &call("nmap", &target, &args));
     }
 }
+
+#[test]
+fn the_scanner_takes_one_word_and_its_deep_scans_are_of_the_intrusive_tier() {
+    let policy = policy_with("[[grant]]\nuser = 7\ntools = [\"ScannerTool\"]\nintrusive = true\n");
+    let admin = Subject { uid: 7, gids: vec![], owner: false, most: Tier::Intrusive };
+    for preset in ["quick", "standard", "normal"] {
+        let plan =
+            plan(decide(&policy, &owner(), &typed("ScannerTool", Some(preset), &[])).unwrap());
+        assert_eq!(plan.tool().as_str(), "scanner", "{preset}");
+        assert!(plan.arguments().contains(&"--unprivileged".to_owned()), "{preset}");
+    }
+    for preset in ["deep", "thorough"] {
+        let deep = typed("scanner", Some(preset), &[]);
+        let denial = decide(&policy, &owner(), &deep).unwrap_err();
+        assert_eq!(denial.code, DenialCode::IntrusiveNotGranted);
+        let way = &denial.recovery_suggestion;
+        assert!(way.contains("preset") && way.contains("An administrator can grant"), "{way}");
+        let plan = plan(decide(&policy, &admin, &deep).unwrap());
+        assert!(plan.arguments().join(" ").contains("-p 1-65535 -T4 -A --script"), "{plan:?}");
+    }
+}

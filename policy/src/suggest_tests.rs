@@ -364,7 +364,7 @@ fn the_sentence_and_the_suggestion_say_the_same() {
         ("ping 10.0.0.1 count=1000", "such as 100.", "100"),
         ("nmap 10.0.0.1 preset=udp", "Use the preset quick, or none.", "quick"),
         ("nmap 10.0.0.1 scripts=vuln", "Use --script safe, or leave it out.", "safe"),
-        ("zmap 10.0.0.1", "Use one of: nmap, ping, traceroute, sweep.", "nmap"),
+        ("zmap 10.0.0.1", "Use one of: nmap, ping, scanner, traceroute, sweep.", "nmap"),
     ] {
         let asked = call(line);
         let denial = decide(&POLICY, &owner(), &asked).unwrap_err();

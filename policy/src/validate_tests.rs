@@ -22,7 +22,7 @@ fn defects(sources: &Sources) -> String {
 #[test]
 fn the_shipped_policy_is_valid_and_warns_only_of_the_group_that_is_not_there() {
     let policy = validate(&shipped(), &Accounts::default()).unwrap();
-    assert_eq!(policy.tools().len(), 3);
+    assert_eq!(policy.tools().len(), 4);
     let warnings: Vec<_> = policy.warnings().iter().map(|w| w.message.as_str()).collect();
     assert_eq!(warnings, ["there is no group \"probity\": this grant matches nobody"]);
 }
@@ -160,7 +160,7 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
         let text = sources.tools[1].text().replacen("\"ping\"", &format!("{name:?}"), 1);
         sources.tools.push(Source::new("tools.d/extra.toml", text));
         let policy = validate(&sources, &Accounts::default()).unwrap();
-        assert_eq!(policy.tools().len(), 3, "{name}");
+        assert_eq!(policy.tools().len(), 4, "{name}");
         assert_eq!(policy.excluded()[0].name, name);
     }
     let sources = changed("ping.toml", "name    = \"ping\"", "name    = \"_ping\"");

@@ -44,15 +44,16 @@ fn targets(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) 
         };
         findings.push(Finding::policy(written.at(text, format!("{network} {message}"))));
     }
-    if let (Some(first), true) = (raw.names.first(), raw.networks.is_empty()) {
+    if !raw.networks.is_empty() {
+        return;
+    }
+    if let Some(first) = raw.names.first() {
         let message = "names are allowed, but no networks: every address of a name must be in one, \
                        so no name ever passes";
         findings.push(Finding::policy(written.at(first, message)));
-    } else if raw.networks.is_empty() {
-        if let Some(raw) = &written.policy {
-            let message = "no network is allowed, so nothing can be aimed at";
-            findings.push(Finding::policy(written.at(&raw.version, message)));
-        }
+    } else if let Some(policy) = &written.policy {
+        let message = "no network is allowed, so nothing can be aimed at";
+        findings.push(Finding::policy(written.at(&policy.version, message)));
     }
 }
 

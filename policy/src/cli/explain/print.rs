@@ -146,7 +146,7 @@ fn instead(call: &Call, args: &Args, which: &Which) -> String {
 
 /// Words as a shell would take them. A word with a NUL in it, which no shell takes, is none of ours.
 fn command_line<'w>(words: impl Iterator<Item = &'w str>) -> String {
-    let quoted = words.map(|word| shlex::try_quote(word).map_or_else(|_| word.into(), |q| q));
+    let quoted = words.map(|word| shlex::try_quote(word).unwrap_or_else(|_| word.into()));
     quoted.collect::<Vec<_>>().join(" ")
 }
 
