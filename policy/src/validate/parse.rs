@@ -41,59 +41,75 @@ impl Validation<'_> {
 
     fn parse_what_fits<T: DeserializeOwned>(&mut self, broken: &HashSet<u32>) -> Option<T> {
         let (mut document, _) = DeTable::parse_recoverable(self.source.text());
+        let mut absent = HashSet::new();
         for _ in 0..MOST_DEFECTS {
             let error: Error = match T::deserialize(Deserializer::from(document.clone())) {
                 Ok(parsed) => return Some(parsed),
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(0..0);
-            // A key that is missing may be on a line that could not be read.
-            let lost = !broken.is_empty()
-                && (error.message().starts_with("missing field")
-                    || broken.contains(&self.source.place(&span).line()));
-            if !lost {
-                self.defect(span.clone(), worded(error.message()));
+            let Form { message, missing, meant } = Form::of(error.message());
+            // A key that is missing may be the one that was taken out, or on a line that could not
+            // be read.
+            let known = missing.is_some_and(|key| !broken.is_empty() || absent.contains(key));
+            if !known && !broken.contains(&self.source.place(&span).line()) {
+                self.defect(span.clone(), &message);
             }
-            if !remove_from_table(document.get_mut(), &span) {
-                return None;
-            }
+            absent.extend(meant);
+            absent.insert(remove_from_table(document.get_mut(), &span)?);
         }
         None
     }
 }
 
-/// serde's words for a key that does not exist, which list every key there is, cut down to the one
-/// that was meant where that is plain.
-fn worded(message: &str) -> String {
-    let unknown = |message: &str| {
-        let (given, known) = message.strip_prefix("unknown field `")?.split_once("`, expected ")?;
-        let known = known.split('`').skip(1).step_by(2);
-        let meant = closest(given, known)?;
-        Some(format!("unknown field `{given}`: did you mean `{meant}`?"))
-    };
-    unknown(message).unwrap_or_else(|| message.to_owned())
+/// What serde has to say of a form that does not fit.
+struct Form<'m> {
+    message: String,
+    /// A key that is not there.
+    missing: Option<&'m str>,
+    /// The key that was probably meant by one that does not exist.
+    meant: Option<String>,
 }
 
-/// Takes out the entry whose key or value is at `span`; false where there is none.
-fn remove_from_table(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    let at = |key: &Spanned<_>, value: &Spanned<_>| key.span() == *span || value.span() == *span;
-    let found = table.iter().find(|(key, value)| at(key, value)).map(|(key, _)| key.clone());
-    match found {
-        Some(key) => table.remove(&key).is_some(),
-        None => table.iter_mut().any(|(_, value)| remove_from_value(value.get_mut(), span)),
+impl<'m> Form<'m> {
+    fn of(message: &'m str) -> Self {
+        let missing = message.strip_prefix("missing field `").and_then(|key| key.strip_suffix('`'));
+        // Of every key there is, serde's list, the one that was meant is enough where it is plain.
+        let unknown = message.strip_prefix("unknown field `");
+        let unknown = unknown.and_then(|rest| rest.split_once("`, expected "));
+        let meant = unknown.and_then(|(given, known)| {
+            Some((given, closest(given, known.split('`').skip(1).step_by(2))?))
+        });
+        let message = match meant {
+            Some((given, meant)) => format!("unknown field `{given}`: did you mean `{meant}`?"),
+            None => message.to_owned(),
+        };
+        Self { message, missing, meant: meant.map(|(_, meant)| meant.to_owned()) }
     }
 }
 
-fn remove_from_value(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+/// Takes out what is at `span`, a key with its value or an element of a list, and gives the key back
+/// (none, that is an empty one, of an element). `None` where nothing is there.
+fn remove_from_table(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    let at = |key: &Spanned<_>, value: &Spanned<_>| key.span() == *span || value.span() == *span;
+    let found = table.iter().find(|(key, value)| at(key, value)).map(|(key, _)| key.clone());
+    match found {
+        Some(key) => table.remove(&key).map(|_| key.get_ref().to_string()),
+        None => table.iter_mut().find_map(|(_, value)| remove_from_value(value.get_mut(), span)),
+    }
+}
+
+fn remove_from_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
     match value {
         DeValue::Table(table) => remove_from_table(table, span),
         DeValue::Array(array) if array.iter().any(|value| value.span() == *span) => {
             *array = array.iter().filter(|value| value.span() != *span).cloned().collect();
-            true
+            // An element has no key that could be missed.
+            Some(String::new())
         }
         DeValue::Array(array) => {
-            array.iter_mut().any(|value| remove_from_value(value.get_mut(), span))
+            array.iter_mut().find_map(|value| remove_from_value(value.get_mut(), span))
         }
-        _ => false,
+        _ => None,
     }
 }

@@ -1,0 +1,523 @@
+//! `probity-policy`, from outside: what is wrong with a policy is said in full, what is unwise is
+//! said apart, what cannot be read is refused with its reason, and whatever it says of a call the
+//! broker's own functions say too.
+//!
+//! - defects and warnings
+//! - input that is no policy
+//! - mutated policies
+//! - the effective policy
+//! - explanations
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::{Command, Output},
+    time::Instant,
+};
+
+use nix::{sys::stat::Mode, unistd::Uid};
+use probity_policy::{Accounts, LoadError, Origin, load, validate};
+use probity_tests::broker::{PolicyFolder, program};
+use serde_json::Value;
+
+/// A finished run of `probity-policy`.
+struct Answer {
+    code: i32,
+    said: String,
+    complained: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.said).unwrap_or_else(|e| panic!("{e}: {}", self.said))
+    }
+}
+
+/// Runs it to its end. Whatever it is given, it neither panics nor hangs.
+fn ask(words: &[&str]) -> Answer {
+    let output = Command::new("timeout")
+        .arg("30")
+        .arg(program("probity-policy"))
+        .args(words)
+        .output()
+        .unwrap();
+    let Output { status, stdout, stderr } = output;
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (said, complained) = (text(stdout), text(stderr));
+    assert!(!complained.contains("panicked"), "{words:?}: {complained}");
+    let code = status.code().unwrap_or_else(|| panic!("{words:?}: {status}"));
+    assert!(code <= 2, "{words:?}: {code}: {complained}");
+    Answer { code, said, complained }
+}
+
+fn shipped() -> PolicyFolder {
+    PolicyFolder::shipped("").unwrap()
+}
+
+fn check(folder: &PolicyFolder, more: &[&str]) -> Answer {
+    let path = folder.path("policy.toml").display().to_string();
+    ask(&[&["check", &path], more].concat())
+}
+
+#[test]
+fn the_shipped_policy_is_sound_even_when_one_is_strict() {
+    let answer = ask(&["check", "--shipped", "--strict"]);
+    assert_eq!(answer.code, 0, "{}", answer.said);
+    assert!(answer.said.contains("sound, with 4 tools, no warnings"), "{}", answer.said);
+    assert!(!answer.said.contains('\u{1b}'), "colours, and this is no terminal");
+}
+
+#[test]
+fn every_defect_of_form_and_meaning_in_every_file_is_shown_with_a_mark_under_the_place() {
+    let folder = shipped();
+    folder.replace("policy.toml", "version = 1", "version = 1\nversoin = 1").unwrap();
+    folder.replace("policy.toml", "\"1h\"", "\"soon\"").unwrap();
+    folder.replace("policy.toml", "max_hosts = 1024", "max_hosts = \"all\"").unwrap();
+    folder.replace("tools.d/ping.toml", "\"Ping a host\"", "\"Ping a host").unwrap();
+    folder.replace("tools.d/ping.toml", "max = 100 }", "max = 0 }").unwrap();
+    folder.replace("tools.d/nmap.toml", "summary = ", "sumary = ").unwrap();
+    let answer = check(&folder, &[]);
+    assert_eq!(answer.code, 1);
+    for expected in [
+        "policy.toml:7:1: unknown field `versoin`: did you mean `version`?\n 7 | versoin = 1\n   | ^^^^^^^\n",
+        "policy.toml:13:13: invalid type: string \"all\"",
+        "policy.toml:16:24: \"soon\" is not a time",
+        "tools.d/ping.toml:5:",
+        "tools.d/ping.toml:29:11: min is larger than max",
+        "tools.d/nmap.toml:6:1: unknown field `sumary`: did you mean `summary`?",
+        "A broker does not start with it.",
+    ] {
+        assert!(answer.said.contains(expected), "{expected:?} is not in\n{}", answer.said);
+    }
+    let defects = check(&folder, &["--json"]).json()["defects"].as_array().unwrap().clone();
+    let key = |d: &Value| (d["file"].as_str().unwrap().len(), d["line"].as_u64());
+    let of_policy: Vec<_> = defects.iter().take(3).map(key).collect();
+    assert!(of_policy.is_sorted() && of_policy.len() == 3, "{defects:#?}");
+    assert_eq!(defects[0]["text"], "versoin = 1");
+}
+
+#[test]
+fn a_grant_of_a_tool_whose_file_is_broken_is_no_defect_of_its_own() {
+    let folder = PolicyFolder::shipped("[[grant]]\nuser = 0\ntools = [\"ping\"]\n").unwrap();
+    folder.replace("tools.d/ping.toml", "targets = [\"address\"]", "targets = 1").unwrap();
+    let answer = check(&folder, &["--json"]);
+    assert_eq!(answer.json()["defects"].as_array().unwrap().len(), 1, "{}", answer.said);
+}
+
+/// What is warned of, and about which of both.
+fn warnings(folder: &PolicyFolder) -> Vec<(String, String)> {
+    let answer = check(folder, &["--json"]);
+    assert_eq!(answer.code, 0, "{}{}", answer.said, answer.complained);
+    let json = answer.json();
+    let text = |warning: &Value, key: &str| warning[key].as_str().unwrap().to_owned();
+    let warnings = json["warnings"].as_array().unwrap();
+    warnings.iter().map(|w| (text(w, "about"), text(w, "message"))).collect()
+}
+
+#[test]
+fn what_is_legal_but_unwise_is_a_warning_and_fails_only_when_one_is_strict() {
+    let deny = ("deny      = []", "deny = [\"192.168.0.0/16\"]");
+    let cases = [
+        (("\"10.0.0.0/8\"", "\"8.0.0.0/6\""), "", "8.0.0.0/6 reaches beyond private networks"),
+        (("\"10.0.0.0/8\"", "\"127.0.0.1\""), "", "is this host itself"),
+        (deny, "", "192.168.0.0/16 is denied as a whole"),
+        (("\"1h\"", "\"1m\""), "", "the timeout of nmap (10m) is above the ceiling (1m)"),
+        (("", ""), "[[grant]]\nuser = 9\ntools = [\"*\"]\nintrusive = true", "name the tools"),
+        (
+            ("", ""),
+            "[[grant]]\ngroup = \"users\"\ntools = [\"nmap\"]\nintrusive = true",
+            "a group that every user may be in",
+        ),
+        (("", ""), "[[grant]]\nuser = 9\ntools = []", "grants nothing"),
+        (
+            ("", ""),
+            "[[grant]]\nuser = 9\ntools = [\"ping\"]\n[[grant]]\nuser = 9\ntools = [\"*\"]",
+            "adds nothing to the one at",
+        ),
+    ];
+    for ((from, to), more, expected) in cases {
+        let folder = PolicyFolder::shipped(more).unwrap();
+        folder.replace("policy.toml", from, to).unwrap();
+        let found = warnings(&folder);
+        let about = found.iter().find(|(_, message)| message.contains(expected));
+        assert_eq!(about.map(|(a, _)| a.as_str()), Some("policy"), "{expected:?}: {found:?}");
+        assert_eq!(check(&folder, &["--strict"]).code, 1, "{expected:?}");
+    }
+}
+
+#[test]
+fn names_without_networks_and_a_policy_without_grants_are_warned_of() {
+    let folder = shipped();
+    let head = "version = 1\n[targets]\nnames = [\"*.lab.internal\"]\n[audit]\npath = \"/x\"\n";
+    folder.write("policy.toml", head).unwrap();
+    let found = warnings(&folder);
+    assert!(found.iter().any(|(_, m)| m.contains("so no name ever passes")), "{found:?}");
+    assert!(found.iter().any(|(_, m)| m.contains("nobody may use anything")), "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_left_out_for_its_name_is_listed_with_the_reason() {
+    let folder = shipped();
+    let ping = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+    folder.write("tools.d/mine.toml", &ping.replace("\"ping\"", "\"example-ping\"")).unwrap();
+    let found = warnings(&folder);
+    let said = "the tool example-ping is left out: its name begins with \"example\"";
+    assert!(found.iter().any(|(a, m)| a == "policy" && m == said), "{found:?}");
+}
+
+#[test]
+fn what_only_this_machine_lacks_never_fails_a_check() {
+    let folder = PolicyFolder::shipped("[[grant]]\nuser = \"nobody-at-all\"\ntools = [\"*\"]\n");
+    let folder = folder.unwrap();
+    folder.replace("tools.d/ping.toml", "/usr/bin/ping", "/usr/bin/no-such-ping").unwrap();
+    let found = warnings(&folder);
+    for expected in ["there is no user \"nobody-at-all\"", "there is no /usr/bin/no-such-ping"] {
+        let about = found.iter().find(|(_, message)| message.contains(expected));
+        assert_eq!(about.map(|(a, _)| a.as_str()), Some("machine"), "{found:?}");
+    }
+    assert_eq!(check(&folder, &["--strict"]).code, 0);
+}
+
+#[test]
+fn a_program_that_others_can_replace_is_warned_of_with_the_mending_command() {
+    let folder = shipped();
+    let tool = folder.path("ping");
+    fs::write(&tool, "").unwrap();
+    let say = |mode| {
+        fs::set_permissions(&tool, Permissions::from_mode(mode)).unwrap();
+        let path = tool.display().to_string();
+        let text = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+        folder.write("tools.d/ping.toml", &text.replace("/usr/bin/ping", &path)).unwrap();
+        warnings(&folder).into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("\n")
+    };
+    assert!(say(0o644).contains("is not a program"));
+    let found = say(0o775);
+    // Of root's file its mode is said, of a user's its owner.
+    let expected = if Uid::effective().is_root() { "chmod go-w" } else { "chown" };
+    assert!(found.contains("who can replace the program") && found.contains(expected), "{found}");
+}
+
+/// A policy file of these bytes is refused for this reason, with status 2 or as a defect.
+fn refused(bytes: &[u8], code: i32, reason: &str) {
+    let folder = shipped();
+    fs::write(folder.path("policy.toml"), bytes).unwrap();
+    let answer = check(&folder, &[]);
+    assert_eq!(answer.code, code, "{reason}: {}", answer.said);
+    assert!(answer.said.contains(reason), "{reason}: {}", answer.said);
+    assert!(answer.said.len() < 20_000, "{} bytes for {reason}", answer.said.len());
+}
+
+#[test]
+fn what_is_no_text_of_reasonable_size_is_refused_with_its_reason() {
+    refused(&vec![b'#'; 10 << 20], 2, "it is 10485760 bytes, and at most 1048576 are read");
+    refused(b"version = 1 # \xff\n", 2, "it is not UTF-8 at byte 14");
+    refused(b"version = 1\0\n", 1, "policy.toml:1:11:");
+    refused(b"", 1, "missing field `version`");
+}
+
+#[test]
+fn deep_nesting_ends_in_a_defect_and_in_nothing_worse() {
+    let deep = 100_000;
+    for text in [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}", "{ a = ".repeat(deep)),
+        format!("a{} = 1", ".a".repeat(deep)),
+        format!("[a{}]", ".a".repeat(deep)),
+        "[[a]]\n".repeat(deep),
+        "a = \"\n".repeat(deep),
+    ] {
+        refused(text.as_bytes(), 1, "defect");
+    }
+}
+
+#[test]
+fn what_is_no_file_of_its_own_is_refused_with_its_reason() {
+    let refused = |path: &Path, reason: &str| {
+        let answer = ask(&["check", &path.display().to_string()]);
+        assert_eq!(answer.code, 2, "{}", answer.said);
+        assert!(answer.said.contains(reason), "{reason}: {}", answer.said);
+    };
+    let folder = shipped();
+    let path = |name| folder.path(name);
+    symlink(path("policy.toml"), path("link.toml")).unwrap();
+    refused(&path("link.toml"), "it is a symbolic link; name the file itself");
+    nix::unistd::mkfifo(&path("fifo.toml"), Mode::S_IRUSR).unwrap();
+    refused(&path("fifo.toml"), "it is not a regular file");
+    refused(&path("tools.d"), "it is not a regular file");
+    refused(&path("missing.toml"), "No such file");
+    // A file whose size is not what is read, as of one that is written meanwhile.
+    refused(Path::new("/proc/version"), "it changed while it was read");
+}
+
+#[test]
+fn every_file_that_cannot_be_trusted_is_named_at_once() {
+    let folder = shipped();
+    for name in ["policy.toml", "tools.d/ping.toml", "tools.d/nmap.toml"] {
+        fs::set_permissions(folder.path(name), Permissions::from_mode(0o666)).unwrap();
+    }
+    let answer = check(&folder, &[]);
+    assert_eq!(answer.code, 2);
+    for name in ["policy.toml", "tools.d/ping.toml", "tools.d/nmap.toml"] {
+        let mend = format!("chmod go-w {}", folder.path(name).display());
+        assert!(answer.said.contains(&mend), "{}", answer.said);
+    }
+}
+
+#[test]
+fn two_files_that_define_one_tool_are_a_defect_that_names_both() {
+    let folder = shipped();
+    let ping = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+    folder.write("tools.d/zz.toml", &ping).unwrap();
+    let answer = check(&folder, &[]);
+    assert_eq!(answer.code, 1);
+    let said = &answer.said;
+    assert!(said.contains("zz.toml:3:11: the name \"ping\" is taken by"), "{said}");
+    assert!(said.contains("tools.d/ping.toml:3:11\n"), "{said}");
+}
+
+#[test]
+fn nothing_in_a_file_reaches_the_terminal_as_a_control_character() {
+    let folder = shipped();
+    let hostile = "\u{202e}\u{1b}[2Jevil";
+    folder.write("policy.toml", &format!("\"{hostile}\" = 1 # {hostile}\n")).unwrap();
+    let answer = check(&folder, &[]);
+    assert_eq!(answer.code, 1);
+    assert!(!answer.said.contains(['\u{1b}', '\u{202e}']), "{:?}", answer.said);
+}
+
+/// A small generator, so that each run tries the same mutants.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        // Knuth's constants for a linear congruential generator; the high bits are the good ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % most.max(1)
+    }
+}
+
+fn mutated(text: &str, dice: &mut Dice) -> Vec<u8> {
+    let lines: Vec<_> = text.lines().collect();
+    let (line, other) = (dice.below(lines.len()), dice.below(lines.len()));
+    let mut lines: Vec<_> = lines.into_iter().map(str::to_owned).collect();
+    match dice.below(7) {
+        0 => drop(lines.remove(line)),
+        1 => lines.insert(line, lines[other].clone()),
+        2 => lines.swap(line, other),
+        3 => lines[line] = lines[line].replace('"', ""),
+        4 => lines[line] = lines[line].replace(|c: char| c.is_ascii_digit(), "9"),
+        5 => lines.truncate(line),
+        _ => {
+            let mut bytes = text.as_bytes().to_vec();
+            let at = dice.below(bytes.len());
+            bytes[at] = u8::try_from(dice.below(256)).unwrap();
+            return bytes;
+        }
+    }
+    lines.join("\n").into_bytes()
+}
+
+#[test]
+fn of_200_mutated_policies_it_accepts_exactly_those_that_the_broker_s_loader_accepts() {
+    let text = |path: &str| fs::read_to_string(path).unwrap();
+    let accounts = Accounts::parse(&text("/etc/passwd"), &text("/etc/group"));
+    let mut dice = Dice(2026);
+    let mut seen = [0; 3];
+    for round in 0..200 {
+        let folder = shipped();
+        let file = ["policy.toml", "tools.d/ping.toml", "tools.d/nmap.toml"][round % 3];
+        let original = fs::read_to_string(folder.path(file)).unwrap();
+        fs::write(folder.path(file), mutated(&original, &mut dice)).unwrap();
+        let origin = Origin::User(folder.path("policy.toml"), Uid::current().as_raw());
+        let expected = match load(&origin).map(|sources| validate(&sources, &accounts)) {
+            Ok(Ok(_)) => 0,
+            Ok(Err(_)) => 1,
+            Err(LoadError::Io { .. }) => panic!("round {round}: it is there"),
+            Err(_) => 2,
+        };
+        let answer = check(&folder, &[]);
+        assert_eq!(answer.code, expected, "round {round}, {file}: {}", answer.said);
+        seen[usize::try_from(expected).unwrap()] += 1;
+    }
+    assert!(seen[0] > 20 && seen[1] > 50, "{seen:?} are sound, defective, unreadable");
+}
+
+#[test]
+fn the_effective_policy_as_one_file_has_the_same_digest_and_reads_back() {
+    let folder = shipped();
+    let path = folder.path("policy.toml").display().to_string();
+    let written = ask(&["show", "--toml", "--policy", &path]);
+    let digest = ask(&["show", "--json", "--policy", &path]).json()["digest"].clone();
+    let alone = tempfile::tempdir().unwrap();
+    let copy = alone.path().join("policy.toml");
+    fs::write(&copy, &written.said).unwrap();
+    let copy = copy.display().to_string();
+    assert_eq!(ask(&["show", "--toml", "--policy", &copy]).said, written.said);
+    assert_eq!(ask(&["check", "--json", &copy]).json()["digest"], digest);
+}
+
+#[test]
+fn a_tool_is_shown_with_all_that_a_reviewer_asks_for() {
+    let shown = ask(&["show", "nmap", "--shipped"]).said;
+    for expected in [
+        "group probity (standard)",
+        "a whole number from 0 to 5",
+        "intrusive: auth, discovery, intrusive, vuln",
+        "/usr/share/nmap",
+        "packet-scanner",
+        "with syn_scan, udp_scan, os_detection, aggressive",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let syscalls = ask(&["show", "NmapTool", "--syscalls", "--shipped"]).said;
+    assert!(syscalls.lines().any(|name| name == "execve"));
+    assert!(shown.contains(&format!("{} (packet-scanner)", syscalls.lines().count())));
+    let file = ask(&["show", "ping", "--toml", "--shipped"]).said;
+    let folder = shipped();
+    let before =
+        ask(&["check", "--json", &folder.path("policy.toml").display().to_string()]).json();
+    folder.write("tools.d/ping.toml", &file).unwrap();
+    assert_eq!(check(&folder, &["--json"]).json()["digest"], before["digest"]);
+    assert_eq!(ask(&["show", "pong", "--shipped"]).code, 2);
+}
+
+const EMBEDDED: [&str; 5] = ["explain", "--shipped", "--embedded", "--user", "7"];
+
+#[test]
+fn an_approved_call_is_explained_with_its_lines_and_the_exact_command() {
+    let words = ["--tool", "NmapTool", "--target", "10.0.0.1/24", "--preset", "quick"];
+    let answer = ask(&[&EMBEDDED, &words[..], &["--timeout", "0.5", "--", "-p22"]].concat());
+    assert_eq!(answer.code, 0, "{}{}", answer.said, answer.complained);
+    for expected in [
+        "nmap, by its alias NmapTool",
+        "(shipped) policy.toml:36:1",
+        "10.0.0.0/24 is allowed, and no line denies it",
+        "ports = 22, given",
+        "top_ports = 100, by the preset quick",
+        "/usr/bin/nmap --unprivileged -n -oX - --stats-every 2s -p 22 --top-ports 100 -T4 10.0.0.0/24",
+        "LC_ALL=C",
+        "500ms at most",
+    ] {
+        assert!(answer.said.contains(expected), "{expected}: {}", answer.said);
+    }
+    let json = ask(&[&EMBEDDED, &words[..], &["--json"]].concat()).json();
+    assert_eq!(json["approved"], true);
+    assert_eq!(json["plan"]["rule"], "(shipped) policy.toml:36:1");
+    assert_eq!(json["plan"]["limits"]["memory_bytes"], 512 << 20);
+}
+
+#[test]
+fn a_denied_call_is_explained_with_a_question_that_is_answered_yes() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--tool", "nmap", "--target", "10.0.0.0/8"], "TARGET_TOO_LARGE"),
+        (&["--tool", "nmap", "--target", "8.8.8.8"], "TARGET_NOT_ALLOWED"),
+        (&["--tool", "ping", "--target", "nas.lab.internal"], "NAME_UNRESOLVED"),
+        (&["--tool", "ping", "--target", "10.0.0.1", "--option", "count=101"], "OPTION_VALUE"),
+        (&["--tool", "ping", "--target", "10.0.0.1", "--timeout", "9999"], "CEILING"),
+        (
+            &["--tool", "scanner", "--target", "10.0.0.1", "--preset", "deep"],
+            "INTRUSIVE_NOT_GRANTED",
+        ),
+        (
+            &["--tool", "nmap", "--target", "10.0.0.1", "--", "-sS", "-p", "1"],
+            "INTRUSIVE_NOT_GRANTED",
+        ),
+    ];
+    for (words, code) in cases {
+        let answer = ask(&[&EMBEDDED, *words].concat());
+        assert_eq!(answer.code, 1, "{code}: {}{}", answer.said, answer.complained);
+        assert!(answer.said.contains(code), "{code}: {}", answer.said);
+        let (_, line) = answer.said.split_once("This would pass:\n").unwrap();
+        let line = line.trim().strip_prefix("probity-policy ").unwrap();
+        // As a shell takes it: some words are quoted.
+        let line = line.replace('\'', "");
+        let again = ask(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(again.code, 0, "{line}: {}{}", again.said, again.complained);
+    }
+}
+
+#[test]
+fn a_denial_by_a_line_of_the_policy_names_that_line() {
+    let folder = shipped();
+    folder.replace("policy.toml", "deny      = []", "deny = [\"10.6.0.0/16\"]").unwrap();
+    let path = folder.path("policy.toml").display().to_string();
+    let words = ["--tool", "ping", "--target", "10.6.1.1", "--policy", &path];
+    let answer = ask(&[&["explain", "--embedded", "--user", "7"], &words[..]].concat());
+    assert_eq!(answer.code, 1);
+    assert!(answer.said.contains("policy.toml:11:9"), "{}", answer.said);
+}
+
+#[test]
+fn a_name_is_never_looked_up_and_its_claimed_addresses_are_held_to_the_networks() {
+    let name = ["--tool", "ping", "--target", "nas.lab.internal", "--address", "192.168.1.9"];
+    let good = ask(&[&EMBEDDED, &name[..]].concat());
+    assert_eq!(good.code, 0, "{}", good.said);
+    assert!(good.said.contains("/usr/bin/ping -n -c 3 -W 5 192.168.1.9"), "{}", good.said);
+    let bad = ask(&[&EMBEDDED, &name[..], &["--address", "8.8.8.8"]].concat());
+    assert_eq!(bad.code, 1);
+    assert!(bad.said.contains("it has the address 8.8.8.8"), "{}", bad.said);
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_status_2() {
+    for words in [
+        &[
+            "explain",
+            "--shipped",
+            "--user",
+            "no such user",
+            "--tool",
+            "ping",
+            "--target",
+            "10.0.0.1",
+        ][..],
+        &["explain", "--shipped", "--user", "7", "--tool", "ping"],
+        &[
+            "explain",
+            "--shipped",
+            "--user",
+            "7",
+            "--tool",
+            "ping",
+            "--target",
+            "10.0.0.1",
+            "--address",
+            "10.0.0.1",
+        ],
+        &["check", "--shipped", "--policy", "x"],
+        &["show", "--syscalls"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let answer = ask(words);
+        assert_eq!(answer.code, 2, "{words:?}: {}", answer.said);
+        assert!(!answer.complained.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_are_made_of_the_command_line_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(ask(&["man", &folder.path().display().to_string()]).code, 0);
+    let page = fs::read_to_string(folder.path().join("probity-policy-explain.1")).unwrap();
+    assert!(page.contains("\\-\\-target"), "{page}");
+    assert!(ask(&["completions", "bash"]).said.contains("explain"));
+}
+
+#[test]
+fn a_thousand_tool_files_are_checked_all_of_them() {
+    let folder = shipped();
+    let ping = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+    for number in 0..996 {
+        let text = ping.replace("name    = \"ping\"", &format!("name = \"copy-{number}\""));
+        let text = text.replace("PingTool", &format!("Copy{number}"));
+        folder.write(&format!("tools.d/copy-{number}.toml"), &text).unwrap();
+    }
+    let start = Instant::now();
+    let json = check(&folder, &["--json"]).json();
+    eprintln!("1000 tool files are checked in {:?} (this build)", start.elapsed());
+    assert_eq!(json["tools"], 1000);
+}
