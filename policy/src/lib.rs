@@ -44,3 +44,7 @@ pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
 pub use tool::{Breaker, Tool, ToolSandbox};
 pub use validate::validate;
+
+#[cfg(test)]
+#[path = "language_tests.rs"]
+mod language_tests;
