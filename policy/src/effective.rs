@@ -6,6 +6,7 @@
 
 use std::{fmt::Display, time::Duration};
 
+use serde::Serialize;
 use toml::Spanned;
 
 use crate::{
@@ -26,7 +27,19 @@ impl Policy {
     /// # Errors
     /// None that is known of: every policy that was read can be written.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(&self.effective())
+        #[derive(Serialize)]
+        struct OneTool {
+            tool: [Spanned<RawTool>; 1],
+        }
+        let mut policy = self.effective();
+        let tools = std::mem::take(&mut policy.tools);
+        // Each tool by itself: the writer moves all that it has written once for each table in it.
+        let mut document = toml::to_string(&policy)?;
+        for tool in tools {
+            document.push('\n');
+            document.push_str(&toml::to_string(&OneTool { tool: [tool] })?);
+        }
+        Ok(document)
     }
 
     /// The effective policy in the types that policy files are read with.

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::{Arc, LazyLock},
 };
 
 use serde::Deserialize;
@@ -126,6 +127,22 @@ impl Profile {
             profile.read_write.extend(included.read_write);
         }
         Ok(profile)
+    }
+
+    /// The same, read once however many tools name it.
+    ///
+    /// # Errors
+    /// As [`Profile::shipped`].
+    pub(crate) fn shared(name: &str) -> Result<Arc<Self>, String> {
+        static ALL: LazyLock<BTreeMap<&str, Arc<Profile>>> = LazyLock::new(|| {
+            let all = Profile::all().unwrap_or_default().into_iter();
+            all.map(|(name, profile)| (name, Arc::new(profile))).collect()
+        });
+        match ALL.get(name) {
+            Some(profile) => Ok(Arc::clone(profile)),
+            // The sentence that says why there is none.
+            None => Self::shipped(name).map(Arc::new),
+        }
     }
 
     /// Every shipped profile, by name.

@@ -25,7 +25,7 @@ pub(crate) struct RawPolicy {
     pub grants: Vec<Spanned<RawGrant>>,
     pub audit: RawAudit,
     /// Tools written here rather than in files of `tools.d`.
-    #[serde(default, rename = "tool")]
+    #[serde(default, rename = "tool", skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Spanned<RawTool>>,
 }
 

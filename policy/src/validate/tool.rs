@@ -1,6 +1,6 @@
 //! One file of `tools.d`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use probity_protocol::{TargetKind, Tier, ToolName};
 use toml::Spanned;
@@ -186,13 +186,8 @@ impl Validation<'_> {
         let read = raw.sandbox.read.iter().filter_map(|path| self.absolute_path(path)).collect();
         let execute =
             raw.sandbox.execute.iter().filter_map(|path| self.absolute_path(path)).collect();
-        let profile = self.accept(named.span(), Profile::shipped(named.get_ref()))?;
-        Some(ToolSandbox {
-            net_raw: raw.sandbox.net_raw,
-            profile: Arc::new(profile),
-            read,
-            execute,
-        })
+        let profile = self.accept(named.span(), Profile::shared(named.get_ref()))?;
+        Some(ToolSandbox { net_raw: raw.sandbox.net_raw, profile, read, execute })
     }
 }
 
