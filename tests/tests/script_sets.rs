@@ -113,8 +113,8 @@ struct Shipped {
 
 impl Shipped {
     fn new() -> Self {
-        let grants = "[[grant]]\nuser = 1\ntools = [\"nmap\"]\n\
-                      [[grant]]\nuser = 2\ntools = [\"nmap\"]\nintrusive = true\n";
+        let grants = "[[grant]]\nuser = 1\ntools = [\"nmap\", \"scanner\"]\n\
+                      [[grant]]\nuser = 2\ntools = [\"nmap\", \"scanner\"]\nintrusive = true\n";
         let folder = PolicyFolder::shipped(grants).unwrap();
         let origin = Origin::User(folder.path("policy.toml"), Uid::current().as_raw());
         let policy = validate(&load(&origin).unwrap(), &Accounts::default()).unwrap();
@@ -135,7 +135,11 @@ impl Shipped {
 
     /// What nmap would be given after `--script`, or `None` for a call that is denied.
     fn expression(&self, subject: &Subject, arguments: &str) -> Option<String> {
-        let call = call("nmap", "10.0.0.1", arguments);
+        self.expression_of("nmap", subject, arguments)
+    }
+
+    fn expression_of(&self, tool: &str, subject: &Subject, arguments: &str) -> Option<String> {
+        let call = call(tool, "10.0.0.1", arguments);
         let argv = plan(decide(&self.policy, subject, &call).ok()?).argv();
         let given: Vec<_> = argv.windows(2).filter(|pair| pair[0] == "--script").collect();
         let [pair] = given[..] else { panic!("{argv:?}") };
@@ -193,6 +197,10 @@ fn intrusive_sets_are_granted_apart_and_do_no_harm() {
         let expression = shipped.expression(&shipped.intrusive, &arguments).unwrap();
         holds_none_of(&held(&scripts, &expression), NEVER, &arguments);
     }
+    // The scanner's deep presets give nmap the same word.
+    assert_eq!(shipped.expression_of("scanner", &shipped.standard, "-A"), None);
+    let expression = shipped.expression_of("scanner", &shipped.intrusive, "-A").unwrap();
+    holds_none_of(&held(&scripts, &expression), NEVER, "the scanner's -A");
 }
 
 /// The tests above can fail: nmap's own categories would fail them.

@@ -107,3 +107,23 @@ impl People {
         count > 1 && people.all(|user| self.is_in(user, gid))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_s_groups_are_the_primary_one_and_those_that_list_the_name() {
+        let people = People::parse(
+            "root:x:0:0::/:\nada:x:1000:100::/:\nbob:x:1001:100::/:\nbroken\n",
+            "users:x:100:\nprobity:x:990:ada\nbroken:x:\n",
+        );
+        let ada = people.user("ada").unwrap();
+        assert_eq!(people.gids(ada), [100, 990]);
+        assert_eq!(people.user("1001").unwrap().name, "bob");
+        assert!(people.user("broken").is_none() && people.group("broken").is_none());
+        assert_eq!(people.group("probity"), Some(990));
+        assert!(people.is_everybody(100), "root is no person");
+        assert!(!people.is_everybody(990));
+    }
+}

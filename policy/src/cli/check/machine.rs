@@ -130,27 +130,34 @@ fn socket(policy: &Policy, written: &Written<'_>, people: &People, findings: &mu
         return;
     };
     let name = people.group_name(gid).map_or_else(|| gid.to_string(), str::to_owned);
-    for grant in &policy.grants {
-        let outside = match grant.principal {
+    for grant in locked_out(&policy.grants, people, gid) {
+        let message = format!(
+            "{} cannot reach the broker's socket in {SOCKET_FOLDER} without group {name}: \
+             usermod -aG {name} USER",
+            who(&grant.grantee)
+        );
+        findings.push(Finding::machine(written.place(&grant.place, message)));
+    }
+}
+
+/// The grants of whom some are not in the group that may enter.
+fn locked_out<'g>(
+    grants: &'g [Grant],
+    people: &People,
+    gid: u32,
+) -> impl Iterator<Item = &'g Grant> {
+    grants.iter().filter(|grant| grants_something(grant)).filter(move |grant| {
+        match grant.principal {
             Principal::User(uid) if uid != 0 => {
-                let user = people.user_of(uid);
-                !user.is_some_and(|user| people.is_in(user, gid))
+                !people.user_of(uid).is_some_and(|user| people.is_in(user, gid))
             }
             Principal::Group(of) if of != gid => {
                 let mut members = people.members(of).peekable();
                 members.peek().is_none() || members.any(|user| !people.is_in(user, gid))
             }
             _ => false,
-        };
-        if outside && grants_something(grant) {
-            let message = format!(
-                "{} cannot reach the broker's socket in {SOCKET_FOLDER} without group {name}: \
-                 usermod -aG {name} USER",
-                who(&grant.grantee)
-            );
-            findings.push(Finding::machine(written.place(&grant.place, message)));
         }
-    }
+    })
 }
 
 fn grants_something(grant: &Grant) -> bool {
@@ -211,5 +218,37 @@ fn landlock_abi() -> Result<u32, String> {
         },
         Ok(Err(error)) => Err(format!("Landlock cannot be asked ({error})")),
         Err(_) => Err("Landlock cannot be asked".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Accounts, load, validate};
+
+    const PASSWD: &str = "root:x:0:0::/:\nada:x:1000:1000::/:\nbob:x:1001:1001::/:\n";
+    const GROUP: &str = "probity:x:990:ada\nlab:x:991:ada,bob\nops:x:992:ada\nempty:x:993:\n";
+
+    /// The grantees of `grants` that cannot reach a socket of group probity.
+    fn out(grants: &str) -> Vec<String> {
+        let mut sources = load(&Origin::Shipped).unwrap();
+        let text = format!("{}\n{grants}", sources.policy.text());
+        sources.policy = crate::Source::new("policy.toml", text);
+        let policy = validate(&sources, &Accounts::parse(PASSWD, GROUP)).unwrap();
+        let people = People::parse(PASSWD, GROUP);
+        locked_out(&policy.grants, &people, 990).map(|grant| who(&grant.grantee)).collect()
+    }
+
+    #[test]
+    fn who_is_granted_something_and_cannot_enter_the_socket_s_folder_is_found() {
+        let grant = |to: &str| format!("[[grant]]\n{to}\ntools = [\"ping\"]\n");
+        for fine in ["user = \"ada\"", "user = 0", "group = \"ops\"", "self = true"] {
+            assert!(out(&grant(fine)).is_empty(), "{fine}");
+        }
+        assert_eq!(out(&grant("user = \"bob\"")), ["user bob"]);
+        assert_eq!(out(&grant("user = 1002")), ["user 1002"]);
+        assert_eq!(out(&grant("group = \"lab\"")), ["every member of group lab"]);
+        assert_eq!(out(&grant("group = \"empty\"")), ["every member of group empty"]);
+        assert!(out("[[grant]]\nuser = \"bob\"\ntools = []\n").is_empty());
     }
 }
