@@ -160,7 +160,13 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
 /// The owner of a folder in which nobody but `owner` and root can put or replace a file.
 fn trusted_folder(folder: &Path, owner: u32) -> Result<u32, LoadError> {
     let fail = |error| LoadError::Io { path: folder.to_owned(), error };
-    let opened = open(folder, OFlag::O_DIRECTORY).map_err(fail)?;
+    let opened = match open(folder, OFlag::O_DIRECTORY) {
+        Err(_) if folder.symlink_metadata().is_ok_and(|found| found.is_symlink()) => {
+            let reason = "it is a symbolic link; a folder of its own is needed".into();
+            return Err(LoadError::NotText { path: folder.to_owned(), reason });
+        }
+        opened => opened.map_err(fail)?,
+    };
     check_trust(folder, &opened, owner, "folder")
 }
 

@@ -247,6 +247,9 @@ fn what_is_no_file_of_its_own_is_refused_with_its_reason() {
     refused(&path("fifo.toml"), "it is not a regular file");
     refused(&path("tools.d"), "it is not a regular file");
     refused(&path("missing.toml"), "No such file");
+    fs::rename(path("tools.d"), path("elsewhere")).unwrap();
+    symlink(path("elsewhere"), path("tools.d")).unwrap();
+    refused(&path("policy.toml"), "it is a symbolic link; a folder of its own is needed");
     // A file whose size is not what is read, as of one that is written meanwhile.
     refused(Path::new("/proc/version"), "it changed while it was read");
 }

@@ -3,6 +3,7 @@
 
 mod option;
 mod parse;
+mod policy;
 mod tool;
 mod value;
 
@@ -14,19 +15,13 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use ipnet::IpNet;
-use probity_protocol::{Digest, NamePattern, Target};
-use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::{
-    accounts::{self, Accounts},
-    networks::NetworkSet,
-    policy::{Ceilings, ExcludedTool, Grant, GrantedTools, Grantee, Policy, Warning},
-    raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, RawTool, Text},
+    accounts::Accounts,
+    policy::{ExcludedTool, Policy, Warning},
+    raw::{RawPolicy, RawTool, Text},
     source::{Defect, Defects, Source, Sources},
-    subject::Principal,
-    targets::Targets,
     tool::Tool,
 };
 
@@ -147,113 +142,6 @@ impl<'s> Validation<'s> {
         }
     }
 
-    fn policy(&mut self, raw: &RawPolicy, accounts: &Accounts, tools: ToolSet) -> Option<Policy> {
-        if *raw.version.get_ref() != VERSION {
-            let message =
-                format!("this is version {}, and {VERSION} is known", raw.version.get_ref());
-            self.defect(raw.version.span(), message);
-        }
-        let targets = self.targets(&raw.targets);
-        let ceilings = self.ceilings(&raw.ceilings);
-        let landlock_abi_min =
-            raw.sandbox.landlock_abi_min.as_ref().map_or(2, |abi| *abi.get_ref());
-        if landlock_abi_min == 0 {
-            let span = raw.sandbox.landlock_abi_min.as_ref().map_or(0..0, Spanned::span);
-            self.defect(span, "Landlock cannot be done without: the least ABI is 1");
-        }
-        let grants = raw.grants.iter().filter_map(|grant| self.grant(grant, accounts, &tools));
-        let grants = grants.collect();
-        let audit_path = raw.audit.path.get_ref().into();
-        if !raw.audit.path.get_ref().starts_with('/') {
-            self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
-        }
-        let ToolSet { tools, excluded, names, .. } = tools;
-        let mut policy = Policy {
-            digest: Digest([0; 32]), // taken of the rest, below
-            targets,
-            ceilings,
-            landlock_abi_min,
-            grants,
-            audit_path,
-            tools,
-            names,
-            excluded,
-            warnings: std::mem::take(&mut self.warnings),
-        };
-        let written = policy.to_toml();
-        let message = |e| format!("the effective policy cannot be written down: {e}");
-        let written = self.accept(0..0, written.map_err(message))?;
-        policy.digest = Digest(Sha256::digest(written).into());
-        Some(policy)
-    }
-
-    fn targets(&mut self, raw: &RawTargets) -> Targets {
-        let names = raw.names.iter().filter_map(|name| {
-            let parsed = name.get_ref().parse::<NamePattern>();
-            self.accept(name.span(), parsed.map_err(|e| format!("not a name or *.suffix: {e}")))
-        });
-        let names = names.collect();
-        let max_hosts = raw.max_hosts.as_ref().map_or(1024, |n| *n.get_ref());
-        if max_hosts == 0 {
-            self.defect(raw.max_hosts.as_ref().map_or(0..0, Spanned::span), "at least 1");
-        }
-        Targets {
-            allowed: NetworkSet::new(&self.networks(&raw.networks)),
-            denied: NetworkSet::new(&self.networks(&raw.deny)),
-            names,
-            max_hosts,
-        }
-    }
-
-    fn networks(&mut self, texts: &[Text]) -> Vec<IpNet> {
-        let parsed = texts.iter().filter_map(|text| self.network(text));
-        parsed.collect()
-    }
-
-    /// An address or a network. Strict: what an administrator writes with host bits set may be a
-    /// typing error in a place where one counts.
-    fn network(&mut self, text: &Text) -> Option<IpNet> {
-        let written = text.get_ref();
-        let network = match Target::parse(written) {
-            Target::Address(address) => IpNet::from(address),
-            Target::Network(network) => network,
-            Target::Name { .. } | Target::Malformed(_) => {
-                let message = format!("{written:?} is not a network such as 10.0.0.0/8");
-                self.defect(text.span(), message);
-                return None;
-            }
-        };
-        let as_written = written.parse::<IpNet>().ok();
-        if let Some(given) = as_written.filter(|n| n.addr() != n.network()) {
-            let message = format!("{given} has host bits set; the network is {}", given.trunc());
-            self.defect(text.span(), message);
-        }
-        if as_written.is_some_and(|n| matches!(n, IpNet::V6(_)) && covers_mapped_ipv4(n)) {
-            let message = "IPv4 mapped into IPv6 is judged as IPv4: write the IPv4 network";
-            self.defect(text.span(), message);
-        }
-        Some(network)
-    }
-
-    fn ceilings(&mut self, raw: &RawCeilings) -> Ceilings {
-        let default = Ceilings::default();
-        Ceilings {
-            timeout: raw.timeout.as_ref().and_then(|t| self.duration(t)).unwrap_or(default.timeout),
-            concurrency: self.positive(raw.concurrency.as_ref(), default.concurrency),
-            concurrency_per_user: self
-                .positive(raw.concurrency_per_user.as_ref(), default.concurrency_per_user),
-            connections: self.positive(raw.connections.as_ref(), default.connections),
-            connections_per_user: self
-                .positive(raw.connections_per_user.as_ref(), default.connections_per_user),
-            requests_per_second: self
-                .positive(raw.requests_per_second.as_ref(), default.requests_per_second),
-            memory_bytes: self.size(raw.memory.as_ref(), default.memory_bytes),
-            open_files: self.open_files(raw.open_files.as_ref(), default.open_files),
-            stdout_bytes: self.size(raw.stdout.as_ref(), default.stdout_bytes),
-            stderr_bytes: self.size(raw.stderr.as_ref(), default.stderr_bytes),
-        }
-    }
-
     fn duration(&mut self, text: &Text) -> Option<Duration> {
         let parsed = humantime::parse_duration(text.get_ref());
         let message =
@@ -282,110 +170,6 @@ impl<'s> Validation<'s> {
             Some(number) => *number.get_ref(),
         }
     }
-
-    fn open_files(&mut self, number: Option<&Spanned<u64>>, default: u64) -> u64 {
-        /// Below this no program loads its libraries.
-        const LEAST: u64 = 16;
-        match number {
-            None => default,
-            Some(number) if *number.get_ref() < LEAST => {
-                self.defect(number.span(), format!("at least {LEAST}"));
-                default
-            }
-            Some(number) => *number.get_ref(),
-        }
-    }
-
-    fn grant(
-        &mut self,
-        grant: &Spanned<RawGrant>,
-        accounts: &Accounts,
-        tools: &ToolSet,
-    ) -> Option<Grant> {
-        let raw = grant.get_ref();
-        let grantee = match (&raw.user, &raw.group, &raw.owner) {
-            (Some(user), None, None) => Grantee::User(account(user)),
-            (None, Some(group), None) => Grantee::Group(account(group)),
-            (None, None, Some(owner)) if *owner.get_ref() => Grantee::Owner,
-            _ => {
-                self.defect(grant.span(), "a grant names one of: user, group, self = true");
-                return None;
-            }
-        };
-        let principal = match (&raw.user, &raw.group) {
-            (Some(user), _) => self.principal(user, "user", |n| accounts.user(n), Principal::User),
-            (_, Some(group)) => {
-                self.principal(group, "group", |n| accounts.group(n), Principal::Group)
-            }
-            (None, None) => Principal::Owner,
-        };
-        let mut named = Vec::new();
-        for tool in &raw.tools {
-            match (tool.get_ref().as_str(), tools.names.get(tool.get_ref())) {
-                ("*", _) => {}
-                (_, Some(&at)) => {
-                    named.extend(tools.tools.get(at).map(|t| t.name.as_str().to_owned()));
-                }
-                (name, None) => {
-                    let message = match tools.excluded.iter().find(|e| e.name == name) {
-                        Some(excluded) => {
-                            format!("the tool {name:?} is left out: {}", excluded.reason)
-                        }
-                        None if tools.incomplete => continue,
-                        None => format!("no tool is called {name:?}"),
-                    };
-                    self.defect(tool.span(), message);
-                }
-            }
-        }
-        let all = raw.tools.iter().any(|t| t.get_ref() == "*");
-        Some(Grant {
-            grantee,
-            principal,
-            tools: if all { GrantedTools::All } else { GrantedTools::Named(named) },
-            intrusive: raw.intrusive,
-            place: self.source.place(&grant.span()),
-        })
-    }
-
-    /// An account that does not exist is no defect: it may be created later, and until then the
-    /// grant matches nobody.
-    fn principal(
-        &mut self,
-        account: &Spanned<RawAccount>,
-        what: &str,
-        look_up: impl Fn(&str) -> Option<u32>,
-        make: impl Fn(u32) -> Principal,
-    ) -> Principal {
-        let name = match account.get_ref() {
-            RawAccount::Id(id) => return make(*id),
-            RawAccount::Name(name) => name,
-        };
-        look_up(name).map_or_else(
-            || {
-                let message = format!("there is no {what} {name:?}: this grant matches nobody");
-                self.warn(&account.span(), message);
-                Principal::Nobody
-            },
-            make,
-        )
-    }
-}
-
-/// As written, but that a number is a number however it is spelled.
-fn account(written: &Spanned<RawAccount>) -> RawAccount {
-    match written.get_ref() {
-        RawAccount::Name(name) => {
-            accounts::number(name).map_or_else(|| RawAccount::Name(name.clone()), RawAccount::Id)
-        }
-        RawAccount::Id(id) => RawAccount::Id(*id),
-    }
-}
-
-/// Whether an IPv6 network has addresses of `::ffff:0:0/96` in it.
-fn covers_mapped_ipv4(network: IpNet) -> bool {
-    let mapped: Result<IpNet, _> = "::ffff:0:0/96".parse();
-    mapped.is_ok_and(|mapped| mapped.contains(&network) || network.contains(&mapped))
 }
 
 /// Why a tool of this name is not loaded: templates and test doubles lie around in `tools.d`.

@@ -16,9 +16,8 @@ use landlock::{
 use super::Finding;
 use crate::{
     Origin,
-    cli::{people::People, written::Written},
+    cli::{people::People, show, written::Written},
     policy::{Grant, GrantedTools, Grantee, Policy},
-    raw::RawAccount,
     subject::Principal,
 };
 
@@ -132,7 +131,7 @@ fn socket(policy: &Policy, written: &Written<'_>, people: &People, findings: &mu
     let name = people.group_name(gid).map_or_else(|| gid.to_string(), str::to_owned);
     for grant in locked_out(&policy.grants, people, gid) {
         let message = format!(
-            "{} cannot reach the broker's socket in {SOCKET_FOLDER} without group {name}: \
+            "{} reach the broker's socket in {SOCKET_FOLDER} without group {name}: \
              usermod -aG {name} USER",
             who(&grant.grantee)
         );
@@ -164,15 +163,11 @@ fn grants_something(grant: &Grant) -> bool {
     !matches!(&grant.tools, GrantedTools::Named(names) if names.is_empty())
 }
 
+/// The beginning of a sentence that ends in what they cannot.
 fn who(grantee: &Grantee) -> String {
-    let name = |account: &RawAccount| match account {
-        RawAccount::Id(id) => id.to_string(),
-        RawAccount::Name(name) => name.clone(),
-    };
     match grantee {
-        Grantee::User(account) => format!("user {}", name(account)),
-        Grantee::Group(account) => format!("every member of group {}", name(account)),
-        Grantee::Owner => "the owner".to_owned(),
+        Grantee::Group(_) => format!("not everybody in {} can", show::who(grantee)),
+        Grantee::User(_) | Grantee::Owner => format!("{} cannot", show::who(grantee)),
     }
 }
 
@@ -245,10 +240,10 @@ mod tests {
         for fine in ["user = \"ada\"", "user = 0", "group = \"ops\"", "self = true"] {
             assert!(out(&grant(fine)).is_empty(), "{fine}");
         }
-        assert_eq!(out(&grant("user = \"bob\"")), ["user bob"]);
-        assert_eq!(out(&grant("user = 1002")), ["user 1002"]);
-        assert_eq!(out(&grant("group = \"lab\"")), ["every member of group lab"]);
-        assert_eq!(out(&grant("group = \"empty\"")), ["every member of group empty"]);
+        assert_eq!(out(&grant("user = \"bob\"")), ["user bob cannot"]);
+        assert_eq!(out(&grant("user = 1002")), ["user 1002 cannot"]);
+        assert_eq!(out(&grant("group = \"lab\"")), ["not everybody in group lab can"]);
+        assert_eq!(out(&grant("group = \"empty\"")), ["not everybody in group empty can"]);
         assert!(out("[[grant]]\nuser = \"bob\"\ntools = []\n").is_empty());
     }
 }

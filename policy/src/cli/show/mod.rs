@@ -1,8 +1,9 @@
 //! `show`: the effective policy, as a person reviews it and as programs read it. Nothing is shown
 //! that the broker would not decide by: defaults are filled in, files are merged.
 
+mod tool;
+
 use std::{
-    fmt::Write as _,
     io::{self, Write},
     process::ExitCode,
 };
@@ -17,7 +18,7 @@ use crate::{
     effective::{self, size},
     policy::{Grant, GrantedTools, Grantee},
     raw::RawAccount,
-    tool::{ArgvPart, CapabilityRule, OrDefault, Preset, Setting, Tool, ToolOption},
+    tool::{CapabilityRule, Tool},
     value::ValueKind,
 };
 
@@ -56,7 +57,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
         Some(tool) if args.syscalls => print_syscalls(tool, args.json)?,
         Some(tool) if args.toml => print_toml(toml::to_string(&effective::tool(tool)))?,
         Some(tool) if args.json => output::print_json(&effective::tool(tool))?,
-        Some(tool) => print_tool(&policy, tool)?,
+        Some(tool) => tool::print(&policy, tool)?,
         None if args.toml => print_toml(policy.to_toml())?,
         None if args.json => output::print_json(
             &json!({"digest": policy.digest().to_string(), "policy": policy.effective()}),
@@ -164,127 +165,6 @@ fn ceilings(policy: &Policy) -> comfy_table::Table {
     table
 }
 
-fn print_tool(policy: &Policy, tool: &Tool) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    let title = output::cell(tool.title.as_deref().unwrap_or(&tool.summary)).content();
-    writeln!(out, "{}: {title}\n", output::head(&tool.name))?;
-    output::print_table(&mut out, facts(policy, tool))?;
-    if !tool.options.is_empty() {
-        let mut table =
-            output::table(["OPTION", "FLAG", "VALUES", "DEFAULT", "TIER", "CAP_NET_RAW"]);
-        for option in &tool.options {
-            table.add_row(option_row(option).map(output::cell));
-        }
-        writeln!(out)?;
-        output::print_table(&mut out, table)?;
-    }
-    if !tool.presets.is_empty() {
-        let mut table = output::table(["PRESET", "SETS", "TIER"]);
-        for (name, preset) in &tool.presets {
-            table.add_row(
-                [name.to_string(), settings(tool, preset), tier(preset.tier)].map(output::cell),
-            );
-        }
-        writeln!(out)?;
-        output::print_table(&mut out, table)?;
-    }
-    Ok(())
-}
-
-fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
-    let sandbox = &tool.sandbox;
-    let profile = &sandbox.profile;
-    let paths = |own: &[std::path::PathBuf], of_profile: &std::collections::BTreeSet<_>| {
-        let all = own.iter().chain(of_profile).map(|path| path.display());
-        listed(all.collect::<Vec<_>>())
-    };
-    let writes = listed(profile.read_write.iter().map(|path| path.display()).collect::<Vec<_>>());
-    let sockets = profile.sockets.iter().map(|s| format!("{:?} {:?}", s.family, s.kind));
-    let timeout = tool.timeout.value.min(policy.ceilings.timeout);
-    let breaker = tool.breaker;
-    let mut rows = vec![
-        ("who", granted_to(policy, tool)),
-        ("tier", tier(tool.tier)),
-        ("intrusive parts", intrusive_parts(tool)),
-        ("targets", kinds(tool)),
-        ("command", tool.command.display().to_string()),
-        ("arguments", argv(tool)),
-        ("timeout", default_or(&tool.timeout, format_duration(timeout))),
-        ("runs at once", default_or(&tool.concurrency, tool.concurrency.value)),
-        (
-            "breaker",
-            format!(
-                "opens after {} failures, for {}",
-                breaker.failure_threshold,
-                format_duration(breaker.recovery_timeout)
-            ),
-        ),
-        ("parser", tool.parser.clone().unwrap_or_else(|| "none".to_owned())),
-        ("CAP_NET_RAW", capability(tool)),
-        ("system calls", format!("{} ({})", profile.syscalls.len(), profile.name)),
-        ("sockets", listed(sockets.map(|s| s.to_lowercase()).collect::<Vec<_>>())),
-        ("reads", paths(&sandbox.read, &profile.read)),
-        ("executes", paths(&sandbox.execute, &profile.execute)),
-        ("writes", format!("{writes}, a folder of its own that ends with the run")),
-        ("defined at", tool.place.to_string()),
-    ];
-    if !tool.aliases.is_empty() {
-        rows.insert(0, ("aliases", listed(&tool.aliases)));
-    }
-    let mut table = output::bare_table();
-    for (name, value) in rows {
-        table.add_row([output::cell(name), output::cell(value)]);
-    }
-    table
-}
-
-fn option_row(option: &ToolOption) -> [String; 6] {
-    let written = |value: &_| option.written(&Setting::On(std::clone::Clone::clone(value)));
-    [
-        option.name.to_string(),
-        option.flag.clone(),
-        values(&option.kind),
-        option.default.as_ref().map_or_else(|| "-".to_owned(), written),
-        tier(option.tier),
-        if option.net_raw { "yes" } else { "no" }.to_owned(),
-    ]
-}
-
-/// What a value may be, the intrusive words apart.
-fn values(kind: &ValueKind) -> String {
-    let ValueKind::Rendered(words) = kind else { return kind.expected(Tier::Intrusive) };
-    let of = |tier| {
-        let words = words.iter().filter(|(_, word)| word.tier == tier);
-        words.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
-    };
-    let (mut text, intrusive) = (kind.expected(Tier::Standard), of(Tier::Intrusive));
-    if !intrusive.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "; intrusive: {}", intrusive.join(", "));
-    }
-    text
-}
-
-fn settings(tool: &Tool, preset: &Preset) -> String {
-    let set = preset.settings.iter().filter_map(|(at, setting)| {
-        let option = tool.options.get(*at)?;
-        Some(format!("{} = {}", option.name, option.written(setting)))
-    });
-    listed(set.collect::<Vec<_>>())
-}
-
-fn argv(tool: &Tool) -> String {
-    let words = tool.argv.iter().map(|part| match part {
-        ArgvPart::Literal(literal) => literal.clone(),
-        ArgvPart::Mode { raw, plain } => {
-            format!("{{with CAP_NET_RAW: {}; else: {}}}", raw.join(" "), plain.join(" "))
-        }
-        ArgvPart::Options => "{options}".to_owned(),
-        ArgvPart::Target => "{target}".to_owned(),
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
 fn capability(tool: &Tool) -> String {
     match tool.sandbox.net_raw {
         CapabilityRule::Never => "never".to_owned(),
@@ -361,11 +241,6 @@ pub(super) fn tier(tier: Tier) -> String {
         Tier::Intrusive => "intrusive",
     }
     .to_owned()
-}
-
-fn default_or<T>(value: &OrDefault<T>, shown: impl ToString) -> String {
-    let note = if value.is_default { " (default; a frontend's own may be less)" } else { "" };
-    format!("{}{note}", shown.to_string())
 }
 
 fn listed(items: impl IntoIterator<Item = impl ToString>) -> String {
