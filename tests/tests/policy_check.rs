@@ -17,7 +17,7 @@ use std::{
 };
 
 use nix::{sys::stat::Mode, unistd::Uid};
-use probity_policy::{Accounts, LoadError, Origin, load, validate};
+use probity_policy::{Accounts, LoadError, Origin, Source, Sources, load, validate};
 use probity_tests::broker::{PolicyFolder, program};
 use serde_json::Value;
 
@@ -214,6 +214,8 @@ fn what_is_no_text_of_reasonable_size_is_refused_with_its_reason() {
     refused(b"version = 1 # \xff\n", 2, "it is not UTF-8 at byte 14");
     refused(b"version = 1\0\n", 1, "policy.toml:1:11:");
     refused(b"", 1, "missing field `version`");
+    let many: String = (0..1000).map(|n| format!("k{n} = 1\n")).collect();
+    refused(many.as_bytes(), 1, "there are more defects of form than are looked for");
 }
 
 #[test]
@@ -336,7 +338,13 @@ fn of_200_mutated_policies_it_accepts_exactly_those_that_the_broker_s_loader_acc
         fs::write(folder.path(file), mutated(&original, &mut dice)).unwrap();
         let origin = Origin::User(folder.path("policy.toml"), Uid::current().as_raw());
         let expected = match load(&origin).map(|sources| validate(&sources, &accounts)) {
-            Ok(Ok(_)) => 0,
+            Ok(Ok(policy)) => {
+                let policy_alone = Source::new("policy.toml", policy.to_toml().unwrap());
+                let alone = Sources { policy: policy_alone, tools: Vec::new() };
+                let again = validate(&alone, &accounts).unwrap_or_else(|e| panic!("{round}: {e}"));
+                assert_eq!(again.digest(), policy.digest(), "round {round}, {file}");
+                0
+            }
             Ok(Err(_)) => 1,
             Err(LoadError::Io { .. }) => panic!("round {round}: it is there"),
             Err(_) => 2,

@@ -58,6 +58,7 @@ impl Validation<'_> {
             absent.extend(meant);
             absent.insert(remove_from_table(document.get_mut(), &span)?);
         }
+        self.defect(0..0, "there are more defects of form than are looked for: mend these first");
         None
     }
 }

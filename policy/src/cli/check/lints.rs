@@ -105,13 +105,16 @@ fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
 
 /// Whether whoever has `of` and `by` has no more than with `by` alone.
 fn covers(by: &Grant, of: &Grant) -> bool {
-    let tools = match (&by.tools, &of.tools) {
+    if by.grantee != of.grantee || (of.intrusive && !by.intrusive) {
+        return false;
+    }
+    match (&by.tools, &of.tools) {
+        // That it grants nothing is a warning of its own.
+        (_, GrantedTools::Named(of)) if of.is_empty() => false,
         (GrantedTools::All, _) => true,
         (GrantedTools::Named(_), GrantedTools::All) => false,
         (GrantedTools::Named(by), GrantedTools::Named(of)) => of.iter().all(|n| by.contains(n)),
-    };
-    let nothing = matches!(&of.tools, GrantedTools::Named(names) if names.is_empty());
-    tools && !nothing && by.grantee == of.grantee && by.intrusive >= of.intrusive
+    }
 }
 
 fn is_everybody(grantee: &Grantee) -> bool {
