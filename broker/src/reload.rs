@@ -119,12 +119,10 @@ impl ReloadError {
         }
     }
 
-    /// The digest of what was not taken, as far as it could be read.
+    /// The digest of what was not taken. What has defects has no meaning to make one of.
     fn digest(&self) -> Option<Digest> {
         match self {
-            Self::Rules(RulesError::Defects { digest, .. }) | Self::NotRootS(digest) => {
-                Some(*digest)
-            }
+            Self::NotRootS(digest) => Some(*digest),
             Self::Rules(_) | Self::Audit(_) => None,
         }
     }

@@ -4,7 +4,7 @@
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use probity_policy::{Accounts, Defects, LoadError, Origin, Policy, Tool, load, validate};
-use probity_protocol::{Availability, Digest};
+use probity_protocol::Availability;
 
 use crate::{
     complain::complain,
@@ -41,13 +41,8 @@ pub enum RulesError {
     #[error("the policy cannot be read: {0}")]
     Load(#[from] LoadError),
     /// What is in them.
-    #[error("the policy has defects, so nothing will run by it:\n{defects}")]
-    Defects {
-        /// The digest of what has them.
-        digest: Digest,
-        /// All of them.
-        defects: Defects,
-    },
+    #[error("the policy has defects, so nothing will run by it:\n{0}")]
+    Defects(Defects),
     /// /etc/passwd or /etc/group.
     #[error("{path}: {error}")]
     Accounts {
@@ -70,8 +65,7 @@ impl Written {
         let passwd = read_text("/etc/passwd")?;
         let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
         let sources = load(origin)?;
-        let policy = validate(&sources, &accounts)
-            .map_err(|defects| RulesError::Defects { digest: sources.digest(), defects })?;
+        let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
         report(&policy, origin);
         Ok(Self { policy, accounts, passwd, is_root_s: sources.is_root_s() })
     }
