@@ -67,6 +67,9 @@ pub enum LexicalDefect {
          joined by single dots, 253 characters in all"
     )]
     NameForm,
+    /// A URL, or an IPv4 address or name with a port.
+    #[error("it is a host alone that is wanted, without http://, port or path")]
+    Url,
     /// A value of a type that stands for nothing there.
     #[error("a value is of a type that cannot be read")]
     Type,

@@ -53,6 +53,9 @@ impl Target {
             return Err(LexicalDefect::Empty);
         }
         check_length(text.len(), MAX_TARGET_BYTES)?;
+        if is_url(text) {
+            return Err(LexicalDefect::Url);
+        }
         if let Some((address, prefix)) = text.split_once('/') {
             return parse_network(address, prefix);
         }
@@ -83,6 +86,16 @@ impl Target {
             Self::Malformed(defect) => Self::Malformed(defect.clone()),
         }
     }
+}
+
+/// Whether a text is what a browser or a program would take: people paste it.
+fn is_url(text: &str) -> bool {
+    let with_port = || {
+        text.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.contains(':') && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    text.contains("://") || with_port()
 }
 
 impl fmt::Display for Target {

@@ -109,7 +109,7 @@ fn exit_codes_tell_a_script_what_happened() {
         .unwrap();
     assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("--embedded") && said.contains("systemctl"), "{said}");
+    assert!(said.contains("--embedded") && said.contains("A broker of its own"), "{said}");
 }
 
 #[test]
@@ -125,4 +125,31 @@ fn a_user_outside_the_socket_s_group_is_told_which_group_to_join() {
     assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("group probity"), "{said}");
+}
+
+#[test]
+fn the_scanner_runs_by_one_word_and_deep_only_with_the_intrusive_grant() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new().unwrap();
+    // Only the open ports of the lab's host, so that a deep scan is over in seconds.
+    let deep = ["call", "ScannerTool", "10.66.2.2", "--preset", "deep", "--json", "--", "-p22,80"];
+    let quick = &["call", "scanner", "10.66.2.2", "--preset", "quick", "--json"];
+    let (code, result) = world.call(USER_UID, quick).unwrap();
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["parsed"]["hosts"][0]["state"], "up", "{result}");
+    assert!(result["parsed"]["open_ports"].as_u64() >= Some(2), "{result}");
+
+    let (code, refused) = world.call(USER_UID, &deep).unwrap();
+    assert_eq!(code, 3, "{refused}");
+    let details = &refused["error_details"];
+    assert_eq!(details["code"], "INTRUSIVE_NOT_GRANTED");
+    let advice = details["recovery_suggestion"].as_str().unwrap();
+    assert!(advice.contains("administrator can grant the intrusive tier"), "{advice}");
+
+    let (code, result) = world.call(ADMIN_UID, &deep).unwrap();
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["metadata"]["net_raw"], true);
+    assert_eq!(result["parsed"]["open_ports"], 2, "{result}");
 }
