@@ -52,7 +52,8 @@ impl Terminal {
         let pty = openpty(Some(&size), None).unwrap();
         let terminal = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LOG_LEVEL"] {
+        // `CI` too: where it is set, a dumb terminal counts as one with colours.
+        for variable in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LOG_LEVEL"] {
             command.env_remove(variable);
         }
         command.env("TERM", "xterm-256color").env("PROBITY_SOCKET", socket).args(arguments);
