@@ -164,7 +164,8 @@ pub const EVENTS: &[Event] = &[
         "shutdown.started",
         Level::INFO,
         &["reason"],
-        "No new call is taken: `SIGINT`, `SIGTERM`, `end of input`, or `failure`.",
+        "No new call is taken: `SIGINT`, `SIGTERM`, `SIGHUP`, `end of input`, `end of output` (nobody \
+         reads), or `failure`.",
     ),
     event("shutdown.finished", Level::INFO, &[], "Every call has ended or been taken back."),
 ];

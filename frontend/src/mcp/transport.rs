@@ -229,7 +229,12 @@ where
         // thousands of requests begun, and none done.
         tokio::task::yield_now().await;
         let message = self.next().await;
-        if message.is_none() {
+        if message.is_none() && !self.input_ended.is_cancelled() {
+            let reason = match self.output.broken.is_cancelled() {
+                true => "end of output",
+                false => "end of input",
+            };
+            tracing::info!(reason, "shutdown.started");
             self.input_ended.cancel();
         }
         message

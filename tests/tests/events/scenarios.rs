@@ -108,9 +108,14 @@ pub fn the_end_of_input() -> String {
 pub fn no_session() -> String {
     let rig = Rig::new("").unwrap();
     let (log, first) = (rig.path("log"), rig.path("first"));
-    fs::write(&first, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n").unwrap();
+    let client = json!({"name": "probity-tests", "version": "0"});
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+    let initialize = json!({"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params});
+    fs::write(&first, format!("{initialize}\n")).unwrap();
     let mut command = rig.embedded("stdio", &log_in("json"));
-    command.stdin(File::open(first).unwrap()).stderr(File::create(&log).unwrap());
+    // The handshake cannot be answered.
+    let nowhere = File::options().write(true).open("/dev/full").unwrap();
+    command.stdout(nowhere).stdin(File::open(first).unwrap()).stderr(File::create(&log).unwrap());
     assert_eq!(command.status().unwrap().code(), Some(1));
     fs::read_to_string(log).unwrap()
 }
