@@ -5,6 +5,7 @@
 //! It starts no program and uses no network. A further subcommand is one module with `Args` and
 //! `run`, and two lines here.
 
+mod audit;
 mod check;
 mod explain;
 mod generate;
@@ -72,6 +73,7 @@ enum Command {
     Check(check::Args),
     Show(show::Args),
     Explain(explain::Args),
+    Audit(audit::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
     #[command(hide = true)]
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &which),
         Command::Show(args) => show::run(&args, &which),
         Command::Explain(args) => explain::run(&args, &which),
+        Command::Audit(args) => audit::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
     };
