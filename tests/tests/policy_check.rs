@@ -515,7 +515,64 @@ fn manual_pages_and_completions_are_made_of_the_command_line_itself() {
     assert_eq!(ask(&["man", &folder.path().display().to_string()]).code, 0);
     let page = fs::read_to_string(folder.path().join("probity-policy-explain.1")).unwrap();
     assert!(page.contains("\\-\\-target"), "{page}");
-    assert!(ask(&["completions", "bash"]).said.contains("explain"));
+    // Every subcommand that the help lists has its page, those of subcommands too.
+    let completions = ask(&["completions", "bash"]).said;
+    let subcommands = |words: &[&str]| {
+        let help = ask(&[words, &["--help"]].concat()).said;
+        let listed = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+        listed.lines().map(first).filter(|name| name != "help").collect::<Vec<_>>()
+    };
+    let audit = subcommands(&["audit"]);
+    assert_eq!(audit, ["tail", "query", "verify"]);
+    for name in subcommands(&[]).into_iter().chain(audit.iter().map(|name| format!("audit-{name}")))
+    {
+        assert!(folder.path().join(format!("probity-policy-{name}.1")).exists(), "{name}");
+        let last = name.split('-').next_back().unwrap();
+        assert!(completions.contains(last), "{name}");
+    }
+}
+
+#[test]
+fn a_new_tool_s_file_is_sound_as_it_is_and_with_every_example_taken_into_use() {
+    let folder = shipped();
+    let path = folder.path("tools.d/tracer.toml").display().to_string();
+    let args = ["new-tool", "tracer", "--command", "/usr/bin/true", "-o", &path];
+    let answer = ask(&args);
+    assert_eq!(answer.code, 0, "{}", answer.complained);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(ask(&args[..4]).said, text, "printed or written");
+    let strict = check(&folder, &["--strict", "--json"]);
+    assert_eq!((strict.code, strict.json()["tools"].as_u64()), (0, Some(5)), "{}", strict.said);
+
+    let answer = ask(&args);
+    assert_eq!(answer.code, 2, "a second time");
+    assert!(answer.complained.contains("exists"), "{}", answer.complained);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text, "what was there stays");
+
+    let is_example = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+    let examples = text.lines().map(|line| if is_example(line) { &line[1..] } else { line });
+    let used: String = examples.map(|line| format!("{line}\n")).collect();
+    assert!(used.matches("\n[[option]]").count() >= 5, "{used}");
+    folder.write("tools.d/tracer.toml", &used).unwrap();
+    let strict = check(&folder, &["--strict"]);
+    assert_eq!(strict.code, 0, "{}", strict.said);
+}
+
+#[test]
+fn a_new_tool_that_no_policy_would_take_is_refused() {
+    for (words, reason) in [
+        (&["Ping"][..], "lower-case letters"),
+        (&["a\nname = 1"], "lower-case letters"),
+        (&["", "--command", "/usr/bin/true"], "lower-case letters"),
+        (&["testping"], "left out: its name begins with \"test\""),
+        (&["ping6", "--command", "ping"], "a path is absolute"),
+        (&["ping6", "--command", "/usr/../ping"], "a path is absolute"),
+    ] {
+        let answer = ask(&[&["new-tool"], words].concat());
+        assert_eq!((answer.code, answer.said.as_str()), (2, ""), "{words:?}");
+        assert!(answer.complained.contains(reason), "{words:?}: {}", answer.complained);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod explain;
 mod generate;
+mod new_tool;
 mod output;
 mod people;
 mod show;
@@ -35,7 +36,7 @@ const NO: u8 = 1;
 /// Exit status of a question that cannot be answered: wrong usage, unreadable files.
 const TROUBLE: u8 = 2;
 
-/// Check, read and question a Probity policy
+/// Check, read and question a Probity policy, and the audit log it names
 #[derive(Debug, Parser)]
 #[command(
     name = "probity-policy",
@@ -47,6 +48,8 @@ const TROUBLE: u8 = 2;
   probity-policy show nmap                   what may nmap do here, and who may have it do so?
   probity-policy explain --user ada --tool ping --target 192.168.1.1
                                              may ada do this, by which lines, and what exactly runs?
+  probity-policy audit query --since 1d      what was asked, by whom, and how did it end?
+  probity-policy new-tool tracepath          a file to start from
 
 Exit status: 0 yes, 1 no (defects, a denied call), 2 wrong usage or unreadable files."
 )]
@@ -74,6 +77,7 @@ enum Command {
     Show(show::Args),
     Explain(explain::Args),
     Audit(audit::Args),
+    NewTool(new_tool::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
     #[command(hide = true)]
@@ -105,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args, &which),
         Command::Explain(args) => explain::run(&args, &which),
         Command::Audit(args) => audit::run(&args, &which),
+        Command::NewTool(args) => new_tool::run(&args),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
     };
