@@ -1,6 +1,12 @@
 //! `audit query`: the records that match, as they are read.
 
-use std::{collections::BTreeMap, io::Write, ops::ControlFlow, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io::{BufWriter, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use super::{
     Files,
@@ -47,7 +53,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let filter = args.filters.on_this_machine(which)?;
     let files = args.files.paths(which)?;
-    let mut out = anstream::stdout().lock();
+    let mut out = BufWriter::new(anstream::stdout().lock());
     let mut left = args.limit.unwrap_or(u64::MAX);
     if !args.json {
         print::heads(&mut out)?;
@@ -60,6 +66,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
         let mut runs = Runs { filter, out, left, json: args.json, open: BTreeMap::new() };
         lines::each(&files, |line| runs.take(line, &mut unread))?;
         runs.end_all()?;
+        runs.out.flush()?;
     } else {
         lines::each(&files, |line| {
             let Some(record) = unread.or_read(line) else { return Ok(ControlFlow::Continue(())) };
@@ -74,6 +81,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
             left -= 1;
             Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
+        out.flush()?;
     }
     unread.warn();
     Ok(ExitCode::SUCCESS)

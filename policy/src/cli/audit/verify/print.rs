@@ -44,10 +44,9 @@ pub(super) fn text(report: &Report) -> io::Result<()> {
     if report.broken.is_none() && report.heads.is_empty() {
         writeln!(
             out,
-            "The chain has no key. That lines were cut off its end, that the last was changed, or that \
-             all of it was written anew shows only against a head that was kept elsewhere: take one \
-             from the journal (journalctl -u probity-broker -g 'audit chain head') and give it as \
-             --head."
+            "The chain has no key. That its end was cut off, that the last line was changed, or that all \
+             of it\nwas written anew shows only against a head that was kept elsewhere. The journal has \
+             some, for --head:\n  journalctl -u probity-broker -g 'audit chain head'"
         )?;
     } else if let Some(last) = report.head.filter(|_| report.ok) {
         let known = report.heads.iter().map(|kept| kept.head.seq).max();
