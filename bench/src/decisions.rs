@@ -1,16 +1,17 @@
-//! `decide()` alone: a typical nmap call, with few tools and with many.
+//! `decide()` alone: a typical nmap call, with few tools and networks and with many; and what it
+//! takes to load many tools.
 
-use std::{hint::black_box, time::Instant};
+use std::{fs, hint::black_box, time::Instant};
 
-use probity_policy::{Policy, decide};
+use probity_policy::{Accounts, Origin, Policy, Source, decide, load, validate};
 use probity_protocol::{
     Arguments, Call, CorrelationId, GivenOption, Identifier, OptionText, RequestedLimits, Target,
     ToolName, split_extra_args,
 };
 
 use crate::{
-    Rounds, Unmeasured,
-    policies::{MANY_NAME, owner, with_tools},
+    Rounds, Unmeasured, io_error,
+    policies::{MANY_NAME, NETWORKS_NAME, owner, texts_with_tools, with_networks, with_tools},
     samples::{seconds, side_by_side},
     table::{Goal, Quantity, Row, Unit},
 };
@@ -19,19 +20,68 @@ use crate::{
 const BATCHES: usize = 200;
 const BATCH: u32 = 1000;
 
+/// How often a policy is loaded.
+const LOADS: usize = 20;
+
 pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let (few, many) = (with_tools(10)?, with_tools(1000)?);
     let call = call()?;
     let (of_many, of_few) =
         side_by_side(rounds.of(BATCHES), || batch(&many, &call), || batch(&few, &call))?;
+    let (narrow, wide) = (with_networks(10)?, with_networks(10_000)?);
+    let (of_wide, of_narrow) =
+        side_by_side(rounds.of(BATCHES), || batch(&wide, &call), || batch(&narrow, &call))?;
+    let row = |what, measured, policy| {
+        Row::new(what, Unit::Seconds, measured, policy)
+            .goal(Goal::at_most(Quantity::Measured, 2e-6))
+    };
+    Ok(vec![
+        row("decide(), nmap call, 10 tools", of_few.median(), MANY_NAME),
+        row("decide(), nmap call, 1000 tools", of_many.median(), MANY_NAME)
+            .against("10 tools", of_few.median()),
+        row("decide(), nmap call, 10 networks", of_narrow.median(), NETWORKS_NAME),
+        row("decide(), nmap call, 10000 networks", of_wide.median(), NETWORKS_NAME)
+            .against("10 networks", of_narrow.median()),
+    ])
+}
+
+/// From files to a policy, as at a broker's start and at each SIGHUP.
+pub(crate) fn loading(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
+    let (few, many) = (on_disk(10)?, on_disk(1000)?);
+    let (of_many, of_few) = side_by_side(rounds.of(LOADS), || loaded(&many), || loaded(&few))?;
     let row = |what, measured| Row::new(what, Unit::Seconds, measured, MANY_NAME);
     Ok(vec![
-        row("decide(), nmap call, 10 tools", of_few.median())
-            .goal(Goal::at_most(Quantity::Measured, 2e-6)),
-        row("decide(), nmap call, 1000 tools", of_many.median())
-            .against("10 tools", of_few.median())
-            .goal(Goal::at_most(Quantity::Measured, 2e-6)),
+        row("loading 10 tool files", of_few.median()),
+        row("loading 1000 tool files", of_many.median())
+            .against("10 files", of_few.median())
+            .goal(Goal::at_most(Quantity::Measured, 0.2)),
     ])
+}
+
+/// The files of a policy with so many tools.
+fn on_disk(tools: usize) -> Result<tempfile::TempDir, Unmeasured> {
+    let trouble = || io_error("the files of a policy");
+    let sources = texts_with_tools(tools)?;
+    let folder = tempfile::tempdir().map_err(trouble())?;
+    fs::create_dir(folder.path().join("tools.d")).map_err(trouble())?;
+    let write = |name: String, source: &Source| {
+        fs::write(folder.path().join(name), source.text()).map_err(trouble())
+    };
+    write("policy.toml".into(), &sources.policy)?;
+    for (number, source) in sources.tools.iter().enumerate() {
+        write(format!("tools.d/{number}.toml"), source)?;
+    }
+    Ok(folder)
+}
+
+/// Seconds that it takes to read and validate it.
+fn loaded(folder: &tempfile::TempDir) -> Result<f64, Unmeasured> {
+    let origin = Origin::User(folder.path().join("policy.toml"), nix::unistd::getuid().as_raw());
+    let started = Instant::now();
+    let policy = validate(&load(&origin)?, &Accounts::default())?;
+    let taken = seconds(started.elapsed());
+    drop(black_box(policy));
+    Ok(taken)
 }
 
 /// Seconds that one decision takes, the approval's end included.

@@ -48,6 +48,8 @@ enum Group {
     Spawn,
     /// `decide()` alone.
     Decide,
+    /// Policy files, read and validated.
+    Policy,
     /// The audit log under load.
     Log,
     /// One MCP call against a bare ping.
@@ -123,9 +125,10 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 8] = [
+    const ORDER: [Group; 9] = [
         Group::Spawn,
         Group::Decide,
+        Group::Policy,
         Group::Log,
         Group::Call,
         Group::Beside,
@@ -158,6 +161,7 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     match group {
         Group::Spawn => spawn::rows(rounds),
         Group::Decide => decisions::rows(rounds),
+        Group::Policy => decisions::loading(rounds),
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
         Group::Load => calls::in_flight(rounds),
@@ -171,6 +175,7 @@ const fn name(group: Group) -> &'static str {
     match group {
         Group::Spawn => "spawn",
         Group::Decide => "decide",
+        Group::Policy => "policy",
         Group::Log => "log",
         Group::Call => "call",
         Group::Load => "load",

@@ -1,6 +1,8 @@
 //! The policies that the figures are taken under, as text, each with the sentence that names it in
 //! the report: a figure without its policy says nothing.
 
+use std::net::Ipv4Addr;
+
 use probity_policy::{Accounts, Origin, Policy, Source, Sources, Subject, load, validate};
 use probity_protocol::Tier;
 
@@ -15,6 +17,8 @@ pub(crate) const LOOPBACK_NAME: &str = "loopback: the shipped ping.toml with con
     targets 127.0.0.0/8, concurrency 50 in all and per user, 100000 requests per second";
 pub(crate) const MANY_NAME: &str =
     "shipped: policy.toml as shipped, and copies of the shipped nmap.toml under other names";
+pub(crate) const NETWORKS_NAME: &str = "networks: the shipped policy and tools, with as many \
+    networks allowed and as many denied, none of which touch";
 
 /// A target of its own, so that nothing leaves this machine.
 const LOOPBACK: &str = r#"
@@ -77,6 +81,11 @@ pub(crate) fn loopback() -> Result<(String, String), Unmeasured> {
 
 /// The shipped policy with `count` tools, all as large as nmap; the last is nmap itself.
 pub(crate) fn with_tools(count: usize) -> Result<Policy, Unmeasured> {
+    Ok(validate(&texts_with_tools(count)?, &Accounts::default())?)
+}
+
+/// The text of it.
+pub(crate) fn texts_with_tools(count: usize) -> Result<Sources, Unmeasured> {
     let mut sources = load(&Origin::Shipped)?;
     let nmap = shipped_tool("nmap.toml")?;
     let copy = |number: usize| {
@@ -88,6 +97,31 @@ pub(crate) fn with_tools(count: usize) -> Result<Policy, Unmeasured> {
     };
     sources.tools = (1..count).map(copy).collect();
     sources.tools.push(Source::new("nmap.toml", nmap.clone()));
+    Ok(sources)
+}
+
+/// The shipped policy with `count` networks that may be aimed at, 192.168.0.0/16 among them, and as
+/// many that may not. No two touch, so that none can be joined.
+pub(crate) fn with_networks(count: u32) -> Result<Policy, Unmeasured> {
+    let mut sources = load(&Origin::Shipped)?;
+    let apart = |base: [u8; 4], prefix: u8| {
+        let step = 2 << (32 - prefix);
+        let at = move |number| Ipv4Addr::from_bits(Ipv4Addr::from(base).to_bits() + number * step);
+        move |number| format!("\"{}/{prefix}\"", at(number))
+    };
+    let listed = |networks: Vec<String>| networks.join(", ");
+    let mut allowed: Vec<_> = (1..count).map(apart([10, 0, 0, 0], 24)).collect();
+    allowed.push("\"192.168.0.0/16\"".into());
+    let denied = (0..count).map(apart([172, 16, 0, 0], 28)).collect();
+    let shipped = sources.policy.text();
+    let networks = "\"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"";
+    if !(shipped.contains(networks) && shipped.contains("deny      = []")) {
+        return Err(Unmeasured::NotShipped("networks and deny as they were"));
+    }
+    let text = shipped
+        .replace(networks, &listed(allowed))
+        .replace("deny      = []", &format!("deny = [{}]", listed(denied)));
+    sources.policy = Source::new("bench/policy.toml", text);
     Ok(validate(&sources, &Accounts::default())?)
 }
 
@@ -105,6 +139,7 @@ mod tests {
     fn every_policy_is_without_defects() {
         assert_eq!(with_true().unwrap().tools().len(), 1);
         assert_eq!(with_tools(10).unwrap().tools().len(), 10);
+        assert_eq!(with_networks(10_000).unwrap().tools().len(), 4);
         let (policy, ping) = loopback().unwrap();
         let sources = Sources {
             policy: Source::new("policy.toml", policy),
