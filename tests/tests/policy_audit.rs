@@ -329,6 +329,21 @@ fn a_question_finds_the_records_it_is_about_and_no_others() {
 }
 
 #[test]
+fn every_event_of_the_log_s_page_can_be_asked_for_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| event | when |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let events: Vec<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert!(events.contains(&"decision") && events.contains(&"rotated"), "{events:?}");
+    let log = history();
+    for event in events {
+        found(&log, &["--event", event]);
+    }
+    assert_eq!(ask(&["query", "--event", "exits", &log.file()]).0, 2);
+}
+
+#[test]
 fn a_run_and_its_end_are_joined_by_the_decision_s_number() {
     let log = history();
     let (code, said) = ask(&["query", "--joined", "--json", "--user", "ada", &log.file()]);

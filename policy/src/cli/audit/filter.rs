@@ -11,6 +11,21 @@ use crate::{
     cli::{CliError, Which, people::People},
 };
 
+/// The log's events, as `docs/audit.md` lists them: a misspelt one would find nothing, and look as if
+/// there were nothing.
+const EVENTS: [&str; 10] = [
+    "start",
+    "decision",
+    "not_started",
+    "exit",
+    "refused",
+    "repeated",
+    "reload",
+    "repaired",
+    "rotated",
+    "stop",
+];
+
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
@@ -29,8 +44,8 @@ pub(super) struct Filters {
     /// Calls that aimed at any of this address or network, or at this name (or *.suffix)
     #[arg(long, value_parser = aim)]
     target: Option<Aim>,
-    /// decision, exit, not_started, refused, repeated, reload, start, stop, ...
-    #[arg(long)]
+    /// What kind of line
+    #[arg(long, value_parser = EVENTS)]
     event: Option<String>,
     /// Not before this: 2026-11-23T13:00:00Z, 2026-11-23, or 90m, 2d for so long ago
     #[arg(long, value_name = "TIME", value_parser = time)]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Seek as _,
+    io::{self, Seek as _},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -68,25 +68,25 @@ impl Follower {
         }
         // Between the renaming and the making of the new file there is none.
         let Ok(now) = File::open(&self.path) else { return Ok(true) };
-        let identity = |file: &File| file.metadata().map(|it| (it.dev(), it.ino(), it.len()));
-        let mut old = self.lines.input();
-        let position = old.stream_position();
-        let (old, new, position) = match (identity(old), identity(&now), position) {
-            (Ok(old), Ok(new), Ok(position)) => (old, new, position),
-            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
-                return Err(trouble(&self.path, error));
-            }
-        };
-        let is_another = (old.0, old.1) != (new.0, new.1);
-        // An empty file is not the broker's yet: until SIGHUP it writes to the old one.
-        if (is_another && new.2 > 0) || new.2 < position && !is_another {
+        if self.is_replaced_by(&now).map_err(|error| trouble(&self.path, error))? {
             self.read(see)?;
             self.lines = Lines::of(now);
         }
         Ok(true)
     }
+
+    fn is_replaced_by(&self, now: &File) -> io::Result<bool> {
+        let mut own = self.lines.input();
+        let (old, new) = (own.metadata()?, now.metadata()?);
+        if (old.dev(), old.ino()) == (new.dev(), new.ino()) {
+            // Somebody emptied it, as copytruncate does.
+            return Ok(new.len() < own.stream_position()?);
+        }
+        // An empty file is not the broker's yet: until SIGHUP it writes to the old one.
+        Ok(new.len() > 0)
+    }
 }
 
-fn trouble(path: &Path, error: std::io::Error) -> CliError {
+fn trouble(path: &Path, error: io::Error) -> CliError {
     CliError::File { path: path.to_owned(), error }
 }
