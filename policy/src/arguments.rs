@@ -136,7 +136,7 @@ pub(crate) fn find_first<'a>(
 }
 
 /// The option a word spells, and the value attached to it: `-c`, `-c4`, `--top-ports=100`.
-fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, NotFound<'a>> {
+pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, NotFound<'a>> {
     let by_flag = |flag: &str| tool.options.iter().position(|o| o.flag == flag);
     if let Some(at) = by_flag(word) {
         return Ok(Found { at, value: None });

@@ -17,6 +17,8 @@ mod catalog;
 pub mod cli;
 mod decide;
 mod denial;
+#[cfg(feature = "cli")]
+mod diff;
 mod effective;
 mod load;
 mod networks;

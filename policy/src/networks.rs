@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+#[cfg(feature = "cli")]
+use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
 /// Disjoint ranges of addresses, sorted. IPv4 and IPv6 never mix.
 #[derive(Debug, Clone, Default)]
@@ -76,9 +78,40 @@ impl NetworkSet {
         }
     }
 
+    /// The networks of this set without those of another.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without(&self, other: &Self) -> Vec<IpNet> {
+        let v4 = left(&self.v4, &other.v4).into_iter().flat_map(|(first, last)| {
+            let [first, last] = [first, last].map(|n| u32::try_from(n).unwrap_or(u32::MAX).into());
+            Ipv4Subnets::new(first, last, 0).map(IpNet::V4)
+        });
+        let v6 = left(&self.v6, &other.v6).into_iter().flat_map(|(first, last)| {
+            Ipv6Subnets::new(first.into(), last.into(), 0).map(IpNet::V6)
+        });
+        v4.chain(v6).collect()
+    }
+
     fn side(&self, network: IpNet) -> &[Range] {
         if matches!(network, IpNet::V4(_)) { &self.v4 } else { &self.v6 }
     }
+}
+
+/// What is in the first ranges and not in the second; both sorted and disjoint.
+#[cfg(feature = "cli")]
+fn left(these: &[Range], those: &[Range]) -> Vec<Range> {
+    let mut left = Vec::new();
+    for &(first, last) in these {
+        let mut from = Some(first);
+        for &(start, end) in those.iter().filter(|&&(start, end)| start <= last && end >= first) {
+            let Some(at) = from else { break };
+            if start > at {
+                left.push((at, start - 1));
+            }
+            from = end.checked_add(1);
+        }
+        left.extend(from.filter(|at| *at <= last).map(|at| (at, last)));
+    }
+    left
 }
 
 fn range(network: IpNet) -> Range {
@@ -173,6 +206,22 @@ mod tests {
                 .find(|a| is_in(&allowed, *a) && !is_in(&denied, *a));
             let [allowed, denied] = [allowed, denied].map(|nets| NetworkSet::new(&nets));
             prop_assert_eq!(allowed.first_without(&denied, network, hosts_only), expected);
+        }
+
+        #[cfg(feature = "cli")]
+        #[test]
+        fn what_is_left_is_what_looking_at_each_address_finds(
+            these in prop::collection::vec((any::<u8>(), 24..=32_u8), 0..6),
+            those in prop::collection::vec((any::<u8>(), 24..=32_u8), 0..6),
+        ) {
+            let make = |(a, p): (u8, u8)| IpNet::new(IpAddr::from([10, 0, 0, a]), p).unwrap().trunc();
+            let [these, those] =
+                [these, those].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
+            let left = NetworkSet::new(&these).without(&NetworkSet::new(&those));
+            let is_in = |nets: &[IpNet], a: IpAddr| nets.iter().any(|n| n.contains(&a));
+            for a in (0..=255).map(|a| IpAddr::from([10, 0, 0, a])) {
+                prop_assert_eq!(is_in(&left, a), is_in(&these, a) && !is_in(&those, a));
+            }
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! A validated policy. It cannot be made but by `validate`, and it never changes.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use probity_protocol::{Digest, Tier};
 
@@ -88,6 +88,20 @@ pub(crate) enum Grantee {
     Group(RawAccount),
     /// `self = true`
     Owner,
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, account) = match self {
+            Self::User(account) => ("user", account),
+            Self::Group(account) => ("group", account),
+            Self::Owner => return f.write_str("self (embedded)"),
+        };
+        match account {
+            RawAccount::Id(id) => write!(f, "{what} {id}"),
+            RawAccount::Name(name) => write!(f, "{what} {name}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ pub struct Subject {
 }
 
 /// Whom a grant is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Principal {
     User(u32),
     Group(u32),

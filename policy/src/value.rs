@@ -192,6 +192,13 @@ impl CharacterClass {
         }
     }
 
+    /// Whether every text of the other class is one of this.
+    #[cfg(feature = "cli")]
+    pub(crate) const fn includes(self, other: Self) -> bool {
+        // They are written from the narrowest to the widest.
+        self as u8 >= other as u8
+    }
+
     const fn pattern(self) -> &'static str {
         match self {
             Self::Digits => "[0-9]",

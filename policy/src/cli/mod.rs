@@ -7,6 +7,7 @@
 
 mod audit;
 mod check;
+mod diff;
 mod explain;
 mod generate;
 mod new_tool;
@@ -30,7 +31,7 @@ use crate::{
 /// Where the installed broker's policy is.
 const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
 
-/// Exit status of a policy with defects, and of a denied call.
+/// Exit status of a policy with defects, of a denied call, and of a change that widens.
 const NO: u8 = 1;
 
 /// Exit status of a question that cannot be answered: wrong usage, unreadable files.
@@ -48,10 +49,11 @@ const TROUBLE: u8 = 2;
   probity-policy show nmap                   what may nmap do here, and who may have it do so?
   probity-policy explain --user ada --tool ping --target 192.168.1.1
                                              may ada do this, by which lines, and what exactly runs?
+  probity-policy diff ./policy.toml          what would this policy grant and take away?
   probity-policy audit query --since 1d      what was asked, by whom, and how did it end?
   probity-policy new-tool tracepath          a file to start from
 
-Exit status: 0 yes, 1 no (defects, a denied call), 2 wrong usage or unreadable files."
+Exit status: 0 yes, 1 no (defects, a denied call, a change that widens), 2 wrong usage or unreadable files."
 )]
 struct Cli {
     #[command(flatten)]
@@ -76,6 +78,7 @@ enum Command {
     Check(check::Args),
     Show(show::Args),
     Explain(explain::Args),
+    Diff(diff::Args),
     Audit(audit::Args),
     NewTool(new_tool::Args),
     #[command(hide = true)]
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &which),
         Command::Show(args) => show::run(&args, &which),
         Command::Explain(args) => explain::run(&args, &which),
+        Command::Diff(args) => diff::run(&args, &which),
         Command::Audit(args) => audit::run(&args, &which),
         Command::NewTool(args) => new_tool::run(&args),
         Command::Man(args) => generate::man(&args),

@@ -16,7 +16,7 @@ use landlock::{
 use super::Finding;
 use crate::{
     Origin,
-    cli::{people::People, show, written::Written},
+    cli::{people::People, written::Written},
     policy::{Grant, GrantedTools, Grantee, Policy},
     subject::Principal,
 };
@@ -166,8 +166,8 @@ fn grants_something(grant: &Grant) -> bool {
 /// The beginning of a sentence that ends in what they cannot.
 fn who(grantee: &Grantee) -> String {
     match grantee {
-        Grantee::Group(_) => format!("not everybody in {} can", show::who(grantee)),
-        Grantee::User(_) | Grantee::Owner => format!("{} cannot", show::who(grantee)),
+        Grantee::Group(_) => format!("not everybody in {} can", grantee),
+        Grantee::User(_) | Grantee::Owner => format!("{} cannot", grantee),
     }
 }
 

@@ -16,8 +16,7 @@ use super::{CliError, Which, output};
 use crate::{
     Policy,
     effective::{self, size},
-    policy::{Grant, GrantedTools, Grantee},
-    raw::RawAccount,
+    policy::{Grant, GrantedTools},
     tool::{CapabilityRule, Tool},
     value::ValueKind,
 };
@@ -101,7 +100,7 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
         };
         let place = grant.place.to_string();
         table.add_row(
-            [who(&grant.grantee), tools, tier(granted_tier(grant)), place].map(output::cell),
+            [grant.grantee.to_string(), tools, tier(granted_tier(grant)), place].map(output::cell),
         );
     }
     writeln!(out)?;
@@ -202,7 +201,7 @@ fn granted_to(policy: &Policy, tool: &Tool) -> String {
         };
         named && granted_tier(grant) >= tool.tier
     });
-    let each = covering.map(|g| format!("{} ({})", who(&g.grantee), tier(granted_tier(g))));
+    let each = covering.map(|g| format!("{} ({})", g.grantee, tier(granted_tier(g))));
     match each.collect::<Vec<_>>().as_slice() {
         [] => "nobody".to_owned(),
         each => each.join("\n"),
@@ -211,19 +210,6 @@ fn granted_to(policy: &Policy, tool: &Tool) -> String {
 
 fn granted_tier(grant: &Grant) -> Tier {
     if grant.intrusive { Tier::Intrusive } else { Tier::Standard }
-}
-
-/// Whom a grant is for, in words.
-pub(super) fn who(grantee: &Grantee) -> String {
-    let name = |account: &RawAccount| match account {
-        RawAccount::Id(id) => id.to_string(),
-        RawAccount::Name(name) => name.clone(),
-    };
-    match grantee {
-        Grantee::User(account) => format!("user {}", name(account)),
-        Grantee::Group(account) => format!("group {}", name(account)),
-        Grantee::Owner => "self (embedded)".to_owned(),
-    }
 }
 
 fn kinds(tool: &Tool) -> String {

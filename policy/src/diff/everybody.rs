@@ -1,0 +1,134 @@
+//! What holds for everybody who is granted anything: targets, ceilings, the kernel that is accepted,
+//! the log.
+
+use humantime::format_duration;
+use probity_protocol::{HostName, NamePattern};
+
+use super::{Change, Dimension, Effect, by_size, some};
+use crate::{
+    effective::size,
+    networks::{NetworkSet, address_count},
+    plan::spelled,
+    policy::{Ceilings, Policy},
+    targets::Targets,
+};
+
+pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
+    let mut add = |effect, dimension, text: String| {
+        changes.push(Change::everybody(effect, dimension, text));
+    };
+    networks(&old.targets, &new.targets, &mut add);
+    names(&old.targets.names, &new.targets.names, &mut add);
+    let (was, is) = (old.targets.max_hosts, new.targets.max_hosts);
+    if let Some(effect) = by_size(&was, &is) {
+        let text = format!("addresses in one call: at most {is}, was {was}");
+        add(effect, Dimension::MaxHosts, text);
+    }
+    ceilings(&old.ceilings, &new.ceilings, &mut add);
+    let (was, is) = (old.landlock_abi_min, new.landlock_abi_min);
+    // A lower one accepts kernels that confine less.
+    if let Some(effect) = by_size(&is, &was) {
+        let text = format!("Landlock: ABI {is} is enough, was {was}");
+        add(effect, Dimension::Confinement, text);
+    }
+    if old.audit_path != new.audit_path {
+        let [is, was] = [new, old].map(|policy| policy.audit_path.display());
+        add(Effect::Differs, Dimension::Audit, format!("audit log: {is}, was {was}"));
+    }
+}
+
+type Add<'a> = &'a mut dyn FnMut(Effect, Dimension, String);
+
+fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
+    let reach = |targets: &Targets| NetworkSet::new(&targets.allowed.without(&targets.denied));
+    let (was, is) = (reach(old), reach(new));
+    let (gained, lost) = (is.without(&was), was.without(&is));
+    let listed = |networks: &[_]| {
+        let count = networks.iter().fold(0_u128, |sum, n| sum.saturating_add(address_count(*n)));
+        format!("{} ({count} addresses)", some(networks.iter().map(|network| spelled(*network))))
+    };
+    if !gained.is_empty() {
+        let text = format!("can be reached now: {}", listed(&gained));
+        add(Effect::Widens, Dimension::Networks, text);
+    }
+    if !lost.is_empty() {
+        let text = format!("can no longer be reached: {}", listed(&lost));
+        add(Effect::Narrows, Dimension::Networks, text);
+    }
+    let same = old.allowed.networks() == new.allowed.networks()
+        && old.denied.networks() == new.denied.networks();
+    if !same && gained.is_empty() && lost.is_empty() {
+        let text = "networks and deny are written otherwise; the same addresses can be reached";
+        add(Effect::Differs, Dimension::Networks, text.to_owned());
+    }
+}
+
+fn names(old: &[NamePattern], new: &[NamePattern], add: Add<'_>) {
+    let beyond = |these: &[NamePattern], those: &[NamePattern]| {
+        let mut beyond: Vec<_> =
+            these.iter().filter(|this| !those.iter().any(|that| covers(that, this))).collect();
+        beyond.dedup();
+        (!beyond.is_empty()).then(|| some(beyond))
+    };
+    let (gained, lost) = (beyond(new, old), beyond(old, new));
+    let same = |these: &[NamePattern], those: &[NamePattern]| {
+        these.iter().all(|this| those.contains(this))
+    };
+    if gained.is_none() && lost.is_none() && !(same(old, new) && same(new, old)) {
+        let text = "names are written otherwise; the same names may be asked for";
+        add(Effect::Differs, Dimension::Names, text.to_owned());
+    }
+    if let Some(names) = gained {
+        let text = format!("names that may be asked for now: {names}");
+        add(Effect::Widens, Dimension::Names, text);
+    }
+    if let Some(names) = lost {
+        let text = format!("names that may no longer be asked for: {names}");
+        add(Effect::Narrows, Dimension::Names, text);
+    }
+}
+
+/// Whether a pattern matches whatever another does.
+fn covers(wide: &NamePattern, narrow: &NamePattern) -> bool {
+    match (wide, narrow) {
+        (wide, NamePattern::Exact(name)) => wide.matches(name),
+        (NamePattern::Below(wide), NamePattern::Below(narrow)) => {
+            wide == narrow || NamePattern::Below(HostName::clone(wide)).matches(narrow)
+        }
+        (NamePattern::Exact(_), NamePattern::Below(_)) => false,
+    }
+}
+
+/// A name for a ceiling, and where it stands.
+type Named = (&'static str, fn(&Ceilings) -> u64);
+
+fn ceilings(old: &Ceilings, new: &Ceilings, add: Add<'_>) {
+    let mut ceiling = |name: &str, effect: Option<Effect>, is: String, was: String| {
+        if let Some(effect) = effect {
+            add(effect, Dimension::Ceiling, format!("{name}: {is}, was {was}"));
+        }
+    };
+    let [is, was] = [new, old].map(|ceilings| format_duration(ceilings.timeout).to_string());
+    ceiling("longest run", by_size(&old.timeout, &new.timeout), is, was);
+    let numbers: [Named; 6] = [
+        ("runs at once", |c| c.concurrency.into()),
+        ("runs at once of one user", |c| c.concurrency_per_user.into()),
+        ("connections", |c| c.connections.into()),
+        ("connections of one user", |c| c.connections_per_user.into()),
+        ("requests of one user in a second", |c| c.requests_per_second.into()),
+        ("open files of a tool", |c| c.open_files),
+    ];
+    for (name, of) in numbers {
+        let (was, is) = (of(old), of(new));
+        ceiling(name, by_size(&was, &is), is.to_string(), was.to_string());
+    }
+    let sizes: [Named; 3] = [
+        ("memory of a tool", |c| c.memory_bytes),
+        ("standard output kept", |c| c.stdout_bytes),
+        ("standard error kept", |c| c.stderr_bytes),
+    ];
+    for (name, of) in sizes {
+        let (was, is) = (of(old), of(new));
+        ceiling(name, by_size(&was, &is), size(is), size(was));
+    }
+}

@@ -1,0 +1,180 @@
+//! One tool, in both policies.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use humantime::format_duration;
+use probity_protocol::{Identifier, TargetKind, Tier};
+
+use super::{AboutTool, Dimension, Effect, by_size, confinement, option, some};
+use crate::{
+    policy::Policy,
+    tool::{ArgvPart, Preset, Setting, Tool},
+};
+
+pub(super) fn compare(
+    (old_policy, old): (&Policy, &Tool),
+    (new_policy, new): (&Policy, &Tool),
+    about: &mut AboutTool<'_>,
+) {
+    match (old.tier, new.tier) {
+        (Tier::Intrusive, Tier::Standard) => {
+            let text = "is of the standard tier as a whole, was of the intrusive one";
+            about.widens(Dimension::Tier, Tier::Standard, text);
+        }
+        (Tier::Standard, Tier::Intrusive) => {
+            about.narrows(Dimension::Tier, "is of the intrusive tier as a whole");
+        }
+        _ => {}
+    }
+    aliases(old, new, about);
+    target_kinds(old, new, about);
+    command(old, new, about);
+    timeout((old_policy, old), (new_policy, new), about);
+    let (was, is) = (old.concurrency, new.concurrency);
+    let text = format!("runs at once: {}, was {}", is.value, was.value);
+    match by_size(&was.value, &is.value) {
+        Some(Effect::Widens) => about.widens(Dimension::Concurrency, Tier::Standard, text),
+        Some(_) => about.narrows(Dimension::Concurrency, text),
+        None if was != is => {
+            let text = "whether a frontend's own default may lower the runs at once";
+            about.differs(Dimension::Concurrency, text);
+        }
+        None => {}
+    }
+    option::compare_all(old, new, about);
+    presets(old, new, about);
+    confinement::compare(old, new, about);
+    description(old, new, about);
+}
+
+fn aliases(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    let beyond = |these: &Tool, those: &Tool| {
+        let names = these.aliases.iter().filter(|alias| !those.aliases.contains(alias));
+        names.cloned().collect::<Vec<_>>()
+    };
+    let (gained, lost) = (beyond(new, old), beyond(old, new));
+    if !gained.is_empty() {
+        let text = format!("may be asked for as {}", some(gained));
+        about.widens(Dimension::Alias, Tier::Standard, text);
+    }
+    if !lost.is_empty() {
+        about.narrows(Dimension::Alias, format!("may no longer be asked for as {}", some(lost)));
+    }
+}
+
+fn target_kinds(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    for (kind, word) in
+        [(TargetKind::Address, "single addresses"), (TargetKind::Network, "networks")]
+    {
+        match (old.targets.contains(&kind), new.targets.contains(&kind)) {
+            (false, true) => {
+                about.widens(Dimension::TargetKinds, Tier::Standard, format!("takes {word}"));
+            }
+            (true, false) => {
+                about.narrows(Dimension::TargetKinds, format!("no longer takes {word}"))
+            }
+            _ => {}
+        }
+    }
+}
+
+fn command(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    if old.command != new.command {
+        let text = format!("runs {}, was {}", new.command.display(), old.command.display());
+        about.widens(Dimension::Command, Tier::Standard, text);
+    }
+    if old.argv != new.argv {
+        let text = format!("its command line is: {}; was: {}", argv(new), argv(old));
+        about.widens(Dimension::Command, Tier::Standard, text);
+    }
+}
+
+fn argv(tool: &Tool) -> String {
+    let words = tool.argv.iter().map(|part| match part {
+        ArgvPart::Literal(literal) => literal.clone(),
+        ArgvPart::Mode { raw, plain } => {
+            format!("{{with CAP_NET_RAW {:?}, else {:?}}}", raw.join(" "), plain.join(" "))
+        }
+        ArgvPart::Options => "{options}".to_owned(),
+        ArgvPart::Target => "{target}".to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The time of a run that asks for none. What a ceiling does to it is said of the ceiling.
+fn timeout(
+    (old_policy, old): (&Policy, &Tool),
+    (new_policy, new): (&Policy, &Tool),
+    about: &mut AboutTool<'_>,
+) {
+    if old.timeout == new.timeout {
+        return;
+    }
+    let shown = |time: Duration| format_duration(time).to_string();
+    let was = old.timeout.value.min(old_policy.ceilings.timeout);
+    let is = new.timeout.value.min(new_policy.ceilings.timeout);
+    let text = format!("runs for {} unless a call says otherwise, was {}", shown(is), shown(was));
+    match by_size(&was, &is) {
+        Some(Effect::Widens) => about.widens(Dimension::Timeout, Tier::Standard, text),
+        Some(_) => about.narrows(Dimension::Timeout, text),
+        None => {
+            let text = "its own timeout is written otherwise, and under the ceiling as long";
+            about.differs(Dimension::Timeout, text);
+        }
+    }
+}
+
+fn presets(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    for (name, preset) in &new.presets {
+        let sets = said(new, preset);
+        // Of the standard tier: a client may take its intrusive part back.
+        match old.presets.get(name) {
+            None => {
+                let text = format!("has a preset {name}: {sets}");
+                about.widens(Dimension::Preset, Tier::Standard, text);
+            }
+            Some(before) if settings(old, before) != settings(new, preset) => {
+                let text = format!("the preset {name} sets {sets}, was {}", said(old, before));
+                about.widens(Dimension::Preset, Tier::Standard, text);
+            }
+            Some(before) if before.help != preset.help => {
+                let text = format!("the preset {name} is described otherwise");
+                about.differs(Dimension::Description, text);
+            }
+            Some(_) => {}
+        }
+    }
+    for name in old.presets.keys().filter(|name| !new.presets.contains_key(*name)) {
+        about.narrows(Dimension::Preset, format!("no longer has a preset {name}"));
+    }
+}
+
+fn settings<'t>(tool: &'t Tool, preset: &'t Preset) -> BTreeMap<&'t Identifier, &'t Setting> {
+    let set = preset.settings.iter();
+    set.filter_map(|(at, setting)| Some((&tool.options.get(*at)?.name, setting))).collect()
+}
+
+fn said(tool: &Tool, preset: &Preset) -> String {
+    let set = preset.settings.iter().filter_map(|(at, setting)| {
+        let option = tool.options.get(*at)?;
+        Some(format!("{} = {}", option.name, option.written(setting)))
+    });
+    let all = set.collect::<Vec<_>>();
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+}
+
+fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    let mut parts = Vec::new();
+    for (part, differs) in [
+        ("title", old.title != new.title),
+        ("summary", old.summary != new.summary),
+        ("advice", old.advice != new.advice),
+        ("parser", old.parser != new.parser),
+        ("breaker", old.breaker != new.breaker),
+    ] {
+        parts.extend(differs.then_some(part));
+    }
+    if !parts.is_empty() {
+        about.differs(Dimension::Description, format!("another {}", some(parts)));
+    }
+}
