@@ -5,7 +5,7 @@
 
 use std::{rc::Rc, time::Instant};
 
-use probity_policy::{Plan, Tool, catalog, decide, plan, with_suggestion};
+use probity_policy::{Plan, Tool, catalog, decide, plan, rule_of, with_suggestion};
 use probity_protocol::{
     Availability, Call, Denial, Failure, FailureKind, Refusal, RefusalKind, Reply, Request,
     Started, StatusReport, Tier, Verdict, Welcome,
@@ -172,7 +172,9 @@ impl Session {
                 Ok((plan, recorded.map_err(unrecorded)?))
             }
             Err(denial) => {
-                audit.denied(self.by(), call, &denial, dry_run).map_err(unrecorded)?;
+                let rule = rule_of(policy, subject, call, &denial);
+                let recorded = audit.denied(self.by(), call, &denial, rule.as_ref(), dry_run);
+                recorded.map_err(unrecorded)?;
                 // Worked out for whoever is refused only, and once the refusal is on record.
                 Err(NotRun::Denied(with_suggestion(policy, subject, call, denial)))
             }

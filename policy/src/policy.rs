@@ -6,6 +6,7 @@ use probity_protocol::{Digest, Tier};
 
 use crate::{
     raw::RawAccount,
+    rule::Lines,
     source::Place,
     subject::{Principal, Subject},
     targets::Targets,
@@ -26,6 +27,8 @@ pub struct Policy {
     pub(crate) names: HashMap<String, usize>,
     pub(crate) excluded: Vec<ExcludedTool>,
     pub(crate) warnings: Vec<Warning>,
+    /// Where its parts stand, for denials.
+    pub(crate) lines: Lines,
 }
 
 /// What nobody exceeds.

@@ -166,6 +166,42 @@ fn each_line_can_be_read_alone() {
         (&"TARGET_NOT_ALLOWED".into(), &false.into())
     );
     assert_eq!(denied.get("argv"), None);
+    assert_eq!(rule_s_line(&audited, denied), "networks = [\"127.0.0.0/8\"]");
+}
+
+/// The text of the line that a line of the log calls its rule.
+fn rule_s_line(audited: &Audited, line: &Value) -> String {
+    let rule = line["rule"].as_str().unwrap_or_else(|| panic!("no rule in {line}"));
+    let [_, number, file] = rule.rsplitn(3, ':').collect::<Vec<_>>()[..] else { panic!("{rule}") };
+    assert!(Path::new(file).starts_with(audited.policy.path("")), "{rule}");
+    let text = fs::read_to_string(file).unwrap();
+    let line = text.lines().nth(number.parse::<usize>().unwrap() - 1).unwrap();
+    line.split(" #").next().unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_denial_names_the_line_that_refused_to_the_log_and_not_to_the_client() {
+    if !needs::root() {
+        return;
+    }
+    let audited = Audited::start();
+    let cases = [
+        (call("ping", "127.0.0.1", "-c 1000"), Some("name    = \"count\"")),
+        (call("ping", "127.0.0.1", "--flood"), Some("name    = \"ping\"")),
+        (call("nmap", "127.0.0.0/8", ""), Some("max_hosts = 1024")),
+        (call("nmap", "127.0.0.1", "-sS"), Some("name    = \"syn_scan\"")),
+        (call("nikto", "127.0.0.1", ""), None),
+    ];
+    for (asked, expected) in cases {
+        let reply = audited.refused(asked);
+        assert!(matches!(reply, Reply::Denied(_)), "{reply:?}");
+        assert!(!format!("{reply:?}").contains(".toml"), "{reply:?}");
+        let line = audited.lines().pop().unwrap();
+        match expected {
+            Some(text) => assert_eq!(rule_s_line(&audited, &line), text),
+            None => assert_eq!(line.get("rule"), None, "{line}"),
+        }
+    }
 }
 
 #[test]

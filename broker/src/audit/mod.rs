@@ -20,7 +20,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use probity_policy::Plan;
+use probity_policy::{Place, Plan};
 use probity_protocol::{Call, Denial, Digest, Exited, Refusal, chain::Head};
 use tokio::sync::Notify;
 
@@ -88,12 +88,14 @@ impl AuditLog {
         Ok(approval)
     }
 
-    /// Records that the policy said no, or counts it where this peer was told so just now.
+    /// Records that the policy said no, by which line of it where there is one, or counts it where
+    /// this peer was told so just now.
     pub(crate) fn denied(
         &mut self,
         by: By<'_>,
         call: &Call,
         denial: &Denial,
+        rule: Option<&Place>,
         dry_run: bool,
     ) -> Result<(), AuditError> {
         let what = What::Denied { tool: call.tool.to_string(), code: denial.code.as_str() };
@@ -103,6 +105,7 @@ impl AuditLog {
             line.flag("dry_run", dry_run);
             line.text("code", denial.code.as_str());
             line.text("message", &denial.message);
+            line.optional_text("rule", rule.map(ToString::to_string).as_deref());
         };
         self.refuse("decision", by, what, |line| record::claims(line, call), refusal)
     }

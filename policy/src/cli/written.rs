@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     Source, Sources,
     networks::NetworkSet,
-    raw::{RawPolicy, RawTargets, RawTool, Text},
+    raw::{RawPolicy, RawTool},
     source::{Defect, Place},
 };
 
@@ -39,12 +39,12 @@ impl<'s> Written<'s> {
 
     /// The lines that allow any of `network`.
     pub(super) fn allowing(&self, network: IpNet) -> Vec<Place> {
-        self.touching(network, |targets| &targets.networks)
-    }
-
-    /// The lines that deny any of `network`.
-    pub(super) fn denying(&self, network: IpNet) -> Vec<Place> {
-        self.touching(network, |targets| &targets.deny)
+        let texts = self.policy.iter().flat_map(|policy| &policy.targets.networks);
+        let touching = texts.filter(|text| {
+            let written = parse_network(text.get_ref());
+            written.is_some_and(|written| NetworkSet::new(&[written]).overlaps(network))
+        });
+        touching.map(|text| self.place_of(text)).collect()
     }
 
     /// The first name pattern that matches.
@@ -53,15 +53,6 @@ impl<'s> Written<'s> {
         let mut parsed = names.filter_map(|text| Some((text, text.get_ref().parse().ok()?)));
         let found = parsed.find(|(_, pattern): &(_, NamePattern)| pattern.matches(name));
         found.map(|(text, _)| self.place_of(text))
-    }
-
-    fn touching(&self, network: IpNet, list: impl Fn(&RawTargets) -> &Vec<Text>) -> Vec<Place> {
-        let texts = self.policy.iter().flat_map(|policy| list(&policy.targets));
-        let touching = texts.filter(|text| {
-            let written = parse_network(text.get_ref());
-            written.is_some_and(|written| NetworkSet::new(&[written]).overlaps(network))
-        });
-        touching.map(|text| self.place_of(text)).collect()
     }
 
     /// What is to be said of a place in `policy.toml`.

@@ -11,6 +11,7 @@ use crate::{
     networks::NetworkSet,
     policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
+    rule::Lines,
     subject::Principal,
     targets::Targets,
 };
@@ -29,6 +30,7 @@ impl Validation<'_> {
             self.defect(raw.version.span(), message);
         }
         let targets = self.targets(&raw.targets);
+        let lines = self.lines(raw);
         let ceilings = self.ceilings(&raw.ceilings);
         let landlock_abi_min =
             raw.sandbox.landlock_abi_min.as_ref().map_or(2, |abi| *abi.get_ref());
@@ -54,6 +56,7 @@ impl Validation<'_> {
             names,
             excluded,
             warnings: std::mem::take(&mut self.warnings),
+            lines,
         };
         let written = policy.to_toml();
         let message = |e| format!("the effective policy cannot be written down: {e}");
@@ -85,18 +88,31 @@ impl Validation<'_> {
         parsed.collect()
     }
 
+    /// Where that stands which can refuse a call.
+    fn lines(&self, raw: &RawPolicy) -> Lines {
+        let targets = &raw.targets;
+        let place = |text: &Text| self.source.place(&text.span());
+        Lines {
+            networks: targets.networks.first().map(place),
+            names: targets.names.first().map(place),
+            deny: targets
+                .deny
+                .iter()
+                .filter_map(|text| Some((parse_network(text.get_ref())?, place(text))))
+                .collect(),
+            max_hosts: targets.max_hosts.as_ref().map(|n| self.source.place(&n.span())),
+            timeout: raw.ceilings.timeout.as_ref().map(place),
+        }
+    }
+
     /// An address or a network. Strict: what an administrator writes with host bits set may be a
     /// typing error in a place where one counts.
     fn network(&mut self, text: &Text) -> Option<IpNet> {
         let written = text.get_ref();
-        let network = match Target::parse(written) {
-            Target::Address(address) => IpNet::from(address),
-            Target::Network(network) => network,
-            Target::Name { .. } | Target::Malformed(_) => {
-                let message = format!("{written:?} is not a network such as 10.0.0.0/8");
-                self.defect(text.span(), message);
-                return None;
-            }
+        let Some(network) = parse_network(written) else {
+            let message = format!("{written:?} is not a network such as 10.0.0.0/8");
+            self.defect(text.span(), message);
+            return None;
         };
         let as_written = written.parse::<IpNet>().ok();
         if let Some(given) = as_written.filter(|n| n.addr() != n.network()) {
@@ -215,6 +231,15 @@ impl Validation<'_> {
             },
             make,
         )
+    }
+}
+
+/// A single address is a network of one.
+fn parse_network(written: &str) -> Option<IpNet> {
+    match Target::parse(written) {
+        Target::Address(address) => Some(IpNet::from(address)),
+        Target::Network(network) => Some(network),
+        Target::Name { .. } | Target::Malformed(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use probity_protocol::{Arguments, Call, Denial, DenialCode, HostName, Target, Tier};
+use probity_protocol::{Arguments, Call, Denial, HostName, Target, Tier};
 
 use crate::{
     Policy, Subject,
@@ -15,6 +15,7 @@ use crate::{
     decide::{allowed_target, allowed_tier, allowed_time, granted_tool},
     denial,
     plan::spelled,
+    rule::{intrusive_lines, rules_of},
     source::Place,
     tool::{Setting, Tool},
 };
@@ -58,7 +59,7 @@ impl<'p> Trace<'p> {
         let call = self.call;
         let subject = &*subject.at_most(call.limits.tier);
         let (tool, granted) = granted_tool(self.policy, subject, call.tool.as_str())
-            .map_err(|denial| self.failed("tool", denial, Vec::new()))?;
+            .map_err(|denial| self.failed("tool", subject, denial))?;
         let tier = show::tier(granted.tier);
         self.passed(
             "tool",
@@ -68,19 +69,17 @@ impl<'p> Trace<'p> {
             ],
         );
         let (target, name) = allowed_target(&self.policy.targets, tool, &call.target)
-            .map_err(|denial| self.failed_target(tool, denial))?;
+            .map_err(|denial| self.failed("target", subject, denial))?;
         self.passed("target", self.target(tool, target, name.as_ref()));
         let settings = settle(tool, granted.tier, &call.arguments)
-            .map_err(|denial| self.failed_option(tool, denial))?;
+            .map_err(|denial| self.failed("arguments", subject, denial))?;
         self.passed("arguments", self.arguments(tool, &settings));
         let tier =
             allowed_tier(tool, &settings, granted.tier, &call.arguments).map_err(|beyond| {
                 let denial = denial::intrusive(self.policy, subject, tool, &beyond);
-                let mut rules = intrusive_parts(tool, &settings);
-                rules.push(granted.place.clone());
-                self.failed("tier", denial, rules)
+                self.failed("tier", subject, denial)
             })?;
-        let rules = intrusive_parts(tool, &settings).into_iter();
+        let rules = intrusive_lines(tool, &settings).into_iter();
         let text = match tier {
             Tier::Standard => "standard: nothing of it is intrusive",
             Tier::Intrusive => "intrusive, and the grant covers that",
@@ -89,7 +88,7 @@ impl<'p> Trace<'p> {
         self.passed("tier", std::iter::once(said(text, None)).chain(parts).collect());
         let ceiling = self.ceiling();
         let timeout = allowed_time(self.policy, tool, &call.limits)
-            .map_err(|denial| self.failed("time", denial, ceiling.iter().cloned().collect()))?;
+            .map_err(|denial| self.failed("time", subject, denial))?;
         let text = format!("{} at most", humantime::format_duration(timeout));
         self.passed("time", vec![said(text, ceiling.as_ref())]);
         Ok(())
@@ -99,35 +98,12 @@ impl<'p> Trace<'p> {
         self.steps.push(Step { what, passed: true, said });
     }
 
-    fn failed(&mut self, what: &'static str, denial: Denial, rules: Vec<Place>) -> Denial {
+    fn failed(&mut self, what: &'static str, subject: &Subject, denial: Denial) -> Denial {
+        let rules = rules_of(self.policy, subject, self.call, &denial);
         let by = rules.iter().map(|place| said("by this line", Some(place)));
         let said = std::iter::once(said(&denial.message, None)).chain(by).collect();
         self.steps.push(Step { what, passed: false, said });
         denial
-    }
-
-    fn failed_target(&mut self, tool: &Tool, denial: Denial) -> Denial {
-        let policy = self.written.policy.as_ref();
-        let rules = match denial.code {
-            DenialCode::TargetTooLarge => {
-                let most = policy.and_then(|policy| policy.targets.max_hosts.as_ref());
-                most.map(|most| self.written.place_of(most)).into_iter().collect()
-            }
-            DenialCode::TargetKind => vec![tool.place.clone()],
-            DenialCode::TargetNotAllowed => {
-                let asked = addresses(&self.call.target);
-                asked.into_iter().flat_map(|network| self.written.denying(network)).collect()
-            }
-            _ => Vec::new(),
-        };
-        self.failed("target", denial, rules)
-    }
-
-    fn failed_option(&mut self, tool: &Tool, denial: Denial) -> Denial {
-        let named = denial.metadata.iter().find(|(key, _)| key.as_str() == "option");
-        let option = named.and_then(|(_, name)| tool.options.get(tool.option_index(name)?));
-        let rules = option.map(|option| option.place.clone()).into_iter().collect();
-        self.failed("arguments", denial, rules)
     }
 
     fn target(&self, tool: &Tool, target: IpNet, name: Option<&HostName>) -> Vec<Said> {
@@ -200,26 +176,6 @@ fn given(tool: &Tool, arguments: &Arguments) -> BTreeSet<usize> {
         words = rest;
     }
     given
-}
-
-/// Where that stands which makes a call intrusive.
-fn intrusive_parts(tool: &Tool, settings: &Settings) -> Vec<Place> {
-    let own = (tool.tier == Tier::Intrusive).then(|| tool.place.clone());
-    let used = tool.options.iter().zip(settings);
-    let intrusive = used.filter_map(|(option, value)| {
-        let tier = option.tier_with(value.as_ref()?);
-        (tier == Tier::Intrusive).then(|| option.place.clone())
-    });
-    own.into_iter().chain(intrusive).collect()
-}
-
-fn addresses(target: &Target) -> Vec<IpNet> {
-    match target.canonical() {
-        Target::Address(address) => vec![address.into()],
-        Target::Network(network) => vec![network],
-        Target::Name { addresses, .. } => addresses.into_iter().map(IpNet::from).collect(),
-        Target::Malformed(_) => Vec::new(),
-    }
 }
 
 #[cfg(test)]
