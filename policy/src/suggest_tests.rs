@@ -177,7 +177,9 @@ const REPAIRS: &[(DenialCode, &str, &str)] = &[
     (DenialCode::UnknownTool, "Nmap 10.0.0.0/28 preset=quick", "nmap 10.0.0.0/28 preset=quick"),
     (DenialCode::UnknownTool, "nmap_scan 10.0.0.1", "nmap 10.0.0.1"),
     (DenialCode::UnknownTool, "tracroute 8.8.8.8", "traceroute 10.0.0.1"),
-    (DenialCode::UnknownTool, "bash 10.0.0.1 -- -c 2", "nmap 10.0.0.1"),
+    // Nothing like it: the lightest tool that fits, rather than a scan.
+    (DenialCode::UnknownTool, "bash 10.0.0.1 -- -c 2", "ping 10.0.0.1"),
+    (DenialCode::UnknownTool, "bash 10.0.0.0/24", "sweep 10.0.0.0/24"),
     // The rest of the denied call stays as it was.
     (DenialCode::TargetSyntax, "ping 10.0.0 count=2", "ping 10.0.0.1 count=2"),
     (DenialCode::TargetKind, "ping 192.168.7.0/24 -- -q", "ping 192.168.7.1 -- -q"),

@@ -89,8 +89,8 @@ impl<'p> Repair<'p> {
         (tool.tier <= granted.tier).then_some((tool.as_ref(), granted.tier))
     }
 
-    /// A tool that the subject can use: one with a name like the one given, else the first that
-    /// takes this kind of target, else the first for which there is any target.
+    /// A tool that the subject can use: one with a name like the one given, else the lightest that
+    /// takes this kind of target, else the lightest for which there is any target.
     fn another_tool(&mut self) -> Option<()> {
         let targets = &self.policy.targets;
         let exists = |kind| targets.nearest(&[kind], &self.call.target).is_some();
@@ -114,8 +114,10 @@ impl<'p> Repair<'p> {
             Target::Network(_) => TargetKind::Network,
             Target::Address(_) | Target::Name { .. } | Target::Malformed(_) => TargetKind::Address,
         };
-        let fits = usable.iter().find(|tool| tool.targets.contains(&asked));
-        let tool = fits.or_else(|| usable.first())?;
+        // The lightest, so that nobody is led into more than he asked for.
+        let weight = |tool: &&&Tool| (tool.tier, tool.timeout.value);
+        let fits = usable.iter().filter(|tool| tool.targets.contains(&asked)).min_by_key(weight);
+        let tool = fits.or_else(|| usable.iter().min_by_key(weight))?;
         self.call.tool = tool.name.clone();
         // Flags of one program say nothing to another; properties that both have may stay.
         if let Arguments::Given { tokens, .. } = &mut self.call.arguments {
