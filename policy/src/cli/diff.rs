@@ -85,7 +85,7 @@ fn print(difference: &Difference) -> io::Result<()> {
     let count = |effect| difference.count(effect);
     writeln!(
         out,
-        "{} widen, {} narrow, {} change otherwise.",
+        "Changes: {} wider, {} narrower, {} otherwise.",
         count(Effect::Widens),
         count(Effect::Narrows),
         count(Effect::Differs)
