@@ -524,3 +524,29 @@ proptest! {
         }
     }
 }
+
+/// The dimensions that widen from one mutated policy to the next.
+fn widened(before: &[Mutation], change: &[Mutation]) -> Vec<Dimension> {
+    let mut table = BASE.clone();
+    let (old, new) = (mutated(&mut table, before), mutated(&mut table, change));
+    let changes = diff(&old, &new).changes.into_iter();
+    let wider = changes.filter(|change| change.effect == Effect::Widens);
+    wider.map(|change| change.dimension).collect()
+}
+
+#[test]
+fn a_pattern_of_more_names_widens_and_one_of_fewer_does_not() {
+    let name = |how| Mutation { what: 2, tool: 0, part: 0, how };
+    let (all, below) = (name(0), name(1));
+    assert_eq!(widened(&[below, all], &[all]), [Dimension::Names]);
+    assert_eq!(widened(&[below], &[all]), []);
+    assert_eq!(widened(&[], &[below]), [], "it is within the other");
+}
+
+#[test]
+fn a_tool_that_leaves_the_intrusive_tier_widens_even_for_whom_that_tier_is_granted() {
+    // A frontend that asks for the standard tier only now gets it.
+    let tier = |how| Mutation { what: 14, tool: 0, part: 0, how };
+    assert!(widened(&[tier(1)], &[tier(0)]).contains(&Dimension::Tier));
+    assert_eq!(widened(&[tier(0)], &[tier(1)]), []);
+}
