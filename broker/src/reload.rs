@@ -36,6 +36,11 @@ enum ReloadError {
          root's policy only: chown its files and folders to root, or restart the broker"
     )]
     NotRootS(Digest),
+    /// The shipped tools would come in, which nobody asked for.
+    #[error(
+        "the folder tools.d is gone: put it back, or restart the broker to have the shipped tools"
+    )]
+    ToolsGone,
     #[error(transparent)]
     Audit(#[from] AuditError),
 }
@@ -80,6 +85,9 @@ impl Reload {
         if old.sandbox.facts().net_raw && !written.is_root_s {
             return Err(ReloadError::NotRootS(written.policy.digest()));
         }
+        if written.is_shipped_in_part && !old.is_shipped_in_part {
+            return Err(ReloadError::ToolsGone);
+        }
         let new = written.compile(&self.grounds)?;
         let needs_restart = self.needs_restart(&new);
         let (from, to) = (old.policy.digest(), new.policy.digest());
@@ -123,7 +131,7 @@ impl ReloadError {
     fn digest(&self) -> Option<Digest> {
         match self {
             Self::NotRootS(digest) => Some(*digest),
-            Self::Rules(_) | Self::Audit(_) => None,
+            Self::Rules(_) | Self::ToolsGone | Self::Audit(_) => None,
         }
     }
 }

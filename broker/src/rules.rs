@@ -16,6 +16,8 @@ pub(crate) struct Rules {
     pub policy: Policy,
     pub accounts: Accounts,
     pub sandbox: Sandbox,
+    /// Its tools are those that are compiled in.
+    pub is_shipped_in_part: bool,
 }
 
 /// What an administrator wrote: valid, and not compiled yet.
@@ -26,6 +28,8 @@ pub(crate) struct Written {
     pub passwd: String,
     /// Nobody but root could have written it.
     pub is_root_s: bool,
+    /// Its tools are those that are compiled in.
+    pub is_shipped_in_part: bool,
 }
 
 /// What of a broker's start the sandbox depends on. It stays as it is until the broker ends.
@@ -67,7 +71,8 @@ impl Written {
         let sources = load(origin)?;
         let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
         report(&policy, origin);
-        Ok(Self { policy, accounts, passwd, is_root_s: sources.is_root_s() })
+        let (is_root_s, is_shipped_in_part) = (sources.is_root_s(), sources.has_shipped_tools());
+        Ok(Self { policy, accounts, passwd, is_root_s, is_shipped_in_part })
     }
 
     /// Compiles the sandbox of every tool.
@@ -83,7 +88,8 @@ impl Written {
             grounds.own_uid,
             Way::Vfork,
         )?;
-        Ok(Rules { policy: self.policy, accounts: self.accounts, sandbox })
+        let Self { policy, accounts, is_shipped_in_part, .. } = self;
+        Ok(Rules { policy, accounts, sandbox, is_shipped_in_part })
     }
 }
 

@@ -28,6 +28,9 @@ use crate::{
     sys::process::{Reaped, reap, watch},
 };
 
+/// No policy allows more, so this cuts nothing; it keeps the clock from overflowing.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Between TERM and KILL: time for a tool to write what it has.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -116,7 +119,8 @@ impl Run {
             Ok((child, stdout, stderr)) => Ok(Self {
                 child,
                 started: now,
-                next_step: now + limits.timeout,
+                // Policies are held to seven days; what is added here cannot overflow.
+                next_step: now + limits.timeout.min(LONGEST),
                 ending: None,
                 client_left: false,
                 stdout,

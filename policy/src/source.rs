@@ -91,6 +91,12 @@ impl Sources {
         self.every().all(|source| source.owner.is_none_or(|uid| uid == 0))
     }
 
+    /// Whether the tools are those that are compiled in.
+    #[must_use]
+    pub fn has_shipped_tools(&self) -> bool {
+        self.tools.iter().any(|source| source.owner.is_none())
+    }
+
     /// Every file, `policy.toml` first.
     pub fn every(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.policy).chain(&self.tools)

@@ -175,3 +175,18 @@ fn a_tool_with_no_options_at_all_is_legal() {
     sources.tools[1] = Source::new("ping.toml", without);
     assert!(validate(&sources, &Accounts::default()).is_ok());
 }
+
+#[test]
+fn what_would_overflow_a_clock_or_steer_a_reader_is_a_defect() {
+    for (file, from, to, words) in [
+        ("policy.toml", "\"1h\"", "\"500000000000y\"", "seven days"),
+        ("ping.toml", "\"30s\"", "\"8d\"", "seven days"),
+        ("policy.toml", "/audit.jsonl\"", "/\\u0000x\"", "control character"),
+        ("ping.toml", "\"-n\"", "\"-n\\u0000\"", "control character"),
+        ("nmap.toml", "\"--privileged\"", "\"--privileged\\n\"", "control character"),
+        ("ping.toml", "\"Check whether", "\"\\u001b[31mCheck whether", "printable"),
+    ] {
+        let said = defects(&changed(file, from, to));
+        assert!(said.contains(words), "{from} to {to}: {said}");
+    }
+}

@@ -181,10 +181,15 @@ fn an_embedded_broker_reloads_too() {
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(tools(&mut session), ["ping", "scanner", "traceroute"]);
+    // Without its folder the shipped tools would come in, which nobody asked for.
+    fs::rename(policy.path("tools.d"), policy.path("elsewhere")).unwrap();
+    kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
+    let said = || fs::read_to_string(state.path().join("stderr.txt")).unwrap();
+    assert!(wait_until(Duration::from_secs(10), || said().contains("the folder tools.d is gone")));
+    assert_eq!(tools(&mut session), ["ping", "scanner", "traceroute"]);
     // Its user's terminal is not where the log's heads are kept.
     assert_eq!(session.close().unwrap(), Some(0));
-    let said = fs::read_to_string(state.path().join("stderr.txt")).unwrap();
-    assert!(!said.contains("audit chain head"), "{said}");
+    assert!(!said().contains("audit chain head"), "{}", said());
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn paths(verb: &str, old: &BTreeSet<PathBuf>, new: &BTreeSet<PathBuf>, about: &m
         let outside = |path: &&PathBuf| !those.iter().any(|folder| path.starts_with(folder));
         these.iter().filter(outside).map(|p| Path::display(p).to_string()).collect::<Vec<_>>()
     };
-    let (gained, lost) = (beyond(new, old), beyond(old, new));
+    // A path below an old one may be a link to somewhere else, and Landlock goes where it leads.
+    let gained: Vec<String> = new.difference(old).map(|p| Path::display(p).to_string()).collect();
+    let lost = beyond(old, new);
     if gained.is_empty() && lost.is_empty() && old != new {
         about.differs(
             Dimension::Confinement,

@@ -28,6 +28,10 @@ use crate::{
 /// The policy language's version that this code reads.
 const VERSION: u32 = 1;
 
+/// Longest time that means anything as a limit: nobody waits for more, and sums of it stay far from
+/// where clocks overflow.
+const LONGEST_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Makes a policy of its text.
 ///
 /// # Errors
@@ -142,6 +146,13 @@ impl<'s> Validation<'s> {
         }
     }
 
+    /// A text that goes into a command line or a path as it stands.
+    fn plain(&mut self, span: Range<usize>, text: &str) {
+        if text.chars().any(char::is_control) {
+            self.defect(span, "a control character is never part of this");
+        }
+    }
+
     fn duration(&mut self, text: &Text) -> Option<Duration> {
         let parsed = humantime::parse_duration(text.get_ref());
         let message =
@@ -149,6 +160,9 @@ impl<'s> Validation<'s> {
         let duration = self.accept(text.span(), parsed.map_err(message))?;
         if duration.is_zero() {
             self.defect(text.span(), "a time of zero lets nothing run");
+        }
+        if duration > LONGEST_TIME {
+            self.defect(text.span(), "a time of more than seven days is no limit");
         }
         Some(duration)
     }

@@ -44,6 +44,7 @@ impl Validation<'_> {
         if !raw.audit.path.get_ref().starts_with('/') {
             self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
         }
+        self.plain(raw.audit.path.span(), raw.audit.path.get_ref());
         let ToolSet { tools, excluded, names, .. } = tools;
         let mut policy = Policy {
             digest: Digest([0; 32]), // taken of the rest, below

@@ -59,7 +59,7 @@ impl Validation<'_> {
             breaker: self.breaker(raw),
             sandbox: self.sandbox(raw)?,
             title: raw.title.as_ref().map(|text| self.line(text, MAX_TITLE)),
-            summary: raw.summary.get_ref().clone(),
+            summary: self.line(&raw.summary, MAX_ADVICE),
             advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
             place: self.source.place(&raw.name.span()),
             name: name?,
@@ -105,8 +105,9 @@ impl Validation<'_> {
 
     fn absolute_path(&mut self, text: &Text) -> Option<PathBuf> {
         let path = PathBuf::from(text.get_ref());
-        let plain =
-            path.is_absolute() && !text.get_ref().contains("..") && !text.get_ref().contains('\0');
+        let plain = path.is_absolute()
+            && !text.get_ref().contains("..")
+            && !text.get_ref().contains(char::is_control);
         if !plain {
             self.defect(text.span(), "a path is absolute and has no \"..\"");
             return None;
@@ -135,6 +136,14 @@ impl Validation<'_> {
 
     fn argv(&mut self, raw: &RawTool) -> Vec<ArgvPart> {
         let mut parts = Vec::new();
+        let words = raw.mode.iter().flat_map(|mode| {
+            let (mode, span) = (mode.get_ref(), mode.span());
+            mode.raw.iter().chain(&mode.plain).map(move |word| (span.clone(), word.clone()))
+        });
+        let written = raw.argv.get_ref().iter().map(|text| (text.span(), text.get_ref().clone()));
+        for (span, word) in words.chain(written).collect::<Vec<_>>() {
+            self.plain(span, &word);
+        }
         for text in raw.argv.get_ref() {
             let part = match (text.get_ref().as_str(), &raw.mode) {
                 ("{options}", _) => ArgvPart::Options,
