@@ -182,8 +182,8 @@ fn what_would_overflow_a_clock_or_steer_a_reader_is_a_defect() {
         ("policy.toml", "\"1h\"", "\"500000000000y\"", "seven days"),
         ("ping.toml", "\"30s\"", "\"8d\"", "seven days"),
         ("policy.toml", "/audit.jsonl\"", "/\\u0000x\"", "control character"),
-        ("ping.toml", "\"-n\"", "\"-n\\u0000\"", "control character"),
-        ("nmap.toml", "\"--privileged\"", "\"--privileged\\n\"", "control character"),
+        ("ping.toml", "\"-n\"", "\"-n\\u0000\"", "NUL"),
+        ("nmap.toml", "\"--privileged\"", "\"--privileged\\u0000\"", "NUL"),
         ("ping.toml", "\"Check whether", "\"\\u001b[31mCheck whether", "printable"),
     ] {
         let said = defects(&changed(file, from, to));

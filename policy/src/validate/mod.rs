@@ -146,7 +146,7 @@ impl<'s> Validation<'s> {
         }
     }
 
-    /// A text that goes into a command line or a path as it stands.
+    /// A text that is a path as it stands.
     fn plain(&mut self, span: Range<usize>, text: &str) {
         if text.chars().any(char::is_control) {
             self.defect(span, "a control character is never part of this");

@@ -142,7 +142,10 @@ impl Validation<'_> {
         });
         let written = raw.argv.get_ref().iter().map(|text| (text.span(), text.get_ref().clone()));
         for (span, word) in words.chain(written).collect::<Vec<_>>() {
-            self.plain(span, &word);
+            // A program's text may have lines; only NUL can be in no argument.
+            if word.contains('\0') {
+                self.defect(span, "a NUL character is never part of an argument");
+            }
         }
         for text in raw.argv.get_ref() {
             let part = match (text.get_ref().as_str(), &raw.mode) {
