@@ -78,6 +78,7 @@ impl Admission {
                 Place::Run | Place::Connection => BusyScope::Broker,
             },
             limit,
+            expected_wait: None,
         })
     }
 

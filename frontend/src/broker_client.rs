@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
     Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
-    MAX_REQUEST_FRAME, PROTOCOL_VERSION, Refusal, Reply, Request, Started, Stream, Tier, Verdict,
-    decode, encode,
+    MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, Reply, Request, Started,
+    Stream, Tier, Verdict, decode, encode,
 };
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
@@ -47,6 +47,20 @@ pub enum RunOutcome {
     /// It ran, and is over.
     Finished(Box<(Output, Exited)>),
 }
+
+/// What is heard of a run before it is over.
+#[derive(Debug, Clone, Copy)]
+pub enum RunEvent<'a> {
+    /// It waits for its turn. Comes again as the line moves on.
+    Queued(Queued),
+    /// The tool is running.
+    Started(&'a PlanSummary),
+    /// What it has just written.
+    Output(Stream, &'a [u8]),
+}
+
+/// Hears of a run as it goes.
+pub type OnEvent<'a> = &'a mut (dyn FnMut(RunEvent<'_>) + Send);
 
 /// What a run has given so far.
 #[derive(Debug)]
@@ -177,26 +191,28 @@ impl Broker {
         }
     }
 
-    /// Runs a call to its end, handing each piece of output to `on_output` as it comes.
+    /// Runs a call to its end, telling `on_event` how it goes.
     ///
     /// # Errors
     /// Any [`BrokerError`].
-    pub async fn run(
-        &self,
-        call: Call,
-        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
-    ) -> Result<RunOutcome, BrokerError> {
+    pub async fn run(&self, call: Call, on_event: OnEvent<'_>) -> Result<RunOutcome, BrokerError> {
         let mut connection = self.ask(&Request::Run(call)).await?;
-        let started = match connection.answer().await? {
+        let mut answer = connection.answer().await?;
+        while let Reply::Queued(place) = answer {
+            on_event(RunEvent::Queued(place));
+            answer = next(&mut connection.frames).await?;
+        }
+        let started = match answer {
             Reply::Started(started) => started,
             Reply::Denied(denial) => return Ok(RunOutcome::Denied(denial)),
             Reply::Busy(busy) => return Ok(RunOutcome::Busy(busy)),
             Reply::Failed(failure) => return Ok(RunOutcome::Failed(failure)),
             _ => return Err(BrokerError::Unexpected("the start of a run")),
         };
+        on_event(RunEvent::Started(&started.plan));
         let limit = started.plan.timeout.saturating_add(END_GRACE);
         let mut output = Output { started, stdout: Vec::new(), stderr: Vec::new() };
-        match timeout(limit, follow(&mut connection, &mut output, on_output)).await {
+        match timeout(limit, follow(&mut connection, &mut output, on_event)).await {
             Ok(Some(exited)) => Ok(RunOutcome::Finished(Box::new((output, exited)))),
             Ok(None) | Err(_) => Err(BrokerError::Lost(Box::new(output))),
         }
@@ -270,7 +286,7 @@ impl Connection {
 async fn follow(
     connection: &mut Connection,
     output: &mut Output,
-    on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    on_event: OnEvent<'_>,
 ) -> Option<Exited> {
     loop {
         match next(&mut connection.frames).await.ok()? {
@@ -284,7 +300,7 @@ async fn follow(
                 let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(kept.len());
                 let bytes = &bytes[..bytes.len().min(room)];
                 kept.extend_from_slice(bytes);
-                on_output(stream, bytes);
+                on_event(RunEvent::Output(stream, bytes));
             }
             Reply::Exited(exited) => return Some(exited),
             _ => return None,

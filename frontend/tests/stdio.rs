@@ -153,7 +153,8 @@ fn every_ending_keeps_to_the_schema_and_is_an_error_where_it_is_one() {
 
 #[test]
 fn a_busy_broker_is_asked_again() {
-    let busy = Step::Send(Reply::Busy(Busy { scope: BusyScope::User, limit: 4 }));
+    let busy =
+        Step::Send(Reply::Busy(Busy { scope: BusyScope::User, limit: 4, expected_wait: None }));
     let run = script().runs[0].clone();
     let broker = ScriptedBroker::start(script_with(&[vec![busy.clone()], vec![busy.clone()], run]));
     let mut session = Session::start(&broker.socket, false);

@@ -2,7 +2,7 @@
 //! grant are left out: nobody is offered what would be refused.
 
 use probity_protocol::{
-    Availability, Catalog, Identifier, OptionEntry, PresetEntry, Tier, ToolEntry,
+    Availability, BreakerSettings, Catalog, Identifier, OptionEntry, PresetEntry, Tier, ToolEntry,
 };
 
 use crate::{
@@ -56,6 +56,10 @@ fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -
         timeout_is_default: tool.timeout.is_default,
         concurrency: tool.concurrency.value,
         concurrency_is_default: tool.concurrency.is_default,
+        breaker: BreakerSettings {
+            failure_threshold: tool.breaker.failure_threshold.written(),
+            recovery_timeout: tool.breaker.recovery_timeout.written(),
+        },
         parser: tool.parser.clone(),
         availability,
     }

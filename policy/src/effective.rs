@@ -15,7 +15,7 @@ use crate::{
         RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
         RawPolicy, RawPreset, RawSandbox, RawScalar, RawTargets, RawTool, RawValue, Text,
     },
-    tool::{ArgvPart, OrDefault, Preset, Setting, Tool, ToolOption},
+    tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
 };
 use probity_protocol::{TargetKind, Tier};
@@ -138,13 +138,13 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         }))),
         mode,
         // Left out where the file leaves it out: a frontend's own default may then tighten it.
-        timeout: written(tool.timeout).map(time),
-        concurrency: written(tool.concurrency).map(at),
+        timeout: tool.timeout.written().map(time),
+        concurrency: tool.concurrency.written().map(at),
         parser: tool.parser.as_ref().map(text),
         tier: tool.tier.into(),
         breaker: RawBreaker {
-            failure_threshold: Some(at(tool.breaker.failure_threshold)),
-            recovery_timeout: Some(time(tool.breaker.recovery_timeout)),
+            failure_threshold: tool.breaker.failure_threshold.written().map(at),
+            recovery_timeout: tool.breaker.recovery_timeout.written().map(time),
         },
         sandbox: RawSandbox {
             net_raw: tool.sandbox.net_raw,
@@ -234,10 +234,6 @@ fn preset(tool: &Tool, preset: &Preset) -> RawPreset {
         Some((text(&option.name), at(RawScalar::of(option.written(setting)))))
     });
     RawPreset { help: text(&preset.help), options: settings.collect() }
-}
-
-fn written<T>(value: OrDefault<T>) -> Option<T> {
-    (!value.is_default).then_some(value.value)
 }
 
 fn time(duration: Duration) -> Text {

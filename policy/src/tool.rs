@@ -52,6 +52,11 @@ impl<T> OrDefault<T> {
         let is_default = written.is_none();
         Self { value: written.unwrap_or(default), is_default }
     }
+
+    /// What the file says.
+    pub(crate) fn written(self) -> Option<T> {
+        (!self.is_default).then_some(self.value)
+    }
 }
 
 /// How a tool is confined.
@@ -70,9 +75,9 @@ pub(crate) use crate::raw::RawNetRaw as CapabilityRule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
     /// Failures in a row after which it stops.
-    pub failure_threshold: u32,
+    pub(crate) failure_threshold: OrDefault<u32>,
     /// How long it waits before it tries again.
-    pub recovery_timeout: Duration,
+    pub(crate) recovery_timeout: OrDefault<Duration>,
 }
 
 /// A part of the command line, in order.

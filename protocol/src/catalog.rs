@@ -74,6 +74,16 @@ impl Catalog {
     }
 }
 
+/// What a tool's file says of its circuit breaker; `None` leaves it to the frontend's own settings.
+/// The breaker itself is the frontend's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub failure_threshold: Option<u32>,
+    /// How long it then refuses before it lets one call try.
+    pub recovery_timeout: Option<Duration>,
+}
+
 /// A granted tool, without what is beyond the grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolEntry {
@@ -106,6 +116,8 @@ pub struct ToolEntry {
     pub concurrency: u32,
     /// The tool's file sets no concurrency: a frontend's own default may be smaller.
     pub concurrency_is_default: bool,
+    /// When to leave the tool alone after failures.
+    pub breaker: BreakerSettings,
     /// Which of the frontend's parsers reads its output.
     pub parser: Option<String>,
     /// Whether it can run here and now.

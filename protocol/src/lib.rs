@@ -23,8 +23,8 @@ mod wire;
 
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits, split_extra_args};
 pub use catalog::{
-    Availability, Catalog, NetworkFamilies, OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry,
-    ValueType,
+    Availability, BreakerSettings, Catalog, NetworkFamilies, OptionEntry, PresetEntry, TargetKind,
+    Tier, ToolEntry, ValueType,
 };
 pub use decimal::{Decimal, DecimalError};
 pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
@@ -34,8 +34,8 @@ pub use lexical::{
 };
 pub use message::{
     Busy, BusyScope, Digest, End, ExitStatus, Exited, Failure, FailureKind, Hello, Interrupt,
-    PlanSummary, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts, SandboxSummary,
-    Started, StatusReport, Stream, Verdict, Welcome,
+    PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
+    SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{

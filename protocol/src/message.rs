@@ -73,7 +73,10 @@ pub enum Reply {
     Verdict(Verdict),
     /// [`Request::Run`] was refused by the policy.
     Denied(Denial),
-    /// [`Request::Run`] was approved, but there is no room now.
+    /// [`Request::Run`] was approved and waits for its turn. Comes again as the line moves on, and is
+    /// followed by any other answer to a run.
+    Queued(Queued),
+    /// [`Request::Run`] was approved, but there is no room now, nor in the line.
     Busy(Busy),
     /// [`Request::Run`] was approved, but could not be started.
     Failed(Failure),
@@ -179,6 +182,17 @@ pub struct Busy {
     pub scope: BusyScope,
     /// Its value.
     pub limit: u32,
+    /// How long a place in the line will probably take to come free, where runs have shown that.
+    pub expected_wait: Option<Duration>,
+}
+
+/// An approved run's place in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Runs that start before it, as things stand; 0 for the next.
+    pub ahead: u32,
+    /// How long that will probably take, where runs have shown that.
+    pub expected_wait: Option<Duration>,
 }
 
 /// The limit that a [`Busy`] is about.

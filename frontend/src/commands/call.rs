@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{CommandError, Exit, complain};
 use crate::{
+    broker_client::RunEvent,
     cli::CallArgs,
     config::Config,
     connect,
@@ -36,7 +37,7 @@ pub(super) async fn call(
     let (service, listing) = (&session.service, session.service.listing());
     let arguments = arguments(args, &extra_args);
     let asking = Asking { tool: &args.tool, arguments: &arguments, client: None };
-    let mut ignored = |_, _: &[u8]| {};
+    let mut ignored = |_: RunEvent<'_>| {};
     let run = service.call(asking, &mut ignored);
     // Events and the line would be written over each other.
     let result = match quiet && progress::is_seen() {

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{store::ResultStore, transport::LineTransport};
 use crate::{
+    broker_client::RunEvent,
     clean::clean_str,
     request::client_label,
     result::ToolResult,
@@ -139,7 +140,7 @@ impl Server {
         let client = context.client_info();
         let client = client.and_then(|info| client_label(&info.name, &info.version));
         let asking = Asking { tool: &request.name, arguments: &arguments, client: client.as_ref() };
-        let mut ignore = |_, _: &[u8]| {};
+        let mut ignore = |_: RunEvent<'_>| {};
         let call = self.service.call(asking, &mut ignore);
         // Progress counts seconds towards the time limit, asked for or usual.
         let limit = arguments.get("timeout_sec").and_then(serde_json::Value::as_f64);

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use probity_protocol::{Availability, Digest, TargetKind, Tier, ToolEntry, ToolName};
+use probity_protocol::{
+    Availability, BreakerSettings, Digest, TargetKind, Tier, ToolEntry, ToolName,
+};
 
 use super::*;
 
@@ -20,6 +22,7 @@ fn tool(name: &str, alias: &str) -> ToolEntry {
         timeout_is_default: false,
         concurrency: 3,
         concurrency_is_default: false,
+        breaker: BreakerSettings::default(),
         parser: None,
         availability: Availability::Available,
     }

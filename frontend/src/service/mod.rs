@@ -9,8 +9,7 @@ mod refusal;
 use std::{sync::Arc, time::Duration};
 
 use probity_protocol::{
-    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Stream,
-    Verdict,
+    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Verdict,
 };
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -19,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    broker_client::{Broker, BrokerError, RunOutcome},
+    broker_client::{Broker, BrokerError, OnEvent, RunOutcome},
     call_events as events,
     clean::clean_str,
     config::Config,
@@ -33,9 +32,6 @@ use crate::{
 /// A busy broker is asked again after this time, doubled each time, up to the total.
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 const RETRY_TOTAL: Duration = Duration::from_secs(2);
-
-/// Receives output while a tool runs.
-pub type OnOutput<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
 
 /// The operations, with one broker behind them.
 pub struct Service {
@@ -85,7 +81,7 @@ impl Service {
 
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
     /// goes wrong is in the result. Dropping the future ends the run, wherever it is.
-    pub async fn call(&self, asking: Asking<'_>, on_output: OnOutput<'_>) -> ToolResult {
+    pub async fn call(&self, asking: Asking<'_>, on_event: OnEvent<'_>) -> ToolResult {
         let listing = self.listing();
         let tool = listing.tool(asking.tool);
         if let (None, Some(hidden)) = (tool, listing.hidden(asking.tool)) {
@@ -111,7 +107,7 @@ impl Service {
             true => self.check(request, &asked, &listing).await,
             false => {
                 let running = events::tool_start(&asked);
-                let result = self.run(request, &asked, &listing, on_output).await;
+                let result = self.run(request, &asked, &listing, on_event).await;
                 running.ended();
                 result
             }
@@ -137,7 +133,7 @@ impl Service {
         request: ToolRequest,
         asked: &Asked,
         listing: &Listing,
-        on_output: OnOutput<'_>,
+        on_event: OnEvent<'_>,
     ) -> ToolResult {
         let tool = listing.tool(&asked.tool);
         let _turn = match tool.map(|tool| tool.gate.enter()) {
@@ -157,7 +153,7 @@ impl Service {
         }
         let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
         let call = self.resolved(request.call, listing).await;
-        match self.run_when_there_is_room(call, on_output).await {
+        match self.run_when_there_is_room(call, on_event).await {
             Ok(RunOutcome::Finished(run)) => ToolResult::finished(asked, &run.0, &run.1, parser),
             Ok(RunOutcome::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
             Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
@@ -170,12 +166,12 @@ impl Service {
     async fn run_when_there_is_room(
         &self,
         call: Call,
-        on_output: OnOutput<'_>,
+        on_event: OnEvent<'_>,
     ) -> Result<RunOutcome, BrokerError> {
         let give_up = Instant::now() + RETRY_TOTAL;
         let mut pause = FIRST_RETRY;
         loop {
-            let outcome = self.broker.run(call.clone(), &mut *on_output).await;
+            let outcome = self.broker.run(call.clone(), &mut *on_event).await;
             if !is_momentary(&outcome) || Instant::now() + pause > give_up {
                 return outcome;
             }

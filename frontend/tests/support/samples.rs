@@ -139,6 +139,7 @@ pub fn catalog() -> Catalog {
                 timeout_is_default: false,
                 concurrency: 3,
                 concurrency_is_default: false,
+                breaker: BreakerSettings::default(),
                 parser: Some("ping".into()),
                 availability: Availability::Available,
             },
@@ -162,6 +163,7 @@ pub fn catalog() -> Catalog {
                 timeout_is_default: false,
                 concurrency: 1,
                 concurrency_is_default: false,
+                breaker: BreakerSettings::default(),
                 parser: Some("nmap-xml".into()),
                 availability: Availability::Unavailable {
                     reason: "/usr/bin/nmap is not there.".into(),

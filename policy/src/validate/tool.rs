@@ -13,9 +13,9 @@ use crate::{
     tool::{ArgvPart, Breaker, OrDefault, Tool, ToolSandbox},
 };
 
-/// The guide's circuit breaker, where a file says nothing.
-const DEFAULT_BREAKER: Breaker =
-    Breaker { failure_threshold: 5, recovery_timeout: Duration::from_secs(60) };
+/// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
+const DEFAULT_FAILURE_THRESHOLD: u32 = 5;
+const DEFAULT_RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a file sets none. The ceiling holds all the same.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -181,15 +181,17 @@ impl Validation<'_> {
     }
 
     fn breaker(&mut self, raw: &RawTool) -> Breaker {
+        let threshold = raw.breaker.failure_threshold.as_ref();
         let recovery = raw.breaker.recovery_timeout.as_ref();
         Breaker {
-            failure_threshold: self.positive(
-                raw.breaker.failure_threshold.as_ref(),
-                DEFAULT_BREAKER.failure_threshold,
+            failure_threshold: OrDefault {
+                value: self.positive(threshold, DEFAULT_FAILURE_THRESHOLD),
+                is_default: threshold.is_none(),
+            },
+            recovery_timeout: OrDefault::new(
+                recovery.and_then(|text| self.duration(text)),
+                DEFAULT_RECOVERY_TIMEOUT,
             ),
-            recovery_timeout: recovery
-                .and_then(|text| self.duration(text))
-                .unwrap_or(DEFAULT_BREAKER.recovery_timeout),
         }
     }
 

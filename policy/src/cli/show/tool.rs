@@ -69,8 +69,8 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
             "breaker",
             format!(
                 "opens after {} failures, for {}",
-                breaker.failure_threshold,
-                format_duration(breaker.recovery_timeout)
+                breaker.failure_threshold.value,
+                format_duration(breaker.recovery_timeout.value)
             ),
         ),
         ("parser", tool.parser.clone().unwrap_or_else(|| "none".to_owned())),
