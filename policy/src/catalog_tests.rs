@@ -63,7 +63,7 @@ fn examples_are_typed_as_defaults_are_and_ports_always_have_one() {
     assert_eq!(example(&catalog, "ping", "quiet"), None);
     let with_ports = policy(
         "[[option]]",
-        "[[option]]\nname = \"some_ports\"\nflag = \"-P\"\nvalue = { kind = \"ports\" }\nhelp = \"\"\n[[option]]",
+        "[[option]]\nname = \"some_ports\"\nflag = \"-P\"\nvalue = { kind = \"ports\" }\nhelp = \"Ports.\"\n[[option]]",
     );
     assert_eq!(
         example(&shown(&with_ports, &owner()), "ping", "some_ports").as_deref(),

@@ -57,7 +57,7 @@ fn at_way<'t>(document: &'t mut Toml, way: &[Step]) -> &'t mut Toml {
 fn others(value: &Toml) -> Vec<Toml> {
     const WORDS: &[&str] = &[
         "7s",
-        "3 MiB",
+        "32 MiB",
         "10.9.0.0/16",
         "*.x.lab.internal",
         "/usr/bin/other",

@@ -117,7 +117,9 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
 
 /// Whether the policy's own file has `[[tool]]` tables, so that it can do without `tools.d`.
 fn holds_tools(policy: &Source) -> bool {
-    toml::de::DeTable::parse(policy.text()).is_ok_and(|table| table.get_ref().contains_key("tool"))
+    // However broken the rest is: other tools than its own would only add false defects.
+    let (document, _) = toml::de::DeTable::parse_recoverable(policy.text());
+    document.get_ref().contains_key("tool")
 }
 
 fn shipped_tools() -> Vec<Source> {
@@ -131,7 +133,9 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        // Editors keep their locks and backups beside a file, under names that begin with a dot.
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
             paths.push(path);
         }
     }

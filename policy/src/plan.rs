@@ -26,7 +26,7 @@ const CPU_MARGIN: Duration = Duration::from_secs(2);
 const FILE_BYTES: u64 = 16 << 20;
 
 /// With less no tool starts, and a request for it would only make noise in the broker's log.
-const LEAST_MEMORY: u64 = 16 << 20;
+pub(crate) const LEAST_MEMORY: u64 = 16 << 20;
 const LEAST_OPEN_FILES: u64 = 16;
 
 /// An approved run.

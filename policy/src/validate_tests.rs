@@ -145,6 +145,27 @@ fn every_defect_is_reported_at_once() {
 }
 
 #[test]
+fn every_key_that_a_file_lacks_is_named_at_once() {
+    let mut sources = shipped();
+    let text = "name = \"dig\"\n[sandbox]\nread = []\n[[option]]\nname = \"short\"\n";
+    sources.tools.push(Source::new("tools.d/dig.toml", text));
+    let shown = defects(&sources);
+    for key in ["summary", "command", "targets", "argv", "syscalls", "flag", "help"] {
+        assert!(shown.contains(&format!("missing field `{key}`")), "{key}: {shown}");
+    }
+}
+
+#[test]
+fn a_file_that_is_left_out_may_be_as_unfinished_as_it_likes() {
+    let mut sources = shipped();
+    sources
+        .tools
+        .push(Source::new("tools.d/draft.toml", "name = \"example-dig\"\nsummry = 3\n= ="));
+    let policy = validate(&sources, &Accounts::default()).unwrap();
+    assert_eq!((policy.tools().len(), policy.excluded()[0].name.as_str()), (4, "example-dig"));
+}
+
+#[test]
 fn a_default_of_the_intrusive_tier_is_refused() {
     let shown =
         defects(&changed("nmap.toml", "flag    = \"-sS\"", "flag    = \"-sS\"\ndefault = true"));
@@ -184,6 +205,8 @@ fn what_would_overflow_a_clock_or_steer_a_reader_is_a_defect() {
         ("policy.toml", "/audit.jsonl\"", "/\\u0000x\"", "control character"),
         ("ping.toml", "\"-n\"", "\"-n\\u0000\"", "NUL"),
         ("nmap.toml", "\"--privileged\"", "\"--privileged\\u0000\"", "NUL"),
+        ("policy.toml", "\"512 MiB\"", "\"8 MiB\"", "at least 16 MiB"),
+        ("ping.toml", "help    = \"", "help    = \"\u{202e}", "U+202E"),
         ("ping.toml", "\"Check whether", "\"\\u001b[31mCheck whether", "printable"),
     ] {
         let said = defects(&changed(file, from, to));

@@ -257,6 +257,27 @@ fn what_is_no_file_of_its_own_is_refused_with_its_reason() {
 }
 
 #[test]
+fn what_an_editor_keeps_beside_a_file_is_no_tool() {
+    let folder = shipped();
+    symlink("ada@host.1234", folder.path("tools.d/.#ping.toml")).unwrap();
+    folder.write("tools.d/.nmap.toml", "half a line").unwrap();
+    assert_eq!(check(&folder, &["--strict"]).code, 0);
+}
+
+#[test]
+fn a_readable_path_that_leads_elsewhere_is_shown_with_where_it_leads() {
+    let folder = shipped();
+    let (data, link) = (folder.path("data"), folder.path("link"));
+    fs::create_dir(&data).unwrap();
+    symlink(&data, &link).unwrap();
+    let path = link.display().to_string();
+    folder.replace("tools.d/nmap.toml", "/usr/share/nmap", &path).unwrap();
+    let expected = format!("{path} leads to {}", data.canonicalize().unwrap().display());
+    let found = warnings(&folder);
+    assert!(found.iter().any(|(a, m)| a == "machine" && m.contains(&expected)), "{found:?}");
+}
+
+#[test]
 fn every_file_that_cannot_be_trusted_is_named_at_once() {
     let folder = shipped();
     for name in ["policy.toml", "tools.d/ping.toml", "tools.d/nmap.toml"] {

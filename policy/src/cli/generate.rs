@@ -22,7 +22,8 @@ pub(super) struct CompletionsArgs {
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode, CliError> {
     match &args.folder {
-        Some(folder) => clap_mangen::generate_to(Cli::command(), folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
             .map_err(|error| CliError::File { path: folder.clone(), error })?,
         None => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use toml::Spanned;
+use toml::{Spanned, de::DeTable};
 
 use crate::{
     accounts::Accounts,
@@ -30,7 +30,7 @@ const VERSION: u32 = 1;
 
 /// Longest time that means anything as a limit: nobody waits for more, and sums of it stay far from
 /// where clocks overflow.
-const LONGEST_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const LONGEST_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Makes a policy of its text.
 ///
@@ -42,6 +42,9 @@ pub fn validate(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defect
     let mut tools = ToolSet::default();
     for source in &sources.tools {
         let mut file = Validation::of(source);
+        if file.leave_out(&mut tools) {
+            continue;
+        }
         match file.parse::<RawTool>() {
             Some(raw) => file.add_tool(&raw, &mut tools),
             None => tools.incomplete = true,
@@ -112,11 +115,24 @@ impl<'s> Validation<'s> {
         result.map_err(|error| self.defect(span, error.to_string())).ok()
     }
 
+    /// Whether the file's tool is one that is not loaded. Such a file may be as unfinished as it
+    /// likes, so only its name is read.
+    fn leave_out(&self, set: &mut ToolSet) -> bool {
+        let (document, _) = DeTable::parse_recoverable(self.source.text());
+        let name = document.get_ref().get("name");
+        name.and_then(|name| Some((name.get_ref().as_str()?, name.span())))
+            .is_some_and(|(name, span)| self.exclude(name, span, set))
+    }
+
+    fn exclude(&self, name: &str, span: Range<usize>, set: &mut ToolSet) -> bool {
+        let Some(reason) = exclusion(name) else { return false };
+        let (file, name) = (self.source.name().to_owned(), name.to_owned());
+        set.excluded.push(ExcludedTool { file, name, reason, place: self.source.place(&span) });
+        true
+    }
+
     fn add_tool(&mut self, raw: &RawTool, set: &mut ToolSet) {
-        if let Some(reason) = exclusion(raw.name.get_ref()) {
-            let place = self.source.place(&raw.name.span());
-            let (file, name) = (self.source.name().to_owned(), raw.name.get_ref().clone());
-            set.excluded.push(ExcludedTool { file, name, reason, place });
+        if self.exclude(raw.name.get_ref(), raw.name.span(), set) {
             return;
         }
         let Some(tool) = self.tool(raw) else {

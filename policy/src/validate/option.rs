@@ -17,6 +17,9 @@ use crate::{
 const RESERVED: [&str; 6] =
     ["target", "preset", "timeout_sec", "dry_run", "extra_args", "correlation_id"];
 
+/// Longest help, in characters. A model reads it with every list of tools.
+const MAX_HELP: usize = 600;
+
 impl Validation<'_> {
     pub(super) fn options(&mut self, raw: &[Spanned<RawOption>]) -> Vec<ToolOption> {
         let mut options = Vec::<ToolOption>::new();
@@ -64,7 +67,7 @@ impl Validation<'_> {
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,
             example: None,
-            help: raw.help.get_ref().clone(),
+            help: self.line(&raw.help, MAX_HELP),
             place: self.source.place(&raw.name.span()),
             kind,
         };
@@ -119,7 +122,7 @@ impl Validation<'_> {
                 continue;
             };
             let mut preset = Preset {
-                help: raw.help.get_ref().clone(),
+                help: self.line(&raw.help, MAX_HELP),
                 settings: Vec::new(),
                 tier: Tier::Standard,
             };

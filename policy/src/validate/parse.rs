@@ -4,12 +4,16 @@
 //! document and the rest is tried again, so that an administrator mends a file once. What comes out
 //! after a defect only serves to find more of them: a defect was recorded, so there is no policy.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::{HashSet, VecDeque},
+    ops::Range,
+};
 
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
-    de::{DeTable, DeValue, Deserializer, Error},
+    de::{DeArray, DeTable, DeValue, Deserializer, Error},
 };
 
 use super::Validation;
@@ -54,6 +58,13 @@ impl Validation<'_> {
             let known = missing.is_some_and(|key| !broken.is_empty() || absent.contains(key));
             if !known && !broken.contains(&self.source.place(&span).line()) {
                 self.defect(span.clone(), &message);
+                for key in
+                    missing.into_iter().flat_map(|key| also_missing::<T>(&document, &span, key))
+                {
+                    if !absent.contains(&key) {
+                        self.defect(span.clone(), format!("missing field `{key}`"));
+                    }
+                }
             }
             absent.extend(meant);
             absent.insert(remove_from_table(document.get_mut(), &span)?);
@@ -74,7 +85,7 @@ struct Form<'m> {
 
 impl<'m> Form<'m> {
     fn of(message: &'m str) -> Self {
-        let missing = message.strip_prefix("missing field `").and_then(|key| key.strip_suffix('`'));
+        let missing = missing_key(message);
         // Of every key there is, serde's list, the one that was meant is enough where it is plain.
         let unknown = message.strip_prefix("unknown field `");
         let unknown = unknown.and_then(|rest| rest.split_once("`, expected "));
@@ -86,6 +97,77 @@ impl<'m> Form<'m> {
             None => message.to_owned(),
         };
         Self { message, missing, meant: meant.map(|(_, meant)| meant.to_owned()) }
+    }
+}
+
+/// The key that a message says is not there.
+fn missing_key(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `").and_then(|key| key.strip_suffix('`'))
+}
+
+/// The other keys that the table at `span` lacks, as it lacks `first`. serde names one at a time, so
+/// each is given a value of one kind or another until the next is asked for; nothing is ever made of
+/// those values.
+fn also_missing<T: DeserializeOwned>(
+    document: &Spanned<DeTable<'_>>,
+    span: &Range<usize>,
+    first: &str,
+) -> Vec<String> {
+    /// Where nothing of the file is.
+    const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
+    let kinds = || {
+        VecDeque::from([
+            DeValue::String("".into()),
+            DeValue::Array(DeArray::default()),
+            DeValue::Table(DeTable::default()),
+            DeValue::Boolean(false),
+        ])
+    };
+    let mut document = document.clone();
+    let (mut keys, mut untried) = (vec![first.to_owned()], kinds());
+    while let (Some(key), Some(kind)) = (keys.last(), untried.pop_front()) {
+        let Some(table) = table_at(&mut document, span) else { break };
+        table.insert(Spanned::new(NOWHERE, Cow::Owned(key.clone())), Spanned::new(NOWHERE, kind));
+        let Err(error) = T::deserialize(Deserializer::from(document.clone())) else { break };
+        if error.span().is_none_or(|at| at == NOWHERE) {
+            // A word of a list: the first will do.
+            let words = error.message().strip_prefix("unknown variant `");
+            let word = words.and_then(|words| words.split('`').nth(2)).map(str::to_owned);
+            untried.extend(word.map(|word| DeValue::String(word.into())));
+            continue;
+        }
+        match missing_key(error.message()) {
+            Some(key) if error.span().as_ref() == Some(span) => keys.push(key.to_owned()),
+            _ => break,
+        }
+        untried = kinds();
+    }
+    keys.split_off(1)
+}
+
+/// The table that stands at `span`.
+fn table_at<'d, 'i>(
+    document: &'d mut Spanned<DeTable<'i>>,
+    span: &Range<usize>,
+) -> Option<&'d mut DeTable<'i>> {
+    if document.span() == *span {
+        return Some(document.get_mut());
+    }
+    document.get_mut().iter_mut().find_map(|(_, value)| table_in(value, span))
+}
+
+fn table_in<'d, 'i>(
+    value: &'d mut Spanned<DeValue<'i>>,
+    span: &Range<usize>,
+) -> Option<&'d mut DeTable<'i>> {
+    let found = value.span() == *span;
+    match value.get_mut() {
+        DeValue::Table(table) => match found {
+            true => Some(table),
+            false => table.iter_mut().find_map(|(_, value)| table_in(value, span)),
+        },
+        DeValue::Array(array) => array.iter_mut().find_map(|value| table_in(value, span)),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{ToolSet, VERSION, Validation};
 use crate::{
     accounts::{self, Accounts},
     networks::NetworkSet,
+    plan::LEAST_MEMORY,
     policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
     rule::Lines,
@@ -139,11 +140,19 @@ impl Validation<'_> {
                 .positive(raw.connections_per_user.as_ref(), default.connections_per_user),
             requests_per_second: self
                 .positive(raw.requests_per_second.as_ref(), default.requests_per_second),
-            memory_bytes: self.size(raw.memory.as_ref(), default.memory_bytes),
+            memory_bytes: self.memory(raw.memory.as_ref(), default.memory_bytes),
             open_files: self.open_files(raw.open_files.as_ref(), default.open_files),
             stdout_bytes: self.size(raw.stdout.as_ref(), default.stdout_bytes),
             stderr_bytes: self.size(raw.stderr.as_ref(), default.stderr_bytes),
         }
+    }
+
+    fn memory(&mut self, text: Option<&Text>, default: u64) -> u64 {
+        let bytes = self.size(text, default);
+        if let Some(text) = text.filter(|_| bytes < LEAST_MEMORY) {
+            self.defect(text.span(), "at least 16 MiB: with less no program starts");
+        }
+        bytes
     }
 
     fn open_files(&mut self, number: Option<&Spanned<u64>>, default: u64) -> u64 {

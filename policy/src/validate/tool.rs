@@ -88,7 +88,7 @@ impl Validation<'_> {
     }
 
     /// A text for people, of one line.
-    fn line(&mut self, text: &Text, most: usize) -> String {
+    pub(super) fn line(&mut self, text: &Text, most: usize) -> String {
         let written = text.get_ref();
         if written.trim().is_empty() {
             self.defect(text.span(), "a text that says nothing; leave the key out");

@@ -39,10 +39,8 @@ pub(super) fn find(
     commands(policy, written, &mut findings);
     if matches!(origin, Origin::Root(_)) {
         socket(policy, written, people, &mut findings);
-        let folder = policy.audit_path.parent().filter(|folder| !folder.is_dir());
-        if let (Some(folder), Some(raw)) = (folder, &written.policy) {
-            let message = format!("the audit log's folder {} does not exist", folder.display());
-            findings.push(Finding::machine(written.at(&raw.audit.path, message)));
+        if let (Some(problem), Some(raw)) = (problem_of_log(&policy.audit_path), &written.policy) {
+            findings.push(Finding::machine(written.at(&raw.audit.path, problem)));
         }
     }
     findings.extend(landlock(policy.landlock_abi_min).map(Finding::of_machine));
@@ -60,7 +58,8 @@ fn accounts(policy: &Policy, written: &Written<'_>, people: &People, findings: &
     }
 }
 
-/// A program that somebody but root can change is run with what the policy lends it.
+/// A program that somebody but root can change is run with what the policy lends it, and a path that
+/// is a link opens another than the one that is written.
 fn commands(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     for (source, raw) in &written.tools {
         let Some(tool) = policy.tool(raw.name.get_ref()) else { continue };
@@ -70,12 +69,34 @@ fn commands(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>)
         if let Some(problem) = problem_of_program(&tool.command) {
             say(&raw.command, problem);
         }
+        for text in &raw.sandbox.read {
+            if let Some(leads) = elsewhere(Path::new(text.get_ref())) {
+                say(text, leads);
+            }
+        }
         for text in &raw.sandbox.execute {
             if let Some(problem) = problem_of_program(Path::new(text.get_ref())) {
                 say(text, problem);
             }
         }
     }
+}
+
+/// Why a broker could not write its log there.
+fn problem_of_log(path: &Path) -> Option<String> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+        return Some(format!("the audit log's folder {} does not exist", folder.display()));
+    }
+    let found = fs::symlink_metadata(path).ok()?;
+    (!found.is_file()).then(|| {
+        format!("{} is no regular file: a broker with this policy does not start", path.display())
+    })
+}
+
+/// Where a path really leads, if that is not what its text says.
+fn elsewhere(path: &Path) -> Option<String> {
+    let real = path.canonicalize().ok().filter(|real| real != path)?;
+    Some(format!("{} leads to {}, which is what the tool may read", path.display(), real.display()))
 }
 
 fn problem_of_program(path: &Path) -> Option<String> {
