@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use probity_tests::procs::children;
+use probity_tests::procs::{ProcStatus, broker_below};
 
 use crate::{
     Rounds, Unmeasured, io_error,
@@ -38,7 +38,8 @@ pub(crate) fn start(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     ])
 }
 
-/// Resident memory of both processes; pages of shared libraries count in each.
+/// Resident memory of all three processes. Pages that they share count in each: those of libraries,
+/// and in the supervisor those that it has from before there were two.
 pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
     const BROKER: &str = "probity-broker";
     let installation = Installation::find()?;
@@ -47,20 +48,16 @@ pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
         server.ping()?;
     }
     let frontend = server.pid();
-    let is_broker = |pid: &u32| {
-        // The kernel keeps 15 bytes of a name.
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        name.trim() == &BROKER[..BROKER.len().min(15)]
-    };
-    let broker = children(frontend).into_iter().find(is_broker);
-    let broker = broker.ok_or(Unmeasured::NoProcess(BROKER))?;
-    let (frontend, broker) = (resident(frontend)?, resident(broker)?);
+    let broker = broker_below(frontend).ok_or(Unmeasured::NoProcess(BROKER))?;
+    let above = ProcStatus::read(broker).map_err(io_error("the status of a process"))?.ppid;
+    let (frontend, supervisor, broker) = (resident(frontend)?, resident(above)?, resident(broker)?);
     let row = |what, bytes| Row::new(what, Unit::Bytes, bytes, LOOPBACK_NAME);
     Ok(vec![
-        row("resident memory after 50 calls, both", frontend + broker)
+        row("resident memory after 50 calls, all processes", frontend + supervisor + broker)
             .goal(Goal::at_most(Quantity::Measured, f64::from(14 << 20))),
         row("  the frontend", frontend),
         row("  the broker", broker),
+        row("  its supervisor", supervisor),
     ])
 }
 

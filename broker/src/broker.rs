@@ -10,14 +10,18 @@ use tokio::{net::UnixListener, sync::watch, task::JoinSet};
 
 use crate::{
     admission::Admission, audit::AuditLog, complain::complain, rules::Rules, runs::Runs, session,
+    shutdown::Phase,
 };
 
 /// Most connections that are looked at at all, however many users there are. Beyond it the kernel's
 /// queue holds them.
 const MAX_SESSIONS: usize = 1024;
 
-/// How long runs may take to end once the broker stops.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long runs may take to end once they are asked to, their last words to the client included.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// The same, once they are killed.
+const KILLING: Duration = Duration::from_secs(1);
 
 /// The state of a broker.
 pub(crate) struct Broker {
@@ -28,17 +32,14 @@ pub(crate) struct Broker {
     /// The uid that started it for itself, in embedded mode.
     pub owner: Option<u32>,
     pub started: Instant,
-    pub stop: watch::Receiver<bool>,
+    /// How far its end has come.
+    pub phases: watch::Receiver<Phase>,
 }
 
 impl Broker {
-    /// Ends when the broker is told to stop.
+    /// Ends when the broker is told to stop: nothing new is to be begun.
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + use<> {
-        let mut stop = self.stop.clone();
-        async move {
-            // An error means that the sender is gone, which is the end too.
-            let _ = stop.wait_for(|stopping| *stopping).await;
-        }
+        Phase::Draining.reached(&self.phases)
     }
 
     /// What calls are decided by from now on.
@@ -56,7 +57,7 @@ impl Broker {
         self.rules.send_replace(Rc::new(rules));
     }
 
-    /// Serves connections until it is told to stop, then lets what runs end.
+    /// Serves connections until it is told to stop, then waits for what runs as long as it may.
     pub(crate) async fn serve(self: Rc<Self>, listener: UnixListener) {
         let mut sessions = JoinSet::new();
         let stopping = self.stopping();
@@ -78,7 +79,19 @@ impl Broker {
             }
         }
         drop(listener);
-        let all = async { while sessions.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(STOP_GRACE, all).await;
+        let too_long = async {
+            Phase::Ending.reached(&self.phases).await;
+            tokio::select! {
+                () = tokio::time::sleep(ENDING) => {}
+                () = async {
+                    Phase::Killing.reached(&self.phases).await;
+                    tokio::time::sleep(KILLING).await;
+                } => {}
+            }
+        };
+        tokio::select! {
+            () = async { while sessions.join_next().await.is_some() {} } => {}
+            () = too_long => {}
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The command line. An administrator's unit file, or a frontend in embedded mode, writes it.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+/// For how long runs may go on once the broker is told to stop, where nobody says otherwise.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What `--help` shows.
 pub(crate) const HELP: &str = "\
@@ -20,20 +23,27 @@ Who it is:
 What it decides by, and where it writes:
   --policy FILE       the policy, with tools.d beside it (default: /etc/probity/policy.toml)
   --audit FILE        the audit log, in place of the one the policy names
-  --run-dir DIR       folder for the runs' private folders (default: $RUNTIME_DIRECTORY/runs, or
-                      /run/probity-broker/runs)
+  --run-dir DIR       folder for the runs' private folders, of this broker alone
+                      (default: $RUNTIME_DIRECTORY/runs, or /run/probity-broker/runs)
+
+How it ends:
+  --grace SECONDS     how long tools may go on once it is told to stop (default: 10, at most 3600)
 
 For frontends that start a broker of their own:
   --embedded          the user who starts it is the policy's \"self\"; without --policy the
                       compiled-in policy is used
   --listen-fd N       listen on this descriptor
-  --lifetime-fd N     stop when this pipe ends
+  --lifetime-fd N     end the running tools and stop when this pipe ends
 
 Signals:
   SIGHUP              read the policy, /etc/passwd and /etc/group anew, and open the audit log anew
                       where it was moved. A policy with a defect changes nothing; running tools end
                       under the policy that approved them; a new audit path needs a restart
-  SIGTERM, SIGINT     end the running tools, then stop
+  SIGTERM, SIGINT     take in nothing more, let tools finish for the grace period, end those that go
+                      on (TERM, and KILL 2 s later), then exit 0. A second one: KILL at once
+
+Unless systemd starts it, it is two processes: a supervisor without any capability, to which signals
+are sent, and below it the broker. Whatever ends one ends the other, and the running tools.
 
   -h, --help          show this
   -V, --version       show the version
@@ -55,6 +65,14 @@ pub(crate) struct Options {
     pub embedded: bool,
     pub listen_fd: Option<i32>,
     pub lifetime_fd: Option<i32>,
+    pub grace: Option<Duration>,
+}
+
+impl Options {
+    /// For how long runs may go on once the broker is told to stop.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.unwrap_or(GRACE)
+    }
 }
 
 /// What to do.
@@ -84,6 +102,7 @@ pub(crate) fn parse(
             Long("embedded") => options.embedded = true,
             Long("listen-fd") => options.listen_fd = Some(descriptor(&parser.value()?)?),
             Long("lifetime-fd") => options.lifetime_fd = Some(descriptor(&parser.value()?)?),
+            Long("grace") => options.grace = Some(seconds(&parser.value()?)?),
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             other => return Err(other.unexpected()),
@@ -98,6 +117,15 @@ fn descriptor(value: &OsString) -> Result<i32, lexopt::Error> {
     value.parse_with(|text| match text.parse::<i32>() {
         Ok(number) if (3..1024).contains(&number) => Ok(number),
         _ => Err("a descriptor is a number from 3 to 1023"),
+    })
+}
+
+/// An hour is more than any service manager waits.
+fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
+    use lexopt::prelude::ValueExt as _;
+    value.parse_with(|text| match text.parse::<u64>() {
+        Ok(seconds) if seconds <= 3600 => Ok(Duration::from_secs(seconds)),
+        _ => Err("a grace period is a number of seconds from 0 to 3600"),
     })
 }
 
@@ -120,7 +148,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors() {
-        for wrong in [&["--sokcet", "x"][..], &["--socket"], &["extra"], &["--listen-fd", "1"]] {
+        for wrong in [
+            &["--sokcet", "x"][..],
+            &["--socket"],
+            &["extra"],
+            &["--listen-fd", "1"],
+            &["--grace", "-1"],
+            &["--grace", "3601"],
+        ] {
             assert!(of(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -12,15 +12,19 @@ mod broker;
 mod cli;
 mod complain;
 mod connection;
+mod notify;
 mod peer;
 mod privileges;
 mod reload;
 mod rules;
 mod run;
+mod run_folder;
 mod runs;
 pub mod sandbox;
 mod session;
+mod shutdown;
 mod startup;
+mod supervisor;
 mod sys;
 
 use std::process::ExitCode;
@@ -40,7 +44,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Serve(options)) => match startup::start(options) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => {
                 eprintln!("probity-broker: {error}");
                 ExitCode::FAILURE

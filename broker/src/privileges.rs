@@ -105,6 +105,14 @@ pub(crate) fn drop_to(account: Option<Account>, keep_net_raw: bool) -> Result<()
     verify(&kept)
 }
 
+/// Gives up every capability, for a process that needs none.
+pub(crate) fn give_up_all() -> Result<(), PrivilegeError> {
+    for set in [CapSet::Ambient, CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+        caps::clear(None, set)?;
+    }
+    verify(&CapsHashSet::new())
+}
+
 /// Believes what the kernel says afterwards, not what was asked of it.
 fn verify(kept: &CapsHashSet) -> Result<(), PrivilegeError> {
     let wrong =

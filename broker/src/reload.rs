@@ -14,6 +14,7 @@ use crate::{
     audit::{AuditError, Reloaded},
     broker::Broker,
     complain::complain,
+    notify::Notifier,
     rules::{Grounds, Rules, RulesError, Written},
 };
 
@@ -23,6 +24,7 @@ pub(crate) struct Reload {
     pub grounds: Grounds,
     /// Where the log is, if that is the policy's word and not the command line's.
     pub audit_path: Option<PathBuf>,
+    pub notifier: Rc<Notifier>,
 }
 
 /// Why the policy stays as it is.
@@ -56,6 +58,7 @@ impl Reload {
     }
 
     fn once(&self, broker: &Broker) {
+        self.notifier.reloading();
         if let Err(error) = broker.audit.borrow_mut().reopen() {
             complain!(
                 "{error}: the log goes on in the file it had; mend that and send SIGHUP again"
@@ -63,19 +66,25 @@ impl Reload {
         }
         let old = broker.rules();
         match self.apply(broker, &old) {
-            Ok(new) => complain!("the policy was reloaded: {new}"),
+            Ok(new) => {
+                complain!("the policy was reloaded: {new}");
+                self.notifier.ready(&format!("The policy was reloaded: {new}"));
+            }
             Err(error) => {
                 let reason = format!("{error}{}", error.hint().unwrap_or_default());
                 // A line each, since a longer one is cut.
                 for line in reason.lines() {
                     complain!("{line}");
                 }
-                complain!("the policy was not reloaded: {} works on", old.policy.digest());
+                let works_on =
+                    format!("the policy was not reloaded: {} works on", old.policy.digest());
+                complain!("{works_on}");
                 let refused = Reloaded::Refused { to: error.digest(), reason: &reason };
                 let recorded = broker.audit.borrow_mut().reload(old.policy.digest(), &refused);
                 if let Err(error) = recorded {
                     complain!("{error}");
                 }
+                self.notifier.ready(&works_on);
             }
         }
     }

@@ -18,6 +18,7 @@ use probity_protocol::{End, ExitStatus, Exited, Reply, Stream};
 use tokio::{
     io::{AsyncReadExt as _, unix::AsyncFd},
     net::unix::pipe,
+    sync::watch,
     time::{Instant, sleep_until},
 };
 
@@ -25,6 +26,7 @@ use crate::{
     complain::complain,
     connection::{Gone, Incoming, Outgoing},
     sandbox::{PrivateFolder, Process},
+    shutdown::Phase,
     sys::process::{Reaped, reap, watch},
 };
 
@@ -41,27 +43,26 @@ const _: () = assert!(CHUNK <= probity_protocol::MAX_OUTPUT_CHUNK);
 /// How long a client may take to read what is left when the tool is gone.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The same, when the broker is stopping.
+/// The same, when the broker ends.
 const STOP_DRAIN: Duration = Duration::from_millis(500);
 
 /// Carries a run through: streams its output, ends it when its time is up, when the client cancels
-/// or goes away, or when the broker stops, and waits until nothing of it is left.
+/// or goes away, or when the broker ends, and waits until nothing of it is left.
 pub(crate) async fn supervise(
     process: Process,
     limits: &Limits,
     started: Reply,
     incoming: &mut Incoming,
     outgoing: &mut Outgoing,
-    stopping: impl Future<Output = ()>,
+    mut phases: watch::Receiver<Phase>,
 ) -> Exited {
     let mut run = match Run::new(process, limits) {
         Ok(run) => run,
         Err(failed) => return failed,
     };
     run.tell(outgoing, &started);
-    tokio::pin!(stopping);
-    // Each is listened to until it has spoken.
-    let (mut listening, mut stopped) = (true, false);
+    // Each is listened to until it has said its last word. A broker that waits for what runs has not.
+    let (mut listening, mut seen) = (true, Phase::Draining);
     let reaped = loop {
         // A client that is slow to read slows the tool, through its pipes, and nothing else.
         let sending = outgoing.is_pending() && !run.client_left;
@@ -75,9 +76,12 @@ pub(crate) async fn supervise(
                 run.client_left |= !wants_answer;
                 run.end(End::Cancelled);
             }
-            () = &mut stopping, if !stopped => {
-                stopped = true;
+            phase = Phase::after(&mut phases, seen), if seen < Phase::Killing => {
+                seen = phase;
                 run.end(End::ShuttingDown);
+                if phase == Phase::Killing {
+                    run.child.signal(Signal::SIGKILL);
+                }
             }
             sent = outgoing.flush(), if sending => run.sent(sent),
             chunk = run.stdout.read(), if run.stdout.open && !sending => {
@@ -89,7 +93,7 @@ pub(crate) async fn supervise(
             reaped = run.child.ended() => break reaped,
         }
     };
-    run.finish(reaped, outgoing).await
+    run.finish(reaped, outgoing, Phase::Ending.reached(&phases)).await
 }
 
 struct Run {
@@ -185,13 +189,18 @@ impl Run {
     }
 
     /// Nothing is left that could write: drains the pipes, as far as the client keeps up.
-    async fn finish(mut self, reaped: Reaped, outgoing: &mut Outgoing) -> Exited {
+    async fn finish(
+        mut self,
+        reaped: Reaped,
+        outgoing: &mut Outgoing,
+        broker_ends: impl Future<Output = ()>,
+    ) -> Exited {
         let duration = self.started.elapsed();
         // What happens from here on did not end the run.
         let ending = self.ending;
-        // Who waits for a broker to stop does not wait for a client to read.
-        let patience = if ending == Some(End::ShuttingDown) { STOP_DRAIN } else { DRAIN };
-        let deadline = Instant::now() + patience;
+        let mut deadline = Instant::now() + DRAIN;
+        tokio::pin!(broker_ends);
+        let mut hurried = false;
         loop {
             let sending = outgoing.is_pending() && !self.client_left;
             if !sending && !self.stdout.open && !self.stderr.open {
@@ -200,6 +209,11 @@ impl Run {
             tokio::select! {
                 biased;
                 () = sleep_until(deadline) => break,
+                // Who waits for a broker to end does not wait for a client to read.
+                () = &mut broker_ends, if !hurried => {
+                    hurried = true;
+                    deadline = deadline.min(Instant::now() + STOP_DRAIN);
+                }
                 sent = outgoing.flush(), if sending => self.sent(sent),
                 chunk = self.stdout.read(), if self.stdout.open && !sending => {
                     self.pass_on(Stream::Stdout, chunk, outgoing);

@@ -57,7 +57,16 @@ impl Session {
             let message = "too many requests: wait a second";
             return self.refuse(refusal(RefusalKind::RateLimited, message)).await;
         }
-        let request = match self.incoming.request().await {
+        // In this order: who has not been heard yet when the broker stops is not heard any more.
+        let request = tokio::select! {
+            biased;
+            () = self.broker.stopping() => {
+                let message = "the broker is stopping: ask again in a moment";
+                return self.refuse(refusal(RefusalKind::ShuttingDown, message)).await;
+            }
+            request = self.incoming.request() => request,
+        };
+        let request = match request {
             None => return Ok(()),
             Some(Err(refusal)) => return self.refuse(refusal).await,
             Some(Ok(request)) => request,
@@ -126,7 +135,7 @@ impl Session {
             Reply::Started(Started { pid, plan: summary }),
             &mut self.incoming,
             &mut self.outgoing,
-            self.broker.stopping(),
+            self.broker.phases.clone(),
         )
         .await;
         // The process is gone: its place is free before its end is told, so that a client who has

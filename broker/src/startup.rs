@@ -1,7 +1,7 @@
 //! From a command line to a broker that serves, in an order that matters: stray descriptors are
 //! closed before anything is read, the policy is read before a privilege is kept for it, and every
-//! privilege but one is gone before the first connection. Of the environment two of systemd's
-//! variables are read; none is passed on.
+//! privilege but one is gone before the first connection. Of the environment systemd's variables are
+//! read; none is passed on.
 
 use std::{
     cell::RefCell,
@@ -16,8 +16,9 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    process::ExitCode,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -29,7 +30,6 @@ use nix::{
 };
 use probity_policy::{Accounts, Origin};
 use tokio::{
-    io::AsyncReadExt as _,
     net::unix::pipe,
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -41,10 +41,14 @@ use crate::{
     audit::{AuditError, AuditLog, LogFile},
     broker::Broker,
     cli::Options,
+    notify::Notifier,
     privileges::{Account, PrivilegeError, drop_to},
     reload::Reload,
     rules::{Grounds, RulesError, Written},
+    run_folder::RunFolder,
     runs::Runs,
+    shutdown::{Causes, Phase},
+    supervisor::{self, Side, SupervisorError},
     sys,
 };
 
@@ -72,6 +76,9 @@ pub enum StartError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The process above the broker.
+    #[error("the broker's supervisor: {0}")]
+    Supervisor(#[from] SupervisorError),
     /// Set-user-id would make every option a root's.
     #[error(
         "it was started as another user's program (set-user-id): remove that bit; CAP_NET_RAW is all it needs"
@@ -104,13 +111,16 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
-/// Starts, serves, and returns when told to stop.
-pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
-    hold_hangup(true)?;
+/// Starts, serves, and returns when told to stop. The exit code of a broker that has a supervisor is
+/// the supervisor's too.
+pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
+    hold(&[Signal::SIGHUP])?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
     let as_root = Uid::effective().is_root();
     let lent = sys::process::gained_privileges_at_exec();
+    // Whoever starts a program that lends its privileges does not speak for systemd.
+    let environment = |name: &str| std::env::var_os(name).filter(|_| !lent);
     if lent {
         give_up_choices(&mut options)?;
     }
@@ -125,23 +135,45 @@ pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
     let audit_path = written.policy.audit_path().clone();
     let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
     let log = LogFile::open(options.audit.as_deref().unwrap_or(&audit_path), writer)?;
-    let runtime = std::env::var_os("RUNTIME_DIRECTORY").filter(|_| !lent);
-    let run_folder = make_run_folder(&options, runtime, account)?;
+    let run_folder = make_run_folder(&options, environment("RUNTIME_DIRECTORY"), account)?;
     let listener = match descriptors.listener {
         Some(passed) => UnixListener::from(passed),
         None => bind(&options, &written.accounts, account)?,
     };
+    // Before there are two processes: the environment speaks of the one that was started.
+    let notifier = Rc::new(Notifier::from_environment(environment));
+    let is_systemd_s = is_systemd_s_main_process(environment("SYSTEMD_EXEC_PID"));
     drop_to(account, written.is_root_s)?;
+    let run_folder =
+        RunFolder::take(run_folder.clone()).map_err(system(run_folder.display().to_string()))?;
 
-    let grounds = Grounds { run_folder, own_uid: !options.embedded };
+    let supervisor = if is_systemd_s {
+        None
+    } else {
+        match supervisor::divide()? {
+            Side::Broker(supervisor) => Some(supervisor),
+            Side::Supervisor(supervisor) => {
+                // What is the broker's alone: when it dies, connections are refused at once, and the
+                // log's lock is free.
+                drop((listener, log, descriptors.lifetime, notifier, written));
+                return Ok(supervisor.watch(&run_folder));
+            }
+        }
+    };
+
+    let grounds = Grounds { run_folder: run_folder.path().to_owned(), own_uid: !options.embedded };
     let rules = written.compile(&grounds)?;
     // What stands in the file is read without a privilege. An embedded broker's standard error and
     // its log are the same user's: neither vouches for the other.
     let announce = !options.embedded;
     let audit = AuditLog::start(log, rules.policy.digest(), rules.sandbox.facts(), announce)?;
-    let reload =
-        Reload { origin, grounds, audit_path: options.audit.is_none().then_some(audit_path) };
-    let (stop, stopping) = watch::channel(false);
+    let reload = Reload {
+        origin,
+        grounds,
+        audit_path: options.audit.is_none().then_some(audit_path),
+        notifier,
+    };
+    let (enter, phases) = watch::channel(Phase::Serving);
     let broker = Broker {
         rules: watch::Sender::new(Rc::new(rules)),
         audit: RefCell::new(audit),
@@ -149,9 +181,19 @@ pub(crate) fn start(mut options: Options) -> Result<(), StartError> {
         runs: Runs::default(),
         owner: options.embedded.then_some(starter),
         started: Instant::now(),
-        stop: stopping,
+        phases,
     };
-    serve(broker, listener, descriptors.lifetime, stop, reload)
+    let end = End { enter, grace: options.grace(), pipes: [descriptors.lifetime, supervisor] };
+    serve(broker, listener, end, reload)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How the broker's end is brought about.
+struct End {
+    enter: watch::Sender<Phase>,
+    grace: Duration,
+    /// Of the frontend that started it, and of its supervisor, where it has one.
+    pipes: [Option<OwnedFd>; 2],
 }
 
 /// What the parent passed on purpose.
@@ -187,6 +229,12 @@ fn activation() -> Option<i32> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
     let meant = number("LISTEN_PID") == Some(std::process::id());
     (meant && number("LISTEN_FDS") == Some(1)).then_some(ACTIVATION_FD)
+}
+
+/// Whether systemd started this very process. Then it has a cgroup, and systemd sees to what is left
+/// in that.
+fn is_systemd_s_main_process(exec_pid: Option<OsString>) -> bool {
+    exec_pid.and_then(|pid| pid.to_str()?.parse().ok()) == Some(std::process::id())
 }
 
 /// Privileges that came with the program's file are lent to the administrator's policy and to no
@@ -303,8 +351,7 @@ fn remove_stale(path: &Path) -> Result<(), StartError> {
 fn serve(
     broker: Broker,
     listener: UnixListener,
-    lifetime: Option<OwnedFd>,
-    stop: watch::Sender<bool>,
+    end: End,
     reload: Reload,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -316,21 +363,19 @@ fn serve(
         listener.set_nonblocking(true).map_err(system("the socket"))?;
         let listener =
             tokio::net::UnixListener::from_std(listener).map_err(system("the socket"))?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+        let [frontend, supervisor] = end
+            .pipes
+            .map(|pipe| pipe.map(pipe::Receiver::from_owned_fd).transpose())
+            .map(|pipe| pipe.map_err(system("the lifetime pipe")));
+        let causes = Causes::listen([frontend?, supervisor?]).map_err(system("signals"))?;
         let hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
-        hold_hangup(false)?;
-        let lifetime = lifetime.map(pipe::Receiver::from_owned_fd).transpose();
-        let lifetime = lifetime.map_err(system("the lifetime pipe"))?;
-        tokio::task::spawn_local(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = ended(lifetime) => {}
-            }
-            // Nobody listens any more only when serving is over already.
-            let _ = stop.send(true);
-        });
+        let notifier = Rc::clone(&reload.notifier);
+        notifier.ready(&format!("Deciding by policy {}", broker.rules().policy.digest()));
+        let_in(&[Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT])?;
+
+        tokio::task::spawn_local(Rc::clone(&notifier).keep_alive());
+        let stopping = move || notifier.stopping();
+        tokio::task::spawn_local(causes.conduct(end.enter, end.grace, stopping));
         let broker = Rc::new(broker);
         tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&broker)));
         let keeper = Rc::clone(&broker);
@@ -341,22 +386,15 @@ fn serve(
     })
 }
 
-/// A SIGHUP that comes before it can be answered waits, in place of ending the broker.
-fn hold_hangup(hold: bool) -> Result<(), StartError> {
-    let hangup = SigSet::from(Signal::SIGHUP);
-    let done = if hold { hangup.thread_block() } else { hangup.thread_unblock() };
-    done.map_err(|error| system("SIGHUP")(error.into()))
+/// Signals that come before they can be answered wait, in place of ending the broker.
+fn hold(signals: &[Signal]) -> Result<(), StartError> {
+    let held = SigSet::from_iter(signals.iter().copied()).thread_block();
+    held.map_err(|error| system("signals")(error.into()))
 }
 
-/// Waits for the end of the pipe that the frontend holds the other end of.
-async fn ended(lifetime: Option<pipe::Receiver>) {
-    match lifetime {
-        None => std::future::pending().await,
-        Some(mut pipe) => {
-            let mut byte = [0; 1];
-            while matches!(pipe.read(&mut byte).await, Ok(read) if read > 0) {}
-        }
-    }
+fn let_in(signals: &[Signal]) -> Result<(), StartError> {
+    let let_in = SigSet::from_iter(signals.iter().copied()).thread_unblock();
+    let_in.map_err(|error| system("signals")(error.into()))
 }
 
 #[cfg(test)]

@@ -9,9 +9,17 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use probity_protocol::{Reply, Request};
 
-use crate::{lab::Namespace, peer::Peer, procs::wait_until};
+use crate::{
+    lab::Namespace,
+    peer::Peer,
+    procs::{broker_below, wait_until},
+};
 
 /// Who the broker becomes. No account of that number needs to exist.
 pub const BROKER_UID: u32 = 64000;
@@ -154,9 +162,11 @@ impl PolicyFolder {
     }
 }
 
-/// A running broker, ended when this is dropped.
+/// A running broker with its supervisor, ended when this is dropped.
 pub struct Broker {
+    /// What was started: the supervisor, or the broker itself where it needs none.
     child: Child,
+    pid: u32,
     folder: tempfile::TempDir,
 }
 
@@ -201,17 +211,20 @@ impl Broker {
             .arg(folder.path().join("audit.jsonl"))
             .arg("--run-dir")
             .arg(folder.path().join("runs"))
+            // No test waits for a run that nobody waits for, but where it says so.
+            .args(["--grace", "0"])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("stderr.txt"))?);
-        let mut broker = Self { child: command.spawn()?, folder };
+        let mut broker = Self { child: command.spawn()?, pid: 0, folder };
         let mut ended = None;
         let up = wait_until(Duration::from_secs(10), || {
             ended = broker.child.try_wait().ok().flatten();
             ended.is_some() || answers(&socket)
         });
         if up && ended.is_none() {
+            broker.pid = broker_below(broker.supervisor()).unwrap_or(broker.supervisor());
             return Ok(broker);
         }
         let _ = broker.child.kill();
@@ -225,9 +238,15 @@ impl Broker {
         self.folder.path().join("broker.sock")
     }
 
-    /// Its process.
+    /// The broker's own process, which decides and is the parent of its tools.
     #[must_use]
     pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its supervisor's process, which is the one that was started.
+    #[must_use]
+    pub fn supervisor(&self) -> u32 {
         self.child.id()
     }
 
@@ -257,15 +276,26 @@ impl Broker {
     /// # Errors
     /// Those of `wait(2)`.
     pub fn stop(&mut self) -> io::Result<Option<i32>> {
-        self.signal(nix::sys::signal::Signal::SIGTERM);
+        self.ask_to_stop();
+        self.exit_code()
+    }
+
+    /// Asks it to stop, as whoever started it would: through its supervisor.
+    pub fn ask_to_stop(&self) {
+        send(self.supervisor(), Signal::SIGTERM);
+    }
+
+    /// Waits for its end, and gives its exit code.
+    ///
+    /// # Errors
+    /// Those of `wait(2)`.
+    pub fn exit_code(&mut self) -> io::Result<Option<i32>> {
         Ok(self.child.wait()?.code())
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        // It may have ended already.
-        let _ = nix::sys::signal::kill(pid, signal);
+    /// Sends a signal to the broker's own process.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid, signal);
     }
 
     /// What it wrote on standard error so far.
@@ -283,7 +313,7 @@ impl Broker {
             Ok(self.audit()?.into_iter().filter(|line| line["event"] == "reload").collect())
         };
         let before = reloads()?.len();
-        self.signal(nix::sys::signal::Signal::SIGHUP);
+        self.signal(Signal::SIGHUP);
         let mut line = None;
         let came = || {
             // A line may be read while it is written.
@@ -298,13 +328,20 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            self.signal(nix::sys::signal::Signal::SIGTERM);
+            self.ask_to_stop();
             let child = &mut self.child;
             if !wait_until(Duration::from_secs(8), || matches!(child.try_wait(), Ok(Some(_)))) {
                 let _ = child.kill();
                 let _ = child.wait();
             }
         }
+    }
+}
+
+/// It may have ended already. A number of 0 would mean this test's own group.
+fn send(pid: u32, signal: Signal) {
+    if pid != 0 {
+        let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
     }
 }
 

@@ -36,8 +36,12 @@ impl Peer {
         let mut peer = Self::connect(socket)?;
         let mut bytes = frame(&encode(&Hello::default()));
         bytes.extend(frame(&encode(request)));
-        peer.send_raw(&bytes)?;
-        Ok(peer)
+        match peer.send_raw(&bytes) {
+            // A broker that refuses at the door does not wait for the request, and its answer can be
+            // read all the same.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(peer),
+            sent => sent.map(|()| peer),
+        }
     }
 
     /// Sends bytes as they are.

@@ -150,6 +150,16 @@ pub fn children(pid: u32) -> Vec<u32> {
     found
 }
 
+/// The broker below a process that may be its supervisor, or the parent of that.
+///
+/// A process is a broker's own if it is called `probity-broker` and no such process is below it.
+#[must_use]
+pub fn broker_below(pid: u32) -> Option<u32> {
+    let is_broker = |pid: &u32| ProcStatus::read(*pid).is_ok_and(|it| it.name == "probity-broker");
+    // Parents come before their children.
+    children(pid).into_iter().rfind(is_broker)
+}
+
 /// Asks `condition` every 5 ms until it holds or `timeout` has passed, and says whether it held.
 /// It is asked at least once, and a last time at the end.
 #[must_use]

@@ -344,17 +344,3 @@ fn a_broker_that_is_told_to_stop_ends_its_runs_and_leaves_nothing() {
         assert_eq!(log[log.len() - 2]["end"], "shutting_down", "{what}");
     }
 }
-
-/// Tools whose file has capabilities, such as Debian's ping, are beyond this signal: for them the
-/// broker needs a cgroup or a supervisor.
-#[test]
-fn a_broker_that_is_killed_takes_its_tools_with_it() {
-    if !needs::root() {
-        return;
-    }
-    let hostile = Hostile::start(2);
-    let mut runs = [hostile.run(does("sleep")), hostile.run(does("stubborn"))];
-    runs.iter_mut().for_each(Run::until_it_speaks);
-    hostile.broker.signal(Signal::SIGKILL);
-    assert!(wait_until(Duration::from_secs(2), || runs.iter().all(Run::is_over)));
-}

@@ -105,6 +105,34 @@ fn the_broker_holds_one_capability_and_nothing_else_also_while_a_tool_runs() {
 }
 
 #[test]
+fn the_supervisor_holds_no_capability_and_nothing_that_is_the_broker_s() {
+    if !needs::root() {
+        return;
+    }
+    let setup = Setup::new();
+    let pid = setup.broker.supervisor();
+    assert_eq!(children(pid), [setup.broker.pid()]);
+    let supervisor = ProcStatus::read(pid).unwrap();
+    assert_eq!((supervisor.uids, supervisor.gids), ([BROKER_UID; 4], [BROKER_UID; 4]));
+    assert_eq!(supervisor.groups, [BROKER_UID]);
+    has_no_capability(&supervisor);
+    // As the broker's own, this set can be emptied by nobody who is not root any more.
+    assert_eq!(supervisor.cap_bnd, NET_RAW);
+    assert!(supervisor.no_new_privs);
+    assert_eq!(supervisor.threads, 1);
+    // Beyond the standard streams: the run folder, its signals, and the pipe that it is watched by.
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let open = open.map(|fd| fs::read_link(fd.unwrap().path()).unwrap());
+    let mut open: Vec<_> = open.map(|link| link.display().to_string()).collect();
+    open.retain(|link| link != "/dev/null" && !link.ends_with("/stderr.txt"));
+    open.sort();
+    let runs = setup.broker.runs().display().to_string();
+    assert_eq!(open.len(), 3, "{open:?}");
+    assert_eq!((&open[0], open[1].as_str()), (&runs, "anon_inode:[signalfd]"));
+    assert!(open[2].starts_with("pipe:"), "{open:?}");
+}
+
+#[test]
 fn ping_holds_at_most_one_capability_and_the_policy_s_limits() {
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;

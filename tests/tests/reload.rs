@@ -22,7 +22,7 @@ use probity_tests::{
     mcp::Session,
     needs,
     peer::{Peer, call},
-    procs::{ProcStatus, children, wait_until},
+    procs::{ProcStatus, broker_below, children, wait_until},
     world::World,
 };
 use serde_json::{Value, json};
@@ -174,9 +174,7 @@ fn an_embedded_broker_reloads_too() {
     command.stderr(errors);
     let mut session = Session::start(command).unwrap();
     assert_eq!(tools(&mut session), ["nmap", "ping", "scanner", "traceroute"]);
-    let name = |pid: &u32| ProcStatus::read(*pid).map(|status| status.name).unwrap_or_default();
-    let below = children(session.pid());
-    let broker = below.into_iter().find(|pid| name(pid) == "probity-broker").unwrap();
+    let broker = broker_below(session.pid()).unwrap();
     fs::remove_file(policy.path("tools.d/nmap.toml")).unwrap();
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
@@ -451,7 +449,7 @@ fn a_policy_that_is_no_longer_root_s_is_lent_no_privilege() {
     let answers =
         || Peer::ask(&path("sock"), &Request::Status).is_ok_and(|mut p| p.replies().is_ok());
     assert!(wait_until(Duration::from_secs(10), answers));
-    assert_eq!(ProcStatus::read(broker.0.id()).unwrap().cap_prm, 1 << 13);
+    assert_eq!(ProcStatus::read(broker_below(broker.0.id()).unwrap()).unwrap().cap_prm, 1 << 13);
 
     chown(policy.path("tools.d/ping.toml"), Some(USER_UID), None).unwrap();
     broker.hangup();

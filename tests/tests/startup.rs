@@ -17,7 +17,7 @@ use probity_tests::{
     broker::{BROKER_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
     needs,
     peer::{Peer, call},
-    procs::{ProcStatus, wait_until},
+    procs::{ProcStatus, broker_below, wait_until},
 };
 
 const SETPRIV: &str = "/usr/bin/setpriv";
@@ -359,11 +359,13 @@ fn a_broker_that_inherits_a_capability_drops_it_before_a_user_s_own_policy() {
         let socket = place.path("broker.sock");
         let up = wait_until(Duration::from_secs(5), || Peer::connect(&socket).is_ok());
         assert!(up, "{}", fs::read_to_string(place.path("stderr")).unwrap());
-        let status = ProcStatus::read(running.0.id()).unwrap();
-        assert_eq!(status.uids, [USER_UID; 4]);
-        let sets = [status.cap_prm, status.cap_eff, status.cap_inh, status.cap_amb];
-        assert_eq!(sets, [0; 4], "{of_root:?}: {status:?}");
-        assert!(status.no_new_privs);
+        for pid in [running.0.id(), broker_below(running.0.id()).unwrap()] {
+            let status = ProcStatus::read(pid).unwrap();
+            assert_eq!(status.uids, [USER_UID; 4]);
+            let sets = [status.cap_prm, status.cap_eff, status.cap_inh, status.cap_amb];
+            assert_eq!(sets, [0; 4], "{of_root:?}: {status:?}");
+            assert!(status.no_new_privs);
+        }
         let mut peer = Peer::ask(&socket, &Request::Status).unwrap();
         match peer.reply().unwrap() {
             Some(Reply::Welcome(welcome)) => assert!(!welcome.sandbox.net_raw),

@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
-use nix::unistd::Pid;
+use nix::unistd::{ForkResult, Pid};
 use probity_protocol::ExitStatus;
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -43,6 +43,23 @@ pub(crate) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     }))
+}
+
+/// Makes a copy of this process. `None` is what the copy is answered.
+///
+/// # Errors
+/// Those of `fork(2)`; that this process has more than one thread.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("there is more than one thread"));
+    }
+    // SAFETY: this is the process's one thread, as was seen above, and only a thread could make
+    // another. So no lock is held by anybody who is not there in the copy, and the copy may do
+    // whatever this process may.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => Ok(None),
+        ForkResult::Parent { child } => Ok(Some(child)),
+    }
 }
 
 /// Whether this process gained privileges when it was executed: by set-user-id, or by
