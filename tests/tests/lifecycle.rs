@@ -2,13 +2,17 @@
 //! free, and the audit log says how it was.
 
 use std::{
+    ffi::OsString,
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
-use probity_protocol::{BusyScope, Call, End, ExitStatus, Exited, Reply, Request, Stream};
+use probity_protocol::{
+    BusyScope, Call, End, ExitStatus, Exited, RefusalKind, Reply, Request, Stream,
+};
 use probity_tests::{
     broker::{Broker, PolicyFolder, program},
     needs,
@@ -34,9 +38,29 @@ struct Hostile {
 
 impl Hostile {
     fn start(concurrency: u32) -> Self {
+        Self::with_grace(concurrency, 0)
+    }
+
+    fn with_grace(concurrency: u32, seconds: u32) -> Self {
         let policy = PolicyFolder::with_hostile_tool(concurrency).unwrap();
-        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        let arguments = ["--grace".to_owned(), seconds.to_string()].map(OsString::from);
+        let arguments = arguments.each_ref().map(OsString::as_os_str);
+        let program = program("probity-broker");
+        let broker = Broker::start_with(&program, &policy, None, &arguments).unwrap();
         Self { broker, _policy: policy }
+    }
+
+    /// Waits until it has heard that it is to stop: nobody is let in any more.
+    fn until_it_drains(&self) {
+        let closed = || Peer::connect(&self.broker.socket()).is_err();
+        assert!(wait_until(Duration::from_secs(5), closed));
+    }
+
+    /// What became of the last run, and the log's last word.
+    fn last_words(&self) -> (serde_json::Value, serde_json::Value) {
+        let log = self.broker.audit().unwrap();
+        let exit = log.iter().rfind(|line| line["event"] == "exit").unwrap();
+        (exit["end"].clone(), log.last().unwrap()["event"].clone())
     }
 
     fn run(&self, call: Call) -> Run {
@@ -105,12 +129,6 @@ impl Run {
                 other => panic!("{other:?}"),
             }
         }
-    }
-
-    /// Ended, though perhaps nobody has reaped it.
-    fn is_over(&self) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid));
-        status.map_or(true, |text| text.lines().any(|line| line.starts_with("State:\tZ")))
     }
 
     fn is_gone(&self) -> bool {
@@ -343,4 +361,114 @@ fn a_broker_that_is_told_to_stop_ends_its_runs_and_leaves_nothing() {
         assert_eq!(last, ["stop", "exit"], "{what}");
         assert_eq!(log[log.len() - 2]["end"], "shutting_down", "{what}");
     }
+}
+
+#[test]
+fn what_runs_may_finish_within_the_grace_while_nothing_new_is_begun() {
+    if !needs::root() || !needs::tool("/usr/bin/ping") {
+        return;
+    }
+    let mut hostile = Hostile::with_grace(1, 60);
+    let mut ping = hostile.run(call("ping", "127.0.0.1", "-c 6 -i 0.3"));
+    // Taken in before, since the next was: but it has not asked.
+    let mut undecided = Peer::connect(&hostile.broker.socket()).unwrap();
+    hostile.answers();
+    hostile.broker.ask_to_stop();
+    match &undecided.replies().unwrap()[..] {
+        [Reply::Refused(refusal)] => assert_eq!(refusal.kind, RefusalKind::ShuttingDown),
+        other => panic!("{other:?}"),
+    }
+    hostile.until_it_drains();
+    let exited = ping.end();
+    assert_eq!((exited.end, exited.status), (End::Finished, ExitStatus::Code(0)));
+    let text = String::from_utf8(std::mem::take(&mut ping.stdout)).unwrap();
+    assert!(text.contains("6 packets transmitted, 6 received"), "{text}");
+    // Nothing is left to wait for, so the rest of the grace is not waited for.
+    assert_eq!(hostile.broker.exit_code().unwrap(), Some(0));
+    assert_eq!(hostile.last_words(), ("finished".into(), "stop".into()));
+}
+
+#[test]
+fn a_run_that_goes_on_after_the_grace_is_ended() {
+    if !needs::root() {
+        return;
+    }
+    let mut hostile = Hostile::with_grace(1, 1);
+    let mut run = hostile.run(does("sleep"));
+    run.until_it_speaks();
+    let asked = Instant::now();
+    hostile.broker.ask_to_stop();
+    let exited = run.end();
+    assert!(asked.elapsed() >= Duration::from_secs(1), "{exited:?}");
+    assert_eq!(exited.end, End::ShuttingDown);
+    assert_eq!(exited.status, ExitStatus::Signal(Signal::SIGTERM as i32));
+    assert_eq!(hostile.broker.exit_code().unwrap(), Some(0));
+    assert!(run.is_gone() && hostile.is_empty());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    if !needs::root() {
+        return;
+    }
+    let mut hostile = Hostile::with_grace(1, 60);
+    let mut run = hostile.run(does("stubborn"));
+    run.until_it_speaks();
+    hostile.broker.ask_to_stop();
+    hostile.until_it_drains();
+    let asked = Instant::now();
+    // Neither the grace nor the time between TERM and KILL.
+    hostile.broker.signal(Signal::SIGINT);
+    let exited = run.end();
+    assert!(asked.elapsed() < GRACE, "{exited:?}");
+    assert_eq!((exited.end, exited.status), (End::ShuttingDown, ExitStatus::Signal(9)));
+    assert_eq!(hostile.broker.exit_code().unwrap(), Some(0));
+    assert!(run.is_gone() && hostile.is_empty());
+    assert_eq!(hostile.last_words(), ("shutting_down".into(), "stop".into()));
+}
+
+#[test]
+fn a_watched_catalog_ends_when_the_broker_stops() {
+    if !needs::root() {
+        return;
+    }
+    let mut hostile = Hostile::with_grace(1, 60);
+    let request = Request::Catalog { watch: true, tier: None };
+    let mut watching = Peer::ask(&hostile.broker.socket(), &request).unwrap();
+    assert!(matches!(watching.reply().unwrap(), Some(Reply::Welcome(_))));
+    assert!(matches!(watching.reply().unwrap(), Some(Reply::Catalog(_))));
+    hostile.broker.ask_to_stop();
+    assert_eq!(watching.reply().unwrap(), None);
+    assert_eq!(hostile.broker.exit_code().unwrap(), Some(0));
+}
+
+/// The pipe's end means that whoever started the broker is gone, and nobody waits for a run.
+#[test]
+fn the_end_of_the_lifetime_pipe_knows_no_grace() {
+    if !needs::root() {
+        return;
+    }
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let (pipe, started) = (policy.path("pipe"), policy.path("started-with-a-pipe"));
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // For both ways, so that neither opening waits for the other.
+    let lifetime = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let script = format!(
+        "#!/bin/bash\nexec 9<{}\nexec {} \"$@\"\n",
+        pipe.display(),
+        program("probity-broker").display()
+    );
+    fs::write(&started, script).unwrap();
+    fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = ["--lifetime-fd", "9", "--grace", "60"].map(AsRef::as_ref);
+    let broker = Broker::start_with(&started, &policy, None, &arguments).unwrap();
+    let mut hostile = Hostile { broker, _policy: policy };
+    let mut run = hostile.run(does("sleep"));
+    run.until_it_speaks();
+    drop(lifetime);
+    let exited = run.end();
+    assert_eq!(exited.end, End::ShuttingDown);
+    assert_eq!(exited.status, ExitStatus::Signal(Signal::SIGTERM as i32));
+    assert_eq!(hostile.broker.exit_code().unwrap(), Some(0));
+    assert!(run.is_gone() && hostile.is_empty());
 }

@@ -197,3 +197,28 @@ fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
     assert_eq!(root_s.iter().filter(|&&pid| !is_over(pid)).count(), 1);
     root_s.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
 }
+
+#[test]
+fn signals_to_the_supervisor_reach_the_broker_and_its_exit_status_comes_back() {
+    if !needs::root() {
+        return;
+    }
+    let mut setup = Setup::new();
+    let supervisor = setup.broker.supervisor();
+    let reloads = || {
+        let log = setup.broker.audit().unwrap_or_default();
+        log.iter().filter(|line| line["event"] == "reload").count()
+    };
+    for reload in 1..=2 {
+        send(supervisor, Signal::SIGHUP);
+        assert!(wait_until(PATIENCE, || reloads() == reload));
+    }
+    send(supervisor, Signal::SIGINT);
+    assert_eq!(setup.broker.exit_code().unwrap(), Some(0));
+    // What it has no use for ends it, as it would without a supervisor.
+    let mut setup = Setup::new();
+    let run = setup.run(long_ping());
+    send(setup.broker.supervisor(), Signal::SIGUSR1);
+    assert_eq!(setup.broker.exit_code().unwrap(), Some(128 + Signal::SIGUSR1 as i32));
+    assert!(setup.is_gone(&[run.pid]));
+}
