@@ -6,6 +6,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,10 +14,15 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
     Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
-    MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, Reply, Request, Started,
-    Stream, Tier, Verdict, decode, encode,
+    MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
+    Started, Stream, Tier, Verdict, decode, encode,
 };
-use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::UnixStream,
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
 
 /// How long the broker may take to answer what needs no run. It decides in microseconds; this is
@@ -26,12 +32,20 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// How much longer than its time limit a run may stay unfinished before the broker counts as lost.
 const END_GRACE: Duration = Duration::from_secs(30);
 
+/// A broker that is away is asked again after this time, doubled each time, up to the most.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
 /// A broker, by its address.
 #[derive(Debug, Clone)]
 pub struct Broker {
     socket: PathBuf,
     embedded: bool,
     tier: Option<Tier>,
+    /// How long one that is away is waited for.
+    patience: Duration,
+    /// Told whenever it has answered.
+    answered: Arc<Notify>,
 }
 
 /// How a request to run ended, where the broker answered to the end.
@@ -92,6 +106,9 @@ pub enum BrokerError {
         /// The address tried.
         socket: PathBuf,
     },
+    /// There is no descriptor left for a connection.
+    #[error("this process cannot open a connection to the broker: {0}")]
+    NoDescriptor(io::Error),
     /// The broker refused the connection itself.
     #[error("the broker refused the connection: {0}")]
     Refused(Refusal),
@@ -121,8 +138,8 @@ impl BrokerError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreachable { embedded: true, .. } => {
-                "This process's own broker has ended; its reasons are on standard error. Start \
-                 probity again."
+                "This process's own broker has ended; its reasons are on standard error. A server \
+                 keeps trying to start another; otherwise start probity again."
             }
             Self::Unreachable { .. } => {
                 "Add `--embedded` to run with a private broker, or start the installed one (README, \
@@ -130,6 +147,10 @@ impl BrokerError {
             }
             Self::NotPermitted { .. } => {
                 "Join the group probity: `sudo usermod -aG probity $USER`, then log in again."
+            }
+            Self::NoDescriptor(_) => {
+                "Wait until other calls have ended, then try again; where it stays so, raise the \
+                 limit of open files (`ulimit -n`)."
             }
             Self::Refused(_) | Self::Stalled => "Try again in a moment.",
             Self::Frame(_) | Self::Unexpected(_) | Self::RequestTooLarge => {
@@ -142,11 +163,44 @@ impl BrokerError {
     }
 }
 
+impl BrokerError {
+    /// Whether it is what a broker that starts again looks like, before it has welcomed anybody. A
+    /// lack of descriptors passes too, when other calls end.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::NotFound
+                    // More wait to be accepted than the kernel holds for it.
+                    | io::ErrorKind::WouldBlock
+            ),
+            Self::Refused(refusal) => refusal.kind == RefusalKind::ShuttingDown,
+            Self::NoAnswer | Self::NoDescriptor(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Broker {
     /// The broker that listens at `socket`; `embedded` where it is this process's own.
     #[must_use]
     pub fn at(socket: &Path, embedded: bool) -> Self {
-        Self { socket: socket.to_owned(), embedded, tier: None }
+        let socket = socket.to_owned();
+        Self { socket, embedded, tier: None, patience: Duration::ZERO, answered: Arc::default() }
+    }
+
+    /// The same broker, waited for so long where it is away: one that was there may just be starting
+    /// again.
+    #[must_use]
+    pub fn waited_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Waits until it has answered, or returns at once if it has since this was last asked. For one
+    /// listener.
+    pub async fn answers(&self) {
+        self.answered.notified().await;
     }
 
     /// The same broker, asked to show no more than `tier` in its catalogs.
@@ -218,8 +272,32 @@ impl Broker {
         }
     }
 
-    /// Connects, says hello and asks in one write, and waits for the welcome.
+    /// Asks, and asks again while the broker is away. What was welcomed may have been taken, and is
+    /// never sent twice.
     async fn ask(&self, request: &Request) -> Result<Connection, BrokerError> {
+        let give_up = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let opened = self.ask_once(request).await;
+            let error = match opened {
+                Ok(connection) => {
+                    self.answered.notify_one();
+                    return Ok(connection);
+                }
+                Err(error) => error,
+            };
+            // Those that wait together are not to come back together.
+            let jittered = pause.mul_f64(0.5 + fastrand::f64());
+            if !error.is_passing() || Instant::now() + jittered > give_up {
+                return Err(error);
+            }
+            sleep(jittered).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Connects, says hello and asks in one write, and waits for the welcome.
+    async fn ask_once(&self, request: &Request) -> Result<Connection, BrokerError> {
         let mut frames = BytesMut::new();
         let mut codec = framing(MAX_REQUEST_FRAME);
         for body in [encode(&Hello::default()), encode(request)] {
@@ -241,6 +319,7 @@ impl Broker {
         let socket = self.socket.clone();
         match source.kind() {
             io::ErrorKind::PermissionDenied => BrokerError::NotPermitted { socket },
+            _ if is_out_of_descriptors(&source) => BrokerError::NoDescriptor(source),
             _ => BrokerError::Unreachable { socket, source, embedded: self.embedded },
         }
     }
@@ -280,6 +359,13 @@ impl Connection {
     async fn answer(&mut self) -> Result<Reply, BrokerError> {
         within_deadline(&mut self.frames).await
     }
+}
+
+/// Of this process's own, or of the whole system.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let full = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    full.contains(&error.raw_os_error())
 }
 
 /// Takes output until the run's end; `None` where the connection ends first or stops making sense.

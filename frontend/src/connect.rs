@@ -15,6 +15,10 @@ use crate::{
 /// How long after a failed connection an embedded broker may take to be seen as ended.
 const EMBEDDED_END: Duration = Duration::from_millis(500);
 
+/// How long a server's call waits for a broker that was there before: one that starts again takes
+/// less than a second, and a client hardly more patience.
+const BROKER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why there is no broker to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -59,7 +63,8 @@ pub async fn for_serving(
     let (broker, mut embedded) = broker(args, &config)?;
     let watched = broker.watch_catalog().await;
     let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
-    let service = Service::new(broker.clone(), Resolver::system(), config, catalog);
+    let patient = broker.clone().waited_for(BROKER_PATIENCE);
+    let service = Service::new(patient, Resolver::system(), config, catalog);
     tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
     Ok((Arc::new(service), embedded))
 }

@@ -1,8 +1,9 @@
 //! Keeps what is published in step with the broker: a reloaded policy shows at once, and a broker
 //! that was started again is found again.
 //!
-//! It only listens. A broker that is away changes nothing of what is published: calls say that it
-//! cannot be reached.
+//! It only listens. A broker that is away changes nothing of what is published: calls wait for it a
+//! little, and say that it cannot be reached. Once one of them has been answered, the broker is asked
+//! here too, without waiting any longer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +41,10 @@ pub async fn follow(broker: Broker, mut watch: CatalogWatch, registry: Arc<Regis
 
 async fn reconnected(broker: &Broker, registry: &Registry, pause: &mut Duration) -> CatalogWatch {
     loop {
-        sleep(*pause).await;
+        tokio::select! {
+            () = sleep(*pause) => {}
+            () = broker.answers() => {}
+        }
         *pause = (*pause * 2).min(LONGEST_PAUSE);
         if let Ok((catalog, watch)) = broker.watch_catalog().await {
             tracing::info!("broker.found");

@@ -217,6 +217,7 @@ impl ToolResult {
                 };
                 (Self::empty(asked), kind)
             }
+            BrokerError::NoDescriptor(_) => (Self::empty(asked), ErrorType::ResourceExhausted),
             BrokerError::RequestTooLarge => (Self::empty(asked), ErrorType::ValidationError),
             _ => (Self::empty(asked), ErrorType::BrokerUnreachable),
         };
