@@ -122,6 +122,20 @@ pub const EVENTS: &[Event] = &[
     ),
     event("broker.found", Level::INFO, &[], "The broker answers again."),
     event(
+        "broker.ended",
+        Level::WARN,
+        &["status"],
+        "This server's own broker has ended. Another is started, ever less often while they do not \
+         last.",
+    ),
+    event(
+        "broker.start_failed",
+        Level::ERROR,
+        &["error"],
+        "This server's own broker cannot be started. It is tried again.",
+    ),
+    event("broker.started", Level::INFO, &[], "Another broker of this server's own was started."),
+    event(
         "template.scan",
         Level::INFO,
         &["tool", "target", "correlation_id", "preset"],
@@ -166,6 +180,12 @@ pub const EVENTS: &[Event] = &[
         &["reason"],
         "No new call is taken: `SIGINT`, `SIGTERM`, `SIGHUP`, `end of input`, `end of output` (nobody \
          reads), or `failure`.",
+    ),
+    event(
+        "shutdown.waiting",
+        Level::INFO,
+        &["calls"],
+        "So many calls are in flight. They have the time of `shutdown.grace` to finish.",
     ),
     event("shutdown.finished", Level::INFO, &[], "Every call has ended or been taken back."),
 ];

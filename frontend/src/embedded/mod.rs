@@ -4,25 +4,29 @@
 //! starts: the broker takes it over as it would from systemd. The broker lives as long as the write
 //! end of a pipe that this process holds, so it ends however this process ends. Nothing here gives
 //! it a privilege.
+//!
+//! One that ends under a server is started again (`keep`), in the same directory and with the same
+//! audit log, whose chain goes on where it stopped.
+
+mod directory;
+mod keep;
 
 use std::{
     env, fs, io,
     os::{
         fd::OwnedFd,
-        unix::{
-            fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-            net::UnixListener,
-            process::CommandExt,
-        },
+        unix::{fs::DirBuilderExt, net::UnixListener, process::CommandExt},
     },
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use command_fds::{CommandFdExt, FdMapping};
-use tempfile::TempDir;
+use tokio::process::Child;
+
+use self::directory::PrivateDirectory;
 
 /// The program started.
 const PROGRAM: &str = "probity-broker";
@@ -40,10 +44,20 @@ const END_DEADLINE: Duration = Duration::from_secs(2);
 /// A running private broker. Dropping it ends it.
 #[derive(Debug)]
 pub struct EmbeddedBroker {
+    launch: Launch,
     child: Child,
-    /// Closed to end the broker; `Option` so that dropping can do so first.
+    /// Closed to end the broker; `Option` so that this can be done first.
     lifetime: Option<io::PipeWriter>,
-    directory: TempDir,
+    started: Instant,
+}
+
+/// All that it takes to start a broker, again if need be.
+#[derive(Debug)]
+struct Launch {
+    program: PathBuf,
+    policy: Option<PathBuf>,
+    audit: PathBuf,
+    directory: PrivateDirectory,
 }
 
 /// Why there is no private broker.
@@ -92,20 +106,41 @@ impl EmbeddedBroker {
     /// # Errors
     /// [`EmbeddedError`]. A defect in the policy shows only later, as the broker's end.
     pub fn start(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
-        let program = find_program()?;
-        let directory = private_directory()?;
-        let runs = directory.path().join("runs");
-        let socket = socket_in(&directory);
-        socket.parent().map_or(Ok(()), make_directory)?;
-        let listener = UnixListener::bind(&socket).map_err(preparing("the broker's socket"))?;
-        let (watched, lifetime) = io::pipe().map_err(preparing("a pipe"))?;
+        let launch = Launch {
+            program: find_program()?,
+            policy: policy.map(Path::to_owned),
+            audit: audit_file()?,
+            directory: PrivateDirectory::make()?,
+        };
+        let (child, lifetime) = launch.spawn()?;
+        // The broker reads its policy meanwhile.
+        launch.directory.sweep();
+        Ok(Self { launch, child, lifetime: Some(lifetime), started: Instant::now() })
+    }
 
-        let mut command = Command::new(&program);
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.launch.directory.socket()
+    }
+
+    /// The error to show where the broker does not answer: its end, if it has ended within
+    /// `patience`.
+    pub fn ended_within(&mut self, patience: Duration) -> Option<EmbeddedError> {
+        wait(&mut self.child, patience).map(EmbeddedError::Ended)
+    }
+}
+
+impl Launch {
+    fn spawn(&self) -> Result<(Child, io::PipeWriter), EmbeddedError> {
+        let listener = self.listen().map_err(preparing("the broker's socket"))?;
+        let (watched, lifetime) = io::pipe().map_err(preparing("a pipe"))?;
+        let mut command = Command::new(&self.program);
         command.arg("--embedded");
         command.args(["--listen-fd", "3", "--lifetime-fd", "4"]);
-        command.arg("--run-dir").arg(&runs);
-        command.arg("--audit").arg(audit_file()?);
-        if let Some(policy) = policy {
+        command.arg("--run-dir").arg(self.directory.runs());
+        command.arg("--audit").arg(&self.audit);
+        if let Some(policy) = &self.policy {
             command.arg("--policy").arg(policy);
         }
         // Its complaints go where this process's go. It is in a process group of its own, so that
@@ -117,22 +152,26 @@ impl EmbeddedBroker {
         ];
         let mapped = command.fd_mappings(mappings).map_err(io::Error::other);
         mapped.map_err(preparing("the broker's descriptors"))?;
-        let child = command.spawn().map_err(|source| EmbeddedError::Spawn { program, source })?;
-        // `command` goes here, and with it this process's copies of the listener and of the pipe's
+        // Never killed by being dropped: it has runs to end first.
+        let child = tokio::process::Command::from(command).spawn().map_err(|source| {
+            let program = self.program.clone();
+            EmbeddedError::Spawn { program, source }
+        })?;
+        // The command is gone here, and with it this process's copies of the listener and of the pipe's
         // read end: a broker that ends is then seen at once, as a refused connection.
-        Ok(Self { child, lifetime: Some(lifetime), directory })
+        Ok((child, lifetime))
     }
 
-    /// Where it listens.
-    #[must_use]
-    pub fn socket(&self) -> PathBuf {
-        socket_in(&self.directory)
-    }
-
-    /// The error to show where the broker does not answer: its end, if it has ended within
-    /// `patience`.
-    pub fn ended_within(&mut self, patience: Duration) -> Option<EmbeddedError> {
-        wait(&mut self.child, patience).map(EmbeddedError::Ended)
+    fn listen(&self) -> io::Result<UnixListener> {
+        let socket = self.directory.socket();
+        if let Some(folder) = socket.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        // The one that ended has left its own.
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => UnixListener::bind(&socket),
+        }
     }
 }
 
@@ -147,8 +186,10 @@ impl Drop for EmbeddedBroker {
 fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + patience;
     loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status);
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) => {}
+            Err(_) => return None,
         }
         if Instant::now() >= deadline {
             return None;
@@ -173,50 +214,18 @@ fn find_program() -> Result<PathBuf, EmbeddedError> {
         .ok_or(EmbeddedError::NotFound { beside: own })
 }
 
-/// In a directory of its own, that stays closed where root's broker has to pass the outer one.
-fn socket_in(directory: &TempDir) -> PathBuf {
-    directory.path().join("listen/broker.sock")
-}
-
-/// A new directory for this user only, with a short name: a socket's path holds 107 bytes.
-fn private_directory() -> Result<TempDir, EmbeddedError> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("probity-").permissions(fs::Permissions::from_mode(0o700));
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let directory = runtime
-        .filter(|folder| folder.is_absolute())
-        .and_then(|folder| builder.tempdir_in(folder).ok())
-        .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
-        .map_err(preparing("a private directory in /tmp"))?;
-    open_to_root_s_broker(&directory).map_err(preparing("a private directory in /tmp"))?;
-    Ok(directory)
-}
-
-/// A broker that root starts becomes another user, and must still get through to its runs. Others
-/// can then pass the directory, and find nothing in it that they may enter.
-fn open_to_root_s_broker(directory: &TempDir) -> io::Result<()> {
-    let started_by_root = directory.path().metadata()?.uid() == 0;
-    if started_by_root {
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o711))?;
-    }
-    Ok(())
-}
-
-/// One audit log for each broker, since each has a chain of its own.
+/// One audit log for each embedded broker, since each has a chain of its own. One that is started
+/// again goes on with it, as an installed one does.
 fn audit_file() -> Result<PathBuf, EmbeddedError> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|f| f.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .ok_or(EmbeddedError::NoStateDirectory)?;
     let folder = state.join("probity");
-    make_directory(&folder)?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.map_err(preparing(&folder.display().to_string()))?;
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     Ok(folder.join(format!("audit-{now}-{}.jsonl", std::process::id())))
-}
-
-fn make_directory(path: &Path) -> Result<(), EmbeddedError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(preparing(&path.display().to_string()))
 }
 
 fn preparing(what: &str) -> impl FnOnce(io::Error) -> EmbeddedError {
