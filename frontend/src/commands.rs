@@ -3,6 +3,7 @@
 //! This is the only place that turns errors into messages on standard error.
 
 mod call;
+mod stdio;
 mod tools;
 
 use std::{
@@ -12,16 +13,16 @@ use std::{
     sync::Arc,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use self::{call::call, tools::tools};
+use self::{call::call, stdio::stdio, tools::tools};
 use crate::{
     cli::{Cli, Command, ConfigArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
-    connect::{self, ConnectError},
+    connect::ConnectError,
     logging::{self, Usual},
     mcp,
+    signals::Signals,
     terminal::Again,
 };
 
@@ -150,15 +151,10 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
         .build()
         .map_err(CommandError::Runtime)?;
     let exit = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            signal = interrupted() => {
-                if serving {
-                    tracing::info!(reason = signal, "shutdown.started");
-                }
-                Ok(Exit::Interrupted)
-            }
-            exit = dispatch(command, loaded, again) => exit,
+        let signals = Signals::listen().map_err(CommandError::Runtime)?;
+        match command {
+            Command::Stdio(args) => stdio(&args, loaded, signals).await,
+            command => once(command, loaded, again, signals).await,
         }
     });
     // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
@@ -171,54 +167,28 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     exit
 }
 
-async fn dispatch(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
+/// A command that answers and is done. A signal takes back what it does, in order: a run is
+/// cancelled, and an embedded broker's directory removed.
+async fn once(
+    command: Command,
+    loaded: &Loaded,
+    again: &Again,
+    mut signals: Signals,
+) -> Result<Exit, CommandError> {
     let config = Arc::new(loaded.config.clone());
-    match command {
-        Command::Stdio(args) => {
-            let (service, _broker) = connect::for_serving(&args.broker, config).await?;
-            mcp::serve_stdio(service).await.inspect_err(|_| {
-                tracing::info!(reason = "failure", "shutdown.started");
-            })?;
-            Ok(Exit::Success)
-        }
-        Command::Tools(args) => tools(&args, config, again).await,
-        Command::Call(args) => call(&args, config, again).await,
-        Command::Config(args) => show_config(&args, loaded),
-    }
-}
-
-/// Waits for a signal that asks this process to end, so that it ends in order: runs are cancelled,
-/// and an embedded broker's directory is removed. Answers the signal's name.
-async fn interrupted() -> &'static str {
-    let heard = |kind, name| async move {
-        match signal(kind) {
-            Ok(mut signals) => signals.recv().await,
-            // Without a handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        };
-        name
-    };
-    // A terminal that was closed. `nohup` asks for it to be ignored, and a handler would undo that.
-    let hang_up = async {
-        match ignores_hang_up() {
-            true => std::future::pending().await,
-            false => heard(SignalKind::hangup(), "SIGHUP").await,
+    let done = async {
+        match command {
+            Command::Tools(args) => tools(&args, config, again).await,
+            Command::Call(args) => call(&args, config, again).await,
+            Command::Config(args) => show_config(&args, loaded),
+            Command::Stdio(_) => Ok(Exit::Usage),
         }
     };
     tokio::select! {
-        name = heard(SignalKind::interrupt(), "SIGINT") => name,
-        name = heard(SignalKind::terminate(), "SIGTERM") => name,
-        name = hang_up => name,
+        biased;
+        _ = signals.next() => Ok(Exit::Interrupted),
+        exit = done => exit,
     }
-}
-
-/// Whether this process was started with SIGHUP ignored, by the kernel's own account.
-fn ignores_hang_up() -> bool {
-    const SIGHUP_BIT: u64 = 1;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & SIGHUP_BIT != 0)
 }
 
 fn complain(message: &dyn fmt::Display) {

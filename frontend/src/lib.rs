@@ -29,6 +29,8 @@ pub mod resolve;
 pub mod result;
 pub mod schema;
 pub mod service;
+pub mod shutdown;
+pub mod signals;
 pub mod suggestion;
 pub mod terminal;
 pub mod watch;

@@ -122,13 +122,45 @@ impl Session {
     }
 
     /// Ends it with a signal, as systemd and Ctrl-C do, and waits for its exit code. Calls that still
-    /// run are not waited for, as they are where its input is closed.
+    /// run have the time of `shutdown.grace`.
     ///
     /// # Errors
     /// Those of `kill(2)` and `wait(2)`.
     pub fn end(&mut self, signal: Signal) -> io::Result<Option<i32>> {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal)?;
+        self.signal(signal)?;
+        self.wait()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// Those of `kill(2)`.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
+    }
+
+    /// Waits for its exit code; none where a signal ended it.
+    ///
+    /// # Errors
+    /// Those of `wait(2)`.
+    pub fn wait(&mut self) -> io::Result<Option<i32>> {
         Ok(self.child.wait()?.code())
+    }
+
+    /// Closes its input alone.
+    pub fn say_no_more(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Goes as a client that is killed does: nobody writes and nobody reads any more.
+    ///
+    /// # Errors
+    /// Those of `open(2)`.
+    pub fn vanish(&mut self) -> io::Result<()> {
+        self.stdin = None;
+        let (nothing, _) = io::pipe()?;
+        self.stdout = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(nothing)));
+        Ok(())
     }
 
     fn line(&mut self, message: &Value) -> io::Result<()> {

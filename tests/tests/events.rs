@@ -36,6 +36,7 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         ("no session at all", no_session),
         ("an interrupt", an_interrupt),
         ("a broker that goes and comes", a_broker_that_goes_and_comes),
+        ("a broker of its own that is killed", an_own_broker_that_is_killed),
         ("a name in the lab", a_name_without_addresses),
     ];
     let logs = thread::scope(|scope| {
@@ -127,8 +128,9 @@ fn the_end_is_told_last_and_after_every_call() {
     session.begin_to_sleep("id-sleep");
     let log = session.end_by(Signal::SIGTERM);
     let names: Vec<_> = events(&log).iter().map(|event| event["event"].clone()).collect();
-    let expected = ["shutdown.started", "tool.cancelled", "shutdown.finished"].map(Value::from);
-    assert_eq!(names[names.len() - 3..], expected, "{log}");
+    let expected = ["shutdown.started", "shutdown.waiting", "tool.cancelled", "shutdown.finished"];
+    let expected = expected.map(Value::from);
+    assert_eq!(names[names.len() - 4..], expected, "{log}");
 }
 
 /// The program's own events. A library's line names it, and the broker's is no JSON.

@@ -81,6 +81,7 @@ fn rows() -> Vec<Row> {
         row("resource_limits.max_stderr_bytes", stderr, ("2000", json!([2000, true])), ("3001", json!([3001, true])), json!([256 << 10, true])),
         only_shown("circuit_breaker.failure_threshold", "takes effect with breakers", ("7", json!(7)), ("8", json!(8)), json!(5)),
         only_shown("circuit_breaker.recovery_timeout", "takes effect with breakers", ("1.5", json!(1.5)), ("90", json!(90.0)), json!(60.0)),
+        row("shutdown.grace", answered_at_the_end, ("0.1", json!(false)), ("20", json!(true)), json!(true)),
         row("security.allow_intrusive", intrusive_use, ("false", forbidden.clone()), ("true", granted.clone()), granted.clone()),
         row("security.allow_intrusive", intrusive_use, ("on", granted.clone()), ("perhaps", forbidden), granted),
         row("log.level", levels_logged, ("info", json!(["INFO", "WARN"])), ("WARNING", json!(["WARN"])), json!([])),

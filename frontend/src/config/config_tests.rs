@@ -219,7 +219,8 @@ fn each_number_out_of_range_is_moved_into_it_and_told_of() {
             Kind::Seconds { least, most } => (least.to_string(), most.to_string()),
             _ => unreachable!(),
         };
-        for (given, moved) in [("-1", &least), ("0", &least), ("99999999999", &most)] {
+        let outside = [("-1", &least), ("0", &least), ("99999999999", &most)];
+        for (given, moved) in outside.into_iter().filter(|(given, moved)| given != moved) {
             let loaded = from_environment(&[(setting.variable, given)]);
             assert_eq!(shown(&loaded, setting.key).0, *moved, "{} = {given}", setting.key);
             let told = Notice::Clamped {

@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// When a tool that keeps failing is left alone.
     pub breaker: Breaker,
+    /// How long calls in flight may take to finish when a server stops.
+    pub grace: Duration,
     /// What is left alone whatever the policy grants: the broker is asked to refuse it.
     pub security: Security,
     /// What is logged, and how.
@@ -189,6 +191,7 @@ impl Config {
                 failure_threshold: values.get("circuit_breaker.failure_threshold")?,
                 recovery_timeout: values.duration("circuit_breaker.recovery_timeout")?,
             },
+            grace: values.duration("shutdown.grace")?,
             security: Security { allow_intrusive: values.get("security.allow_intrusive")? },
             log: Log { level: values.log_level()?, format: values.get("log.format")? },
             broker: BrokerSettings { socket: values.get("broker.socket")? },

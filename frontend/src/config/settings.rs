@@ -140,6 +140,14 @@ pub const SETTINGS: &[Setting] = &[
         help: "How long an open breaker refuses, where the tool's file sets none.",
     },
     Setting {
+        key: "shutdown.grace",
+        variable: "PROBITY_GRACE_SEC",
+        default: "10",
+        kind: Kind::Seconds { least: 0.0, most: 3600.0 },
+        unit: "seconds",
+        help: "How long a server that is stopping lets calls in flight finish.",
+    },
+    Setting {
         key: "security.allow_intrusive",
         variable: "PROBITY_ALLOW_INTRUSIVE",
         default: "",

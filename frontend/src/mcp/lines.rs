@@ -31,6 +31,12 @@ impl Answer {
 }
 
 impl Answer {
+    /// What is asked of a server that is stopping is not begun.
+    pub(super) fn stopping(id: RequestId) -> Box<Self> {
+        let message = "the server is stopping and begins nothing new; start it again and ask then";
+        Box::new(Self { id: Some(id), error: ErrorData::internal_error(message, None) })
+    }
+
     /// Two open requests of one id could not be told apart, by the client or by a cancellation.
     pub(super) fn repeated(message: ClientJsonRpcMessage) -> Box<Self> {
         let id = message.into_request().map(|(_, id)| id);

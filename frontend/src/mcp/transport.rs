@@ -1,9 +1,14 @@
 //! JSON-RPC over standard input and output, a message a line, with what the library leaves out: a
 //! line that is no JSON is answered with -32700 and the session goes on, a line that is too long is
 //! skipped, and a client that asks and never reads is no longer read from.
+//!
+//! The session's end is made here too. The library would wait five seconds for answers at the end of
+//! input, whatever is to be waited for; it is told of the end only once every request is answered, the
+//! grace period is over, or nobody reads any more.
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::pending,
     io,
     sync::{Arc, PoisonError},
     time::Duration,
@@ -13,7 +18,8 @@ use futures_util::StreamExt;
 use rmcp::{
     RoleServer,
     model::{
-        ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage,
     },
     transport::Transport,
 };
@@ -21,11 +27,12 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
     sync::{Mutex, Notify},
     task::JoinHandle,
-    time::timeout,
+    time::sleep,
 };
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
 use super::lines::{Answer, Line, LineDecoder, MAX_LINE, message};
+use crate::shutdown::Shutdown;
 
 /// Most requests that wait for their answer, and as many again that wait for a place. Beyond that no
 /// more is read until some are answered.
@@ -46,7 +53,11 @@ pub struct LineTransport<R, W> {
     answering: Option<JoinHandle<io::Result<()>>>,
     /// A request has come: only then is anything else heard.
     begun: bool,
-    input_ended: CancellationToken,
+    /// The client has said all that it will say.
+    input_ended: bool,
+    /// The log has how many calls are waited for.
+    waits: bool,
+    shutdown: Shutdown,
 }
 
 struct Output<W> {
@@ -57,12 +68,12 @@ struct Output<W> {
     broken: CancellationToken,
 }
 
-/// How far an open request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Served,
+/// An open request.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    is_call: bool,
     /// Its answer is on the way out, and no cancelling takes that back.
-    Answered,
+    is_answered: bool,
 }
 
 impl<R, W> LineTransport<R, W>
@@ -70,27 +81,29 @@ where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    /// A transport over `input` and `output`. `input_ended` is cancelled when the client has said
-    /// all that it will say.
-    pub fn new(input: R, output: W, input_ended: CancellationToken) -> Self {
+    /// A transport over `input` and `output`. `broken` is cancelled by whoever sees first that nobody
+    /// reads any more.
+    pub fn new(input: R, output: W, broken: CancellationToken, shutdown: Shutdown) -> Self {
         Self {
             lines: FramedRead::new(input, LineDecoder::default()),
             output: Arc::new(Output {
                 writer: Mutex::new(BufWriter::new(output)),
                 requests: std::sync::Mutex::default(),
                 answered: Notify::new(),
-                broken: CancellationToken::new(),
+                broken,
             }),
             held: VecDeque::new(),
             answering: None,
             begun: false,
-            input_ended,
+            input_ended: false,
+            waits: false,
+            shutdown,
         }
     }
 
-    /// The next message that the session can take; `None` at the end of either stream.
+    /// The next message that the session can take; `None` where it is over.
     async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
-        let broken = self.output.broken.clone();
+        let (broken, shutdown) = (self.output.broken.clone(), self.shutdown.clone());
         loop {
             if let Some(answering) = &mut self.answering {
                 let written = answering.await;
@@ -102,35 +115,45 @@ where
             {
                 return Some(message);
             }
-            if self.held.len() >= MAX_OUTSTANDING {
-                let answered = self.output.answered.notified();
-                tokio::select! {
-                    () = broken.cancelled() => return None,
-                    waited = timeout(READER_PATIENCE, answered) => waited.ok()?,
-                }
-                continue;
+            let is_stopping = shutdown.is_stopping();
+            if is_stopping && self.is_done() {
+                return None;
             }
-            let waiting_for_room = !self.held.is_empty();
-            let message = tokio::select! {
+            let is_full = self.held.len() >= MAX_OUTSTANDING;
+            // Of one that is stopping, the grace period is what a client may take.
+            let patience = async {
+                match is_full && !is_stopping {
+                    true => sleep(READER_PATIENCE).await,
+                    false => pending().await,
+                }
+            };
+            let read = tokio::select! {
                 () = broken.cancelled() => return None,
-                () = self.output.answered.notified(), if waiting_for_room => continue,
-                message = Self::read(&mut self.lines, &self.output) => match message {
-                    Some(Ok(message)) => message,
-                    Some(Err(answer)) => {
-                        let output = Arc::clone(&self.output);
-                        let message = ServerJsonRpcMessage::error(answer.error, answer.id);
-                        let answering = async move { output.write(&message).await };
-                        self.answering = Some(tokio::spawn(answering));
-                        continue;
-                    }
-                    // The rest is still answered, in its turn.
-                    None if waiting_for_room => {
-                        let answered = self.output.answered.notified();
-                        timeout(READER_PATIENCE, answered).await.ok()?;
-                        continue;
-                    }
-                    None => return None,
-                },
+                () = shutdown.over() => return None,
+                () = shutdown.stopping(), if !is_stopping => continue,
+                // There may be room for one that is held, or nothing left to wait for.
+                () = self.output.answered.notified() => continue,
+                () = patience => {
+                    broken.cancel();
+                    return None;
+                }
+                read = Self::read(&mut self.lines, &self.output), if !is_full && !self.input_ended => read,
+            };
+            let message = match read {
+                Some(Ok(JsonRpcMessage::Request(request))) if is_stopping => {
+                    self.answer(*Answer::stopping(request.id));
+                    continue;
+                }
+                Some(Ok(message)) => message,
+                Some(Err(answer)) => {
+                    self.answer(*answer);
+                    continue;
+                }
+                None => {
+                    self.input_ended = true;
+                    shutdown.stop("end of input");
+                    continue;
+                }
             };
             if let Some(message) = self.admit(message) {
                 match self.output.has_room() || !matches!(message, JsonRpcMessage::Request(_)) {
@@ -139,6 +162,23 @@ where
                 }
             }
         }
+    }
+
+    /// Whether nothing is left to be answered. Where calls are, that is logged, once.
+    fn is_done(&mut self) -> bool {
+        let (open, calls) = self.output.open_requests();
+        if calls > 0 && !self.waits {
+            self.waits = true;
+            tracing::info!(calls, "shutdown.waiting");
+        }
+        open == 0
+    }
+
+    /// Answers a line that nobody is to serve.
+    fn answer(&mut self, answer: Answer) {
+        let output = Arc::clone(&self.output);
+        let message = ServerJsonRpcMessage::error(answer.error, answer.id);
+        self.answering = Some(tokio::spawn(async move { output.write(&message).await }));
     }
 
     /// Reads the next message, or a line that has to be answered as none.
@@ -169,7 +209,8 @@ where
     fn admit(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
         if let JsonRpcMessage::Request(request) = &message {
             self.begun = true;
-            self.output.open(request.id.clone());
+            let is_call = matches!(request.request, ClientRequest::CallToolRequest(_));
+            self.output.open(request.id.clone(), is_call);
         } else if !self.begun {
             return None;
         }
@@ -229,13 +270,10 @@ where
         // thousands of requests begun, and none done.
         tokio::task::yield_now().await;
         let message = self.next().await;
-        if message.is_none() && !self.input_ended.is_cancelled() {
-            let reason = match self.output.broken.is_cancelled() {
-                true => "end of output",
-                false => "end of input",
-            };
-            tracing::info!(reason, "shutdown.started");
-            self.input_ended.cancel();
+        if message.is_none() {
+            let is_broken = self.output.broken.is_cancelled();
+            // What still runs is taken back before the library waits for it.
+            self.shutdown.end(if is_broken { "end of output" } else { "end of input" });
         }
         message
     }
@@ -270,21 +308,29 @@ impl<W> Output<W> {
             if self.with(|requests| requests.contains_key(&request.id)))
     }
 
-    fn open(&self, id: RequestId) {
-        self.with(|requests| requests.insert(id, Open::Served));
+    fn open(&self, id: RequestId, is_call: bool) {
+        self.with(|requests| requests.insert(id, Open { is_call, is_answered: false }));
+    }
+
+    /// How many requests are open, and how many of those are calls without an answer.
+    fn open_requests(&self) -> (usize, usize) {
+        self.with(|requests| {
+            let calls = requests.values().filter(|open| open.is_call && !open.is_answered);
+            (requests.len(), calls.count())
+        })
     }
 
     fn answer(&self, id: &RequestId) {
         self.with(|requests| {
             if let Some(open) = requests.get_mut(id) {
-                *open = Open::Answered;
+                open.is_answered = true;
             }
         });
     }
 
     /// A cancelled request is not answered, unless its answer is on the way already.
     fn cancel(&self, id: &RequestId) {
-        if self.with(|requests| requests.get(id) == Some(&Open::Served)) {
+        if self.with(|requests| requests.get(id).is_some_and(|open| !open.is_answered)) {
             self.close(id);
         }
     }

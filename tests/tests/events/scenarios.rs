@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use probity_tests::{
     lab::Lab,
     mcp::Session,
@@ -150,6 +153,23 @@ pub fn a_broker_that_goes_and_comes() -> String {
     log
 }
 
+/// A server whose own broker is killed, cannot be started for a while, and is there again.
+pub fn an_own_broker_that_is_killed() -> String {
+    let rig = Rig::new("").unwrap();
+    let program = rig.path("probity-broker");
+    symlink(probity_tests::broker::program("probity-broker"), &program).unwrap();
+    let mut set = log_in("json");
+    set.push(("PROBITY_BROKER".into(), program.display().to_string()));
+    let session = Driven::start(&rig, &set);
+    let own = probity_tests::procs::children(session.mcp.pid());
+    fs::rename(&program, rig.path("away")).unwrap();
+    kill(Pid::from_raw(own[0].cast_signed()), Signal::SIGKILL).unwrap();
+    assert!(session.waits_for("broker.start_failed"));
+    fs::rename(rig.path("away"), &program).unwrap();
+    assert!(session.waits_for("broker.found"));
+    session.end_by(Signal::SIGTERM)
+}
+
 /// In a namespace whose only names stand in a file: nobody is asked for this one.
 pub fn a_name_without_addresses() -> String {
     if !needs::root() {
@@ -186,7 +206,8 @@ impl Driven {
     }
 
     pub fn of(log: PathBuf, mut command: Command) -> Self {
-        command.stderr(File::create(&log).unwrap());
+        // A little of it, so that waiting for a call shows.
+        command.stderr(File::create(&log).unwrap()).env("PROBITY_GRACE_SEC", "0.3");
         Self { mcp: Session::start(command).unwrap(), log }
     }
 
@@ -212,7 +233,7 @@ impl Driven {
     }
 
     pub fn end_by(mut self, signal: Signal) -> String {
-        assert_eq!(self.mcp.end(signal).unwrap(), Some(130));
+        assert_eq!(self.mcp.end(signal).unwrap(), Some(0));
         self.log()
     }
 

@@ -31,7 +31,13 @@ impl Configured<'_> {
     }
 
     pub fn session(&self) -> Session {
-        let mut command = self.rig.embedded("stdio", &self.variables);
+        self.session_with(&[("PROBITY_GRACE_SEC".into(), "0".into())])
+    }
+
+    /// With these variables too.
+    fn session_with(&self, more: &[(String, String)]) -> Session {
+        let variables = [more, &self.variables].concat();
+        let mut command = self.rig.embedded("stdio", &variables);
         command.stderr(Stdio::null());
         Session::start(command).unwrap()
     }
@@ -71,6 +77,20 @@ impl Configured<'_> {
 pub fn sleep(session: &mut Session, tool: &str) {
     let arguments = json!({"target": "127.0.0.1", "what": "sleep"});
     session.send("tools/call", json!({"name": tool, "arguments": arguments})).unwrap();
+}
+
+/// Whether a call that takes most of a second is still answered after SIGTERM.
+pub fn answered_at_the_end(configured: &Configured<'_>, _: &Value) -> Value {
+    let mut session = configured.session_with(&[]);
+    let arguments = json!({"target": "127.0.0.1", "what": "sleep", "timeout_sec": 0.7});
+    let call = json!({"name": "loud", "arguments": arguments});
+    let id = session.send("tools/call", call).unwrap();
+    assert!(wait_until(PATIENCE, || !running_tools(session.pid()).is_empty()));
+    session.signal(Signal::SIGTERM).unwrap();
+    let answer = session.message().unwrap();
+    assert_eq!(answer["id"], id, "{answer}");
+    assert_eq!(session.wait().unwrap(), Some(0));
+    json!(answer.get("result").is_some())
 }
 
 pub fn shown(configured: &Configured<'_>, _: &Value) -> Value {

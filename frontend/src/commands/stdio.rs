@@ -1,0 +1,50 @@
+//! `probity stdio`: a server, from its first look for a broker to the end of its grace period.
+
+use std::sync::Arc;
+
+use super::{CommandError, Exit};
+use crate::{
+    cli::StdioArgs, config::Loaded, connect, embedded::EmbeddedBroker, mcp, shutdown::Shutdown,
+    signals::Signals,
+};
+
+/// Serves until the client goes or a signal comes. The first lets calls in flight finish within the
+/// grace period; the second ends them at once.
+pub(super) async fn stdio(
+    args: &StdioArgs,
+    loaded: &Loaded,
+    mut signals: Signals,
+) -> Result<Exit, CommandError> {
+    let shutdown = Shutdown::after(loaded.config.grace);
+    let impatient = async {
+        shutdown.stop(signals.next().await);
+        signals.next().await
+    };
+    tokio::select! {
+        biased;
+        _ = impatient => Ok(Exit::Interrupted),
+        served = serve(args, loaded, &shutdown) => served.map(|()| Exit::Success),
+    }
+}
+
+async fn serve(args: &StdioArgs, loaded: &Loaded, shutdown: &Shutdown) -> Result<(), CommandError> {
+    let config = Arc::new(loaded.config.clone());
+    let (service, mut embedded) = tokio::select! {
+        biased;
+        () = shutdown.stopping() => return Ok(()),
+        connected = connect::for_serving(&args.broker, config) => connected?,
+    };
+    let served = tokio::select! {
+        served = mcp::serve_stdio(service, shutdown) => served,
+        never = kept(&mut embedded) => match never {},
+    };
+    Ok(served.inspect_err(|_| shutdown.end("failure"))?)
+}
+
+/// Starts an embedded broker again whenever it ends.
+async fn kept(embedded: &mut Option<EmbeddedBroker>) -> std::convert::Infallible {
+    match embedded {
+        Some(embedded) => embedded.keep().await,
+        None => std::future::pending().await,
+    }
+}
