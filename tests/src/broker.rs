@@ -164,6 +164,7 @@ impl PolicyFolder {
 
 /// A running broker with its supervisor, ended when this is dropped.
 pub struct Broker {
+    command: Command,
     /// What was started: the supervisor, or the broker itself where it needs none.
     child: Child,
     pid: u32,
@@ -217,19 +218,36 @@ impl Broker {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("stderr.txt"))?);
-        let mut broker = Self { child: command.spawn()?, pid: 0, folder };
+        let child = command.spawn()?;
+        let mut broker = Self { command, child, pid: 0, folder };
+        broker.comes_up()?;
+        Ok(broker)
+    }
+
+    /// Starts it again after its end, as before.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.child.wait()?;
+        self.child = self.command.spawn()?;
+        self.comes_up()
+    }
+
+    fn comes_up(&mut self) -> io::Result<()> {
+        let (socket, child) = (self.socket(), &mut self.child);
         let mut ended = None;
         let up = wait_until(Duration::from_secs(10), || {
-            ended = broker.child.try_wait().ok().flatten();
+            ended = child.try_wait().ok().flatten();
             ended.is_some() || answers(&socket)
         });
         if up && ended.is_none() {
-            broker.pid = broker_below(broker.supervisor()).unwrap_or(broker.supervisor());
-            return Ok(broker);
+            self.pid = broker_below(self.supervisor()).unwrap_or(self.supervisor());
+            return Ok(());
         }
-        let _ = broker.child.kill();
-        let _ = broker.child.wait();
-        Err(io::Error::other(format!("the broker did not start: {}", broker.said())))
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        Err(io::Error::other(format!("the broker did not start: {}", self.said())))
     }
 
     /// Its socket.

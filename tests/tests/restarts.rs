@@ -1,0 +1,390 @@
+//! Brokers that end and come back under a frontend, and frontends that end: what was asked is answered
+//! as far as it can be, and nothing stays behind.
+//!
+//! - an installed broker: killed, stopped, away for a while, back with another policy, hanging
+//! - an embedded one: killed under a server, which starts another
+//! - a server that is told to stop, once and twice
+//! - a client that has no more to say, and one that is killed
+//! - a server that was killed, and the next one
+//! - no descriptors left
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use probity_tests::{
+    broker::{Broker, PolicyFolder, program},
+    mcp::Session,
+    needs,
+    procs::{ProcStatus, children, wait_until},
+    rig::{Rig, running_tools},
+};
+use serde_json::{Value, json};
+
+/// For whatever has to happen at all; never waited out where all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Far less than the ten seconds of the grace period, and more than a busy machine needs.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// A frontend over a broker that an administrator started.
+struct Installed {
+    session: Session,
+    broker: Broker,
+    policy: PolicyFolder,
+    rig: Rig,
+}
+
+impl Installed {
+    fn start() -> Self {
+        let policy = PolicyFolder::with_hostile_tool(4).unwrap();
+        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        let rig = Rig::new("").unwrap();
+        let socket = broker.socket().display().to_string();
+        let session = start(&rig, rig.probity(&["stdio", "--socket", &socket], &[]));
+        Self { session, broker, policy, rig }
+    }
+
+    /// How many runs the broker has approved of.
+    fn runs(&self) -> usize {
+        let lines = self.broker.audit().unwrap();
+        lines.iter().filter(|line| line["event"] == "exit").count()
+    }
+
+    fn call(&mut self, what: &str) -> Value {
+        content(&self.session.call("hostile", arguments(what)).unwrap())
+    }
+
+    /// A run that waits, once it does; answers the request's id and the tool's process.
+    fn begin_to_sleep(&mut self) -> (u64, u32) {
+        let id = send(&mut self.session, "hostile", arguments("sleep"));
+        (id, tool_below(self.broker.pid()))
+    }
+}
+
+fn start(rig: &Rig, mut command: Command) -> Session {
+    command.stderr(fs::File::create(rig.path("log")).unwrap());
+    Session::start(command).unwrap()
+}
+
+fn embedded(rig: &Rig) -> Session {
+    start(rig, rig.embedded("stdio", &[]))
+}
+
+fn log(rig: &Rig) -> String {
+    fs::read_to_string(rig.path("log")).unwrap()
+}
+
+fn arguments(what: &str) -> Value {
+    json!({"target": "127.0.0.1", "what": what})
+}
+
+fn content(result: &Value) -> Value {
+    let content = &result["structuredContent"];
+    assert!(content.is_object(), "{result}");
+    content.clone()
+}
+
+fn send(session: &mut Session, tool: &str, arguments: Value) -> u64 {
+    session.send("tools/call", json!({"name": tool, "arguments": arguments})).unwrap()
+}
+
+/// The answer to a request, and what came before it.
+fn answer(session: &mut Session, id: u64) -> (Value, Vec<Value>) {
+    let mut before = Vec::new();
+    loop {
+        let message = session.message().unwrap();
+        match message["id"] == id {
+            true => return (message, before),
+            false => before.push(message),
+        }
+    }
+}
+
+/// A tool below this process, once it runs and has said so.
+fn tool_below(pid: u32) -> u32 {
+    assert!(wait_until(PATIENCE, || !running_tools(pid).is_empty()), "nothing runs");
+    thread::sleep(Duration::from_millis(100));
+    running_tools(pid)[0]
+}
+
+fn send_signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+}
+
+fn is_there(pid: u32) -> bool {
+    // Whoever inherited it may not have reaped it yet.
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// The private directories of embedded brokers.
+fn directories(rig: &Rig) -> Vec<PathBuf> {
+    let entries = fs::read_dir(rig.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let named =
+        |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("probity-");
+    entries.filter(named).collect()
+}
+
+/// Waits until every one of these processes is gone.
+fn all_go(pids: &[u32], patience: Duration) -> bool {
+    wait_until(patience, || !pids.iter().any(|pid| is_there(*pid)))
+}
+
+#[test]
+fn a_broker_killed_during_a_run_loses_that_run_alone() {
+    if !needs::root() {
+        return;
+    }
+    let mut it = Installed::start();
+    let (id, tool) = it.begin_to_sleep();
+    it.broker.signal(Signal::SIGKILL);
+    let (lost, _) = answer(&mut it.session, id);
+    let lost = content(&lost["result"]);
+    assert_eq!(
+        (&lost["error_type"], &lost["stdout"]),
+        (&json!("BROKER_LOST"), &json!("sleeping: ok\n"))
+    );
+    assert!(all_go(&[tool], AT_ONCE));
+    it.broker.start_again().unwrap();
+    let next = it.call("exit3");
+    assert_eq!(next["returncode"], 3, "{next}");
+    assert_eq!(it.runs(), 1, "the run that was lost was not sent again");
+}
+
+#[test]
+fn a_broker_told_to_stop_during_a_run_keeps_what_the_tool_wrote() {
+    if !needs::root() {
+        return;
+    }
+    let mut it = Installed::start();
+    let (id, tool) = it.begin_to_sleep();
+    it.broker.signal(Signal::SIGTERM);
+    thread::sleep(Duration::from_millis(200));
+    // It may have granted the run some time. It ends now, if it has not already.
+    it.broker.signal(Signal::SIGTERM);
+    let (lost, _) = answer(&mut it.session, id);
+    let lost = content(&lost["result"]);
+    assert_eq!(
+        (&lost["error_type"], &lost["stdout"]),
+        (&json!("BROKER_LOST"), &json!("sleeping: ok\n"))
+    );
+    assert!(all_go(&[tool], AT_ONCE));
+    it.broker.start_again().unwrap();
+    assert_eq!(it.call("exit3")["returncode"], 3);
+}
+
+#[test]
+fn a_call_waits_for_a_broker_that_is_away_for_a_moment() {
+    if !needs::root() {
+        return;
+    }
+    let mut it = Installed::start();
+    it.broker.stop().unwrap();
+    let id = send(&mut it.session, "hostile", arguments("exit3"));
+    let cancelled = send(&mut it.session, "hostile", arguments("exit3"));
+    thread::sleep(Duration::from_millis(300));
+    it.session.notify("notifications/cancelled", json!({"requestId": cancelled})).unwrap();
+    let is_cancelled = || log(&it.rig).contains("tool.cancelled");
+    assert!(wait_until(Duration::from_secs(2), is_cancelled), "waiting is taken back at once");
+    // The list stays as it was.
+    let listed = it.session.request("tools/list", json!({})).unwrap();
+    assert_eq!(listed["result"]["tools"][0]["name"], "hostile", "{listed}");
+    it.broker.start_again().unwrap();
+    let (next, _) = answer(&mut it.session, id);
+    assert_eq!(content(&next["result"])["returncode"], 3, "{next}");
+    assert_eq!(it.runs(), 1);
+}
+
+#[test]
+fn a_client_hears_of_a_broker_that_is_back_only_where_it_grants_something_else() {
+    if !needs::root() {
+        return;
+    }
+    let mut it = Installed::start();
+    for changed in [false, true] {
+        let found = || log(&it.rig).matches("broker.found").count();
+        let before = found();
+        it.broker.stop().unwrap();
+        if changed {
+            fs::remove_file(it.policy.path("tools.d/nmap.toml")).unwrap();
+        }
+        it.broker.start_again().unwrap();
+        let id = send(&mut it.session, "hostile", arguments("exit3"));
+        let (_, mut told) = answer(&mut it.session, id);
+        assert!(wait_until(PATIENCE, || found() > before), "the catalog is taken anew");
+        let id = it.session.send("tools/list", json!({})).unwrap();
+        told.extend(answer(&mut it.session, id).1);
+        let expected = changed.then(|| json!("notifications/tools/list_changed"));
+        let told: Vec<Value> = told.iter().map(|message| message["method"].clone()).collect();
+        assert_eq!(told, Vec::from_iter(expected));
+    }
+}
+
+#[test]
+fn a_broker_that_hangs_is_told_of_in_bounded_time_and_is_used_when_it_goes_on() {
+    if !needs::root() {
+        return;
+    }
+    let mut it = Installed::start();
+    it.broker.signal(Signal::SIGSTOP);
+    let asked = Instant::now();
+    let stalled = it.call("exit3");
+    assert_eq!(stalled["error_type"], "BROKER_UNREACHABLE", "{stalled}");
+    assert!(stalled["error"].as_str().unwrap().contains("in time"), "{stalled}");
+    assert!(asked.elapsed() < PATIENCE, "it took {:?}", asked.elapsed());
+    it.broker.signal(Signal::SIGCONT);
+    assert_eq!(it.call("exit3")["returncode"], 3);
+}
+
+#[test]
+fn an_embedded_broker_that_is_killed_is_replaced() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    for killed in 1..=2 {
+        let id = send(&mut session, "loud", arguments("sleep"));
+        let tool = tool_below(session.pid());
+        let brokers: Vec<u32> =
+            children(session.pid()).into_iter().filter(|pid| *pid != tool).collect();
+        let last = *brokers.last().unwrap();
+        send_signal(last, Signal::SIGKILL);
+        let (lost, _) = answer(&mut session, id);
+        assert_eq!(content(&lost["result"])["error_type"], "BROKER_LOST", "{lost}");
+        let next = content(&session.call("loud", arguments("exit3")).unwrap());
+        assert_eq!(next["returncode"], 3, "{killed}: {next}");
+        assert!(all_go(&[tool], AT_ONCE));
+        let left = brokers.iter().filter(|pid| ProcStatus::read(**pid).is_ok()).count();
+        assert_eq!(left, 0, "nothing of it is left, no zombie either");
+        assert_eq!(log(&rig).matches("broker.started").count(), killed);
+    }
+    assert_eq!(session.close().unwrap(), Some(0));
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+    // One log, one chain.
+    let logs: Vec<_> =
+        fs::read_dir(rig.path("probity")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    let verified = Command::new(program("probity-policy"))
+        .args(["audit", "verify"])
+        .args(&logs)
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+#[test]
+fn a_server_told_to_stop_answers_what_it_has_begun_and_begins_nothing_more() {
+    let rig = Rig::new("").unwrap();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let mut session = embedded(&rig);
+        let mut wanted = arguments("sleep");
+        wanted["timeout_sec"] = json!(0.8);
+        let begun = send(&mut session, "loud", wanted);
+        tool_below(session.pid());
+        session.signal(signal).unwrap();
+        assert!(wait_until(PATIENCE, || log(&rig).contains("shutdown.waiting calls=1")));
+        let late = send(&mut session, "loud", arguments("exit3"));
+        let (answered, before) = answer(&mut session, begun);
+        let answered = content(&answered["result"]);
+        assert_eq!(
+            (&answered["timed_out"], &answered["stdout"]),
+            (&json!(true), &json!("sleeping: ok\n"))
+        );
+        let [refused] = &before[..] else { panic!("{before:?}") };
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(late), &json!(-32603)));
+        assert_eq!(session.wait().unwrap(), Some(0), "{signal}");
+        assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once_and_all_that_it_started() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    send(&mut session, "loud", arguments("sleep"));
+    tool_below(session.pid());
+    let tree = children(session.pid());
+    let asked = Instant::now();
+    session.signal(Signal::SIGTERM).unwrap();
+    assert!(wait_until(PATIENCE, || log(&rig).contains("shutdown.waiting")));
+    assert_eq!(session.end(Signal::SIGTERM).unwrap(), Some(130));
+    assert!(asked.elapsed() < AT_ONCE, "it took {:?}", asked.elapsed());
+    assert!(all_go(&tree, AT_ONCE));
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_client_that_has_no_more_to_say_still_gets_its_answers() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    let mut wanted = arguments("sleep");
+    wanted["timeout_sec"] = json!(1);
+    let id = send(&mut session, "loud", wanted);
+    session.say_no_more();
+    let (answered, _) = answer(&mut session, id);
+    assert_eq!(content(&answered["result"])["timed_out"], true, "{answered}");
+    // It is not waited for longer than there is something to wait for.
+    let asked = Instant::now();
+    assert_eq!(session.wait().unwrap(), Some(0));
+    assert!(asked.elapsed() < AT_ONCE, "it took {:?}", asked.elapsed());
+}
+
+#[test]
+fn of_a_client_that_is_killed_nothing_is_left() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    send(&mut session, "loud", arguments("sleep"));
+    tool_below(session.pid());
+    let tree = [vec![session.pid()], children(session.pid())].concat();
+    session.vanish().unwrap();
+    assert!(all_go(&tree, AT_ONCE));
+    assert_eq!(session.wait().unwrap(), Some(0));
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+    assert!(log(&rig).contains("tool.cancelled"), "{}", log(&rig));
+}
+
+#[test]
+fn what_a_killed_server_left_is_removed_by_the_next_one() {
+    let rig = Rig::new("").unwrap();
+    let mut living = embedded(&rig);
+    let mut session = embedded(&rig);
+    send(&mut session, "loud", arguments("sleep"));
+    tool_below(session.pid());
+    let tree = children(session.pid());
+    session.end(Signal::SIGKILL).unwrap();
+    assert!(all_go(&tree, AT_ONCE), "its broker and its tool have ended by themselves");
+    assert_eq!(directories(&rig).len(), 2, "it could remove nothing");
+    assert_eq!(embedded(&rig).close().unwrap(), Some(0));
+    assert_eq!(directories(&rig).len(), 1, "that of the one that lives");
+    let next = content(&living.call("loud", arguments("exit3")).unwrap());
+    assert_eq!(next["returncode"], 3, "{next}");
+}
+
+#[test]
+fn a_server_without_descriptors_says_so_and_recovers() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    let pid = session.pid();
+    let is_open = |number: &usize| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
+    let lowest_free = (0..).find(|number| !is_open(number)).unwrap();
+    let limit = |files: usize| {
+        let limited = Command::new("prlimit")
+            .arg(format!("--pid={pid}"))
+            .arg(format!("--nofile={files}:"))
+            .status();
+        assert!(limited.unwrap().success());
+    };
+    limit(lowest_free);
+    let mut call = || content(&session.call("loud", arguments("exit3")).unwrap());
+    let refused = call();
+    assert_eq!(refused["error_type"], "RESOURCE_EXHAUSTED", "{refused}");
+    limit(1024);
+    assert_eq!(call()["returncode"], 3);
+}
