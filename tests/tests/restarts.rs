@@ -280,6 +280,23 @@ fn an_embedded_broker_that_is_killed_is_replaced() {
 }
 
 #[test]
+fn an_embedded_broker_that_cannot_start_again_says_why_and_is_tried_again() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    let tree = children(session.pid());
+    rig.policy().replace("policy.toml", "version = 1", "version = \"no number\"").unwrap();
+    tree.iter().for_each(|pid| send_signal(*pid, Signal::SIGKILL));
+    let refused = content(&session.call("loud", arguments("exit3")).unwrap());
+    assert_eq!(refused["error_type"], "BROKER_UNREACHABLE", "{refused}");
+    let remedy = refused["error_details"]["recovery_suggestion"].as_str().unwrap();
+    assert!(remedy.contains("standard error"), "{remedy}");
+    assert!(log(&rig).contains("policy.toml:2"), "{}", log(&rig));
+    rig.policy().replace("policy.toml", "version = \"no number\"", "version = 1").unwrap();
+    assert!(wait_until(PATIENCE, || log(&rig).contains("broker.found")), "{}", log(&rig));
+    assert_eq!(content(&session.call("loud", arguments("exit3")).unwrap())["returncode"], 3);
+}
+
+#[test]
 fn a_server_told_to_stop_answers_what_it_has_begun_and_begins_nothing_more() {
     let rig = Rig::new("").unwrap();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {

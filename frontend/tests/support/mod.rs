@@ -42,6 +42,7 @@ pub struct ScriptedBroker {
     pub requests: Arc<Mutex<Vec<Request>>>,
     pub hang_ups: Arc<AtomicUsize>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
+    turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -62,12 +63,14 @@ impl ScriptedBroker {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let hang_ups = Arc::new(AtomicUsize::new(0));
         let watchers = Arc::new(Mutex::new(Vec::new()));
+        let turned_away = Arc::new(Mutex::new(Vec::new()));
         let state = State {
             script,
             log: requests.clone(),
             gone: hang_ups.clone(),
             runs: Arc::default(),
             watchers: watchers.clone(),
+            turned_away: turned_away.clone(),
         };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -75,7 +78,7 @@ impl ScriptedBroker {
                 thread::spawn(move || state.serve(stream));
             }
         });
-        Self { socket, requests, hang_ups, watchers, _directory: directory }
+        Self { socket, requests, hang_ups, watchers, turned_away, _directory: directory }
     }
 
     /// Sends a new catalog to everybody who watches, as a reload does. Waits until somebody does.
@@ -89,6 +92,12 @@ impl ScriptedBroker {
         for watcher in self.watchers.lock().unwrap().iter_mut() {
             write_frame(watcher, &frame);
         }
+    }
+
+    /// Closes the next connections without a welcome, each with its word where there is one. The
+    /// last comes first.
+    pub fn turn_away(&self, words: Vec<Option<Reply>>) {
+        *self.turned_away.lock().unwrap() = words;
     }
 
     /// Forgets who watches: the next session is another watcher.
@@ -136,12 +145,17 @@ struct State {
     gone: Arc<AtomicUsize>,
     runs: Arc<AtomicUsize>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
+    turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
 }
 
 impl State {
     fn serve(&self, mut stream: UnixStream) -> Option<()> {
         decode_hello(&read_frame(&mut stream)?).unwrap();
         let request: Request = decode(&read_frame(&mut stream)?).unwrap();
+        let turned_away = self.turned_away.lock().unwrap().pop();
+        if let Some(word) = turned_away {
+            return word.and_then(|word| write_frame(&mut stream, &encode(&word)));
+        }
         self.log.lock().unwrap().push(request.clone());
         write_frame(&mut stream, &encode(&self.script.welcome))?;
         let steps = match request {

@@ -97,7 +97,12 @@ impl Session {
 
     /// Starts it for a client that never reads.
     pub fn unread(socket: &Path) -> Self {
-        Self::spawn(socket, true, &[])
+        Self::unread_with(socket, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub fn unread_with(socket: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(socket, true, variables)
     }
 
     fn spawn(socket: &Path, modern: bool, variables: &[(&str, &str)]) -> Self {
@@ -253,6 +258,12 @@ impl Session {
     pub fn abandon(&mut self) {
         self.unread.take();
         self.input.take();
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, signal).unwrap();
     }
 
     /// Whether the server has ended by then.
