@@ -1,7 +1,9 @@
 //! The frontend's side of the broker's socket: one connection for each request.
 //!
-//! It relays questions and answers and decides nothing. Dropping the future of a run closes its
-//! connection, and that is how a run is cancelled: the broker ends whatever it started for it.
+//! It relays questions and answers and decides nothing. A run is cancelled in one of two ways: by
+//! dropping its future, which closes its connection, or by the token that its listener is given,
+//! after which the result still comes, with what the tool had written. Either way the broker ends
+//! whatever it started for it.
 
 use std::{
     io,
@@ -13,7 +15,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
-    Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, MAX_REPLY_FRAME,
+    Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, Interrupt, MAX_REPLY_FRAME,
     MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
     Started, Stream, Tier, Verdict, decode, encode,
 };
@@ -21,9 +23,12 @@ use tokio::{
     io::AsyncWriteExt,
     net::UnixStream,
     sync::Notify,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_util::codec::{Encoder, FramedRead, LengthDelimitedCodec};
+use tokio_util::{
+    codec::{Encoder, FramedRead, LengthDelimitedCodec},
+    sync::CancellationToken,
+};
 
 /// How long the broker may take to answer what needs no run. It decides in microseconds; this is
 /// for a machine that is badly overloaded.
@@ -35,6 +40,10 @@ const END_GRACE: Duration = Duration::from_secs(30);
 /// A broker that is away is asked again after this time, doubled each time, up to the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// The same of a run that was cancelled: the broker gives the tool two seconds, and the rest is for
+/// a machine that is overloaded.
+const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
 /// A broker, by its address.
 #[derive(Debug, Clone)]
@@ -68,9 +77,18 @@ pub enum RunEvent<'a> {
     /// It waits for its turn. Comes again as the line moves on.
     Queued(Queued),
     /// The tool is running.
-    Started(&'a PlanSummary),
+    Started(Begun<'a>),
     /// What it has just written.
     Output(Stream, &'a [u8]),
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun<'a> {
+    /// What runs.
+    pub plan: &'a PlanSummary,
+    /// Cancels it: the tool is ended, and the result is what it had written until then.
+    pub cancel: &'a CancellationToken,
 }
 
 /// Hears of a run as it goes.
@@ -263,12 +281,12 @@ impl Broker {
             Reply::Failed(failure) => return Ok(RunOutcome::Failed(failure)),
             _ => return Err(BrokerError::Unexpected("the start of a run")),
         };
-        on_event(RunEvent::Started(&started.plan));
-        let limit = started.plan.timeout.saturating_add(END_GRACE);
+        let cancel = CancellationToken::new();
+        on_event(RunEvent::Started(Begun { plan: &started.plan, cancel: &cancel }));
         let mut output = Output { started, stdout: Vec::new(), stderr: Vec::new() };
-        match timeout(limit, follow(&mut connection, &mut output, on_event)).await {
-            Ok(Some(exited)) => Ok(RunOutcome::Finished(Box::new((output, exited)))),
-            Ok(None) | Err(_) => Err(BrokerError::Lost(Box::new(output))),
+        match follow(&mut connection, &mut output, &cancel, on_event).await {
+            Some(exited) => Ok(RunOutcome::Finished(Box::new((output, exited)))),
+            None => Err(BrokerError::Lost(Box::new(output))),
         }
     }
 
@@ -359,6 +377,15 @@ impl Connection {
     async fn answer(&mut self) -> Result<Reply, BrokerError> {
         within_deadline(&mut self.frames).await
     }
+
+    /// Asks for the run's end. Where that cannot be said any more, reading tells the same.
+    async fn cancel(&mut self) {
+        let mut frame = BytesMut::new();
+        let body = Bytes::from(encode(&Interrupt::Cancel));
+        if framing(MAX_REQUEST_FRAME).encode(body, &mut frame).is_ok() {
+            let _ = timeout(CANCEL_GRACE, self.frames.get_mut().write_all(&frame)).await;
+        }
+    }
 }
 
 /// Of this process's own, or of the whole system.
@@ -368,14 +395,32 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     full.contains(&error.raw_os_error())
 }
 
-/// Takes output until the run's end; `None` where the connection ends first or stops making sense.
+/// Takes output until the run's end, which `cancel` brings about; `None` where the connection ends
+/// first, stops making sense, or stays silent for too long.
 async fn follow(
     connection: &mut Connection,
     output: &mut Output,
+    cancel: &CancellationToken,
     on_event: OnEvent<'_>,
 ) -> Option<Exited> {
+    let limit = output.started.plan.timeout.saturating_add(END_GRACE);
+    // A limit beyond what the clock holds is as good as none.
+    let far = || Instant::now() + Duration::from_secs(7 * 24 * 60 * 60);
+    let mut deadline = Instant::now().checked_add(limit).unwrap_or_else(far);
+    let mut cancelled = false;
     loop {
-        match next(&mut connection.frames).await.ok()? {
+        let reply = tokio::select! {
+            biased;
+            () = cancel.cancelled(), if !cancelled => {
+                cancelled = true;
+                deadline = deadline.min(Instant::now() + CANCEL_GRACE);
+                connection.cancel().await;
+                continue;
+            }
+            reply = next(&mut connection.frames) => reply.ok()?,
+            () = sleep_until(deadline) => return None,
+        };
+        match reply {
             Reply::Output { stream, bytes } => {
                 let plan = &output.started.plan;
                 let (kept, limit) = match stream {

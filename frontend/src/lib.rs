@@ -6,7 +6,7 @@
 //!
 //! The way of a call: [`request`] reads it, [`resolve`] finds a name's addresses, [`service`] queues
 //! it and asks the broker through [`broker_client`], [`result`] turns the answer into the one result
-//! object, and [`mcp`] or [`terminal`] shows it. [`config`] says how, within what the policy allows.
+//! object, and [`mcp`] or [`terminal`] shows it; [`progress`] says how far it is meanwhile. [`config`] says how, within what the policy allows.
 #![forbid(unsafe_code)]
 
 pub mod arguments;
@@ -23,6 +23,7 @@ pub mod gate;
 pub mod logging;
 pub mod mcp;
 pub mod parsers;
+pub mod progress;
 pub mod registry;
 pub mod request;
 pub mod resolve;

@@ -158,7 +158,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// A string from the output, cleaned, cut to [`LINE_BYTES_MAX`] and kept to one line, so that no
 /// name or banner can forge a line of its own in a text.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     match clean_str(prefix(text, LINE_BYTES_MAX)) {
         Cow::Borrowed(same) if !same.contains(['\n', '\t']) => same.to_owned(),
         cleaned => cleaned.replace('\n', "\\n").replace('\t', " "),

@@ -1,0 +1,114 @@
+//! How far a call is: its place in the queue, its start, and what the tool's own output says.
+//!
+//! Output is read as it comes, in pieces cut anywhere, and no more than a line of it is held. What
+//! is made of it is a hint for whoever waits: no result depends on it, what cannot be read is passed
+//! over, and its text comes from hosts nobody vouches for, so that it is cleaned as results are.
+
+mod lines;
+mod nmap;
+mod ping;
+mod status;
+mod traceroute;
+
+use std::time::Duration;
+
+pub use self::status::{Running, Status, Watcher};
+use self::{lines::Lines, nmap::Nmap, ping::Ping, traceroute::Traceroute};
+
+/// Longest message, in bytes: a line that a client can show.
+const MESSAGE_MAX: usize = 240;
+
+/// How far a tool is, by its own account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The part that is done, from 0 to 1, where the tool's output tells; it never goes back.
+    pub fraction: Option<f64>,
+    /// How long the rest of the run will take, where the tool says so of all of it.
+    pub remaining: Option<Duration>,
+    /// What it is at, in a few words.
+    pub message: String,
+}
+
+/// Reads a tool's output for its progress.
+#[derive(Debug)]
+pub struct Reader {
+    lines: Lines,
+    dialect: Dialect,
+    furthest: Option<f64>,
+}
+
+/// Whose output it is.
+#[derive(Debug)]
+enum Dialect {
+    Nmap(Nmap),
+    Ping(Ping),
+    Traceroute(Traceroute),
+}
+
+impl Reader {
+    /// A reader for the output that `parser` understands, of the command `argv` aimed at `target`.
+    /// `None` where there is none for it.
+    #[must_use]
+    pub fn new(parser: &str, argv: &[String], target: &str) -> Option<Self> {
+        let dialect = match parser {
+            "nmap-xml" => Dialect::Nmap(Nmap::new(argv, target)),
+            "ping" => Dialect::Ping(Ping::new(argv)),
+            "traceroute" => Dialect::Traceroute(Traceroute::new(argv)),
+            _ => return None,
+        };
+        Some(Self { lines: Lines::default(), dialect, furthest: None })
+    }
+
+    /// Takes the next piece of standard output; answers what is new, if anything is.
+    pub fn read(&mut self, piece: &[u8]) -> Option<Progress> {
+        let mut news: Option<Progress> = None;
+        let Self { lines, dialect, furthest } = self;
+        lines.feed(piece, |line| {
+            let progress = match dialect {
+                Dialect::Nmap(nmap) => nmap.line(line),
+                Dialect::Ping(ping) => ping.line(line),
+                Dialect::Traceroute(traceroute) => traceroute.line(line),
+            };
+            let Some(mut progress) = progress else { return };
+            // A tool may think better of its estimate; a bar that goes back tells nobody anything.
+            if let Some(fraction) = progress.fraction {
+                let furthest = furthest.get_or_insert(0.0);
+                *furthest = furthest.max(fraction.clamp(0.0, 1.0));
+            }
+            progress.fraction = *furthest;
+            news = Some(progress);
+        });
+        let mut news = news?;
+        news.message.truncate(news.message.floor_char_boundary(MESSAGE_MAX));
+        Some(news)
+    }
+}
+
+/// The number after `flag` in a command, in a word of its own or attached.
+fn number_after(argv: &[String], flag: &str) -> Option<u32> {
+    argv.iter().enumerate().find_map(|(at, word)| {
+        let value = match word.strip_prefix(flag)? {
+            "" => argv.get(at + 1)?,
+            attached => attached,
+        };
+        value.parse().ok()
+    })
+}
+
+/// A span of time as people say it.
+fn about(time: Duration) -> String {
+    match time.as_secs() {
+        0 => String::from("less than a second"),
+        seconds @ ..100 => format!("about {seconds} s"),
+        seconds => format!("about {} min", seconds.div_ceil(60)),
+    }
+}
+
+/// A number with what it counts: `1 run`, `3 runs`.
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests;
