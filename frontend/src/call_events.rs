@@ -85,6 +85,10 @@ pub fn tool_end(result: &ToolResult) {
             let (seconds, returncode) = (result.execution_time, result.returncode);
             tracing::info!(tool, correlation_id, seconds, returncode, "tool.finish");
         }
+        Some(_) if result.is_cancelled() => {
+            let (stdout_bytes, stderr_bytes) = (result.stdout.len(), result.stderr.len());
+            tracing::info!(tool, correlation_id, stdout_bytes, stderr_bytes, "tool.cancelled");
+        }
         Some(kind) => {
             tracing::warn!(tool, correlation_id, error_type = kind.as_str(), code, "tool.error");
         }

@@ -154,6 +154,9 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
             Command::Stdio(args) => stdio(&args, loaded, signals).await,
+            Command::Call(args) => {
+                call(&args, Arc::new(loaded.config.clone()), again, signals).await
+            }
             command => once(command, loaded, again, signals).await,
         }
     });
@@ -167,8 +170,8 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     exit
 }
 
-/// A command that answers and is done. A signal takes back what it does, in order: a run is
-/// cancelled, and an embedded broker's directory removed.
+/// A command that answers and is done. A signal takes back what it does, in order: an embedded
+/// broker's directory is removed.
 async fn once(
     command: Command,
     loaded: &Loaded,
@@ -179,9 +182,9 @@ async fn once(
     let done = async {
         match command {
             Command::Tools(args) => tools(&args, config, again).await,
-            Command::Call(args) => call(&args, config, again).await,
             Command::Config(args) => show_config(&args, loaded),
-            Command::Stdio(_) => Ok(Exit::Usage),
+            // They hear signals themselves.
+            Command::Stdio(_) | Command::Call(_) => Ok(Exit::Usage),
         }
     };
     tokio::select! {

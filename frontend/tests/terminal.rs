@@ -4,6 +4,7 @@
 //! - each way a call can end, by its words and its colour
 //! - tables within the terminal's width
 //! - the line of progress: when it comes, what it says, how it goes
+//! - Ctrl-C: once, twice, and too early
 
 mod support;
 
@@ -113,7 +114,11 @@ fn tables_stay_within_the_terminal_and_columns_wins_over_its_size() {
 
 #[test]
 fn a_call_that_takes_a_while_shows_how_far_it_is_and_clears_that_away() {
-    let broker = slow();
+    let plan = PlanSummary { timeout: Duration::from_millis(7_500), ..plan() };
+    let begun = Step::Send(Reply::Started(Started { pid: 4242, plan }));
+    let wait = Step::Wait(Duration::from_secs(2));
+    let steps = vec![begun, wait, output(Stream::Stdout, PONG), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[steps]));
     let seen = seen(&broker, &[], &["call", "ping", "10.0.0.1", "--timeout", "7.5"]);
     let (before, after) = seen.terminal.rsplit_once(CLEARED).expect("no line was cleared");
     assert!(before.contains("of 7.5 s  ping 10.0.0.1"), "{before:?}");
@@ -175,14 +180,123 @@ fn events_that_were_asked_for_are_not_written_over_a_line_of_progress() {
 }
 
 #[test]
-fn ctrl_c_clears_the_line_ends_the_run_and_exits_with_130() {
-    let broker = ScriptedBroker::start(script_with(&[vec![started(), Step::AwaitHangUp]]));
+fn the_bar_and_its_words_are_the_tools_own() {
+    let wait = Step::Wait(Duration::from_millis(1_500));
+    let mut steps = vec![started(), output(Stream::Stdout, &replies(3)), wait];
+    steps.extend([output(Stream::Stdout, PONG), exited(0)]);
+    let broker = ScriptedBroker::start(script_with(&[steps]));
+    let seen = Terminal::start((On::Both, 120), &broker.socket, &[], &["call", "ping", "10.0.0.1"]);
+    let seen = seen.finish().terminal;
+    // More than the command said that it would send: a count that is wrong is not shown.
+    assert!(seen.contains("ping 10.0.0.1: reply 3 from 10.0.0.1: 0.1 ms"), "{seen:?}");
+
+    let plan = PlanSummary { argv: argv("ping -n -c 4 10.0.0.1"), ..plan() };
+    let begun = Step::Send(Reply::Started(Started { pid: 1, plan }));
+    let wait = Step::Wait(Duration::from_millis(1_500));
+    let steps = vec![begun, output(Stream::Stdout, &replies(3)), wait, exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[steps]));
+    let seen = Terminal::start((On::Both, 120), &broker.socket, &[], &["call", "ping", "10.0.0.1"]);
+    let seen = seen.finish().terminal;
+    assert!(seen.contains("reply 3 of 4 from"), "{seen:?}");
+    // Three quarters of twenty, whatever the time limit is.
+    assert!(seen.contains(&format!("[{}>    ]", "=".repeat(15))), "{seen:?}");
+}
+
+#[test]
+fn a_call_that_waits_shows_its_place_in_the_line() {
+    let place = Queued { ahead: 3, expected_wait: Some(Duration::from_secs(40)) };
+    let wait = Step::Wait(Duration::from_millis(1_500));
+    let steps =
+        vec![Step::Send(Reply::Queued(place)), wait, started(), output(Stream::Stdout, PONG)];
+    let steps = [steps, vec![exited(0)]].concat();
+    let broker = ScriptedBroker::start(script_with(&[steps]));
+    let seen = Terminal::start((On::Both, 120), &broker.socket, &[], &["call", "ping", "10.0.0.1"]);
+    let seen = seen.finish();
+    let words = "ping 10.0.0.1: waiting for its turn: 3 runs are ahead, about 40 s";
+    assert!(seen.terminal.contains(words), "{:?}", seen.terminal);
+    assert_eq!(seen.status, 0);
+}
+
+#[test]
+fn ctrl_c_cancels_the_run_and_prints_what_there_was_until_then() {
+    for (options, pipe) in [(&[][..], false), (&["--raw"], false), (&["--json"], true)] {
+        let steps = vec![started(), output(Stream::Stdout, &replies(2)), Step::AwaitCancel];
+        let ending = ended(End::Cancelled, ExitStatus::Signal(15));
+        let steps = [steps, vec![output(Stream::Stdout, &reply(3)), ending]].concat();
+        let broker = ScriptedBroker::start(script_with(&[steps]));
+        let line = [&["call", "ping", "10.0.0.1"], options].concat();
+        let on = if pipe { On::StderrOnly } else { On::Both };
+        let terminal = Terminal::start((on, 80), &broker.socket, &[], &line);
+        terminal.wait_for("of 30 s");
+        terminal.interrupt();
+        let seen = terminal.finish();
+        assert_eq!(seen.status, 130, "{options:?}");
+        let after = seen.terminal.rsplit_once(CLEARED).expect("no line was cleared").1;
+        let after = plain(after);
+        match options.first() {
+            None => {
+                assert!(after.starts_with("CANCELLED: the run was cancelled"), "{after:?}");
+                assert!(after.contains("3 received"), "{after:?}");
+            }
+            Some(&"--raw") => {
+                assert!(after.contains("icmp_seq=3"), "{after:?}");
+                assert!(after.contains("the run was cancelled"), "{after:?}");
+            }
+            Some(_) => {
+                let result: serde_json::Value = serde_json::from_str(&seen.pipe).unwrap();
+                assert_eq!(result["error_type"], "EXECUTION_ERROR");
+                assert_eq!(result["metadata"]["cancelled"], true);
+                assert_eq!(result["parsed"]["received"], 3);
+                assert_eq!(result["parsed"]["complete"], false);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_hangs_up() {
+    let broker = ScriptedBroker::start(script_with(&[vec![
+        started(),
+        Step::AwaitCancel,
+        Step::AwaitHangUp,
+    ]]));
     let line = ["call", "ping", "10.0.0.1"];
     let terminal = Terminal::start((On::Both, 80), &broker.socket, &[], &line);
     terminal.wait_for("of 30 s");
+    terminal.interrupt();
+    assert!(broker.await_cancel());
     terminal.interrupt();
     let seen = terminal.finish();
     assert_eq!(seen.status, 130);
     assert!(seen.terminal.ends_with(CLEARED), "{:?}", seen.terminal);
     assert!(broker.await_hang_up());
+}
+
+#[test]
+fn ctrl_c_before_the_tool_runs_leaves_nothing_to_print() {
+    let place = Queued { ahead: 0, expected_wait: None };
+    let steps = vec![Step::Send(Reply::Queued(place)), Step::AwaitHangUp];
+    let broker = ScriptedBroker::start(script_with(&[steps]));
+    let line = ["call", "ping", "10.0.0.1"];
+    let terminal = Terminal::start((On::Both, 80), &broker.socket, &[], &line);
+    terminal.wait_for("it is the next");
+    terminal.interrupt();
+    let seen = terminal.finish();
+    assert_eq!(seen.status, 130);
+    assert!(seen.terminal.ends_with(CLEARED), "{:?}", seen.terminal);
+    assert!(broker.await_hang_up());
+}
+
+fn argv(words: &str) -> Vec<String> {
+    words.split(' ').map(String::from).collect()
+}
+
+/// What ping writes of so many replies.
+fn replies(count: u32) -> String {
+    let header = String::from("PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n");
+    (1..=count).fold(header, |text, number| text + &reply(number))
+}
+
+fn reply(number: u32) -> String {
+    format!("64 bytes from 10.0.0.1: icmp_seq={number} ttl=64 time=0.1 ms\n")
 }

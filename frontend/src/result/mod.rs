@@ -24,6 +24,9 @@ use crate::{
     suggestion::Suggestion,
 };
 
+/// Says in a result's metadata that its run was cancelled.
+const CANCELLED: &str = "cancelled";
+
 /// What a call gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolResult {
@@ -108,6 +111,9 @@ impl ToolResult {
             ("stderr_bytes", json!(exited.stderr_bytes)),
         ] {
             result.metadata.insert(name.to_owned(), value);
+        }
+        if exited.end == End::Cancelled {
+            result.metadata.insert(CANCELLED.to_owned(), json!(true));
         }
         match ending::error_of(exited, output.started.plan.timeout, result.parsed.is_some()) {
             Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),
@@ -248,6 +254,12 @@ impl ToolResult {
         let mut report = report.clone();
         report.shrink_to(most);
         serde_json::to_value(report).ok()
+    }
+
+    /// Whether the run was cancelled: what it gave is what there was until then.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.metadata.contains_key(CANCELLED)
     }
 
     /// Whether this is a denial, by its code.

@@ -30,6 +30,9 @@ impl ToolResult {
                 "INTERRUPTED: {message}. What the tool wrote until then:\n{}",
                 self.output_text()
             ),
+            (None, _) if self.is_cancelled() => {
+                format!("CANCELLED: {message}. What it wrote until then:\n{}", self.output_text())
+            }
             (None, ErrorType::ExecutionError | ErrorType::SandboxViolation)
                 if !self.argv.is_empty() =>
             {

@@ -32,6 +32,8 @@ pub enum Step {
     Garbage(Vec<u8>),
     /// Let time pass.
     Wait(Duration),
+    /// Wait until the client cancels the run.
+    AwaitCancel,
     /// Wait until the client closes the connection, and count that.
     AwaitHangUp,
 }
@@ -41,6 +43,7 @@ pub struct ScriptedBroker {
     pub socket: PathBuf,
     pub requests: Arc<Mutex<Vec<Request>>>,
     pub hang_ups: Arc<AtomicUsize>,
+    cancels: Arc<AtomicUsize>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
     turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
     _directory: tempfile::TempDir,
@@ -62,12 +65,14 @@ impl ScriptedBroker {
         let listener = UnixListener::bind(&socket).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let hang_ups = Arc::new(AtomicUsize::new(0));
+        let cancels = Arc::new(AtomicUsize::new(0));
         let watchers = Arc::new(Mutex::new(Vec::new()));
         let turned_away = Arc::new(Mutex::new(Vec::new()));
         let state = State {
             script,
             log: requests.clone(),
             gone: hang_ups.clone(),
+            cancels: cancels.clone(),
             runs: Arc::default(),
             watchers: watchers.clone(),
             turned_away: turned_away.clone(),
@@ -78,7 +83,7 @@ impl ScriptedBroker {
                 thread::spawn(move || state.serve(stream));
             }
         });
-        Self { socket, requests, hang_ups, watchers, turned_away, _directory: directory }
+        Self { socket, requests, hang_ups, cancels, watchers, turned_away, _directory: directory }
     }
 
     /// Sends a new catalog to everybody who watches, as a reload does. Waits until somebody does.
@@ -127,15 +132,24 @@ impl ScriptedBroker {
 
     /// Waits until a client has hung up during [`Step::AwaitHangUp`].
     pub fn await_hang_up(&self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < deadline {
-            if self.hang_ups.load(Ordering::SeqCst) > 0 {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        false
+        counts(&self.hang_ups)
     }
+
+    /// Waits until a client has cancelled during [`Step::AwaitCancel`].
+    pub fn await_cancel(&self) -> bool {
+        counts(&self.cancels)
+    }
+}
+
+fn counts(counter: &AtomicUsize) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        if counter.load(Ordering::SeqCst) > 0 {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
 }
 
 #[derive(Clone)]
@@ -143,6 +157,7 @@ struct State {
     script: Script,
     log: Arc<Mutex<Vec<Request>>>,
     gone: Arc<AtomicUsize>,
+    cancels: Arc<AtomicUsize>,
     runs: Arc<AtomicUsize>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
     turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
@@ -172,6 +187,10 @@ impl State {
                 Step::Send(reply) => write_frame(&mut stream, &encode(&reply))?,
                 Step::Garbage(bytes) => write_frame(&mut stream, &bytes)?,
                 Step::Wait(time) => thread::sleep(time),
+                Step::AwaitCancel => {
+                    assert_eq!(decode(&read_frame(&mut stream)?), Ok(Interrupt::Cancel));
+                    self.cancels.fetch_add(1, Ordering::SeqCst);
+                }
                 Step::AwaitHangUp => {
                     let ended = stream.read(&mut [0; 16]);
                     assert!(matches!(ended, Ok(0) | Err(_)), "the client said more");
