@@ -6,7 +6,11 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use probity_protocol::*;
 use serde_json::{Value, json};
@@ -245,18 +249,62 @@ fn a_name_outside_the_patterns_travels_without_addresses() {
 }
 
 #[test]
-fn cancelling_closes_the_connection_to_the_broker() {
+fn cancelling_ends_the_run_without_an_answer_and_keeps_what_there_was() {
     for modern in BOTH_ERAS {
-        let broker = ScriptedBroker::start(script_with(&[vec![started(), Step::AwaitHangUp]]));
+        let run = vec![
+            started(),
+            output(Stream::Stdout, &PONG[..110]),
+            Step::AwaitCancel,
+            ended(End::Cancelled, ExitStatus::Signal(15)),
+        ];
+        let broker = ScriptedBroker::start(script_with(&[run]));
         let mut session = Session::start(&broker.socket, modern);
-        let arguments = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" } });
+        let arguments = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" },
+            "_meta": { "progressToken": 7 } });
         session.request(2, "tools/call", arguments);
-        std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(broker.runs().len(), 1);
+        // It is running when its reply is told.
+        while session.next().unwrap()["params"]["message"] != "reply 1 of 1 from 10.0.0.1: 0.031 ms"
+        {
+        }
         session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
             "params": { "requestId": 2, "reason": "changed my mind" } }));
+        assert!(broker.await_cancel());
+
+        // The session goes on, and has what was there.
+        let uri = (3..100).find_map(|id| {
+            let list = session.ask(id, "resources/list", json!({}));
+            let resource = list["result"]["resources"].as_array().unwrap().get(1)?.clone();
+            assert_eq!(resource["title"], "What ping 10.0.0.1 gave until it was cancelled");
+            Some(resource["uri"].as_str().unwrap().to_owned())
+        });
+        let read = session.ask(101, "resources/read", json!({ "uri": uri.unwrap() }));
+        let text = read["result"]["contents"][0]["text"].as_str().unwrap();
+        let result: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(result["parsed"]["received"], 1, "{result}");
+        assert_eq!(result["metadata"]["cancelled"], true);
+        let about_it = |message: &Value| message["params"]["progressToken"] == 7;
+        assert!(!session.notifications.iter().any(about_it), "{:?}", session.notifications);
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_before_its_tool_runs_leaves_the_line() {
+    let place = Queued { ahead: 1, expected_wait: None };
+    for modern in BOTH_ERAS {
+        let run = vec![Step::Send(Reply::Queued(place)), Step::AwaitHangUp];
+        let broker = ScriptedBroker::start(script_with(&[run]));
+        let mut session = Session::start(&broker.socket, modern);
+        let arguments = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" },
+            "_meta": { "progressToken": 7 } });
+        session.request(2, "tools/call", arguments);
+        while session.next().unwrap()["params"]["message"] != "waiting for its turn: 1 run is ahead"
+        {
+        }
+        session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+            "params": { "requestId": 2 } }));
         assert!(broker.await_hang_up());
-        assert_eq!(tools(&mut session).len(), 2, "the session goes on");
+        let list = session.ask(3, "resources/list", json!({}));
+        assert_eq!(list["result"]["resources"].as_array().unwrap().len(), 1, "{list}");
     }
 }
 
@@ -272,22 +320,92 @@ fn a_client_that_goes_ends_its_run() {
 }
 
 #[test]
-fn a_client_that_asks_for_progress_hears_of_it() {
+fn progress_is_the_place_in_the_line_then_the_tools_own_word_and_never_goes_back() {
+    let wait = |milliseconds| Step::Wait(Duration::from_millis(milliseconds));
+    let plan =
+        PlanSummary { argv: ["ping", "-c", "4", "10.0.0.1"].map(String::from).into(), ..plan() };
+    let reply = |number| {
+        let line = format!("64 bytes from 10.0.0.1: icmp_seq={number} ttl=64 time=0.1 ms\n");
+        output(Stream::Stdout, &line)
+    };
+    let place = Queued { ahead: 2, expected_wait: Some(Duration::from_secs(40)) };
     let run = vec![
-        started(),
-        Step::Wait(Duration::from_millis(2500)),
-        output(Stream::Stdout, PONG),
+        wait(150),
+        Step::Send(Reply::Queued(place)),
+        wait(150),
+        Step::Send(Reply::Started(Started { pid: 1, plan })),
+        wait(2_300),
+        reply(1),
+        wait(300),
+        reply(2),
+        // Faster than anybody reads: the latest counts.
+        reply(3),
+        reply(4),
+        wait(200),
         exited(0),
     ];
+    for modern in BOTH_ERAS {
+        let broker = ScriptedBroker::start(script_with(std::slice::from_ref(&run)));
+        let mut session = Session::start(&broker.socket, modern);
+        let params = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" },
+            "_meta": { "progressToken": "p1" } });
+        let answer = session.ask(2, "tools/call", params);
+        assert_eq!(answer["result"]["structuredContent"]["returncode"], 0, "{answer}");
+        let news: Vec<_> = session.notifications.iter().map(|n| &n["params"]).collect();
+        assert!(news.iter().all(|n| n["progressToken"] == "p1"), "{news:?}");
+        let done: Vec<f64> = news.iter().map(|n| n["progress"].as_f64().unwrap()).collect();
+        assert!(done.is_sorted_by(|a, b| a < b), "{done:?}");
+        let said: Vec<_> = news.iter().map(|n| n["message"].as_str().unwrap()).collect();
+        let expected = [
+            "starting",
+            "waiting for its turn: 2 runs are ahead, about 40 s",
+            "running for 0 s",
+            // No news for two seconds, and a sign of life all the same.
+            "running for 2 s",
+            "reply 1 of 4 from 10.0.0.1: 0.1 ms",
+            "reply 4 of 4 from 10.0.0.1: 0.1 ms",
+        ];
+        assert_eq!(said, expected);
+        // Nothing to count towards in the line; then the time limit; then the tool's own share.
+        let share = |at: usize| done[at] / news[at]["total"].as_f64().unwrap();
+        assert!(news[1]["total"].is_null(), "{news:?}");
+        assert!((30.0..31.0).contains(&news[3]["total"].as_f64().unwrap()), "{news:?}");
+        assert!((share(4) - 0.25).abs() < 0.01 && (share(5) - 1.0).abs() < 0.01, "{news:?}");
+    }
+}
+
+#[test]
+fn progress_is_told_only_where_it_is_asked_for() {
+    let run = vec![started(), Step::Wait(Duration::from_millis(300)), exited(0)];
     let broker = ScriptedBroker::start(script_with(&[run]));
-    let mut session = Session::start(&broker.socket, false);
-    let params = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" },
-        "_meta": { "progressToken": "p1" } });
-    let answer = session.ask(2, "tools/call", params);
-    assert_eq!(answer["result"]["isError"], false);
-    let progress: Vec<_> = session.notifications.iter().map(|n| &n["params"]).collect();
-    assert!(progress.len() >= 2, "{progress:?}");
-    assert!(progress.iter().all(|p| p["progressToken"] == "p1" && p["total"] == 30.0));
+    for modern in BOTH_ERAS {
+        let mut session = Session::start(&broker.socket, modern);
+        session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+        assert!(session.notifications.is_empty(), "{:?}", session.notifications);
+    }
+}
+
+#[test]
+fn a_client_that_reads_no_progress_does_not_hold_up_its_runs() {
+    let run = vec![started(), output(Stream::Stdout, PONG), exited(0), Step::AwaitHangUp];
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let mut session = Session::unread(&broker.socket);
+    // More than a pipe holds: nothing that is written after this is ever read.
+    for id in 0..60 {
+        session.request(id, "tools/list", json!({}));
+    }
+    for id in 100..112 {
+        let params = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" },
+            "_meta": { "progressToken": id } });
+        session.request(id, "tools/call", params);
+    }
+    // Three run at once, so that these have had their turns one after the other.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while broker.hang_ups.load(Ordering::SeqCst) < 12 {
+        assert!(Instant::now() < deadline, "{:?} of the runs are over", broker.hang_ups);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    session.abandon();
 }
 
 #[test]

@@ -54,6 +54,16 @@ pub fn answer(result: &ToolResult, store: &ResultStore) -> CallToolResult {
     answer
 }
 
+/// Keeps what a call that its client cancelled had given, if that is anything: nobody waits for the
+/// answer any more, but somebody may want to look.
+pub fn keep_cancelled(result: &ToolResult, store: &ResultStore) {
+    if result.stdout.is_empty() && result.stderr.is_empty() {
+        return;
+    }
+    let title = format!("What {} {} gave until it was cancelled", result.tool, result.target);
+    store.keep_cancelled(serde_json::to_string(result).unwrap_or_default(), title);
+}
+
 /// The structured result with its long parts cut; `None` where nothing is long.
 fn shortened(result: &ToolResult) -> Option<Value> {
     let long_parsed = result.parsed_within(PARSED_MAX);

@@ -16,7 +16,8 @@ mod transport;
 
 use std::{
     future::pending,
-    io,
+    io, iter,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -45,6 +46,7 @@ use self::{store::ResultStore, transport::LineTransport};
 use crate::{
     broker_client::RunEvent,
     clean::clean_str,
+    progress::Watcher,
     request::client_label,
     result::ToolResult,
     service::{Asking, Service},
@@ -54,6 +56,9 @@ use crate::{
 /// How long a client may go by one list. Lists change only when the policy does, and then clients
 /// that listen are told.
 const LIST_TTL_MS: u64 = 60_000;
+
+/// The same of the list of resources, which gains one where a call is cancelled.
+const RESOURCES_TTL_MS: u64 = 1_000;
 
 /// The methods whose parameters can be wrong.
 const SERVED_WITH_PARAMETERS: [&str; 5] =
@@ -169,14 +174,30 @@ impl Server {
         let client = context.client_info();
         let client = client.and_then(|info| client_label(&info.name, &info.version));
         let asking = Asking { tool: &request.name, arguments: &arguments, client: client.as_ref() };
-        let mut ignore = |_: RunEvent<'_>| {};
-        let call = self.service.call(asking, &mut ignore);
-        // Progress counts seconds towards the time limit, asked for or usual.
-        let limit = arguments.get("timeout_sec").and_then(serde_json::Value::as_f64);
-        let limit = limit.or_else(|| {
-            self.service.listing().tool(&request.name).map(|tool| tool.entry.timeout.as_secs_f64())
-        });
-        let result = progress::reporting(call, context, limit).await;
+        let listing = self.service.listing();
+        let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
+        let (mut watcher, status) = Watcher::new(parser);
+        let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
+        let call = self.service.call(asking, &mut on_event);
+        let mut call = pin!(progress::reporting(call, context, status.clone()));
+        let result = tokio::select! {
+            biased;
+            () = context.ct.cancelled() => {
+                // Before the tool runs there is nothing to keep, and after the session nobody to read
+                // it: dropping the call ends it.
+                let cancel = status.borrow().cancel().cloned();
+                if let Some(cancel) = cancel.filter(|_| !self.shutdown.is_stopping()) {
+                    cancel.cancel();
+                    answer::keep_cancelled(&call.await, &self.store);
+                }
+                // Nobody waits for this any more.
+                return Err(ErrorData::internal_error("the request was cancelled", None));
+            }
+            () = self.shutdown.over() => {
+                return Err(ErrorData::internal_error("the server ended before the call did", None));
+            }
+            result = &mut call => result,
+        };
         if result.denial_code() == Some("UNKNOWN_TOOL") {
             return Err(unknown_tool(&result));
         }
@@ -220,17 +241,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        // Dropping the answer closes the connection to the broker, and the broker ends the run.
-        tokio::select! {
-            biased;
-            () = context.ct.cancelled() => {
-                Err(ErrorData::internal_error("the request was cancelled", None))
-            }
-            () = self.shutdown.over() => {
-                Err(ErrorData::internal_error("the server ended before the call did", None))
-            }
-            answer = self.answer(&request, &context) => answer.map(Into::into),
-        }
+        self.answer(&request, &context).await.map(Into::into)
     }
 
     async fn list_resources(
@@ -244,8 +255,15 @@ impl ServerHandler for Server {
                 "The tools, targets, options and limits you are granted, on one page.",
             )
             .with_mime_type("text/markdown");
-        let mut list = ListResourcesResult::with_all_items(vec![policy]);
-        list.ttl_ms = Some(LIST_TTL_MS);
+        let cancelled = self.store.cancelled().into_iter().map(|(uri, title)| {
+            Resource::new(uri, "cancelled")
+                .with_title(title)
+                .with_description("What a call that was cancelled had given until then.")
+                .with_mime_type("application/json")
+        });
+        let mut list =
+            ListResourcesResult::with_all_items(iter::once(policy).chain(cancelled).collect());
+        list.ttl_ms = Some(RESOURCES_TTL_MS);
         list.cache_scope = Some(CacheScope::Private);
         Ok(list)
     }

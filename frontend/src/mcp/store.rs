@@ -1,4 +1,5 @@
-//! Whole results that were too long for an answer, for a client that wants to read on.
+//! Whole results that were too long for an answer, for a client that wants to read on, and what was
+//! there of those that it cancelled, which it finds in the list of resources.
 //!
 //! Only this process's own clients reach them, by an address that cannot be guessed; they are gone
 //! after [`LIFETIME`], or earlier where newer ones need the room.
@@ -30,16 +31,34 @@ pub struct ResultStore {
 struct Kept {
     uri: String,
     text: Arc<str>,
+    /// Of a call that was cancelled: what it was.
+    cancelled: Option<String>,
     until: Instant,
 }
 
 impl ResultStore {
     /// Keeps a result, as JSON text. Answers its address.
     pub fn keep(&self, text: String) -> String {
+        self.put(text, None)
+    }
+
+    /// Keeps what a call that was cancelled had given.
+    pub fn keep_cancelled(&self, text: String, title: String) {
+        self.put(text, Some(title));
+    }
+
+    /// The addresses and titles of what cancelled calls had given.
+    #[must_use]
+    pub fn cancelled(&self) -> Vec<(String, String)> {
+        let listed = |kept: &Kept| kept.cancelled.clone().map(|title| (kept.uri.clone(), title));
+        self.with(|kept| kept.iter().filter_map(listed).collect())
+    }
+
+    fn put(&self, text: String, cancelled: Option<String>) -> String {
         let uri = format!("{PREFIX}{}", uuid::Uuid::new_v4());
         self.with(|kept| {
             let until = Instant::now() + LIFETIME;
-            kept.push_back(Kept { uri: uri.clone(), text: text.into(), until });
+            kept.push_back(Kept { uri: uri.clone(), text: text.into(), cancelled, until });
             while kept.len() > 1 && kept.iter().map(|k| k.text.len()).sum::<usize>() > MAX_BYTES {
                 kept.pop_front();
             }
