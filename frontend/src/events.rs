@@ -36,8 +36,10 @@ pub const EVENTS: &[Event] = &[
     event(
         "tool.cancelled",
         Level::INFO,
-        &["tool", "correlation_id"],
-        "The client took the call back or left, or this process ends: the run is ended.",
+        &["tool", "correlation_id", "stdout_bytes", "stderr_bytes"],
+        "The client took the call back or left, or this process ends: the run is ended. With the sizes \
+         of what it had written, where that is kept: not if the client left, and not before the tool \
+         ran.",
     ),
     event(
         "tool.checked",

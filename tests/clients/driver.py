@@ -5,8 +5,8 @@ Usage: session.py MODE STEPS COMMAND [ARG ...]
 MODE is the client's connection mode: "auto" negotiates the newest protocol, "legacy" initializes.
 COMMAND is the server. STEPS is a JSON list of what to do once connected, one after the other:
 
-  {"call": TOOL, "arguments": {…}}      calls a tool, with "progress": true asking for progress,
-                                        and with "give_up_after": SECONDS losing patience
+  {"call": TOOL, "arguments": {…}}      calls a tool, with "progress": true asking for progress
+                                        (given in the result's "progress"), and with "give_up_after": SECONDS losing patience
   {"list_change": SECONDS}              says "listening" on standard error, then waits so long for
                                         the news that the list of tools changed
   {"hold": true}                        says "held" on standard error, then waits for a line, or
@@ -89,15 +89,15 @@ async def step_of(client: Connection, step: dict[str, Any]) -> dict[str, Any]:
     if "list_change" in step:
         news = await client.list_change(step["list_change"], lambda: say("listening"))
         return {"list_changed": news}
-    progress: list[float] = []
+    progress: list[dict[str, Any]] = []
 
     async def on_progress(done: float, total: float | None, message: str | None) -> None:
-        progress.append(done)
+        progress.append({"progress": done, "total": total, "message": message})
 
     asked = on_progress if step.get("progress") else None
     patience = step.get("give_up_after", PATIENCE_SECONDS)
     result = await client.call(step["call"], step.get("arguments", {}), asked, patience)
-    return result | {"progress": len(progress)}
+    return result | {"progress": progress}
 
 
 async def everything(client: Connection, capability: str, kind: str) -> list[dict[str, Any]]:

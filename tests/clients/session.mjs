@@ -64,10 +64,10 @@ async function take(step) {
     if (step.list_change) {
         return { list_changed: await listChange(step.list_change) };
     }
-    let progress = 0;
+    const progress = [];
     const options = { timeout: 1000 * (step.give_up_after ?? PATIENCE_SECONDS) };
     if (step.progress) {
-        options.onprogress = () => (progress += 1);
+        options.onprogress = (news) => progress.push(news);
     }
     const request = { name: step.call, arguments: step.arguments ?? {} };
     // Past its patience the client tells the server that it cancels the request.

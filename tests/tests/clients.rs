@@ -45,6 +45,7 @@ macro_rules! each_client {
 each_client! {
     finds_what_the_server_sent
     works_every_tool
+    hears_how_far_a_call_is
     is_told_why_a_call_was_refused
     holds_answers_to_their_schema
     ends_a_run_by_giving_up_and_the_server_by_closing
@@ -88,7 +89,7 @@ fn works_every_tool(client: &Client) {
     let result = |at: usize| &answer["results"][at];
     let parsed = |at: usize| &result(at)["structuredContent"]["parsed"];
     assert_eq!(parsed(0)["received"], 2, "{}", result(0));
-    assert!(result(0)["progress"].as_u64().unwrap() >= 1, "{}", result(0));
+    assert!(!result(0)["progress"].as_array().unwrap().is_empty(), "{}", result(0));
     assert_eq!(parsed(1)["completed"], true, "{}", result(1));
     assert_eq!(parsed(1)["hops"][0]["probes"][0]["address"], "10.66.1.1");
     assert_eq!(parsed(1)["hop_count"], 2);
@@ -99,6 +100,29 @@ fn works_every_tool(client: &Client) {
     let named = audit.iter().find(|l| l["claimed_name"] == HOST_NAME && l["verdict"] == "approved");
     let argv = named.unwrap()["argv"].to_string();
     assert!(argv.contains("10.66.2.2") && !argv.contains(HOST_NAME), "{argv}");
+}
+
+fn hears_how_far_a_call_is(client: &Client) {
+    let world = World::new().unwrap();
+    let steps = json!([
+        {"call": "ping", "arguments": {"target": "10.66.2.2", "count": 4, "interval": 0.3},
+         "progress": true},
+        {"call": "ping", "arguments": {"target": "10.66.2.2", "count": 1}},
+    ]);
+    let answer = client.run(&steps, &world.frontend(USER_UID, &["stdio"])).unwrap();
+    let news = answer["results"][0]["progress"].as_array().unwrap();
+    let done: Vec<f64> = news.iter().map(|n| n["progress"].as_f64().unwrap()).collect();
+    assert!(done.is_sorted_by(|a, b| a < b), "{news:?}");
+    // Reply by reply, each at its quarter; only the last may come together with the end.
+    for number in 1..=3 {
+        let words = format!("reply {number} of 4 from 10.66.2.2: ");
+        let said = news.iter().find(|n| n["message"].as_str().unwrap().starts_with(&words));
+        let said = said.unwrap_or_else(|| panic!("no {words:?} in {news:?}"));
+        let share = said["progress"].as_f64().unwrap() / said["total"].as_f64().unwrap();
+        assert!((share - f64::from(number) / 4.0).abs() < 0.01, "{news:?}");
+    }
+    // Who does not ask is not told.
+    assert_eq!(answer["results"][1]["progress"], json!([]));
 }
 
 fn is_told_why_a_call_was_refused(client: &Client) {

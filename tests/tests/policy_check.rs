@@ -429,7 +429,8 @@ fn an_approved_call_is_explained_with_its_lines_and_the_exact_command() {
         "10.0.0.0/24 is allowed, and no line denies it",
         "ports = 22, given",
         "top_ports = 100, by the preset quick",
-        "/usr/bin/nmap --unprivileged -n -oX - --stats-every 2s -p 22 --top-ports 100 -T4 10.0.0.0/24",
+        "/usr/bin/nmap --unprivileged -n -oX - --stats-every 2s --max-hostgroup 8 -p 22 --top-ports 100 \
+         -T4 10.0.0.0/24",
         "LC_ALL=C",
         "500ms at most",
     ] {
