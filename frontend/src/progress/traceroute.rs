@@ -1,5 +1,6 @@
 //! traceroute: hop by hop. How many there will be is known only when the host answers, so the part
-//! that is done is counted against the most hops it would try: less is never shown than is left.
+//! that is done is counted against the most hops it would try. A route that ends sooner was further
+//! along than it seemed.
 //!
 //! The Linux tool writes what it has at once, but probes sixteen at a time: silent hops, and those
 //! behind them, come together. The end of a hop's line comes with the hop after it.

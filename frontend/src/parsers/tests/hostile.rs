@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{PARSERS, check, check_shrunk, fixtures};
-use crate::parsers::parse;
+use crate::parsers::{Parsed, nmap::NmapReport, parse};
 
 /// One change to an output.
 #[derive(Debug, Clone)]
@@ -123,7 +123,38 @@ fn word_salad() -> impl Strategy<Value = String> {
     prop::collection::vec(word, 0..80).prop_map(|words| words.concat())
 }
 
+/// A recorded scan and a place in it.
+fn cut_scan() -> impl Strategy<Value = (&'static str, usize)> {
+    let scans: Vec<&str> = fixtures()
+        .iter()
+        .filter(|(parser, ..)| *parser == "nmap-xml")
+        .map(|(_, _, bytes)| std::str::from_utf8(bytes).unwrap())
+        .collect();
+    (prop::sample::select(scans), any::<Index>()).prop_map(|(scan, at)| {
+        let at = at.index(scan.len() + 1);
+        (scan, scan.floor_char_boundary(at))
+    })
+}
+
+fn scanned(xml: &str) -> Option<NmapReport> {
+    match parse("nmap-xml", xml.as_bytes(), b"") {
+        Ok(Some(Parsed::Nmap(report))) => Some(report),
+        _ => None,
+    }
+}
+
 proptest! {
+    /// What a scan gives whose time is up: no finished host less, and no unfinished host more.
+    #[test]
+    fn a_scan_cut_anywhere_gives_the_hosts_that_were_finished((scan, at) in cut_scan()) {
+        let finished = scan[..at].matches("</host>").count();
+        let cut = scanned(&scan[..at]);
+        let hosts = cut.as_ref().map_or(&[][..], |report| &report.hosts);
+        let whole = scanned(scan).unwrap_or_default();
+        prop_assert_eq!(hosts, &whole.hosts[..finished]);
+        prop_assert_eq!(cut.map_or(0, |report| report.total_hosts), finished);
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(
         stdout in prop::collection::vec(any::<u8>(), 0..512),
