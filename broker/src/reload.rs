@@ -94,7 +94,7 @@ impl Reload {
         if old.sandbox.facts().net_raw && !written.is_root_s {
             return Err(ReloadError::NotRootS(written.policy.digest()));
         }
-        if written.is_shipped_in_part && !old.is_shipped_in_part {
+        if written.has_shipped_tools && !old.has_shipped_tools {
             return Err(ReloadError::ToolsGone);
         }
         let new = written.compile(&self.grounds)?;

@@ -17,7 +17,7 @@ pub(crate) struct Rules {
     pub accounts: Accounts,
     pub sandbox: Sandbox,
     /// Its tools are those that are compiled in.
-    pub is_shipped_in_part: bool,
+    pub has_shipped_tools: bool,
 }
 
 /// What an administrator wrote: valid, and not compiled yet.
@@ -29,7 +29,7 @@ pub(crate) struct Written {
     /// Nobody but root could have written it.
     pub is_root_s: bool,
     /// Its tools are those that are compiled in.
-    pub is_shipped_in_part: bool,
+    pub has_shipped_tools: bool,
 }
 
 /// What of a broker's start the sandbox depends on. It stays as it is until the broker ends.
@@ -71,8 +71,8 @@ impl Written {
         let sources = load(origin)?;
         let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
         report(&policy, origin);
-        let (is_root_s, is_shipped_in_part) = (sources.is_root_s(), sources.has_shipped_tools());
-        Ok(Self { policy, accounts, passwd, is_root_s, is_shipped_in_part })
+        let (is_root_s, has_shipped_tools) = (sources.is_root_s(), sources.has_shipped_tools());
+        Ok(Self { policy, accounts, passwd, is_root_s, has_shipped_tools })
     }
 
     /// Compiles the sandbox of every tool.
@@ -88,8 +88,8 @@ impl Written {
             grounds.own_uid,
             Way::Vfork,
         )?;
-        let Self { policy, accounts, is_shipped_in_part, .. } = self;
-        Ok(Rules { policy, accounts, sandbox, is_shipped_in_part })
+        let Self { policy, accounts, has_shipped_tools, .. } = self;
+        Ok(Rules { policy, accounts, sandbox, has_shipped_tools })
     }
 }
 

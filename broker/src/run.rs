@@ -13,7 +13,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use probity_policy::Limits;
+use probity_policy::{LONGEST_TIME, Limits};
 use probity_protocol::{End, ExitStatus, Exited, Reply, Stream};
 use tokio::{
     io::{AsyncReadExt as _, unix::AsyncFd},
@@ -29,9 +29,6 @@ use crate::{
     shutdown::Phase,
     sys::process::{Reaped, reap, watch},
 };
-
-/// No policy allows more, so this cuts nothing; it keeps the clock from overflowing.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Between TERM and KILL: time for a tool to write what it has.
 const GRACE: Duration = Duration::from_secs(2);
@@ -124,7 +121,7 @@ impl Run {
                 child,
                 started: now,
                 // Policies are held to seven days; what is added here cannot overflow.
-                next_step: now + limits.timeout.min(LONGEST),
+                next_step: now + limits.timeout.min(LONGEST_TIME),
                 ending: None,
                 client_left: false,
                 stdout,

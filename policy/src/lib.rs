@@ -47,7 +47,7 @@ pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
 pub use tool::{Breaker, Tool, ToolSandbox};
-pub use validate::validate;
+pub use validate::{LONGEST_TIME, validate};
 
 #[cfg(test)]
 #[path = "language_tests.rs"]
