@@ -194,7 +194,13 @@ impl Server {
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
             () = self.shutdown.over() => {
-                return Err(ErrorData::internal_error("the server ended before the call did", None));
+                let cancel = status.borrow().cancel().cloned();
+                let Some(cancel) = cancel else {
+                    return Err(ErrorData::internal_error("the server ended before the call did", None));
+                };
+                // What the tool had found is told, if it goes before this process does.
+                cancel.cancel();
+                call.await
             }
             result = &mut call => result,
         };
