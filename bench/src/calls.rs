@@ -1,5 +1,5 @@
 //! A whole `tools/call` of ping, from the line written to the line read, against the same ping
-//! simply spawned: alone, beside a long call, and with fifty in flight.
+//! simply spawned: alone, beside long calls, and with fifty in flight.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -40,26 +40,44 @@ pub(crate) fn alone(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     ])
 }
 
-/// Short calls while a long one runs in the same session, against short calls in another.
-pub(crate) fn beside_a_long_one(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
+/// Short calls while a long one runs in the same session, and while four do, against short calls in
+/// another.
+pub(crate) fn beside_long_ones(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     /// "No slower" leaves room for noise.
     const NO_SLOWER: f64 = 1.1;
+    const WITH_FOUR: f64 = 1.2;
+    Ok(vec![
+        beside(rounds, 1, "short call beside a 4 s call", NO_SLOWER)?,
+        beside(rounds, 4, "short call beside four 4 s calls", WITH_FOUR)?,
+    ])
+}
+
+fn beside(
+    rounds: Rounds,
+    long_ones: usize,
+    what: &'static str,
+    at_most: f64,
+) -> Result<Row, Unmeasured> {
     let installation = Installation::find()?;
     let (mut busy, mut idle) = (installation.start()?, installation.start()?);
     idle.ping()?;
     busy.ping()?;
-    busy.send_ping(2)?;
-    let ((ours, theirs), took) =
-        timed(|| side_by_side(rounds.of(ROUNDS_BESIDE), || busy.ping(), || idle.ping()))?;
+    let (shorts, took) = timed(|| {
+        for _ in 0..long_ones {
+            busy.send_ping(2)?;
+        }
+        side_by_side(rounds.of(ROUNDS_BESIDE), || busy.ping(), || idle.ping())
+    })?;
     if took > LONG {
         return Err(Unmeasured::Outlasted);
     }
-    busy.next_finished()?;
-    Ok(vec![
-        Row::new("short call beside a 4 s call", Unit::Seconds, ours.median(), LOOPBACK_NAME)
-            .against("alone", theirs.median())
-            .goal(Goal::at_most(Quantity::Ratio, NO_SLOWER)),
-    ])
+    for _ in 0..long_ones {
+        busy.next_finished()?;
+    }
+    let (ours, theirs) = shorts;
+    Ok(Row::new(what, Unit::Seconds, ours.median(), LOOPBACK_NAME)
+        .against("alone", theirs.median())
+        .goal(Goal::at_most(Quantity::Ratio, at_most)))
 }
 
 /// Calls per second with fifty in flight, against bare spawns of which fifty run at once.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod cancels;
 mod decisions;
 mod life;
 mod log;
@@ -56,8 +57,10 @@ enum Group {
     Call,
     /// Fifty MCP calls in flight.
     Load,
-    /// A short call beside a long one.
+    /// A short call beside long ones.
     Beside,
+    /// The end of a run that is cancelled.
+    Cancel,
     /// From start to the first answer.
     Start,
     /// Resident memory.
@@ -112,6 +115,8 @@ enum Unmeasured {
     NoReply,
     #[error("the short calls took longer than the long one they were to run beside")]
     Outlasted,
+    #[error("a run that was cancelled is still there")]
+    NotGone,
     #[error("no process {0} below the frontend")]
     NoProcess(&'static str),
 }
@@ -125,13 +130,14 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 9] = [
+    const ORDER: [Group; 10] = [
         Group::Spawn,
         Group::Decide,
         Group::Policy,
         Group::Log,
         Group::Call,
         Group::Beside,
+        Group::Cancel,
         Group::Start,
         Group::Memory,
         Group::Load,
@@ -165,7 +171,8 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
         Group::Load => calls::in_flight(rounds),
-        Group::Beside => calls::beside_a_long_one(rounds),
+        Group::Beside => calls::beside_long_ones(rounds),
+        Group::Cancel => cancels::rows(rounds),
         Group::Start => life::start(rounds),
         Group::Memory => life::memory(),
     }
@@ -180,6 +187,7 @@ const fn name(group: Group) -> &'static str {
         Group::Call => "call",
         Group::Load => "load",
         Group::Beside => "beside",
+        Group::Cancel => "cancel",
         Group::Start => "start",
         Group::Memory => "memory",
     }

@@ -33,6 +33,10 @@ impl Samples {
     pub(crate) fn p95(&self) -> f64 {
         self.sorted[self.sorted.len() * 95 / 100]
     }
+
+    pub(crate) fn p99(&self) -> f64 {
+        self.sorted[self.sorted.len() * 99 / 100]
+    }
 }
 
 /// Seconds that something takes.

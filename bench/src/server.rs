@@ -122,10 +122,17 @@ impl Server<'_> {
         Ok(took)
     }
 
-    /// Asks for a ping without waiting for it. From the second packet on, it takes a while.
-    pub(crate) fn send_ping(&mut self, packets: u32) -> Result<(), Unmeasured> {
+    /// Asks for a ping without waiting for it, and gives the request's number. From the second packet
+    /// on, it takes a while.
+    pub(crate) fn send_ping(&mut self, packets: u32) -> Result<u64, Unmeasured> {
         let sent = self.session.send("tools/call", ping_call(packets));
-        sent.map(drop).map_err(|error| self.installation.silent(error))
+        sent.map_err(|error| self.installation.silent(error))
+    }
+
+    /// Cancels a call.
+    pub(crate) fn cancel(&mut self, call: u64) -> Result<(), Unmeasured> {
+        let sent = self.session.notify("notifications/cancelled", json!({"requestId": call}));
+        sent.map_err(|error| self.installation.silent(error))
     }
 
     /// Waits for the next call to end, whichever it is.
