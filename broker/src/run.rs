@@ -9,7 +9,7 @@ use nix::{
     errno::Errno,
     sys::{
         signal::{Signal, killpg},
-        wait::waitpid,
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
     unistd::Pid,
 };
@@ -168,7 +168,10 @@ impl Run {
     }
 
     fn time_is_up(&mut self) {
-        if self.ending.is_none() {
+        if self.ending.is_none() && self.child.is_over() {
+            // It ended in time: this broker was held up, and hears of the clock first.
+            self.next_step = Instant::now() + GRACE;
+        } else if self.ending.is_none() {
             self.end(End::TimedOut);
         } else {
             self.child.signal(Signal::SIGKILL);
@@ -291,6 +294,12 @@ impl Child {
                 }
             }
         }
+    }
+
+    /// Whether it has ended, reaped or not.
+    fn is_over(&self) -> bool {
+        let only_look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        self.reaped || !matches!(waitid(Id::Pid(self.pid), only_look), Ok(WaitStatus::StillAlive))
     }
 
     /// Signals the whole group, while its number is its own.
