@@ -23,6 +23,7 @@ mod syscalls;
 use std::{
     cell::RefCell,
     collections::HashMap,
+    error::Error as _,
     ffi::{CString, NulError, c_int},
     fs::File,
     io,
@@ -245,22 +246,27 @@ fn ping_sockets() -> bool {
 }
 
 impl SandboxError {
+    /// What the system said, where it is the system that refused.
+    fn system_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Spawn(failed) => Some(&failed.error),
+            Self::Prepare { error, .. } | Self::Files(files::FilesError::Path { error, .. }) => {
+                Some(error)
+            }
+            Self::Files(files::FilesError::Landlock(refused)) => {
+                let causes = std::iter::successors(refused.source(), |&cause| cause.source());
+                causes.filter_map(|cause| cause.downcast_ref()).next()
+            }
+            _ => None,
+        }
+    }
+
     /// As the client is told.
     pub(crate) fn failure(&self) -> Failure {
-        let kind = match self {
-            Self::Spawn(e) => match e.error.raw_os_error() {
-                Some(libc::ENOENT) => FailureKind::NotFound,
-                Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
-                    FailureKind::Resources
-                }
-                _ => FailureKind::Sandbox,
-            },
-            Self::Prepare { error, .. }
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOSPC)
-                ) =>
-            {
+        let number = self.system_error().and_then(io::Error::raw_os_error);
+        let kind = match (self, number) {
+            (Self::Spawn(_), Some(libc::ENOENT)) => FailureKind::NotFound,
+            (_, Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOSPC)) => {
                 FailureKind::Resources
             }
             _ => FailureKind::Sandbox,
