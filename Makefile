@@ -1,7 +1,7 @@
 # The main jobs. `make help` lists them.
 
 TOOLS = iputils-ping traceroute nmap
-LAB   = iputils-tracepath iproute2 util-linux libcap2-bin python3 python3-venv
+LAB   = iputils-tracepath iproute2 util-linux libcap2-bin faketime python3 python3-venv
 VENV  = .venv
 CLIENTS = tests/clients
 CARGO ?= cargo
@@ -25,6 +25,7 @@ test-long: packages venv ## The same suites with their full counts: properties, 
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
+	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test kills --test soak
 
 lint:
 	$(CARGO) fmt --all --check

@@ -47,6 +47,11 @@ const HOSTILE_WORDS: &[&str] = &[
     "spin",
     "big-file",
     "exit3",
+    "nap",
+    "huge-flood",
+    "parting",
+    "close-outputs",
+    "forks",
 ];
 
 /// The files of a policy, in a folder of their own.

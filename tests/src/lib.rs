@@ -7,9 +7,11 @@
 pub mod broker;
 pub mod clients;
 pub mod lab;
+pub mod leftovers;
 pub mod mcp;
 pub mod needs;
 pub mod peer;
 pub mod procs;
 pub mod rig;
+pub mod served;
 pub mod world;

@@ -103,6 +103,19 @@ impl Rig {
         self.state.path().join(name)
     }
 
+    /// Goes on with another policy, for servers that start from now on.
+    pub fn replace_policy(&mut self, policy: PolicyFolder) {
+        self.policy = policy;
+    }
+
+    /// Removes the audit logs of servers that have ended.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn forget_logs(&self) -> io::Result<()> {
+        fs::remove_dir_all(self.path("probity"))
+    }
+
     /// Its policy.
     #[must_use]
     pub fn policy(&self) -> &PolicyFolder {

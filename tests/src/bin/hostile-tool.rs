@@ -32,6 +32,12 @@ use nix::{
 /// What `flood` and `stderr-flood` write.
 const FLOOD_BYTES: usize = 5_000_000;
 
+/// What `huge-flood` writes.
+const HUGE_FLOOD_BYTES: usize = 100_000_000;
+
+/// What `parting` writes, less than a pipe holds: it is gone before anybody reads.
+const PARTING_BYTES: usize = 50_000;
+
 /// Longer than any test lets it live.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -79,6 +85,27 @@ fn main() -> ExitCode {
             say("big-file: refused");
         }
         "exit3" => return ExitCode::from(3),
+        "nap" => thread::sleep(Duration::from_millis(200)),
+        "huge-flood" => flood(&mut io::stdout(), HUGE_FLOOD_BYTES),
+        "parting" => {
+            flood(&mut io::stdout(), PARTING_BYTES);
+            flood(&mut io::stderr(), PARTING_BYTES);
+        }
+        "close-outputs" => {
+            say("closing: ok");
+            report("close", nix::unistd::close(2));
+            let _ = nix::unistd::close(1);
+            thread::sleep(LONG);
+        }
+        "forks" => {
+            // Each of them would do the same.
+            for _ in 0..20 {
+                let itself = Command::new(own_program()).args(["--what", "forks", "x"]).spawn();
+                report("fork", itself);
+                report("thread", thread::Builder::new().spawn(|| thread::sleep(LONG)));
+            }
+            thread::sleep(LONG);
+        }
         other => {
             eprintln!("hostile-tool: {other}?");
             return ExitCode::from(2);
