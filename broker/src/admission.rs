@@ -3,10 +3,17 @@
 //!
 //! Places are values that give themselves back when dropped, so that none can be lost.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use probity_policy::Ceilings;
 use probity_protocol::{Busy, BusyScope};
+
+use crate::queue::{Line, Waiting, Wanted};
 
 /// Users whose request rate is remembered. One that has been quiet for a second is forgotten.
 const MAX_BUCKETS: usize = 1024;
@@ -18,14 +25,15 @@ pub(crate) struct Admission {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     in_use: HashMap<Place, u32>,
+    pub line: Line,
     buckets: HashMap<u32, Bucket>,
 }
 
 /// Something there is a limited number of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Place {
+pub(crate) enum Place {
     Connection,
     ConnectionOf(u32),
     Run,
@@ -39,6 +47,14 @@ enum Place {
 pub(crate) struct Taken {
     counts: Rc<RefCell<Counts>>,
     places: Vec<Place>,
+}
+
+/// What becomes of an approved run.
+pub(crate) enum Admitted {
+    /// It starts.
+    Now(Taken),
+    /// It is in the line.
+    Waits(Waiting),
 }
 
 /// A user's requests: up to a second's worth at once.
@@ -66,11 +82,7 @@ impl Admission {
         tool_limit: u32,
         ceilings: &Ceilings,
     ) -> Result<Taken, Busy> {
-        let wanted = vec![
-            (Place::RunOfTool(tool.to_owned()), tool_limit),
-            (Place::RunOf(uid), ceilings.concurrency_per_user),
-            (Place::Run, ceilings.concurrency),
-        ];
+        let wanted = Wanted::new(uid, tool, tool_limit, ceilings).places();
         self.take(wanted).map_err(|(place, limit)| Busy {
             scope: match place {
                 Place::RunOfTool(_) => BusyScope::Tool,
@@ -80,6 +92,36 @@ impl Admission {
             limit,
             expected_wait: None,
         })
+    }
+
+    /// A run's place, or one in the line for it, or which limit is reached where that is full.
+    pub(crate) fn run_or_wait(
+        &self,
+        uid: u32,
+        tool: &str,
+        tool_limit: u32,
+        ceilings: &Ceilings,
+    ) -> Result<Admitted, Busy> {
+        let busy = match self.run(uid, tool, tool_limit, ceilings) {
+            Ok(taken) => {
+                self.counts.borrow_mut().line.served(uid, tool);
+                return Ok(Admitted::Now(taken));
+            }
+            Err(busy) => busy,
+        };
+        let wanted = Wanted::new(uid, tool, tool_limit, ceilings);
+        let mut counts = self.counts.borrow_mut();
+        if counts.line.is_full(&wanted, ceilings.queue) {
+            return Err(Busy { expected_wait: counts.line.expected_wait(&wanted), ..busy });
+        }
+        let (number, turn) = counts.line.push(wanted);
+        drop(counts);
+        Ok(Admitted::Waits(Waiting::new(Rc::clone(&self.counts), number, turn)))
+    }
+
+    /// Learns how long a run of a tool took.
+    pub(crate) fn learn(&self, tool: &str, duration: Duration) {
+        self.counts.borrow_mut().line.learn(tool, duration);
     }
 
     /// Counts a request, if the user has not made too many.
@@ -110,32 +152,66 @@ impl Admission {
     /// All of the places, or none and the one that is full.
     fn take(&self, wanted: Vec<(Place, u32)>) -> Result<Taken, (Place, u32)> {
         let mut counts = self.counts.borrow_mut();
-        let full = |(place, limit): &&(Place, u32)| {
-            counts.in_use.get(place).copied().unwrap_or(0) >= *limit
-        };
-        if let Some((place, limit)) = wanted.iter().find(full) {
+        if let Some((place, limit)) = counts.full(&wanted) {
             return Err((place.clone(), *limit));
         }
-        let places: Vec<_> = wanted.into_iter().map(|(place, _)| place).collect();
-        for place in &places {
-            *counts.in_use.entry(place.clone()).or_insert(0) += 1;
-        }
+        let places = counts.enter(wanted);
         Ok(Taken { counts: Rc::clone(&self.counts), places })
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let in_use = &mut self.counts.borrow_mut().in_use;
-        for place in &self.places {
+        let mut counts = self.counts.borrow_mut();
+        counts.leave(&self.places);
+        counts.advance();
+    }
+}
+
+impl Taken {
+    /// Places that are counted already.
+    pub(crate) fn of(counts: Rc<RefCell<Counts>>, places: Vec<Place>) -> Self {
+        Self { counts, places }
+    }
+}
+
+impl Counts {
+    /// The first of the places that there are no more of.
+    fn full<'w>(&self, wanted: &'w [(Place, u32)]) -> Option<&'w (Place, u32)> {
+        let in_use = |place| self.in_use.get(place).copied().unwrap_or(0);
+        wanted.iter().find(|(place, limit)| in_use(place) >= *limit)
+    }
+
+    fn enter(&mut self, wanted: Vec<(Place, u32)>) -> Vec<Place> {
+        let places: Vec<_> = wanted.into_iter().map(|(place, _)| place).collect();
+        for place in &places {
+            *self.in_use.entry(place.clone()).or_insert(0) += 1;
+        }
+        places
+    }
+
+    /// Gives places back.
+    pub(crate) fn leave(&mut self, places: &[Place]) {
+        for place in places {
             // An entry that is not in use is removed, so that users and tools do not pile up.
-            if let Some(count) = in_use.get_mut(place) {
+            if let Some(count) = self.in_use.get_mut(place) {
                 *count -= 1;
                 if *count == 0 {
-                    in_use.remove(place);
+                    self.in_use.remove(place);
                 }
             }
         }
+    }
+
+    /// Gives free places to those who wait, and tells the others where they are.
+    pub(crate) fn advance(&mut self) {
+        while let Some(number) = self.line.next(|wanted| self.full(&wanted.places()).is_none()) {
+            if let Some(wanted) = self.line.wanted(number) {
+                let places = self.enter(wanted.places());
+                self.line.grant(number, places);
+            }
+        }
+        self.line.tell();
     }
 }
 

@@ -15,6 +15,7 @@ mod connection;
 mod notify;
 mod peer;
 mod privileges;
+mod queue;
 mod reload;
 mod rules;
 mod run;

@@ -13,11 +13,13 @@ use probity_protocol::{
 use tokio::net::UnixStream;
 
 use crate::{
+    admission::{Admitted, Taken},
     audit::{Approval, AuditError, AuditLog, By},
     broker::Broker,
     complain::complain,
     connection::{self, Gone, Incoming, Outgoing, refusal},
     peer::Peer,
+    queue::{Turn, Waiting},
     rules::Rules,
     run,
 };
@@ -93,7 +95,7 @@ impl Session {
 
     /// The critical sequence.
     async fn run_call(&mut self, call: &Call) -> Result<(), Gone> {
-        let (plan, approval) = match self.decide(call, false) {
+        let (mut plan, mut approval) = match self.decide(call, false) {
             Ok(approved) => approved,
             Err(NotRun::Denied(denial)) => return self.outgoing.send(&Reply::Denied(denial)).await,
             Err(NotRun::Failed(failure)) => {
@@ -106,16 +108,20 @@ impl Session {
         }
         let (uid, tool) = (self.peer.subject.uid, plan.tool().clone());
         let ceilings = self.rules.policy.ceilings();
-        let place =
-            match self.broker.admission.run(uid, tool.as_str(), plan.concurrency(), ceilings) {
-                Ok(place) => place,
-                Err(busy) => {
-                    let message =
-                        format!("busy: {} runs are all that are allowed at once", busy.limit);
-                    self.record(|audit, by| audit.not_started(by, call, &approval, &message));
-                    return self.outgoing.send(&Reply::Busy(busy)).await;
-                }
-            };
+        let admission = &self.broker.admission;
+        let place = match admission.run_or_wait(uid, tool.as_str(), plan.concurrency(), ceilings) {
+            Ok(Admitted::Now(place)) => place,
+            Ok(Admitted::Waits(waiting)) => {
+                let waited = self.wait(call, waiting, &mut plan, &mut approval).await?;
+                let Some(place) = waited else { return Ok(()) };
+                place
+            }
+            Err(busy) => {
+                let message = format!("busy: {} runs are all that are allowed at once", busy.limit);
+                self.record(|audit, by| audit.not_started(by, call, &approval, &message));
+                return self.outgoing.send(&Reply::Busy(busy)).await;
+            }
+        };
 
         let (target, limits) = (plan.target(), plan.limits().clone());
         let summary = plan.summary(self.rules.sandbox.facts().ping_sockets);
@@ -127,6 +133,7 @@ impl Session {
             }
         };
         let pid = process.pid.as_raw().unsigned_abs();
+        let tool_name = tool.to_string();
         let listed = self.broker.runs.enter(uid, tool, target, call.correlation_id.clone());
 
         let exited = run::supervise(
@@ -140,11 +147,75 @@ impl Session {
         .await;
         // The process is gone: its place is free before its end is told, so that a client who has
         // the answer can ask again.
+        self.broker.admission.learn(&tool_name, exited.duration);
         drop((place, listed));
 
         // The run cannot be undone; the next decision that cannot be recorded is refused.
         self.record(|audit, by| audit.exit(by, call, &approval, pid, &exited));
         self.outgoing.send(&Reply::Exited(exited)).await
+    }
+
+    /// Waits in the line. `None` where the call comes to no run: its answer has been given by then.
+    async fn wait(
+        &mut self,
+        call: &Call,
+        mut waiting: Waiting,
+        plan: &mut Plan,
+        approval: &mut Approval,
+    ) -> Result<Option<Taken>, Gone> {
+        let mut changes = self.broker.rules_changes();
+        let left = "its client left while it waited";
+        loop {
+            // In this order: no place is used for who has left, or under rules that hold no more.
+            tokio::select! {
+                biased;
+                _ = self.incoming.interrupted() => {
+                    drop(waiting);
+                    self.record(|audit, by| audit.not_started(by, call, approval, left));
+                    return Ok(None);
+                }
+                () = self.broker.stopping() => {
+                    drop(waiting);
+                    let message = "the broker is stopping: ask again in a moment";
+                    self.record(|audit, by| audit.not_started(by, call, approval, message));
+                    let refusal = refusal(RefusalKind::ShuttingDown, message);
+                    self.outgoing.send(&Reply::Refused(refusal)).await?;
+                    return Ok(None);
+                }
+                changed = changes.changed() => {
+                    changed.map_err(|_| Gone)?;
+                    let rules = Rc::clone(&changes.borrow_and_update());
+                    if rules.policy.digest() != self.rules.policy.digest() {
+                        let message = "the policy changed while it waited: it is decided again";
+                        self.record(|audit, by| audit.not_started(by, call, approval, message));
+                    }
+                    self.rules = rules;
+                    (*plan, *approval) = match self.decide(call, false) {
+                        Ok(approved) => approved,
+                        Err(not_run) => {
+                            drop(waiting);
+                            let reply = match not_run {
+                                NotRun::Denied(denial) => Reply::Denied(denial),
+                                NotRun::Failed(failure) => Reply::Failed(failure),
+                            };
+                            self.outgoing.send(&reply).await?;
+                            return Ok(None);
+                        }
+                    };
+                    waiting.wants(plan.concurrency(), self.rules.policy.ceilings());
+                }
+                turn = waiting.changed() => match turn {
+                    Turn::Came => return Ok(waiting.take()),
+                    Turn::Waits(queued) => {
+                        if let Err(gone) = self.outgoing.send(&Reply::Queued(queued)).await {
+                            drop(waiting);
+                            self.record(|audit, by| audit.not_started(by, call, approval, left));
+                            return Err(gone);
+                        }
+                    }
+                },
+            }
+        }
     }
 
     async fn check(&mut self, call: &Call) -> Result<(), Gone> {

@@ -156,21 +156,17 @@ fn every_ending_keeps_to_the_schema_and_is_an_error_where_it_is_one() {
 }
 
 #[test]
-fn a_busy_broker_is_asked_again() {
-    let busy =
-        Step::Send(Reply::Busy(Busy { scope: BusyScope::User, limit: 4, expected_wait: None }));
-    let run = script().runs[0].clone();
-    let broker = ScriptedBroker::start(script_with(&[vec![busy.clone()], vec![busy.clone()], run]));
-    let mut session = Session::start(&broker.socket, false);
-    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
-    assert_eq!(answer["result"]["isError"], false, "{answer}");
-    assert_eq!(broker.runs().len(), 3);
-
+fn a_busy_broker_is_asked_once_and_its_wait_is_passed_on() {
+    let expected_wait = Some(Duration::from_millis(6500));
+    let busy = Step::Send(Reply::Busy(Busy { scope: BusyScope::User, limit: 4, expected_wait }));
     let broker = ScriptedBroker::start(script_with(&[vec![busy]]));
     let mut session = Session::start(&broker.socket, false);
     let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
     let content = &answer["result"]["structuredContent"];
     assert_eq!(content["error_type"], "RESOURCE_EXHAUSTED", "{answer}");
+    assert_eq!(content["metadata"]["expected_wait_sec"], 7, "{answer}");
+    assert_eq!(content["metadata"]["retry_after_sec"], 7, "{answer}");
+    assert_eq!(broker.runs().len(), 1);
 }
 
 #[test]

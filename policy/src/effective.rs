@@ -101,6 +101,7 @@ fn ceilings(ceilings: &Ceilings) -> RawCeilings {
         timeout: Some(time(ceilings.timeout)),
         concurrency: Some(at(ceilings.concurrency)),
         concurrency_per_user: Some(at(ceilings.concurrency_per_user)),
+        queue: Some(at(ceilings.queue)),
         connections: Some(at(ceilings.connections)),
         connections_per_user: Some(at(ceilings.connections_per_user)),
         requests_per_second: Some(at(ceilings.requests_per_second)),

@@ -40,6 +40,8 @@ pub struct Ceilings {
     pub concurrency: u32,
     /// Runs at once of one user.
     pub concurrency_per_user: u32,
+    /// Runs of one tool that wait for a place. With 0 nobody waits.
+    pub queue: u32,
     /// Connections at once.
     pub connections: u32,
     /// Connections at once of one user.
@@ -62,6 +64,7 @@ impl Default for Ceilings {
             timeout: Duration::from_secs(3600),
             concurrency: 8,
             concurrency_per_user: 4,
+            queue: 50,
             connections: 256,
             connections_per_user: 128,
             requests_per_second: 1000,

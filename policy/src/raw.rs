@@ -52,6 +52,8 @@ pub(crate) struct RawCeilings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_user: Option<Spanned<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Spanned<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_user: Option<Spanned<u32>>,

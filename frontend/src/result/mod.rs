@@ -196,7 +196,15 @@ impl ToolResult {
         };
         let message =
             format!("no room for another run: {} at once {whose} are allowed", busy.limit);
-        Self::exhausted(asked, message)
+        let mut result = Self::exhausted(asked, message);
+        if let Some(wait) = busy.expected_wait {
+            // Rounded up: who comes back too early is refused again.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            for key in ["expected_wait_sec", "retry_after_sec"] {
+                result.metadata.insert(key.into(), json!(seconds));
+            }
+        }
+        result
     }
 
     /// A run for which there is no room, for the reason given.

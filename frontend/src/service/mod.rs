@@ -162,7 +162,8 @@ impl Service {
         }
     }
 
-    /// Asks again while the broker is busy: other frontends' runs end at any moment.
+    /// Asks again where the broker takes no more connections: others end at any moment. Where runs
+    /// wait, the broker has a line for them.
     async fn run_when_there_is_room(
         &self,
         call: Call,
@@ -256,7 +257,6 @@ fn correlation_id_of(arguments: &Map<String, Value>) -> String {
 
 fn is_momentary(outcome: &Result<RunOutcome, BrokerError>) -> bool {
     match outcome {
-        Ok(RunOutcome::Busy(_)) => true,
         Err(BrokerError::Refused(refusal)) => refusal.kind == RefusalKind::TooManyConnections,
         _ => false,
     }

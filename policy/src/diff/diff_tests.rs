@@ -170,11 +170,12 @@ fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
 }
 
 fn ceiling(ceilings: &mut Table, which: usize, how: usize) {
-    let numbers = ["concurrency", "connections_per_user", "requests_per_second", "open_files"];
-    match which % 6 {
+    let numbers =
+        ["concurrency", "queue", "connections_per_user", "requests_per_second", "open_files"];
+    match which % 7 {
         0 => put(ceilings, "timeout", of(&["20s", "1m", "1h", "2h"], how)),
         1 => {
-            let key = of(&["memory", "stdout", "stderr"], which / 6);
+            let key = of(&["memory", "stdout", "stderr"], which / 7);
             put(ceilings, key, of(&["100 MiB", "1 MiB", "512 MiB"], how));
         }
         at => put(ceilings, numbers[at - 2], [20_i64, 100, 1000][how % 3]),

@@ -110,9 +110,10 @@ fn ceilings(old: &Ceilings, new: &Ceilings, add: Add<'_>) {
     };
     let [is, was] = [new, old].map(|ceilings| format_duration(ceilings.timeout).to_string());
     ceiling("longest run", by_size(&old.timeout, &new.timeout), is, was);
-    let numbers: [Named; 6] = [
+    let numbers: [Named; 7] = [
         ("runs at once", |c| c.concurrency.into()),
         ("runs at once of one user", |c| c.concurrency_per_user.into()),
+        ("runs of one tool that wait", |c| c.queue.into()),
         ("connections", |c| c.connections.into()),
         ("connections of one user", |c| c.connections_per_user.into()),
         ("requests of one user in a second", |c| c.requests_per_second.into()),

@@ -135,6 +135,7 @@ impl Validation<'_> {
             concurrency: self.positive(raw.concurrency.as_ref(), default.concurrency),
             concurrency_per_user: self
                 .positive(raw.concurrency_per_user.as_ref(), default.concurrency_per_user),
+            queue: raw.queue.as_ref().map_or(default.queue, |queue| *queue.get_ref()),
             connections: self.positive(raw.connections.as_ref(), default.connections),
             connections_per_user: self
                 .positive(raw.connections_per_user.as_ref(), default.connections_per_user),

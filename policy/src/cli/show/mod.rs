@@ -149,6 +149,7 @@ fn ceilings(policy: &Policy) -> comfy_table::Table {
         ("time of a run", format_duration(ceilings.timeout).to_string()),
         ("runs at once", ceilings.concurrency.to_string()),
         ("runs at once of one user", ceilings.concurrency_per_user.to_string()),
+        ("runs of one tool that wait", ceilings.queue.to_string()),
         ("connections", ceilings.connections.to_string()),
         ("connections of one user", ceilings.connections_per_user.to_string()),
         ("requests of one user in a second", ceilings.requests_per_second.to_string()),

@@ -1,0 +1,237 @@
+//! The line of approved runs for which there was no place.
+//!
+//! A free place goes to the first who fits, users in turn: for each tool the user served longest ago,
+//! and of one user's runs the oldest. Who does not fit holds up nobody else. It never decides
+//! whether a run is allowed.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+
+use probity_policy::Ceilings;
+use probity_protocol::Queued;
+use tokio::sync::watch;
+
+use crate::admission::{Counts, Place, Taken};
+
+/// Users whose last turn is remembered, for each tool. Of those who wait it always is.
+const MAX_SERVED: usize = 1024;
+
+/// What a run needs, and how much of it there is.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    uid: u32,
+    tool: String,
+    tool_limit: u32,
+    user_limit: u32,
+    limit: u32,
+}
+
+impl Wanted {
+    pub(crate) fn new(uid: u32, tool: &str, tool_limit: u32, ceilings: &Ceilings) -> Self {
+        Self {
+            uid,
+            tool: tool.to_owned(),
+            tool_limit,
+            user_limit: ceilings.concurrency_per_user,
+            limit: ceilings.concurrency,
+        }
+    }
+
+    pub(crate) fn places(&self) -> Vec<(Place, u32)> {
+        vec![
+            (Place::RunOfTool(self.tool.clone()), self.tool_limit),
+            (Place::RunOf(self.uid), self.user_limit),
+            (Place::Run, self.limit),
+        ]
+    }
+}
+
+/// How a wait goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Waits(Queued),
+    Came,
+}
+
+/// Those who wait, in the order of their coming.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    waiters: Vec<Waiter>,
+    last_number: u64,
+    /// When a user was last given a place for a tool, counted in places given.
+    served: HashMap<(u32, String), u64>,
+    given: u64,
+    /// A running mean of how long a tool's runs take.
+    means: HashMap<String, Duration>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    wanted: Wanted,
+    turn: watch::Sender<Turn>,
+    /// Those that it was given and has not fetched yet.
+    places: Option<Vec<Place>>,
+}
+
+impl Line {
+    /// Whether there is no room for one more. One user holds at most four fifths of a tool's line.
+    pub(crate) fn is_full(&self, wanted: &Wanted, queue: u32) -> bool {
+        let of_tool = |uid: Option<u32>| {
+            let waits = |w: &&Waiter| {
+                w.places.is_none()
+                    && w.wanted.tool == wanted.tool
+                    && uid.is_none_or(|uid| uid == w.wanted.uid)
+            };
+            u32::try_from(self.waiters.iter().filter(waits).count()).unwrap_or(u32::MAX)
+        };
+        of_tool(None) >= queue || of_tool(Some(wanted.uid)) >= queue - queue / 5
+    }
+
+    pub(crate) fn push(&mut self, wanted: Wanted) -> (u64, watch::Receiver<Turn>) {
+        self.last_number += 1;
+        let number = self.last_number;
+        let (turn, seen) = watch::channel(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
+        self.waiters.push(Waiter { number, wanted, turn, places: None });
+        self.tell();
+        (number, seen)
+    }
+
+    /// Who is to have the next place, of those who `fit`.
+    pub(crate) fn next(&self, fits: impl Fn(&Wanted) -> bool) -> Option<u64> {
+        let waiting = self.waiters.iter().filter(|w| w.places.is_none() && fits(&w.wanted));
+        waiting.min_by_key(|w| (self.last_turn(&w.wanted), w.number)).map(|w| w.number)
+    }
+
+    pub(crate) fn wanted(&self, number: u64) -> Option<Wanted> {
+        self.waiters.iter().find(|w| w.number == number).map(|w| w.wanted.clone())
+    }
+
+    pub(crate) fn grant(&mut self, number: u64, places: Vec<Place>) {
+        let Some(waiter) = self.waiters.iter_mut().find(|w| w.number == number) else { return };
+        waiter.places = Some(places);
+        waiter.turn.send_replace(Turn::Came);
+        let Wanted { uid, tool, .. } = waiter.wanted.clone();
+        self.served(uid, &tool);
+    }
+
+    /// Notes that a user was given a place.
+    pub(crate) fn served(&mut self, uid: u32, tool: &str) {
+        if self.served.len() >= MAX_SERVED {
+            let waiters = &self.waiters;
+            self.served.retain(|(uid, tool), _| {
+                waiters.iter().any(|w| w.wanted.uid == *uid && w.wanted.tool == *tool)
+            });
+        }
+        self.given += 1;
+        self.served.insert((uid, tool.to_owned()), self.given);
+    }
+
+    pub(crate) fn learn(&mut self, tool: &str, duration: Duration) {
+        let mean = self
+            .means
+            .get(tool)
+            .map_or(duration, |mean| (mean.saturating_mul(3) / 4) + duration / 4);
+        self.means.insert(tool.to_owned(), mean);
+    }
+
+    /// How long whoever comes last waits.
+    pub(crate) fn expected_wait(&self, wanted: &Wanted) -> Option<Duration> {
+        let ahead = self.waiters.iter().filter(|w| w.wanted.tool == wanted.tool).count();
+        self.wait(wanted, u32::try_from(ahead).unwrap_or(u32::MAX))
+    }
+
+    /// Tells those who wait where they are, where that has changed.
+    pub(crate) fn tell(&self) {
+        let mut rounds: HashMap<(u32, &str), u32> = HashMap::new();
+        let mut order: Vec<_> = Vec::new();
+        for waiter in self.waiters.iter().filter(|w| w.places.is_none()) {
+            let round = rounds.entry((waiter.wanted.uid, &waiter.wanted.tool)).or_insert(0);
+            *round += 1;
+            order.push((*round, self.last_turn(&waiter.wanted), waiter.number, waiter));
+        }
+        order.sort_unstable_by_key(|(round, turn, number, _)| (*round, *turn, *number));
+        let mut before: HashMap<&str, u32> = HashMap::new();
+        for (_, _, _, waiter) in order {
+            let ahead = before.entry(&waiter.wanted.tool).or_insert(0);
+            let queued = Queued { ahead: *ahead, expected_wait: self.wait(&waiter.wanted, *ahead) };
+            waiter.turn.send_if_modified(|turn| match turn {
+                Turn::Waits(told) if told.ahead == queued.ahead && told.expected_wait.is_some() => {
+                    false
+                }
+                _ => std::mem::replace(turn, Turn::Waits(queued)) != Turn::Waits(queued),
+            });
+            *ahead += 1;
+        }
+    }
+
+    fn wait(&self, wanted: &Wanted, ahead: u32) -> Option<Duration> {
+        let mean = self.means.get(&wanted.tool)?;
+        let at_once = wanted.tool_limit.min(wanted.user_limit).min(wanted.limit).max(1);
+        Some(mean.saturating_mul(ahead.saturating_add(1)) / at_once)
+    }
+
+    fn last_turn(&self, wanted: &Wanted) -> u64 {
+        self.served.get(&(wanted.uid, wanted.tool.clone())).copied().unwrap_or(0)
+    }
+}
+
+/// A place in the line. Dropping it leaves the line.
+pub(crate) struct Waiting {
+    counts: Rc<RefCell<Counts>>,
+    number: u64,
+    turn: watch::Receiver<Turn>,
+}
+
+impl Waiting {
+    pub(crate) fn new(
+        counts: Rc<RefCell<Counts>>,
+        number: u64,
+        mut turn: watch::Receiver<Turn>,
+    ) -> Self {
+        turn.mark_changed();
+        Self { counts, number, turn }
+    }
+
+    /// Where it is, at once and at each change.
+    pub(crate) async fn changed(&mut self) -> Turn {
+        // Its sender is in the line as long as this is.
+        let _ = self.turn.changed().await;
+        *self.turn.borrow_and_update()
+    }
+
+    /// The places that it was given.
+    pub(crate) fn take(self) -> Option<Taken> {
+        let mut counts = self.counts.borrow_mut();
+        let places =
+            counts.line.waiters.iter_mut().find(|w| w.number == self.number)?.places.take()?;
+        counts.line.waiters.retain(|w| w.number != self.number);
+        drop(counts);
+        Some(Taken::of(Rc::clone(&self.counts), places))
+    }
+
+    /// Waits under other limits from now on, where it is. What it was given and has not fetched is
+    /// given out again.
+    pub(crate) fn wants(&self, tool_limit: u32, ceilings: &Ceilings) {
+        let mut counts = self.counts.borrow_mut();
+        let Some(waiter) = counts.line.waiters.iter_mut().find(|w| w.number == self.number) else {
+            return;
+        };
+        waiter.wanted = Wanted::new(waiter.wanted.uid, &waiter.wanted.tool, tool_limit, ceilings);
+        if let Some(places) = waiter.places.take() {
+            waiter.turn.send_replace(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
+            counts.leave(&places);
+        }
+        counts.advance();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut counts = self.counts.borrow_mut();
+        let at = counts.line.waiters.iter().position(|w| w.number == self.number);
+        if let Some(waiter) = at.map(|at| counts.line.waiters.remove(at)) {
+            counts.leave(&waiter.places.unwrap_or_default());
+            counts.advance();
+        }
+    }
+}
