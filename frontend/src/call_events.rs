@@ -3,10 +3,14 @@
 //! one of `tool.finish`, `tool.error` and `tool.cancelled`.
 
 use probity_protocol::{
-    Arguments, Call, Catalog, FORBIDDEN_CHARACTERS, LexicalDefect, Target, ToolEntry,
+    Arguments, Call, Catalog, FORBIDDEN_CHARACTERS, LexicalDefect, OptionEntry, Target, ToolEntry,
+    ValueType,
 };
 
-use crate::result::{Asked, ToolResult};
+use crate::{
+    breaker::{BreakerState, BreakerStatus},
+    result::{Asked, ToolResult},
+};
 
 /// A catalog has been taken: by which policy this process works.
 pub fn policy_configured(catalog: &Catalog) {
@@ -64,11 +68,33 @@ pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
         let by_preset = preset
             .is_some_and(|preset| preset.options.iter().any(|(name, _)| *name == option.name));
         let by_client = options.iter().any(|given| given.name == option.name)
-            || tokens.iter().any(|token| token.as_str().starts_with(&option.flag));
+            || tokens.iter().any(|token| gives(token.as_str(), option));
         if !by_preset && !by_client {
             let (tool, option) = (called, option.name.as_str());
             tracing::debug!(tool, correlation_id, option, value, "optimization.added_default");
         }
+    }
+}
+
+/// Whether a word of the tool's own is this option, alone, before `=`, or with its value attached.
+fn gives(token: &str, option: &OptionEntry) -> bool {
+    let Some(rest) = token.strip_prefix(option.flag.as_str()) else { return false };
+    let is_short = !option.flag.starts_with("--") && option.flag.len() == 2;
+    let takes_value = option.value != ValueType::None;
+    rest.is_empty() || rest.starts_with('=') || (is_short && takes_value)
+}
+
+/// A circuit breaker has changed its state.
+pub fn breaker_changed(status: &BreakerStatus) {
+    let BreakerStatus { tool, failures, last_failure, .. } = status;
+    match status.state {
+        BreakerState::Open => {
+            let seconds = status.retry_after.map(|time| time.as_secs_f64());
+            let reason = last_failure.as_deref();
+            tracing::warn!(tool, failures, seconds, reason, "breaker.opened");
+        }
+        BreakerState::HalfOpen => tracing::info!(tool, failures, "breaker.half_open"),
+        BreakerState::Closed => tracing::info!(tool, "breaker.closed"),
     }
 }
 

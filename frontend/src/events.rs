@@ -138,6 +138,25 @@ pub const EVENTS: &[Event] = &[
     ),
     event("broker.started", Level::INFO, &[], "Another broker of this server's own was started."),
     event(
+        "breaker.opened",
+        Level::WARN,
+        &["tool", "failures", "seconds", "reason"],
+        "So many runs of the tool have failed in a row, the last for this reason. Its calls are refused \
+         for so long.",
+    ),
+    event(
+        "breaker.half_open",
+        Level::INFO,
+        &["tool", "failures"],
+        "That time is up: one call may try the tool.",
+    ),
+    event(
+        "breaker.closed",
+        Level::INFO,
+        &["tool"],
+        "The tool works again, or an administrator said so.",
+    ),
+    event(
         "template.scan",
         Level::INFO,
         &["tool", "target", "correlation_id", "preset"],

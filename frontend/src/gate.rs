@@ -1,78 +1,261 @@
-//! The turns of one tool: no more runs at once than the broker would take, and a bounded queue.
+//! The turns of one tool: no more runs at once than the broker would take, and a bounded line for
+//! those that wait, fair between clients.
+//!
+//! Within a client first come is first served; between clients the one served longest ago is next.
+//! Turns and places in line are values that give themselves back when dropped, so that none can be
+//! lost. Nothing here knows what is run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use probity_protocol::Queued;
+use tokio::sync::{oneshot, watch};
 
-/// Most calls that wait for their turn, for each tool. More would only time out in the queue.
-pub const MAX_WAITING: usize = 256;
+/// How much a run's time counts in the mean of those before it.
+const WEIGHT: f64 = 0.2;
 
-/// The turns of one tool.
-#[derive(Debug)]
+/// Who waits: all calls with the same key share one turn in the round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientKey(u64);
+
+impl ClientKey {
+    /// The one client of a process that has no other.
+    pub const ONLY: Self = Self(0);
+
+    /// A client by a number of its own.
+    #[must_use]
+    pub const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// The turns of one tool. Clones share them.
+#[derive(Debug, Clone)]
 pub struct Gate {
-    turns: Semaphore,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
     concurrency: u32,
-    waiting: AtomicUsize,
+    most_waiting: usize,
+    in_use: u32,
+    line: Vec<Waiter>,
+    /// When a client that is known here was served, on a clock that ticks with each turn. One that
+    /// comes anew counts as served just now, so that leaving and coming again wins nothing.
+    served: HashMap<ClientKey, u64>,
+    clock: u64,
+    next_number: u64,
+    mean: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    client: ClientKey,
+    turn: oneshot::Sender<Turn>,
+    ahead: watch::Sender<u32>,
+}
+
+/// A turn, until it is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it ends the turn"]
+pub struct Turn(Arc<Mutex<State>>);
+
+/// There is no place in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// How many wait.
+    pub waiting: usize,
+    /// How long a place will probably take to come free, where runs have shown that.
+    pub expected_wait: Option<Duration>,
 }
 
 impl Gate {
-    /// A gate for so many runs at once; one at least.
+    /// A gate for so many runs at once, one at least, and so many that wait.
     #[must_use]
-    pub fn new(concurrency: u32) -> Self {
-        let turns = usize::try_from(concurrency.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
-        Self { turns: Semaphore::new(turns), concurrency, waiting: AtomicUsize::new(0) }
+    pub fn new(concurrency: u32, most_waiting: usize) -> Self {
+        let state = State {
+            concurrency: concurrency.max(1),
+            most_waiting,
+            in_use: 0,
+            line: Vec::new(),
+            served: HashMap::new(),
+            clock: 0,
+            next_number: 0,
+            mean: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Runs at once.
-    #[must_use]
-    pub const fn concurrency(&self) -> u32 {
-        self.concurrency
+    /// Other sizes hold from now on. Nobody who has a turn or waits is turned away.
+    pub fn configure(&self, concurrency: u32, most_waiting: usize) {
+        let mut state = lock(&self.state);
+        state.concurrency = concurrency.max(1);
+        state.most_waiting = most_waiting;
+        drop(state);
+        move_on(&self.state);
     }
 
-    /// Waits for a turn; `None` where too many wait already.
-    pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Some(turn);
+    /// Waits for a turn, telling `on_place` the place in line at once and whenever it changes.
+    ///
+    /// # Errors
+    /// [`Full`], at once.
+    pub async fn enter(
+        &self,
+        client: ClientKey,
+        mut on_place: impl FnMut(Queued),
+    ) -> Result<Turn, Full> {
+        let (mut turn, mut ahead, _place) = {
+            let mut state = lock(&self.state);
+            if state.in_use < state.concurrency && state.line.is_empty() {
+                state.serve(client);
+                return Ok(Turn(Arc::clone(&self.state)));
+            }
+            if state.line.len() >= state.most_waiting {
+                let expected_wait = state.expected_wait(0);
+                return Err(Full { waiting: state.line.len(), expected_wait });
+            }
+            let (turn, turn_comes) = oneshot::channel();
+            let (ahead, ahead_changes) = watch::channel(0);
+            let (number, now) = (state.next_number, state.clock);
+            state.next_number += 1;
+            state.served.entry(client).or_insert(now);
+            state.line.push(Waiter { number, client, turn, ahead });
+            state.tell();
+            (turn_comes, ahead_changes, InLine { state: &self.state, number })
+        };
+        let mut told = None;
+        loop {
+            let now = *ahead.borrow_and_update();
+            if told.replace(now) != Some(now) {
+                let expected_wait = lock(&self.state).expected_wait(now);
+                on_place(Queued { ahead: now, expected_wait });
+            }
+            tokio::select! {
+                biased;
+                // Its sender is gone only once a turn was sent.
+                turn = &mut turn => match turn {
+                    Ok(turn) => return Ok(turn),
+                    Err(_) => return Err(Full { waiting: 0, expected_wait: None }),
+                },
+                Ok(()) = ahead.changed() => {}
+            }
         }
-        let _place = Place::take(&self.waiting)?;
-        self.turns.acquire().await.ok()
+    }
+
+    /// Turns that are taken, and calls that wait.
+    #[must_use]
+    pub fn load(&self) -> (u32, usize) {
+        let state = lock(&self.state);
+        (state.in_use, state.line.len())
     }
 }
 
-/// A place in the queue, given back however the wait ends.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
+impl Turn {
+    /// Notes how long its run took, for those who ask how long they will wait.
+    pub fn took(&self, duration: Duration) {
+        let mut state = lock(&self.0);
+        state.mean = Some(match state.mean {
+            Some(mean) => mean.mul_f64(1.0 - WEIGHT) + duration.mul_f64(WEIGHT),
+            None => duration,
+        });
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.0).in_use -= 1;
+        move_on(&self.0);
     }
+}
+
+/// A place in line, given up however the wait ends.
+struct InLine<'a> {
+    state: &'a Mutex<State>,
+    number: u64,
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(self.state);
+        state.line.retain(|waiter| waiter.number != self.number);
+        state.forget();
+        state.tell();
+    }
+}
+
+impl State {
+    /// Takes a turn for a client.
+    fn serve(&mut self, client: ClientKey) {
+        self.in_use += 1;
+        self.clock += 1;
+        if self.line.is_empty() {
+            self.served.clear();
+        } else {
+            self.served.insert(client, self.clock);
+        }
+    }
+
+    /// Whoever waits for nothing is not remembered.
+    fn forget(&mut self) {
+        let line = &self.line;
+        self.served.retain(|client, _| line.iter().any(|waiter| waiter.client == *client));
+    }
+
+    /// The line in the order in which it will be served, as indexes.
+    fn order(&self) -> Vec<usize> {
+        let mut rounds: HashMap<ClientKey, u32> = HashMap::new();
+        let keys = self.line.iter().map(|waiter| {
+            let round = rounds.entry(waiter.client).or_insert(0);
+            *round += 1;
+            (*round, self.served.get(&waiter.client).copied(), waiter.number)
+        });
+        let keys: Vec<_> = keys.collect();
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_by_key(|at| keys[*at]);
+        order
+    }
+
+    /// Tells each who waits how many are ahead.
+    fn tell(&self) {
+        for (ahead, at) in (0..).zip(self.order()) {
+            self.line[at].ahead.send_if_modified(|told| std::mem::replace(told, ahead) != ahead);
+        }
+    }
+
+    fn expected_wait(&self, ahead: u32) -> Option<Duration> {
+        let mean = self.mean?;
+        Some(mean.mul_f64(f64::from(ahead + 1) / f64::from(self.concurrency)))
+    }
+}
+
+/// Gives turns to whoever is next, as long as there are any.
+fn move_on(shared: &Arc<Mutex<State>>) {
+    let mut unwanted = Vec::new();
+    let mut state = lock(shared);
+    while state.in_use < state.concurrency
+        && let Some(at) = state.order().first().copied()
+    {
+        let Waiter { client, turn, .. } = state.line.remove(at);
+        state.serve(client);
+        unwanted.extend(turn.send(Turn(Arc::clone(shared))).err());
+    }
+    state.forget();
+    state.tell();
+    drop(state);
+    // A turn that nobody takes goes on to the next, once nothing is locked.
+    drop(unwanted);
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Nothing panics while it is held, and it is whole at every moment.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_full_queue_turns_calls_away_and_a_cancelled_wait_frees_its_place() {
-        let gate = Gate::new(1);
-        let turn = gate.enter().await.unwrap();
-        let mut waits: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(gate.enter())).collect();
-        for wait in &mut waits {
-            assert!(futures_util::poll!(wait).is_pending());
-        }
-        assert!(gate.enter().await.is_none());
-        waits.pop();
-        let mut next = Box::pin(gate.enter());
-        assert!(futures_util::poll!(&mut next).is_pending());
-        drop((waits, turn));
-        assert!(next.await.is_some());
-        assert_eq!(gate.waiting.load(Ordering::Relaxed), 0);
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod breaker;
 pub mod broker_client;
 pub mod call_events;
 pub mod clean;

@@ -4,6 +4,7 @@
 //! It only ever takes away. A tool that is not in the catalog cannot be added here, a time limit
 //! cannot pass the policy's ceiling, and the broker decides each call again whatever is listed.
 
+mod controls;
 mod listing;
 
 use std::{
@@ -12,10 +13,11 @@ use std::{
 };
 
 use probity_protocol::Catalog;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
+use self::controls::Controls;
 pub use self::listing::{Hidden, Listing, Published};
-use crate::config::Config;
+use crate::{breaker::BreakerStatus, config::Config};
 
 /// The published tools, as they change.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ struct State {
     catalog: Catalog,
     /// By the tool's own name.
     disabled: BTreeSet<String>,
+    controls: Controls,
 }
 
 /// A name that no tool in the catalog answers to.
@@ -41,8 +44,8 @@ impl Registry {
     /// The tools of `catalog`, as far as `config` has them published.
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        let state = State { catalog, disabled: BTreeSet::new() };
-        let listing = Listing::new(&config, &state.catalog, &state.disabled, None);
+        let mut state = State { catalog, disabled: BTreeSet::new(), controls: Controls::new() };
+        let listing = Listing::new(&config, &state.catalog, &state.disabled, &mut state.controls);
         listing::warn_of_unknown_names(&config, &state.catalog);
         let (current, _) = watch::channel(Arc::new(listing));
         Self { config, state: Mutex::new(state), current }
@@ -64,7 +67,7 @@ impl Registry {
     pub fn replace(&self, catalog: Catalog) {
         let mut state = self.state();
         state.catalog = catalog;
-        self.publish(&state);
+        self.publish(&mut state);
     }
 
     /// Hides a tool, or shows it again, until this process ends. Reports whether that changed
@@ -80,13 +83,19 @@ impl Registry {
             true => state.disabled.remove(&name),
             false => state.disabled.insert(name),
         };
-        self.publish(&state);
+        self.publish(&mut state);
         Ok(changed)
     }
 
-    fn publish(&self, state: &State) {
-        let before = self.listing();
-        let listing = Listing::new(&self.config, &state.catalog, &state.disabled, Some(&before));
+    /// Tells of each circuit breaker that changes from now on.
+    #[must_use]
+    pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
+        self.state().controls.changes()
+    }
+
+    fn publish(&self, state: &mut State) {
+        let State { catalog, disabled, controls } = state;
+        let listing = Listing::new(&self.config, catalog, disabled, controls);
         self.current.send_if_modified(|current| {
             let changed = **current != listing;
             if changed {

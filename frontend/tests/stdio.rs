@@ -156,17 +156,86 @@ fn every_ending_keeps_to_the_schema_and_is_an_error_where_it_is_one() {
 }
 
 #[test]
-fn a_busy_broker_is_asked_once_and_its_wait_is_passed_on() {
-    let expected_wait = Some(Duration::from_millis(6500));
-    let busy = Step::Send(Reply::Busy(Busy { scope: BusyScope::User, limit: 4, expected_wait }));
-    let broker = ScriptedBroker::start(script_with(&[vec![busy]]));
+fn a_busy_broker_is_not_asked_again_and_the_answer_says_how_long_to_wait() {
+    let wait = Some(Duration::from_millis(6500));
+    let busy = Busy { scope: BusyScope::User, limit: 4, expected_wait: wait };
+    let broker = ScriptedBroker::start(script_with(&[vec![Step::Send(Reply::Busy(busy))]]));
     let mut session = Session::start(&broker.socket, false);
     let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
     let content = &answer["result"]["structuredContent"];
     assert_eq!(content["error_type"], "RESOURCE_EXHAUSTED", "{answer}");
-    assert_eq!(content["metadata"]["expected_wait_sec"], 7, "{answer}");
-    assert_eq!(content["metadata"]["retry_after_sec"], 7, "{answer}");
+    let details = &content["error_details"];
+    assert_eq!(details["metadata"], json!({ "expected_wait_sec": 6.5, "retry_after_sec": 7 }));
+    assert!(
+        details["recovery_suggestion"].as_str().unwrap().contains("Wait about 7 s"),
+        "{answer}"
+    );
     assert_eq!(broker.runs().len(), 1);
+}
+
+#[test]
+fn of_500_calls_at_once_those_with_a_place_run_and_the_rest_is_refused_at_once() {
+    let run = vec![started(), Step::Wait(Duration::from_millis(20)), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let mut session = Session::start(&broker.socket, true);
+    for id in 0..500 {
+        let arguments = json!({ "target": "10.0.0.1" });
+        session.request(100 + id, "tools/call", json!({ "name": "ping", "arguments": arguments }));
+    }
+    let (mut ran, mut refused) = (0, 0);
+    while ran + refused < 500 {
+        let answer = session.next().expect("an answer");
+        let content = &answer["result"]["structuredContent"];
+        match content["error_type"].as_str() {
+            None => ran += 1,
+            Some("RESOURCE_EXHAUSTED") => refused += 1,
+            other => panic!("{other:?}: {answer}"),
+        }
+    }
+    // At least whoever fits at once: three run, fifty wait. Some places come free meanwhile.
+    assert!(ran >= 53 && refused > 0, "{ran} ran, {refused} were refused");
+    assert_eq!(broker.runs().len(), ran);
+    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+    assert_eq!(answer["result"]["isError"], false, "no place is stuck: {answer}");
+}
+
+#[test]
+fn a_tool_that_keeps_failing_is_left_alone_then_tried_once_and_trusted_again() {
+    let failed = vec![started(), ended(End::TimedOut, ExitStatus::Signal(15))];
+    let mut runs = vec![failed; 6];
+    runs.push(script().runs[0].clone());
+    let mut script = script_with(&runs);
+    let mut catalog = catalog();
+    catalog.tools[0].breaker.recovery_timeout = Some(Duration::from_secs(1));
+    script.catalog = vec![Step::Send(Reply::Catalog(catalog))];
+    let broker = ScriptedBroker::start(script);
+    let mut session = Session::start(&broker.socket, true);
+    let call = |session: &mut Session| {
+        let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+        answer["result"]["structuredContent"].clone()
+    };
+    for _ in 0..5 {
+        assert_eq!(call(&mut session)["error_type"], "TIMEOUT");
+    }
+    let refused = call(&mut session);
+    assert_eq!(refused["error_type"], "CIRCUIT_BREAKER_OPEN", "{refused}");
+    let details = &refused["error_details"];
+    let metadata = json!({ "state": "open", "failures": 5, "retry_after_sec": 1 });
+    assert_eq!(details["metadata"], metadata);
+    assert!(refused["error"].as_str().unwrap().contains("time limit"), "{refused}");
+    assert!(details["recovery_suggestion"].as_str().unwrap().contains("Wait 1 s"), "{refused}");
+    assert_eq!(broker.runs().len(), 5, "it fails fast, without asking the broker");
+    let dry = session.call(3, "ping", json!({ "target": "10.0.0.1", "dry_run": true }));
+    assert_eq!(dry["result"]["isError"], false, "a breaker guards runs alone: {dry}");
+    // Half open: one is let through, which fails, and the breaker is open again.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(call(&mut session)["error_type"], "TIMEOUT");
+    assert_eq!(call(&mut session)["error_type"], "CIRCUIT_BREAKER_OPEN");
+    std::thread::sleep(Duration::from_millis(1100));
+    for _ in 0..2 {
+        assert_eq!(call(&mut session)["error_type"], json!(null));
+    }
+    assert_eq!(broker.runs().len(), 8);
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn the_defaults_are_the_ones_promised() {
             max_args_bytes: 2048,
             default_timeout: Duration::from_secs(300),
             default_concurrency: 2,
+            queue: 50,
         }
     );
     assert_eq!(

@@ -91,6 +91,8 @@ pub struct Tools {
     pub default_timeout: Duration,
     /// Runs of a tool at once, where its file does not say: 1 to 5.
     pub default_concurrency: u32,
+    /// Calls of one tool that wait for their turn; beyond it they are refused at once.
+    pub queue: usize,
 }
 
 /// What a run may use. The broker takes the smaller of each and the policy's.
@@ -180,6 +182,7 @@ impl Config {
                 max_args_bytes: values.get("tool.max_args_len")?,
                 default_timeout: values.duration("tool.default_timeout")?,
                 default_concurrency: values.get("tool.default_concurrency")?,
+                queue: values.get("tool.queue")?,
             },
             limits: Limits {
                 memory_bytes: values.get::<u64>("resource_limits.max_memory_mb")? * mebibyte,

@@ -92,6 +92,14 @@ pub const SETTINGS: &[Setting] = &[
         help: "Runs at once of a tool whose file sets none.",
     },
     Setting {
+        key: "tool.queue",
+        variable: "PROBITY_QUEUE",
+        default: "50",
+        kind: Kind::Whole { least: 0, most: 1000 },
+        unit: "calls",
+        help: "Calls of one tool that wait for their turn; more are refused at once.",
+    },
+    Setting {
         key: "resource_limits.max_memory_mb",
         variable: "MCP_MAX_MEMORY_MB",
         default: "512",

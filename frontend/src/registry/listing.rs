@@ -9,8 +9,10 @@ use std::{
 
 use probity_protocol::{Availability, Catalog, ToolEntry};
 
+use super::controls::{Control, Controls};
 use crate::{
     arguments::ArgumentCheck,
+    breaker::Breaker,
     clean::clean_str,
     config::Config,
     gate::Gate,
@@ -33,7 +35,7 @@ struct Parts {
     input_schema: Arc<JsonObject>,
     output_schema: Arc<JsonObject>,
     check: OnceLock<ArgumentCheck>,
-    gate: Arc<Gate>,
+    control: Control,
     timeout: Option<Duration>,
 }
 
@@ -48,6 +50,8 @@ pub struct Published<'a> {
     pub output_schema: &'a Arc<JsonObject>,
     /// Its turns.
     pub gate: &'a Gate,
+    /// Whether it is left alone for now.
+    pub breaker: &'a Breaker,
     /// The time limit to ask for where the client asks for none; `None` leaves it to the broker.
     pub timeout: Option<Duration>,
     check: &'a OnceLock<ArgumentCheck>,
@@ -77,18 +81,17 @@ impl Hidden {
 }
 
 impl Listing {
-    /// Applies configuration and registry to a catalog. Gates of `before` stay, with whoever waits
-    /// at them, where their size stays.
+    /// Applies configuration and registry to a catalog. `controls` stay, with whoever waits at them.
     pub(super) fn new(
         config: &Config,
         catalog: &Catalog,
         disabled: &BTreeSet<String>,
-        before: Option<&Self>,
+        controls: &mut Controls,
     ) -> Self {
-        let mut published = Catalog { tools: Vec::new(), ..catalog.clone() };
+        let mut published = catalog.clone();
         let mut hidden = Vec::new();
         let mut timeouts = Vec::new();
-        let mut tools = catalog.tools.clone();
+        let mut tools = std::mem::take(&mut published.tools);
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         for mut entry in tools {
             clean_entry(&mut entry);
@@ -104,7 +107,7 @@ impl Listing {
             input_schema: Arc::new(schema::input(entry, &published, config.tools.max_args_bytes)),
             output_schema: Arc::new(schema::output(entry.parser.as_deref())),
             check: OnceLock::new(),
-            gate: gate(entry, before),
+            control: controls.of(entry, config),
             timeout,
         });
         let parts = parts.collect();
@@ -117,7 +120,8 @@ impl Listing {
             entry,
             input_schema: &parts.input_schema,
             output_schema: &parts.output_schema,
-            gate: &parts.gate,
+            gate: &parts.control.gate,
+            breaker: &parts.control.breaker,
             timeout: parts.timeout,
             check: &parts.check,
         })
@@ -217,15 +221,6 @@ fn configure(config: &Config, entry: &mut ToolEntry, ceiling: Duration) -> Optio
         entry.concurrency = entry.concurrency.min(concurrency);
     }
     timeout
-}
-
-fn gate(entry: &ToolEntry, before: Option<&Listing>) -> Arc<Gate> {
-    let kept = before.and_then(|listing| {
-        let at = listing.catalog.tools.iter().position(|tool| tool.name == entry.name)?;
-        Some(Arc::clone(&listing.parts.get(at)?.gate))
-    });
-    kept.filter(|gate| gate.concurrency() == entry.concurrency)
-        .unwrap_or_else(|| Arc::new(Gate::new(entry.concurrency)))
 }
 
 fn answers_to(entry: &ToolEntry, name: &str) -> bool {

@@ -5,6 +5,7 @@ use probity_protocol::{
 };
 
 use super::*;
+use crate::{breaker::BreakerState, gate::ClientKey};
 
 fn tool(name: &str, alias: &str) -> ToolEntry {
     ToolEntry {
@@ -110,14 +111,40 @@ fn a_new_catalog_is_published_and_what_is_disabled_stays_so() {
 async fn turns_taken_before_a_new_catalog_still_count_after_it() {
     let registry = registry(|_| {});
     let before = registry.listing();
-    let turn = before.tool("ping").unwrap().gate.enter().await;
+    let enter = |listing: &Arc<Listing>| {
+        let gate = listing.tool("ping").unwrap().gate.clone();
+        async move { gate.enter(ClientKey::ONLY, |_| {}).await.unwrap() }
+    };
+    let turn = enter(&before).await;
     let mut catalog = catalog();
-    catalog.tools[0].summary = "Changed.".into();
+    catalog.tools[1].summary = "Changed.".into();
+    catalog.tools[1].concurrency = 1;
     registry.replace(catalog);
     let after = registry.listing();
-    let gate = after.tool("ping").unwrap().gate;
-    assert!(std::ptr::eq(gate, before.tool("ping").unwrap().gate));
+    assert!(futures_util::poll!(std::pin::pin!(enter(&after))).is_pending());
     drop(turn);
+    drop(enter(&after).await);
+}
+
+#[test]
+fn a_breaker_outlives_catalogs_and_takes_its_settings_from_each() {
+    let registry = registry(|config| config.breaker.failure_threshold = 2);
+    let mut changes = registry.breaker_changes();
+    let fail = || registry.listing().tool("ping").unwrap().breaker.ask().unwrap().failed("it did");
+    fail();
+    registry.replace(Catalog { tools: vec![], ..catalog() });
+    registry.replace(catalog());
+    fail();
+    let status = registry.listing().tool("ping").unwrap().breaker.status();
+    assert_eq!((status.state, status.failures), (BreakerState::Open, 2));
+    assert_eq!(changes.try_recv().unwrap().tool, "ping");
+    let mut own = catalog();
+    own.tools[1].breaker.recovery_timeout = Some(Duration::ZERO);
+    registry.replace(own);
+    assert_eq!(
+        registry.listing().tool("ping").unwrap().breaker.status().state,
+        BreakerState::HalfOpen
+    );
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod ending;
 mod error;
 mod text;
 
+use std::time::Duration;
+
 use probity_protocol::{
     Availability, Busy, BusyScope, Catalog, Denial, End, ExitStatus, Exited, Failure, FailureKind,
     Layer, PlanSummary, RefusalKind,
@@ -17,8 +19,10 @@ use serde_json::{Map, Value, json};
 pub use self::error::{ErrorDetails, ErrorType};
 
 use crate::{
+    breaker::{BreakerState, BreakerStatus},
     broker_client::{BrokerError, Output},
     clean::{clean, clean_str},
+    gate::Full,
     parsers::{self, ParseError, Parsed},
     registry::Hidden,
     suggestion::Suggestion,
@@ -194,24 +198,76 @@ impl ToolResult {
             BusyScope::User => "of this user",
             BusyScope::Broker => "in all",
         };
-        let message =
-            format!("no room for another run: {} at once {whose} are allowed", busy.limit);
-        let mut result = Self::exhausted(asked, message);
-        if let Some(wait) = busy.expected_wait {
-            // Rounded up: who comes back too early is refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            for key in ["expected_wait_sec", "retry_after_sec"] {
-                result.metadata.insert(key.into(), json!(seconds));
-            }
-        }
+        let message = format!(
+            "no room for another run: {} at once {whose} are allowed, and nobody else can wait",
+            busy.limit
+        );
+        Self::exhausted(asked, message, busy.expected_wait)
+    }
+
+    /// A call for which there was no place in this process's own line.
+    #[must_use]
+    pub fn queue_full(asked: &Asked, full: &Full) -> Self {
+        let message = format!(
+            "{} calls of {} are waiting already, which is the limit",
+            full.waiting, asked.tool
+        );
+        Self::exhausted(asked, message, full.expected_wait)
+    }
+
+    /// A call of a tool that is left alone for now.
+    #[must_use]
+    pub fn breaker_open(asked: &Asked, status: &BreakerStatus) -> Self {
+        let retry = whole_seconds(status.retry_after);
+        let reason = match &status.last_failure {
+            Some(reason) => format!("; the last failure: {}", clean_str(reason)),
+            None => String::new(),
+        };
+        let (message, suggestion) = match status.state {
+            BreakerState::HalfOpen => (
+                format!("{} has failed, and one call is trying it now{reason}", asked.tool),
+                String::from("Try again when that call has ended."),
+            ),
+            BreakerState::Open | BreakerState::Closed => (
+                format!(
+                    "{} has failed {} times in a row and is left alone{reason}",
+                    asked.tool, status.failures
+                ),
+                format!(
+                    "Wait {retry} s, then try once; until then use another tool. If it fails again, \
+                     tell whoever runs this server the last failure."
+                ),
+            ),
+        };
+        let mut result =
+            Self::empty(asked).with_error(ErrorType::CircuitBreakerOpen, message, suggestion);
+        result.detail("state", json!(status.state.as_str()));
+        result.detail("failures", json!(status.failures));
+        result.detail("retry_after_sec", json!(retry));
         result
     }
 
-    /// A run for which there is no room, for the reason given.
-    #[must_use]
-    pub fn exhausted(asked: &Asked, message: String) -> Self {
-        let suggestion = String::from("Wait for other runs to finish, then try again.");
-        Self::empty(asked).with_error(ErrorType::ResourceExhausted, message, suggestion)
+    /// A run for which there is no room, for the reason given, and when there probably will be.
+    fn exhausted(asked: &Asked, message: String, expected_wait: Option<Duration>) -> Self {
+        let retry = whole_seconds(expected_wait);
+        let suggestion = match expected_wait {
+            Some(_) => format!("Wait about {retry} s for other runs to finish, then try again."),
+            None => String::from("Wait for other runs to finish, then try again."),
+        };
+        let mut result =
+            Self::empty(asked).with_error(ErrorType::ResourceExhausted, message, suggestion);
+        if let Some(wait) = expected_wait {
+            result.detail("expected_wait_sec", json!(wait.as_secs_f64()));
+        }
+        result.detail("retry_after_sec", json!(retry));
+        result
+    }
+
+    /// Adds to what is known about the error.
+    fn detail(&mut self, name: &str, value: Value) {
+        if let Some(details) = &mut self.error_details {
+            details.metadata.insert(name.to_owned(), value);
+        }
     }
 
     /// A call that the broker did not answer, or not to the end.
@@ -342,6 +398,11 @@ impl ToolResult {
         });
         self
     }
+}
+
+/// Seconds to wait before another try: whole ones, and at least one.
+fn whole_seconds(time: Option<Duration>) -> u64 {
+    time.map_or(1, |time| time.as_secs_f64().ceil().max(1.0) as u64)
 }
 
 /// Reads the output. A parser that cannot is a warning, never an error: the raw text is there.

@@ -1,9 +1,11 @@
 //! What every way in has in common: list, check and run.
 //!
-//! Calls queue here, within bounds, so that the broker sees no more at once than it would take. The
+//! A tool that keeps failing is left alone here; its circuit breaker is asked first. Then calls queue,
+//! within bounds, so that the broker sees no more at once than it would take. The
 //! broker's word is final: what is refused here is put to it all the same, for its log and for its
 //! verdict, and nothing is approved here at all.
 
+mod outcome;
 mod refusal;
 
 use std::{sync::Arc, time::Duration};
@@ -13,23 +15,26 @@ use probity_protocol::{
 };
 use serde_json::{Map, Value, json};
 use tokio::{
-    sync::watch,
+    sync::{broadcast, watch},
     time::{Instant, sleep},
 };
 
+use self::outcome::Outcome;
 use crate::{
-    broker_client::{Broker, BrokerError, OnEvent, RunOutcome},
+    breaker::{BreakerStatus, Pass},
+    broker_client::{Broker, BrokerError, OnEvent, RunEvent, RunOutcome},
     call_events as events,
     clean::clean_str,
     config::Config,
-    gate::MAX_WAITING,
-    registry::{Listing, Published, Registry},
+    gate::ClientKey,
+    registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
     result::{Asked, ToolResult},
 };
 
-/// A busy broker is asked again after this time, doubled each time, up to the total.
+/// A broker with too many connections is asked again after this time, doubled each time, up to the
+/// total: they close at any moment, and there is no line for them.
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 const RETRY_TOTAL: Duration = Duration::from_secs(2);
 
@@ -50,6 +55,16 @@ pub struct Asking<'a> {
     pub arguments: &'a Map<String, Value>,
     /// What the client calls itself.
     pub client: Option<&'a ClientLabel>,
+    /// Whose turn it is to be.
+    pub session: ClientKey,
+}
+
+/// How a call came to run, and who hears of it.
+struct Way<'a> {
+    /// Its tool's breaker let it through; none where there is no such tool.
+    pass: Option<Pass<'a>>,
+    session: ClientKey,
+    on_event: OnEvent<'a>,
 }
 
 impl Service {
@@ -79,6 +94,29 @@ impl Service {
         &self.registry
     }
 
+    /// How the circuit breaker of each published tool stands.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<BreakerStatus> {
+        self.listing().tools().map(|tool| tool.breaker.status()).collect()
+    }
+
+    /// Tells of each breaker that changes its state from now on. One whose time is up does when
+    /// somebody asks for it next.
+    #[must_use]
+    pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
+        self.registry.breaker_changes()
+    }
+
+    /// Closes a tool's breaker. Reports whether it was not closed.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not published.
+    pub fn reset_breaker(&self, name: &str) -> Result<bool, NoSuchTool> {
+        let listing = self.listing();
+        let tool = listing.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        Ok(tool.breaker.reset())
+    }
+
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
     /// goes wrong is in the result. Dropping the future ends the run, wherever it is.
     pub async fn call(&self, asking: Asking<'_>, on_event: OnEvent<'_>) -> ToolResult {
@@ -105,12 +143,17 @@ impl Service {
         events::injection_attempts(&request.call, &asked);
         let result = match request.dry_run {
             true => self.check(request, &asked, &listing).await,
-            false => {
-                let running = events::tool_start(&asked);
-                let result = self.run(request, &asked, &listing, on_event).await;
-                running.ended();
-                result
-            }
+            // Asked before the queue: a call that would only be refused does not wait.
+            false => match listing.tool(&asked.tool).map(|tool| tool.breaker.ask()).transpose() {
+                Err(open) => ToolResult::breaker_open(&asked, &open),
+                Ok(pass) => {
+                    let running = events::tool_start(&asked);
+                    let way = Way { pass, session: asking.session, on_event };
+                    let result = self.run(request, &asked, &listing, way).await;
+                    running.ended();
+                    result
+                }
+            },
         };
         self.finish(result, &listing)
     }
@@ -133,38 +176,50 @@ impl Service {
         request: ToolRequest,
         asked: &Asked,
         listing: &Listing,
-        on_event: OnEvent<'_>,
+        way: Way<'_>,
     ) -> ToolResult {
+        let Way { mut pass, session, on_event } = way;
         let tool = listing.tool(&asked.tool);
-        let _turn = match tool.map(|tool| tool.gate.enter()) {
-            Some(turn) => match turn.await {
-                Some(turn) => Some(turn),
-                None => {
-                    let message =
-                        format!("{MAX_WAITING} calls of {} are waiting already", asked.tool);
-                    return ToolResult::exhausted(asked, message);
-                }
-            },
-            // Not in the catalog: the broker refuses and records it.
-            None => None,
-        };
+        let mut turn = None;
+        // Not in the catalog: the broker refuses and records it.
         if let Some(tool) = tool {
+            let told = |place| on_event(RunEvent::Queued(place));
+            match tool.gate.enter(session, told).await {
+                Ok(taken) => turn = Some(taken),
+                Err(full) => return ToolResult::queue_full(asked, &full),
+            }
+            // Those that ran while this one waited may have opened it.
+            if pass.as_ref().is_some_and(|pass| !pass.still_holds()) {
+                match tool.breaker.ask() {
+                    Ok(again) => pass = Some(again),
+                    Err(open) => return ToolResult::breaker_open(asked, &open),
+                }
+            }
             events::settings(&request.call, tool.entry, asked);
         }
         let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
         let call = self.resolved(request.call, listing).await;
-        match self.run_when_there_is_room(call, on_event).await {
+        let outcome = self.run_when_connected(call, on_event).await;
+        let says = Outcome::of(&outcome);
+        if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {
+            turn.took(run.1.duration);
+        }
+        drop(turn);
+        let result = match outcome {
             Ok(RunOutcome::Finished(run)) => ToolResult::finished(asked, &run.0, &run.1, parser),
             Ok(RunOutcome::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
             Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
             Err(error) => ToolResult::unanswered(asked, &error, parser),
+        };
+        if let Some(pass) = pass {
+            says.tell(pass, result.error.as_deref());
         }
+        result
     }
 
-    /// Asks again where the broker takes no more connections: others end at any moment. Where runs
-    /// wait, the broker has a line for them.
-    async fn run_when_there_is_room(
+    /// Asks again while the broker takes no more connections of this user's.
+    async fn run_when_connected(
         &self,
         call: Call,
         on_event: OnEvent<'_>,
@@ -256,8 +311,8 @@ fn correlation_id_of(arguments: &Map<String, Value>) -> String {
 }
 
 fn is_momentary(outcome: &Result<RunOutcome, BrokerError>) -> bool {
-    match outcome {
-        Err(BrokerError::Refused(refusal)) => refusal.kind == RefusalKind::TooManyConnections,
-        _ => false,
-    }
+    matches!(
+        outcome,
+        Err(BrokerError::Refused(refusal)) if refusal.kind == RefusalKind::TooManyConnections
+    )
 }

@@ -170,6 +170,24 @@ pub fn an_own_broker_that_is_killed() -> String {
     session.end_by(Signal::SIGTERM)
 }
 
+/// Long enough for its breaker to open, and to try it again.
+pub fn a_tool_that_fails_and_recovers() -> String {
+    let rig = Rig::new("").unwrap();
+    let mut set = log_in("json");
+    set.extend(variables(&[
+        ("PROBITY_BREAKER_FAILURES", "1"),
+        ("PROBITY_BREAKER_RECOVERY_SEC", "1"),
+    ]));
+    let mut session = Driven::start(&rig, &set);
+    session.call("loud", json!({"what": "sleep", "timeout_sec": 0.1}));
+    let refused = session.call("loud", json!({}));
+    assert_eq!(refused["structuredContent"]["error_type"], "CIRCUIT_BREAKER_OPEN", "{refused}");
+    // A non-zero exit is an answer, not a failure of the tool's.
+    let answers = |result: &Value| result["structuredContent"]["returncode"] == 3;
+    assert!(wait_until(PATIENCE, || answers(&session.call("loud", json!({})))));
+    session.end_by(Signal::SIGTERM)
+}
+
 /// In a namespace whose only names stand in a file: nobody is asked for this one.
 pub fn a_name_without_addresses() -> String {
     if !needs::root() {

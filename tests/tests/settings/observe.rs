@@ -158,6 +158,51 @@ pub fn runs_at_once(configured: &Configured<'_>, expected: &Value) -> Value {
     json!([count("loud"), count("steady")])
 }
 
+/// How many wait for a turn, of many more that are asked for: the rest is refused at once.
+pub fn waiting_at_once(configured: &Configured<'_>, expected: &Value) -> Value {
+    let mut session = configured.session();
+    let more = 3;
+    let room = expected.as_u64().unwrap();
+    (0..=room + more).for_each(|_| sleep(&mut session, "steady"));
+    for _ in 0..more {
+        let answer = session.message().unwrap();
+        let content = &answer["result"]["structuredContent"];
+        assert_eq!(content["error_type"], "RESOURCE_EXHAUSTED", "{answer}");
+        let words = format!("{room} calls of steady are waiting");
+        assert!(content["error"].as_str().unwrap().starts_with(&words), "{answer}");
+    }
+    // Answers in their order: nobody else was refused before this.
+    assert!(session.request("ping", json!({})).unwrap().get("result").is_some());
+    session.end(Signal::SIGTERM).unwrap();
+    json!(room)
+}
+
+/// A run that fails by its time limit.
+fn failing(session: &mut Session) -> Value {
+    let arguments = json!({"target": "127.0.0.1", "what": "sleep", "timeout_sec": 0.05});
+    session.call("loud", arguments).unwrap()["structuredContent"].take()
+}
+
+pub fn failures_before_it_opens(configured: &Configured<'_>, _: &Value) -> Value {
+    let mut session = configured.session();
+    let errors = std::iter::from_fn(|| Some(failing(&mut session)["error_type"].clone()));
+    let failures = errors.take_while(|error| error == "TIMEOUT").count();
+    session.end(Signal::SIGTERM).unwrap();
+    json!(failures)
+}
+
+pub fn seconds_it_stays_open(configured: &Configured<'_>, _: &Value) -> Value {
+    let once = ("PROBITY_BREAKER_FAILURES".into(), "1".into());
+    let variables = [configured.variables.clone(), vec![once]].concat();
+    let configured = Configured { variables, ..*configured };
+    let mut session = configured.session();
+    assert_eq!(failing(&mut session)["error_type"], "TIMEOUT");
+    let refused = failing(&mut session);
+    session.end(Signal::SIGTERM).unwrap();
+    assert_eq!(refused["error_type"], "CIRCUIT_BREAKER_OPEN", "{refused}");
+    refused["error_details"]["metadata"]["retry_after_sec"].clone()
+}
+
 pub fn memory(configured: &Configured<'_>, _: &Value) -> Value {
     json!(configured.limits_of_a_run().address_space_bytes)
 }

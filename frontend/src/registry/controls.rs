@@ -1,0 +1,62 @@
+//! What keeps its state however often tools are listed: each tool's turns and its circuit breaker.
+//!
+//! A tool that is away for a while, as all are while a broker starts again, finds them as it left
+//! them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use probity_protocol::ToolEntry;
+use tokio::sync::broadcast;
+
+use crate::{
+    breaker::{Breaker, BreakerStatus, Thresholds},
+    config::Config,
+    gate::Gate,
+};
+
+/// Changes that one who listens may be behind, before he misses the oldest.
+const CHANGES_HELD: usize = 64;
+
+/// The turns and the breaker of one tool.
+#[derive(Debug, Clone)]
+pub(super) struct Control {
+    pub gate: Gate,
+    pub breaker: Arc<Breaker>,
+}
+
+/// Those of every tool that was ever listed, by its own name.
+#[derive(Debug)]
+pub(super) struct Controls {
+    by_tool: HashMap<String, Control>,
+    changes: broadcast::Sender<BreakerStatus>,
+}
+
+impl Controls {
+    pub(super) fn new() -> Self {
+        Self { by_tool: HashMap::new(), changes: broadcast::channel(CHANGES_HELD).0 }
+    }
+
+    /// Those of a tool, with the sizes that hold now.
+    pub(super) fn of(&mut self, entry: &ToolEntry, config: &Config) -> Control {
+        let (concurrency, queue) = (entry.concurrency, config.tools.queue);
+        let thresholds = Thresholds {
+            failures: entry.breaker.failure_threshold.unwrap_or(config.breaker.failure_threshold),
+            recovery: entry.breaker.recovery_timeout.unwrap_or(config.breaker.recovery_timeout),
+        };
+        let name = entry.name.as_str();
+        if let Some(control) = self.by_tool.get(name) {
+            control.gate.configure(concurrency, queue);
+            control.breaker.configure(thresholds);
+            return control.clone();
+        }
+        let breaker = Arc::new(Breaker::new(name, thresholds, self.changes.clone()));
+        let control = Control { gate: Gate::new(concurrency, queue), breaker };
+        self.by_tool.insert(name.to_owned(), control.clone());
+        control
+    }
+
+    /// Tells of each breaker that changes from now on.
+    pub(super) fn changes(&self) -> broadcast::Receiver<BreakerStatus> {
+        self.changes.subscribe()
+    }
+}
