@@ -18,10 +18,13 @@ use probity_tests::{
 };
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Less than any run lasts whose limit does not end it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How an interrupted call may be answered: as lost or unreachable, or not interrupted at all.
-const INTERRUPTED: [Option<&str>; 3] = [None, Some("BROKER_LOST"), Some("BROKER_UNREACHABLE")];
+/// How an interrupted call may be answered: as lost or unreachable, or not interrupted at all. One that
+/// no broker had taken is taken by the next, and then its own time limit ends it.
+const INTERRUPTED: [Option<&str>; 4] =
+    [None, Some("BROKER_LOST"), Some("BROKER_UNREACHABLE"), Some("TIMEOUT")];
 
 /// The longest wait before a kill: a run is under way long before, and a nap is over.
 const LATEST: Duration = Duration::from_millis(300);
@@ -33,13 +36,23 @@ enum Victim {
     Supervisor,
 }
 
+impl Victim {
+    /// Seconds that runs may last. Where nobody takes them up again: longer than anybody waits here.
+    const fn limit(self) -> f64 {
+        match self {
+            Self::Frontend => 30.0,
+            Self::Broker | Self::Supervisor => 1.0,
+        }
+    }
+}
+
 const VICTIMS: [Victim; 3] = [Victim::Frontend, Victim::Broker, Victim::Supervisor];
 
 /// What is under way: Debian's ping, whose file has a capability and so escapes the kernel's own
 /// signal at its parent's death, and tools that sleep, refuse to end, flood, or end at any moment.
-fn runs() -> [Value; 5] {
-    let ping = json!({"target": "127.0.0.1", "count": 100, "interval": 0.2});
-    let hostile = |what| json!({"name": "hostile", "arguments": arguments(what, 20.0)});
+fn runs(limit: f64) -> [Value; 5] {
+    let ping = json!({"target": "127.0.0.1", "count": 100, "interval": 0.2, "timeout_sec": limit});
+    let hostile = |what| json!({"name": "hostile", "arguments": arguments(what, limit)});
     [
         json!({"name": "ping", "arguments": ping}),
         hostile("sleep"),
@@ -86,9 +99,9 @@ fn all_gone(traces: &Traces, servers: &[u32]) -> bool {
 }
 
 /// Begins two to four runs, and waits for some moment of theirs.
-fn begin_some(session: &mut Session, dice: &mut Dice) -> Vec<u64> {
+fn begin_some(session: &mut Session, dice: &mut Dice, victim: Victim) -> Vec<u64> {
     let asked = (0..dice.0.usize(2..5)).map(|_| {
-        let run = dice.pick(&runs());
+        let run = dice.pick(&runs(victim.limit()));
         session.send("tools/call", run).unwrap()
     });
     let asked = asked.collect();
@@ -125,7 +138,7 @@ fn whichever_process_of_an_installed_server_is_killed_nothing_is_left_and_it_ser
     for round in 0..rounds() {
         let victim = dice.pick(&VICTIMS);
         let traces = served.traces();
-        let asked = begin_some(&mut served.session, &mut dice);
+        let asked = begin_some(&mut served.session, &mut dice, victim);
         let both = [served.broker.pid(), served.broker.supervisor()];
         match victim {
             Victim::Frontend => {
@@ -202,7 +215,7 @@ fn whichever_process_of_an_embedded_server_is_killed_nothing_is_left_and_it_serv
         // knows nothing of.
         let victim = if restarts < 2 { dice.pick(&VICTIMS) } else { Victim::Frontend };
         restarts = if matches!(victim, Victim::Frontend) { 0 } else { restarts + 1 };
-        let asked = begin_some(&mut server.session, &mut dice);
+        let asked = begin_some(&mut server.session, &mut dice, victim);
         let both = [server.broker, server.supervisor];
         match victim {
             Victim::Frontend => {
