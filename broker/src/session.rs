@@ -164,6 +164,9 @@ impl Session {
         approval: &mut Approval,
     ) -> Result<Option<Taken>, Gone> {
         let mut changes = self.broker.rules_changes();
+        if !Rc::ptr_eq(&changes.borrow(), &self.rules) {
+            changes.mark_changed();
+        }
         let left = "its client left while it waited";
         loop {
             // In this order: no place is used for who has left, or under rules that hold no more.
@@ -185,10 +188,12 @@ impl Session {
                 changed = changes.changed() => {
                     changed.map_err(|_| Gone)?;
                     let rules = Rc::clone(&changes.borrow_and_update());
-                    if rules.policy.digest() != self.rules.policy.digest() {
-                        let message = "the policy changed while it waited: it is decided again";
-                        self.record(|audit, by| audit.not_started(by, call, approval, message));
+                    if rules.policy.digest() == self.rules.policy.digest() {
+                        self.rules = rules;
+                        continue;
                     }
+                    let message = "the policy changed while it waited: it is decided again";
+                    self.record(|audit, by| audit.not_started(by, call, approval, message));
                     self.rules = rules;
                     (*plan, *approval) = match self.decide(call, false) {
                         Ok(approved) => approved,

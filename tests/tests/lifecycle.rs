@@ -10,9 +10,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use probity_protocol::{
-    BusyScope, Call, End, ExitStatus, Exited, RefusalKind, Reply, Request, Stream,
-};
+use probity_protocol::{Call, End, ExitStatus, Exited, RefusalKind, Reply, Request, Stream};
 use probity_tests::{
     broker::{Broker, PolicyFolder, program},
     needs,
@@ -71,15 +69,6 @@ impl Hostile {
             other => panic!("not started: {other:?}"),
         }
         run
-    }
-
-    /// The one reply to a call that does not run.
-    fn refused(&self, call: Call) -> Reply {
-        let mut peer = Peer::ask(&self.broker.socket(), &Request::Run(call)).unwrap();
-        match &peer.replies().unwrap()[..] {
-            [Reply::Welcome(_), reply] => reply.clone(),
-            other => panic!("{other:?}"),
-        }
     }
 
     fn answers(&self) {
@@ -329,18 +318,22 @@ fn a_broker_that_stops_records_the_end_of_a_run_that_nobody_reads() {
 }
 
 #[test]
-fn a_second_run_over_the_tool_s_concurrency_is_answered_busy() {
+fn a_second_run_over_the_tool_s_concurrency_waits_for_the_first() {
     if !needs::root() {
         return;
     }
     let hostile = Hostile::start(1);
     let mut first = hostile.run(does("sleep"));
-    match hostile.refused(does("exit3")) {
-        Reply::Busy(busy) => assert_eq!((busy.scope, busy.limit), (BusyScope::Tool, 1)),
+    let peer = Peer::ask(&hostile.broker.socket(), &Request::Run(does("exit3"))).unwrap();
+    let mut second = Run { peer, pid: 0, stdout: Vec::new(), stderr: Vec::new() };
+    match second.next() {
+        Reply::Queued(queued) => assert_eq!(queued.ahead, 0),
         other => panic!("{other:?}"),
     }
     first.peer.cancel().unwrap();
     assert_eq!(first.end().end, End::Cancelled);
+    assert!(matches!(second.next(), Reply::Started(_)));
+    assert_eq!(second.end().status, ExitStatus::Code(3));
 }
 
 #[test]

@@ -286,6 +286,7 @@ fn new_ceilings_count_what_is_going_on() {
         return;
     }
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    policy.replace("policy.toml", "queue                = 50", "queue = 0").unwrap();
     let broker = started(&policy);
     let limit = || match ask(&broker.socket(), &sleeps()).pop() {
         Some(Reply::Busy(busy)) => busy.limit,
