@@ -187,14 +187,10 @@ impl Session {
                 }
                 changed = changes.changed() => {
                     changed.map_err(|_| Gone)?;
-                    let rules = Rc::clone(&changes.borrow_and_update());
-                    if rules.policy.digest() == self.rules.policy.digest() {
-                        self.rules = rules;
-                        continue;
-                    }
-                    let message = "the policy changed while it waited: it is decided again";
+                    // The same policy may grant another group by now: accounts are read with it.
+                    let message = "the policy was read again while it waited: it is decided again";
                     self.record(|audit, by| audit.not_started(by, call, approval, message));
-                    self.rules = rules;
+                    self.rules = Rc::clone(&changes.borrow_and_update());
                     (*plan, *approval) = match self.decide(call, false) {
                         Ok(approved) => approved,
                         Err(not_run) => {
