@@ -201,13 +201,7 @@ impl Server {
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
             () = self.shutdown.over() => {
-                let cancel = status.borrow().cancel().cloned();
-                let Some(cancel) = cancel else {
-                    return Err(ErrorData::internal_error("the server ended before the call did", None));
-                };
-                // What the tool had found is told, if it goes before this process does.
-                cancel.cancel();
-                call.await
+                return Err(ErrorData::internal_error("the server ended before the call did", None));
             }
             result = &mut call => result,
         };
