@@ -18,6 +18,9 @@ pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Most bytes kept, all results together. One result holds at most a few mebibytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// Most results kept. Those of cancelled calls are listed, and nobody looks through more.
+const MAX_KEPT: usize = 64;
+
 /// What every address begins with.
 pub const PREFIX: &str = "probity://results/";
 
@@ -59,8 +62,9 @@ impl ResultStore {
         self.with(|kept| {
             let until = Instant::now() + LIFETIME;
             kept.push_back(Kept { uri: uri.clone(), text: text.into(), cancelled, until });
-            while kept.len() > 1 && kept.iter().map(|k| k.text.len()).sum::<usize>() > MAX_BYTES {
-                kept.pop_front();
+            let mut bytes: usize = kept.iter().map(|k| k.text.len()).sum();
+            while kept.len() > MAX_KEPT || (kept.len() > 1 && bytes > MAX_BYTES) {
+                bytes -= kept.pop_front().map_or(0, |oldest| oldest.text.len());
             }
         });
         uri
@@ -104,5 +108,16 @@ mod tests {
         assert_eq!(there, [false, true, true, true]);
         let huge = store.keep("x".repeat(MAX_BYTES + 1));
         assert!(store.get(&huge).is_some(), "the newest is always there");
+    }
+
+    #[tokio::test]
+    async fn of_many_small_ones_the_newest_are_kept_and_listed() {
+        let store = ResultStore::default();
+        for number in 0..10 * MAX_KEPT {
+            store.keep_cancelled("{}".into(), number.to_string());
+        }
+        let listed = store.cancelled();
+        assert_eq!(listed.len(), MAX_KEPT);
+        assert_eq!(listed[0].1, (9 * MAX_KEPT).to_string());
     }
 }
