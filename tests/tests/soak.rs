@@ -20,11 +20,11 @@ const IN_FLIGHT: usize = 16;
 
 /// Calls after which everything has happened often enough that what is kept is kept: caches, the
 /// allocator's own, the results that stay readable for a while.
-const WARM_UP: usize = 400;
+const WARM_UP: usize = 1000;
 
 /// The growth that is not one: pages that the allocator has not given back yet, whatever the number of
-/// calls. A leak of 300 bytes a call is more than this after 2,000, and of 30 after 20,000.
-const SLACK_BYTES: u64 = 600 << 10;
+/// calls. A leak of 160 bytes a call is more than this after 2,000, and of 16 after 20,000.
+const SLACK_BYTES: u64 = 320_000;
 
 /// Processes of one embedded server, and its session.
 struct Soaked {
