@@ -425,7 +425,7 @@ fn an_approved_call_is_explained_with_its_lines_and_the_exact_command() {
     assert_eq!(answer.code, 0, "{}{}", answer.said, answer.complained);
     for expected in [
         "nmap, by its alias NmapTool",
-        "(shipped) policy.toml:36:1",
+        "(shipped) policy.toml:37:1",
         "10.0.0.0/24 is allowed, and no line denies it",
         "ports = 22, given",
         "top_ports = 100, by the preset quick",
@@ -438,7 +438,7 @@ fn an_approved_call_is_explained_with_its_lines_and_the_exact_command() {
     }
     let json = ask(&[&EMBEDDED, &words[..], &["--json"]].concat()).json();
     assert_eq!(json["approved"], true);
-    assert_eq!(json["plan"]["rule"], "(shipped) policy.toml:36:1");
+    assert_eq!(json["plan"]["rule"], "(shipped) policy.toml:37:1");
     assert_eq!(json["plan"]["limits"]["memory_bytes"], 512 << 20);
 }
 
