@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+};
 use tempfile::TempDir;
 
 use super::{EmbeddedError, preparing};
@@ -117,7 +120,11 @@ fn has_only_ours(path: &Path) -> bool {
 /// or it is gone.
 fn locked(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = File::from(open(path, flags, Mode::empty())?);
+    let directory = match open(path, flags, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     match directory.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
@@ -156,6 +163,12 @@ mod tests {
         sweep(place.path());
         assert!(!left.exists());
         assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_directory_that_a_sweep_took_first_is_no_failure() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(locked(&place.path().join("probity-Ab12Cd")).unwrap().is_none());
     }
 
     #[test]
