@@ -79,10 +79,10 @@ pub fn sleep(session: &mut Session, tool: &str) {
     session.send("tools/call", json!({"name": tool, "arguments": arguments})).unwrap();
 }
 
-/// Whether a call that takes most of a second is still answered after SIGTERM.
+/// Whether a call that takes three seconds is still answered after SIGTERM.
 pub fn answered_at_the_end(configured: &Configured<'_>, _: &Value) -> Value {
     let mut session = configured.session_with(&[]);
-    let arguments = json!({"target": "127.0.0.1", "what": "sleep", "timeout_sec": 0.7});
+    let arguments = json!({"target": "127.0.0.1", "what": "sleep", "timeout_sec": 3});
     let call = json!({"name": "loud", "arguments": arguments});
     let id = session.send("tools/call", call).unwrap();
     assert!(wait_until(PATIENCE, || !running_tools(session.pid()).is_empty()));
