@@ -13,10 +13,13 @@ use jsonschema::{
 use probity_protocol::{Denial, DenialCode};
 use serde_json::{Map, Value, json};
 
-use crate::{clean::clean_str, request::is_reserved, schema::JsonObject};
+use crate::{clean::clean_str, near::nearest, request::is_reserved, schema::JsonObject};
 
 /// Longest piece of a client's own text that an error repeats, in characters.
 const QUOTED_MAX: usize = 48;
+
+/// How like another a name has to be to be taken for a slip of the pen, from 0 to 1.
+const NEAR: f64 = 0.85;
 
 /// A tool's input schema, ready to use.
 #[derive(Debug)]
@@ -110,7 +113,7 @@ impl ArgumentCheck {
         let properties = self.schema["properties"].as_object()?;
         match properties.contains_key(name) {
             true => Some(name),
-            false => nearest(name, &properties.keys().map(String::as_str).collect::<Vec<_>>()),
+            false => nearest(name, properties.keys().map(String::as_str), NEAR),
         }
     }
 
@@ -229,8 +232,8 @@ fn expected(schema: &Value) -> String {
             None => String::from("a list"),
         },
         _ => {
-            let mut text = match (&schema["minLength"], &schema["maxLength"]) {
-                (_, Value::Number(max)) => format!("a text of at most {max} characters"),
+            let mut text = match &schema["maxLength"] {
+                Value::Number(max) => format!("a text of at most {max} characters"),
                 _ => String::from("a text"),
             };
             if let Some(pattern) = schema["pattern"].as_str() {
@@ -245,13 +248,13 @@ fn expected(schema: &Value) -> String {
 /// quick, the nearer end of a range. What is too low is more likely a way of saying "not at all", so
 /// the default stands in for it.
 fn coerced(schema: &Value, value: &Value) -> Option<Value> {
-    let fits =
-        |value: &Value| options().build(schema).is_ok_and(|validator| validator.is_valid(value));
+    let validator = options().build(schema).ok()?;
+    let fits = |value: &Value| validator.is_valid(value);
     let candidates = match value {
         Value::String(text) => {
             let read = serde_json::from_str(text.trim()).unwrap_or(Value::Null);
             let words = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let word = nearest(text.trim(), &words.collect::<Vec<_>>());
+            let word = nearest(text.trim(), words, NEAR);
             let list: Vec<&str> = text.split(',').map(str::trim).collect();
             vec![json!(word), read, json!(list), json!(text.replace(' ', ""))]
         }
@@ -297,19 +300,6 @@ fn shown(text: &str) -> String {
         short.push('…');
     }
     clean_str(&short).into_owned()
-}
-
-/// The name that may have been meant: the same but for case, hyphens and underscores, or one that
-/// is spelled nearly so.
-fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
-    let bare = |name: &str| name.replace(['-', '_', ' '], "").to_ascii_lowercase();
-    let given = bare(given);
-    if given.is_empty() || given.len() > QUOTED_MAX {
-        return None;
-    }
-    let close = |name: &&str| strsim::jaro_winkler(&given, &bare(name));
-    let best = names.iter().max_by(|a, b| close(a).total_cmp(&close(b)))?;
-    (close(best) > 0.85).then_some(*best)
 }
 
 #[cfg(test)]

@@ -144,3 +144,35 @@ pub fn injection_attempts(call: &Call, asked: &Asked) {
         tracing::error!(tool, place, defect, correlation_id, "security.injection_attempt");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use probity_protocol::{Identifier, Tier};
+
+    use super::*;
+
+    #[test]
+    fn an_option_is_told_from_one_that_begins_like_it() {
+        let option = |flag: &str, value| OptionEntry {
+            name: Identifier::new("an_option").unwrap(),
+            flag: flag.into(),
+            value,
+            tier: Tier::Standard,
+            default: None,
+            example: None,
+            help: String::new(),
+        };
+        let number = || ValueType::Integer { min: 1, max: 9 };
+        for (token, option, expected) in [
+            ("-c", option("-c", number()), true),
+            ("-c5", option("-c", number()), true),
+            ("-sV", option("-s", ValueType::None), false),
+            ("--top-ports=10", option("--top-ports", number()), true),
+            ("--top", option("--top", number()), true),
+            ("--top-ports", option("--top", number()), false),
+            ("--count", option("-c", number()), false),
+        ] {
+            assert_eq!(gives(token, &option), expected, "{token} and {}", option.flag);
+        }
+    }
+}

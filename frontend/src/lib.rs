@@ -23,6 +23,7 @@ pub mod events;
 pub mod gate;
 pub mod logging;
 pub mod mcp;
+pub mod near;
 pub mod parsers;
 pub mod progress;
 pub mod registry;

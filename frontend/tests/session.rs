@@ -198,6 +198,19 @@ fn a_reason_that_comes_first_in_the_order_of_the_decision_is_the_one_given() {
 }
 
 #[test]
+fn a_tool_that_there_is_not_is_put_to_the_broker_whatever_its_arguments_are() {
+    let mut script = script();
+    let unknown = denial(DenialCode::UnknownTool);
+    script.check = vec![Step::Send(Reply::Verdict(Verdict::Denied(unknown)))];
+    let broker = ScriptedBroker::start(script);
+    let mut session = Session::start(&broker.socket, true);
+    let answer = session.call(2, "nobody", json!({ "target": "10.0.0.1", "timeout_sec": "soon" }));
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert_eq!(answer["error"]["data"]["code"], "UNKNOWN_TOOL", "{answer}");
+    assert_eq!(broker.checks().len(), 1, "its log has the attempt");
+}
+
+#[test]
 fn a_denial_comes_with_a_request_that_the_broker_says_would_pass() {
     let broker = ScriptedBroker::start(script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]));
     let mut session = Session::start(&broker.socket, false);

@@ -128,15 +128,14 @@ impl Service {
         if let Some(tool) = tool
             && let Some(flaw) = tool.check().flaw(asking.arguments)
         {
-            let refused = self.refuse(asking, tool, &flaw, &listing).await;
+            let refused = self.refuse(asking, Some(tool), flaw.denial(), &listing).await;
             return self.finish(refused, &listing);
         }
         let request = match self.read(asking, tool) {
             Ok(request) => request,
             Err(error) => {
-                let denied =
-                    ToolResult::denied(&asked_of(asking), &error.denial(), &listing.catalog);
-                return self.finish(denied, &listing);
+                let refused = self.refuse(asking, tool, error.denial(), &listing).await;
+                return self.finish(refused, &listing);
             }
         };
         let asked = asked(&request, &listing);

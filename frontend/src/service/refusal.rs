@@ -1,5 +1,5 @@
-//! The answer to a call whose arguments the published schema does not take: what is wrong with
-//! which property, and a request that would pass.
+//! The answer to a call that is refused here, for arguments that the published schema does not take
+//! or that cannot be read: what is wrong with which property, and a request that would pass.
 //!
 //! The broker is asked for its verdict all the same, so that a bad target is refused before bad
 //! arguments are, and every attempt is in its log.
@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::{Asking, Service, asked, asked_of};
 use crate::{
-    arguments::Flaw,
     call_events as events,
     registry::{Listing, Published},
     request,
@@ -18,20 +17,20 @@ use crate::{
 };
 
 impl Service {
-    /// Refuses a call for a flaw in its arguments.
+    /// Refuses a call for what is wrong with its arguments, by this process's own lights. There may be
+    /// no such tool either.
     pub(super) async fn refuse(
         &self,
         asking: Asking<'_>,
-        tool: Published<'_>,
-        flaw: &Flaw,
+        tool: Option<Published<'_>>,
+        own: Denial,
         listing: &Listing,
     ) -> ToolResult {
         let (arguments, client) = (asking.arguments, asking.client.cloned());
-        let request = self.read(asking, Some(tool)).ok();
+        let request = self.read(asking, tool).ok();
         // What cannot be read as a whole travels as that, under the client's own id.
-        let request = request.or_else(|| {
-            request::unreadable(asking.tool, arguments, client, &self.defaults(Some(tool)))
-        });
+        let request = request
+            .or_else(|| request::unreadable(asking.tool, arguments, client, &self.defaults(tool)));
         let asked = request.as_ref().map_or_else(|| asked_of(asking), |r| asked(r, listing));
         let verdict = match request {
             Some(request) => {
@@ -42,13 +41,15 @@ impl Service {
             None => None,
         };
         let denial = match verdict {
-            Some(Verdict::Denied(verdict)) => worded(flaw, verdict, asking),
-            Some(Verdict::Approved { .. }) | None => flaw.denial(),
+            Some(Verdict::Denied(verdict)) => worded(own, verdict, asking),
+            Some(Verdict::Approved { .. }) | None => own,
         };
         let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
-        let mended = self.mended(asking, &asked.correlation_id, tool, listing).await;
-        if mended.is_some() {
-            result.suggest(mended);
+        if let Some(tool) = tool {
+            let mended = self.mended(asking, &asked.correlation_id, tool, listing).await;
+            if mended.is_some() {
+                result.suggest(mended);
+            }
         }
         result
     }
@@ -79,18 +80,17 @@ impl Service {
 }
 
 /// The refusal in the words that help most. The broker's reason comes first where it is about
-/// something else than the arguments; of a fault in those, the flaw names the property as the
-/// client did.
-fn worded(flaw: &Flaw, verdict: Denial, asking: Asking<'_>) -> Denial {
+/// something else than the arguments; of a fault in those, this process's own denial names the
+/// property as the client did.
+fn worded(mut own: Denial, verdict: Denial, asking: Asking<'_>) -> Denial {
     let is_missing = |name| asking.arguments.get(name).is_none_or(serde_json::Value::is_null);
-    let same = verdict.code == flaw.code
+    let same = verdict.code == own.code
         || verdict.code.layer() == Layer::Argument
         || (verdict.code == DenialCode::TargetSyntax && is_missing("target"));
     if !same {
         return verdict;
     }
-    let mut denial = flaw.denial();
-    denial.suggestion = verdict.suggestion;
-    denial.metadata.extend(verdict.metadata);
-    denial
+    own.suggestion = verdict.suggestion;
+    own.metadata.extend(verdict.metadata);
+    own
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clean::clean_str,
+    near::nearest,
     registry::{Hidden, Listing},
 };
 
@@ -64,10 +65,8 @@ pub fn print_tools(listing: &Listing, hidden: &[(String, Hidden)]) -> std::io::R
 pub fn no_such_tool(name: &str, catalog: &Catalog) -> String {
     let mut text = format!("no tool called {} is granted to you.", clean_str(name));
     let names = catalog.tools.iter().map(|tool| tool.name.as_str());
-    let near = names.map(|tool| (strsim::jaro_winkler(tool, name), tool));
-    let near = near.filter(|(likeness, _)| *likeness > NEAR).max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, tool)) => text.push_str(&format!("\nDid you mean {tool}?")),
+    match nearest(name, names, NEAR) {
+        Some(tool) => text.push_str(&format!("\nDid you mean {tool}?")),
         None => text.push_str("\n`probity tools` lists those that are."),
     }
     text
