@@ -438,7 +438,10 @@ fn progress_is_the_place_in_the_line_then_the_tools_own_word_and_never_goes_back
         let share = |at: usize| done[at] / news[at]["total"].as_f64().unwrap();
         assert!(news[1]["total"].is_null(), "{news:?}");
         assert!((30.0..31.0).contains(&news[3]["total"].as_f64().unwrap()), "{news:?}");
-        assert!((share(4) - 0.25).abs() < 0.01 && (share(done.len() - 1) - 1.0).abs() < 0.01, "{news:?}");
+        assert!(
+            (share(4) - 0.25).abs() < 0.01 && (share(done.len() - 1) - 1.0).abs() < 0.01,
+            "{news:?}"
+        );
     }
 }
 
