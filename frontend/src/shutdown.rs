@@ -1,8 +1,9 @@
-//! How a server's life ends: it serves, then it is stopping, then it is over.
+//! How a server's life ends: it serves, it is stopping, it recalls what still runs, it is over.
 //!
-//! While it is stopping nothing new begins, and calls in flight have the grace period to finish. When
-//! it is over, whatever still runs is taken back. Everything that has to know asks here; nothing
-//! here ends the process.
+//! While it is stopping nothing new begins, and calls in flight have the grace period to finish. Then
+//! those that still run are recalled: their tools are ended, and what they had written is their
+//! answer. When it is over, nobody waits for anything any more. Everything that has to know asks here;
+//! nothing here ends the process.
 
 use std::{
     sync::{
@@ -15,12 +16,17 @@ use std::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// How long calls that are recalled may take to say what they had. The broker gives a tool two seconds
+/// to end by itself; the rest is for a machine that is busy.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
 /// How far the end of this process is. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     grace: Duration,
     is_told: Arc<AtomicBool>,
     stopping: CancellationToken,
+    recalling: CancellationToken,
     over: CancellationToken,
 }
 
@@ -32,6 +38,7 @@ impl Shutdown {
             grace,
             is_told: Arc::default(),
             stopping: CancellationToken::new(),
+            recalling: CancellationToken::new(),
             over: CancellationToken::new(),
         }
     }
@@ -44,9 +51,10 @@ impl Shutdown {
         self.stopping.cancel();
     }
 
-    /// Takes back whatever still runs, the grace period over or not.
+    /// Ends whatever still runs, the grace period over or not, where nobody waits for it.
     pub fn end(&self, reason: &'static str) {
         self.stop(reason);
+        self.recalling.cancel();
         self.over.cancel();
     }
 
@@ -61,17 +69,31 @@ impl Shutdown {
         self.stopping.cancelled().await;
     }
 
-    /// Waits until those in flight are taken back.
+    /// Whether those in flight have to answer with what they have.
+    #[must_use]
+    pub fn is_recalling(&self) -> bool {
+        self.recalling.is_cancelled()
+    }
+
+    /// Waits until those in flight have to answer with what they have.
+    pub async fn recalling(&self) {
+        self.recalling.cancelled().await;
+    }
+
+    /// Waits until nobody waits for those in flight any more.
     pub async fn over(&self) {
         self.over.cancelled().await;
     }
 
-    /// Ends the grace period in time. It returns when all is over.
+    /// Ends the grace period in time, and the time for last words after it. It returns when all is
+    /// over.
     pub async fn keep_time(&self) {
         self.stopping().await;
         // Calls that are done sooner end it sooner.
-        let _ = timeout(self.grace, self.over()).await;
-        self.over.cancel();
+        for (time, next) in [(self.grace, &self.recalling), (LAST_WORDS, &self.over)] {
+            let _ = timeout(time, self.over()).await;
+            next.cancel();
+        }
     }
 }
 
@@ -89,8 +111,12 @@ mod tests {
         assert!(!shutdown.is_stopping());
         shutdown.stop("a test");
         let stopped = Instant::now();
-        shutdown.keep_time().await;
-        assert_eq!(stopped.elapsed(), GRACE);
+        let recalled = async {
+            shutdown.recalling().await;
+            stopped.elapsed()
+        };
+        let (recalled, ()) = tokio::join!(recalled, shutdown.keep_time());
+        assert_eq!((recalled, stopped.elapsed()), (GRACE, GRACE + LAST_WORDS));
         shutdown.over().await;
     }
 

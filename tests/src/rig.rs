@@ -42,7 +42,7 @@ const OPTIONS: &str = r#"
 [[option]]
 name = "what"
 flag = "--what"
-value = { kind = "enumeration", words = ["sleep", "flood", "stderr-flood", "exit3"] }
+value = { kind = "enumeration", words = ["sleep", "stubborn", "flood", "stderr-flood", "exit3"] }
 default = "exit3"
 help = "What it does."
 [[option]]

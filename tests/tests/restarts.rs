@@ -338,6 +338,26 @@ fn a_second_signal_ends_a_server_at_once_and_all_that_it_started() {
 }
 
 #[test]
+fn calls_that_outlast_a_servers_grace_are_answered_with_what_they_found() {
+    let rig = Rig::new("").unwrap();
+    let grace = [(String::from("PROBITY_GRACE_SEC"), String::from("0.2"))];
+    // The second one takes no notice of SIGTERM.
+    for what in ["sleep", "stubborn"] {
+        let mut session = start(&rig, rig.embedded("stdio", &grace));
+        let id = send(&mut session, "loud", arguments(what));
+        let tool = tool_below(session.pid());
+        session.signal(Signal::SIGTERM).unwrap();
+        let (answered, _) = answer(&mut session, id);
+        let answered = content(&answered["result"]);
+        assert_eq!(answered["error"], "the run was cancelled", "{answered}");
+        assert_ne!(answered["stdout"], "", "{answered}");
+        assert_eq!(session.wait().unwrap(), Some(0));
+        assert!(all_go(&[tool], AT_ONCE));
+        assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
 fn a_client_that_has_no_more_to_say_still_gets_its_answers() {
     let rig = Rig::new("").unwrap();
     let mut session = embedded(&rig);

@@ -68,7 +68,7 @@ const SERVED_WITH_PARAMETERS: [&str; 5] =
 /// Most subscriptions of one session. One is enough for all there is to hear.
 const MAX_LISTENS: usize = 16;
 
-/// How long a client may take to read the answers to calls that are taken back at the end.
+/// How long a client may take to read the last answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 const INSTRUCTIONS: &str = "\
@@ -187,8 +187,11 @@ impl Server {
         let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
         let call = self.service.call(asking, &mut on_event);
         let mut call = pin!(progress::reporting(call, context, status.clone()));
+        let ended = || Err(ErrorData::internal_error("the server ended before the call did", None));
         let result = tokio::select! {
             biased;
+            // Nobody is there to read an answer: dropping the call ends it.
+            () = self.shutdown.over() => return ended(),
             () = context.ct.cancelled() => {
                 // Before the tool runs there is nothing to keep, and after the session nobody to read
                 // it: dropping the call ends it.
@@ -200,8 +203,14 @@ impl Server {
                 // Nobody waits for this any more.
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
-            () = self.shutdown.over() => {
-                return Err(ErrorData::internal_error("the server ended before the call did", None));
+            () = self.shutdown.recalling() => {
+                // One that has not begun has nothing to say.
+                let Some(cancel) = status.borrow().cancel().cloned() else { return ended() };
+                cancel.cancel();
+                tokio::select! {
+                    () = self.shutdown.over() => return ended(),
+                    result = &mut call => result,
+                }
             }
             result = &mut call => result,
         };

@@ -116,7 +116,8 @@ where
                 return Some(message);
             }
             let is_stopping = shutdown.is_stopping();
-            if is_stopping && self.is_done() {
+            let is_recalling = shutdown.is_recalling();
+            if is_stopping && self.is_done(is_recalling) {
                 return None;
             }
             let is_full = self.held.len() >= MAX_OUTSTANDING;
@@ -131,6 +132,7 @@ where
                 () = broken.cancelled() => return None,
                 () = shutdown.over() => return None,
                 () = shutdown.stopping(), if !is_stopping => continue,
+                () = shutdown.recalling(), if !is_recalling => continue,
                 // There may be room for one that is held, or nothing left to wait for.
                 () = self.output.answered.notified() => continue,
                 () = patience => {
@@ -164,14 +166,19 @@ where
         }
     }
 
-    /// Whether nothing is left to be answered. Where calls are, that is logged, once.
-    fn is_done(&mut self) -> bool {
+    /// Whether nothing is left to be waited for: answers that the client still has to take, or, once
+    /// calls are recalled, those that are still to be written. Calls are logged, once.
+    fn is_done(&mut self, is_recalling: bool) -> bool {
+        if is_recalling {
+            // There was no room to begin them.
+            self.held.drain(..).filter_map(request_id).for_each(|id| self.output.close(&id));
+        }
         let (open, calls) = self.output.open_requests();
         if calls > 0 && !self.waits {
             self.waits = true;
             tracing::info!(calls, "shutdown.waiting");
         }
-        open == 0
+        if is_recalling { calls == 0 } else { open == 0 }
     }
 
     /// Answers a line that nobody is to serve.
@@ -225,6 +232,13 @@ where
             self.output.cancel(id);
         }
         Some(message)
+    }
+}
+
+fn request_id(message: ClientJsonRpcMessage) -> Option<RequestId> {
+    match message {
+        JsonRpcMessage::Request(request) => Some(request.id),
+        _ => None,
     }
 }
 
@@ -326,6 +340,7 @@ impl<W> Output<W> {
                 open.is_answered = true;
             }
         });
+        self.answered.notify_one();
     }
 
     /// A cancelled request is not answered, unless its answer is on the way already.
