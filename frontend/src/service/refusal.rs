@@ -36,16 +36,18 @@ impl Service {
             Some(request) => {
                 events::injection_attempts(&request.call, &asked);
                 let call = self.resolved(request.call, listing).await;
-                self.broker.check(call).await.ok()
+                Some(self.broker.check(call).await)
             }
             None => None,
         };
+        let is_away = matches!(verdict, Some(Err(_)));
         let denial = match verdict {
-            Some(Verdict::Denied(verdict)) => worded(own, verdict, asking),
-            Some(Verdict::Approved { .. }) | None => own,
+            Some(Ok(Verdict::Denied(verdict))) => worded(own, verdict, asking),
+            Some(Ok(Verdict::Approved { .. }) | Err(_)) | None => own,
         };
         let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
-        if let Some(tool) = tool {
+        // One that was waited for in vain is not waited for again.
+        if let Some(tool) = tool.filter(|_| !is_away) {
             let mended = self.mended(asking, &asked.correlation_id, tool, listing).await;
             if mended.is_some() {
                 result.suggest(mended);
