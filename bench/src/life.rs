@@ -50,6 +50,11 @@ pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
     let frontend = server.pid();
     let broker = broker_below(frontend).ok_or(Unmeasured::NoProcess(BROKER))?;
     let above = ProcStatus::read(broker).map_err(io_error("the status of a process"))?.ppid;
+    let processes = [frontend, above, broker];
+    let mut own = 0.0;
+    for pid in processes {
+        own += proportional(pid)?;
+    }
     let (frontend, supervisor, broker) = (resident(frontend)?, resident(above)?, resident(broker)?);
     let row = |what, bytes| Row::new(what, Unit::Bytes, bytes, LOOPBACK_NAME);
     Ok(vec![
@@ -58,15 +63,25 @@ pub(crate) fn memory() -> Result<Vec<Row>, Unmeasured> {
         row("  the frontend", frontend),
         row("  the broker", broker),
         row("  its supervisor", supervisor),
+        row("  all three, shared pages counted once (PSS)", own),
     ])
 }
 
-/// In bytes.
+/// Resident memory in bytes.
 pub(crate) fn resident(pid: u32) -> Result<f64, Unmeasured> {
-    let invalid = || io_error("VmRSS of a process")(std::io::ErrorKind::InvalidData.into());
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+    kilobytes(pid, "status", "VmRSS:")
+}
+
+/// Resident memory in bytes, of pages that processes share the part that falls to this one.
+fn proportional(pid: u32) -> Result<f64, Unmeasured> {
+    kilobytes(pid, "smaps_rollup", "Pss:")
+}
+
+fn kilobytes(pid: u32, file: &str, key: &str) -> Result<f64, Unmeasured> {
+    let invalid = || io_error("the memory of a process")(std::io::ErrorKind::InvalidData.into());
+    let status = fs::read_to_string(format!("/proc/{pid}/{file}"))
         .map_err(io_error("the status of a process"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or_else(invalid)?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or_else(invalid)?;
     let kib: u32 =
         line.trim().strip_suffix(" kB").and_then(|n| n.parse().ok()).ok_or_else(invalid)?;
     Ok(f64::from(kib) * 1024.0)
