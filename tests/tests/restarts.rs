@@ -298,27 +298,33 @@ fn an_embedded_broker_that_cannot_start_again_says_why_and_is_tried_again() {
 
 #[test]
 fn a_server_told_to_stop_answers_what_it_has_begun_and_begins_nothing_more() {
+    thread::scope(|scope| {
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            scope.spawn(move || stops_when_told_by(signal));
+        }
+    });
+}
+
+fn stops_when_told_by(signal: Signal) {
     let rig = Rig::new("").unwrap();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut session = embedded(&rig);
-        let mut wanted = arguments("sleep");
-        wanted["timeout_sec"] = json!(0.8);
-        let begun = send(&mut session, "loud", wanted);
-        tool_below(session.pid());
-        session.signal(signal).unwrap();
-        assert!(wait_until(PATIENCE, || log(&rig).contains("shutdown.waiting calls=1")));
-        let late = send(&mut session, "loud", arguments("exit3"));
-        let (answered, before) = answer(&mut session, begun);
-        let answered = content(&answered["result"]);
-        assert_eq!(
-            (&answered["timed_out"], &answered["stdout"]),
-            (&json!(true), &json!("sleeping: ok\n"))
-        );
-        let [refused] = &before[..] else { panic!("{before:?}") };
-        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(late), &json!(-32603)));
-        assert_eq!(session.wait().unwrap(), Some(0), "{signal}");
-        assert_eq!(directories(&rig), Vec::<PathBuf>::new());
-    }
+    let mut session = embedded(&rig);
+    let mut wanted = arguments("sleep");
+    wanted["timeout_sec"] = json!(3);
+    let begun = send(&mut session, "loud", wanted);
+    tool_below(session.pid());
+    session.signal(signal).unwrap();
+    assert!(wait_until(PATIENCE, || log(&rig).contains("shutdown.waiting calls=1")));
+    let late = send(&mut session, "loud", arguments("exit3"));
+    let (answered, before) = answer(&mut session, begun);
+    let answered = content(&answered["result"]);
+    assert_eq!(
+        (&answered["timed_out"], &answered["stdout"]),
+        (&json!(true), &json!("sleeping: ok\n"))
+    );
+    let [refused] = &before[..] else { panic!("{before:?}") };
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(late), &json!(-32603)));
+    assert_eq!(session.wait().unwrap(), Some(0), "{signal}");
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
 }
 
 #[test]
