@@ -182,7 +182,11 @@ impl Counts {
         wanted.iter().find(|(place, limit)| in_use(place) >= *limit)
     }
 
-    fn enter(&mut self, wanted: Vec<(Place, u32)>) -> Vec<Place> {
+    pub(crate) fn has_room(&self, wanted: &Wanted) -> bool {
+        self.full(&wanted.places()).is_none()
+    }
+
+    pub(crate) fn enter(&mut self, wanted: Vec<(Place, u32)>) -> Vec<Place> {
         let places: Vec<_> = wanted.into_iter().map(|(place, _)| place).collect();
         for place in &places {
             *self.in_use.entry(place.clone()).or_insert(0) += 1;
@@ -205,7 +209,7 @@ impl Counts {
 
     /// Gives free places to those who wait, and tells the others where they are.
     pub(crate) fn advance(&mut self) {
-        while let Some(number) = self.line.next(|wanted| self.full(&wanted.places()).is_none()) {
+        while let Some(number) = self.line.next(|wanted| self.has_room(wanted)) {
             if let Some(wanted) = self.line.wanted(number) {
                 let places = self.enter(wanted.places());
                 self.line.grant(number, places);

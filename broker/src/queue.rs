@@ -1,8 +1,9 @@
 //! The line of approved runs for which there was no place.
 //!
 //! A free place goes to the first who fits, users in turn: for each tool the user served longest ago,
-//! and of one user's runs the oldest. Who does not fit holds up nobody else. It never decides
-//! whether a run is allowed.
+//! and of one user's runs the oldest. Turns are counted for each tool, so that a user's runs of one
+//! never cost him his turn at another; who waits for several has a turn at each. Who does not fit holds
+//! up nobody else. It never decides whether a run is allowed.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
@@ -74,7 +75,7 @@ struct Waiter {
 }
 
 impl Line {
-    /// Whether there is no room for one more. One user holds at most four fifths of a tool's line.
+    /// Whether there is no room for one more, for its user or at all.
     pub(crate) fn is_full(&self, wanted: &Wanted, queue: u32) -> bool {
         let of_tool = |uid: Option<u32>| {
             let waits = |w: &&Waiter| {
@@ -84,7 +85,7 @@ impl Line {
             };
             u32::try_from(self.waiters.iter().filter(waits).count()).unwrap_or(u32::MAX)
         };
-        of_tool(None) >= queue || of_tool(Some(wanted.uid)) >= queue - queue / 5
+        of_tool(None) >= queue || of_tool(Some(wanted.uid)) >= share(queue)
     }
 
     pub(crate) fn push(&mut self, wanted: Wanted) -> (u64, watch::Receiver<Turn>) {
@@ -114,6 +115,15 @@ impl Line {
         self.served(uid, &tool);
     }
 
+    /// Gives one places again that it had, or has it wait again.
+    fn give_again(&mut self, number: u64, places: Option<Vec<Place>>) {
+        let Some(waiter) = self.waiters.iter_mut().find(|w| w.number == number) else { return };
+        if places.is_none() {
+            waiter.turn.send_replace(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
+        }
+        waiter.places = places;
+    }
+
     /// Notes that a user was given a place.
     pub(crate) fn served(&mut self, uid: u32, tool: &str) {
         if self.served.len() >= MAX_SERVED {
@@ -134,24 +144,27 @@ impl Line {
         self.means.insert(tool.to_owned(), mean);
     }
 
-    /// How long whoever comes last waits.
+    /// How long a full line will probably take to move up.
     pub(crate) fn expected_wait(&self, wanted: &Wanted) -> Option<Duration> {
-        let ahead = self.waiters.iter().filter(|w| w.wanted.tool == wanted.tool).count();
-        self.wait(wanted, u32::try_from(ahead).unwrap_or(u32::MAX))
+        self.wait(wanted, 0)
     }
 
-    /// Tells those who wait where they are, where that has changed.
+    /// Tells those who wait where they are, where that has changed: how many runs of the tool start
+    /// before, if all fit. It grows for one who waits only where another user comes, whose run has
+    /// its turn before, or at a reload.
     pub(crate) fn tell(&self) {
-        let mut rounds: HashMap<(u32, &str), u32> = HashMap::new();
+        // A user's first run is in the first round, and each round has the order of the first.
+        let mut rounds: HashMap<(u32, &str), (u32, u64)> = HashMap::new();
         let mut order: Vec<_> = Vec::new();
         for waiter in self.waiters.iter().filter(|w| w.places.is_none()) {
-            let round = rounds.entry((waiter.wanted.uid, &waiter.wanted.tool)).or_insert(0);
+            let user = (waiter.wanted.uid, waiter.wanted.tool.as_str());
+            let (round, first) = rounds.entry(user).or_insert((0, waiter.number));
             *round += 1;
-            order.push((*round, self.last_turn(&waiter.wanted), waiter.number, waiter));
+            order.push(((*round, self.last_turn(&waiter.wanted), *first), waiter));
         }
-        order.sort_unstable_by_key(|(round, turn, number, _)| (*round, *turn, *number));
+        order.sort_unstable_by_key(|(turn, _)| *turn);
         let mut before: HashMap<&str, u32> = HashMap::new();
-        for (_, _, _, waiter) in order {
+        for (_, waiter) in order {
             let ahead = before.entry(&waiter.wanted.tool).or_insert(0);
             let queued = Queued { ahead: *ahead, expected_wait: self.wait(&waiter.wanted, *ahead) };
             waiter.turn.send_if_modified(|turn| match turn {
@@ -172,6 +185,15 @@ impl Line {
 
     fn last_turn(&self, wanted: &Wanted) -> u64 {
         self.served.get(&(wanted.uid, wanted.tool.clone())).copied().unwrap_or(0)
+    }
+}
+
+/// What one user may hold of a tool's line: four fifths, and never the last of several places.
+const fn share(queue: u32) -> u32 {
+    match queue {
+        0 | 1 => queue,
+        2..5 => queue - 1,
+        5.. => queue - queue / 5,
     }
 }
 
@@ -209,17 +231,20 @@ impl Waiting {
         Some(Taken::of(Rc::clone(&self.counts), places))
     }
 
-    /// Waits under other limits from now on, where it is. What it was given and has not fetched is
-    /// given out again.
-    pub(crate) fn wants(&self, tool_limit: u32, ceilings: &Ceilings) {
-        let mut counts = self.counts.borrow_mut();
+    /// Waits under other limits from now on, or for another tool, as long as it has waited. Places
+    /// that it was given and has not fetched stay its own where they are still to be had.
+    pub(crate) fn wants(&self, tool: &str, tool_limit: u32, ceilings: &Ceilings) {
+        let counts = &mut *self.counts.borrow_mut();
         let Some(waiter) = counts.line.waiters.iter_mut().find(|w| w.number == self.number) else {
             return;
         };
-        waiter.wanted = Wanted::new(waiter.wanted.uid, &waiter.wanted.tool, tool_limit, ceilings);
+        let wanted = Wanted::new(waiter.wanted.uid, tool, tool_limit, ceilings);
+        let before = std::mem::replace(&mut waiter.wanted, wanted.clone());
         if let Some(places) = waiter.places.take() {
-            waiter.turn.send_replace(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
             counts.leave(&places);
+            let still = before.tool == tool && counts.has_room(&wanted);
+            let places = still.then(|| counts.enter(wanted.places()));
+            counts.line.give_again(self.number, places);
         }
         counts.advance();
     }
@@ -235,3 +260,7 @@ impl Drop for Waiting {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

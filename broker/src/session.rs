@@ -106,10 +106,10 @@ impl Session {
             let failure = Failure { kind: FailureKind::NotFound, message: reason, remedy };
             return self.not_started(call, &approval, failure).await;
         }
-        let (uid, tool) = (self.peer.subject.uid, plan.tool().clone());
+        let (uid, asked) = (self.peer.subject.uid, plan.tool().as_str());
         let ceilings = self.rules.policy.ceilings();
         let admission = &self.broker.admission;
-        let place = match admission.run_or_wait(uid, tool.as_str(), plan.concurrency(), ceilings) {
+        let place = match admission.run_or_wait(uid, asked, plan.concurrency(), ceilings) {
             Ok(Admitted::Now(place)) => place,
             Ok(Admitted::Waits(waiting)) => {
                 let waited = self.wait(call, waiting, &mut plan, &mut approval).await?;
@@ -123,7 +123,7 @@ impl Session {
             }
         };
 
-        let (target, limits) = (plan.target(), plan.limits().clone());
+        let (tool, target, limits) = (plan.tool().clone(), plan.target(), plan.limits().clone());
         let summary = plan.summary(self.rules.sandbox.facts().ping_sockets);
         let process = match self.rules.sandbox.spawn(plan) {
             Ok(process) => process,
@@ -203,7 +203,8 @@ impl Session {
                             return Ok(None);
                         }
                     };
-                    waiting.wants(plan.concurrency(), self.rules.policy.ceilings());
+                    let ceilings = self.rules.policy.ceilings();
+                    waiting.wants(plan.tool().as_str(), plan.concurrency(), ceilings);
                 }
                 turn = waiting.changed() => match turn {
                     Turn::Came => return Ok(waiting.take()),

@@ -24,7 +24,7 @@ fn a_full_line_refuses_and_whoever_leaves_it_moves_the_others_up() {
         return;
     }
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
-    policy.replace("policy.toml", "queue                = 50", "queue = 2").unwrap();
+    policy.replace("policy.toml", "queue                = 50", "queue = 3").unwrap();
     let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
     let (_running, started) = ask(&broker);
     assert!(matches!(started, Reply::Started(_)), "{started:?}");
