@@ -102,8 +102,7 @@ impl Session {
                 return self.outgoing.send(&Reply::Failed(failure)).await;
             }
         };
-        if let Availability::Unavailable { reason, remedy } = self.availability(&plan) {
-            let failure = Failure { kind: FailureKind::NotFound, message: reason, remedy };
+        if let Err(failure) = self.can_start(&plan) {
             return self.not_started(call, &approval, failure).await;
         }
         let (uid, asked) = (self.peer.subject.uid, plan.tool().as_str());
@@ -114,6 +113,11 @@ impl Session {
             Ok(Admitted::Waits(waiting)) => {
                 let waited = self.wait(call, waiting, &mut plan, &mut approval).await?;
                 let Some(place) = waited else { return Ok(()) };
+                // The program may have gone while it waited, or the rules have another by now.
+                if let Err(failure) = self.can_start(&plan) {
+                    drop(place);
+                    return self.not_started(call, &approval, failure).await;
+                }
                 place
             }
             Err(busy) => {
@@ -128,6 +132,7 @@ impl Session {
         let process = match self.rules.sandbox.spawn(plan) {
             Ok(process) => process,
             Err(error) => {
+                drop(place);
                 complain!("{tool} was not started: {error}");
                 return self.not_started(call, &approval, error.failure()).await;
             }
@@ -172,9 +177,15 @@ impl Session {
             // In this order: no place is used for who has left, or under rules that hold no more.
             tokio::select! {
                 biased;
-                _ = self.incoming.interrupted() => {
+                wants_answer = self.incoming.interrupted() => {
                     drop(waiting);
-                    self.record(|audit, by| audit.not_started(by, call, approval, left));
+                    let cancelled = "cancelled while it waited: nothing was started";
+                    let message = if wants_answer { cancelled } else { left };
+                    self.record(|audit, by| audit.not_started(by, call, approval, message));
+                    if wants_answer {
+                        let refusal = refusal(RefusalKind::Cancelled, cancelled);
+                        self.outgoing.send(&Reply::Refused(refusal)).await?;
+                    }
                     return Ok(None);
                 }
                 () = self.broker.stopping() => {
@@ -323,6 +334,16 @@ impl Session {
 
     fn by(&self) -> By<'_> {
         By { policy: self.rules.policy.digest(), peer: &self.peer }
+    }
+
+    /// Whether the plan's program is there to be run.
+    fn can_start(&self, plan: &Plan) -> Result<(), Failure> {
+        match self.availability(plan) {
+            Availability::Available => Ok(()),
+            Availability::Unavailable { reason, remedy } => {
+                Err(Failure { kind: FailureKind::NotFound, message: reason, remedy })
+            }
+        }
     }
 
     fn availability(&self, plan: &Plan) -> Availability {

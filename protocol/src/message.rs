@@ -55,10 +55,12 @@ pub enum Request {
     Status,
 }
 
-/// What a client may send while its run goes on.
+/// What a client may send while its run waits or goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Interrupt {
-    /// End the run. Closing the connection does the same, without an answer.
+    /// End the run. The answer is [`Exited`] as ever, or, where the run still waited for its turn, a
+    /// [`Refusal`] of [`RefusalKind::Cancelled`]. Closing the connection does the same, without an
+    /// answer.
     Cancel,
 }
 
@@ -354,4 +356,6 @@ pub enum RefusalKind {
     RateLimited,
     /// The broker is stopping.
     ShuttingDown,
+    /// The client cancelled its run while that waited for its turn: nothing was started.
+    Cancelled,
 }

@@ -173,5 +173,6 @@ pub(super) const fn refusal(kind: RefusalKind) -> &'static str {
         RefusalKind::TooManyConnections => "too_many_connections",
         RefusalKind::RateLimited => "rate_limited",
         RefusalKind::ShuttingDown => "shutting_down",
+        RefusalKind::Cancelled => "cancelled",
     }
 }
