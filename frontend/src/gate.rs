@@ -115,7 +115,7 @@ impl Gate {
                 state.serve(client);
                 return Ok(Turn(Arc::clone(&self.state)));
             }
-            if state.line.len() >= state.most_waiting {
+            if state.is_full(client) {
                 let expected_wait = state.expected_wait(0);
                 return Err(Full { waiting: state.line.len(), expected_wait });
             }
@@ -206,13 +206,27 @@ impl State {
         self.served.retain(|client, _| line.iter().any(|waiter| waiter.client == *client));
     }
 
+    /// Whether there is no room for one more of this client's. One of several leaves a fifth of the
+    /// line to others, and never takes the last of several places.
+    fn is_full(&self, client: ClientKey) -> bool {
+        let most = self.most_waiting;
+        let share = match most {
+            _ if client == ClientKey::ONLY => most,
+            0 | 1 => most,
+            _ => most - (most / 5).max(1),
+        };
+        let own = self.line.iter().filter(|waiter| waiter.client == client).count();
+        self.line.len() >= most || own >= share
+    }
+
     /// The line in the order in which it will be served, as indexes.
     fn order(&self) -> Vec<usize> {
-        let mut rounds: HashMap<ClientKey, u32> = HashMap::new();
+        // A client's first call is in the first round, and each round has the order of the first.
+        let mut rounds: HashMap<ClientKey, (u32, u64)> = HashMap::new();
         let keys = self.line.iter().map(|waiter| {
-            let round = rounds.entry(waiter.client).or_insert(0);
+            let (round, first) = rounds.entry(waiter.client).or_insert((0, waiter.number));
             *round += 1;
-            (*round, self.served.get(&waiter.client).copied(), waiter.number)
+            (*round, self.served.get(&waiter.client).copied(), *first)
         });
         let keys: Vec<_> = keys.collect();
         let mut order: Vec<usize> = (0..keys.len()).collect();

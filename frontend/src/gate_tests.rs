@@ -60,6 +60,40 @@ async fn clients_take_turns_and_within_each_the_first_is_first() {
 }
 
 #[tokio::test]
+async fn the_places_told_are_the_order_served_where_nobody_has_had_a_turn() {
+    let gate = Gate::new(1, 50);
+    let turn = wait(&gate, 9).await.unwrap();
+    let told: [std::cell::Cell<u32>; 4] = Default::default();
+    let mut waits = Vec::new();
+    for (client, told) in [1, 2, 2, 1].into_iter().zip(&told) {
+        let mut wait =
+            Box::pin(gate.enter(ClientKey::numbered(client), |place| told.set(place.ahead)));
+        assert!(poll!(&mut wait).is_pending());
+        waits.push(wait);
+    }
+    for wait in &mut waits {
+        assert!(poll!(wait).is_pending());
+    }
+    assert_eq!(told.each_ref().map(std::cell::Cell::get), [0, 1, 3, 2]);
+    drop((waits, turn));
+}
+
+#[tokio::test]
+async fn one_of_several_clients_leaves_a_part_of_the_line_to_the_others() {
+    for (most, share) in [(50, 40), (5, 4), (2, 1), (1, 1)] {
+        let gate = Gate::new(1, most);
+        let turn = wait(&gate, 9).await.unwrap();
+        let mut waits: Vec<_> = (0..share).map(|_| wait(&gate, 1)).collect();
+        for wait in &mut waits {
+            assert!(is_waiting(wait).await, "{most}");
+        }
+        assert_eq!(wait(&gate, 1).await.unwrap_err().waiting, share, "{most}");
+        assert_eq!(is_waiting(&mut wait(&gate, 2)).await, share < most, "{most}");
+        drop((waits, turn));
+    }
+}
+
+#[tokio::test]
 async fn the_place_is_told_at_once_and_whenever_it_changes() {
     let gate = Gate::new(2, 50);
     let turns = (wait(&gate, 0).await.unwrap(), wait(&gate, 0).await.unwrap());
@@ -122,17 +156,20 @@ proptest! {
             let (mut turns, mut waits) = (Vec::new(), Vec::new());
             for (act, client, which) in acts {
                 match act {
-                    0 => waits.push(wait(&gate, client)),
+                    0 => waits.push((client, wait(&gate, client))),
                     1 if !waits.is_empty() => drop(waits.remove(which % waits.len())),
                     2 if !turns.is_empty() => drop(turns.remove(which % turns.len())),
                     _ => {}
                 }
-                let mut still = Vec::new();
-                for mut wait in waits {
+                let mut still: Vec<(u64, Wait<'_>)> = Vec::new();
+                for (client, mut wait) in waits {
                     match poll!(&mut wait) {
                         std::task::Poll::Ready(Ok(turn)) => turns.push(turn),
-                        std::task::Poll::Ready(Err(full)) => assert_eq!(full.waiting, 8),
-                        std::task::Poll::Pending => still.push(wait),
+                        std::task::Poll::Ready(Err(full)) => {
+                            let own = still.iter().filter(|(other, _)| *other == client).count();
+                            assert!(full.waiting == 8 || client != 0 && own == 7, "{full:?} {own}");
+                        }
+                        std::task::Poll::Pending => still.push((client, wait)),
                     }
                 }
                 waits = still;
@@ -145,10 +182,10 @@ proptest! {
             while !waits.is_empty() {
                 let before = waits.len();
                 let mut still = Vec::new();
-                for mut wait in waits {
+                for (client, mut wait) in waits {
                     match poll!(&mut wait) {
                         std::task::Poll::Ready(turn) => drop(turn.unwrap()),
-                        std::task::Poll::Pending => still.push(wait),
+                        std::task::Poll::Pending => still.push((client, wait)),
                     }
                 }
                 waits = still;

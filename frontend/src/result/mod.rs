@@ -283,6 +283,7 @@ impl ToolResult {
                         ErrorType::ResourceExhausted
                     }
                     RefusalKind::ShuttingDown => ErrorType::BrokerUnreachable,
+                    RefusalKind::Cancelled => ErrorType::ExecutionError,
                     _ => ErrorType::Unknown,
                 };
                 (Self::empty(asked), kind)
