@@ -5,9 +5,11 @@ mod usage;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use ipnet::IpNet;
 
 use crate::{
     config::{Flags, show},
+    http::{auth::Role, listen::Address},
     terminal::Again,
 };
 
@@ -35,6 +37,16 @@ Exit status:
   3    refused by the policy
   4    no broker
   130  ended by Ctrl-C or SIGTERM, and the run with it";
+
+const HTTP_HELP: &str = "\
+Examples:
+  probity http                               on server.host and server.port, with the installed broker
+  probity http --embedded                    with its own broker and the built-in policy
+  probity http --listen 127.0.0.1:0          on a free port, which is printed
+  probity http --listen unix:/run/p.sock     on a Unix socket
+
+Without any token configured, one for an administrator is made and printed with a ready curl line.
+`probity token new --help` says how to make lasting ones. GET / lists what is served.";
 
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
@@ -68,7 +80,8 @@ impl Cli {
         let (broker, dry_run) = match &self.command {
             Some(Command::Tools(args)) => (&args.broker, false),
             Some(Command::Call(args)) => (&args.broker, args.dry_run),
-            Some(Command::Stdio(_) | Command::Config(_)) | None => return Again::default(),
+            Some(Command::Stdio(_) | Command::Http(_) | Command::Token(_) | Command::Config(_))
+            | None => return Again::default(),
         };
         let path = |path: &PathBuf| path.display().to_string();
         let switches = [("--dry-run", dry_run), ("--embedded", broker.embedded)];
@@ -89,7 +102,8 @@ impl Cli {
             Some(Command::Stdio(args)) => &args.broker.socket,
             Some(Command::Tools(args)) => &args.broker.socket,
             Some(Command::Call(args)) => &args.broker.socket,
-            Some(Command::Config(_)) | None => &None,
+            Some(Command::Http(args)) => &args.broker.socket,
+            Some(Command::Config(_) | Command::Token(_)) | None => &None,
         };
         Flags { config: self.config.clone(), socket: socket.clone() }
     }
@@ -105,6 +119,11 @@ Examples:
   probity stdio --embedded                   with its own broker and the built-in policy
   probity stdio --embedded --policy my.toml  with its own broker and your policy")]
     Stdio(StdioArgs),
+    /// Serve REST, events and MCP over HTTP.
+    #[command(after_help = HTTP_HELP)]
+    Http(HttpArgs),
+    /// Make tokens for whoever comes over HTTP.
+    Token(TokenArgs),
     /// List the tools you are granted, or show one with all its options.
     #[command(after_help = "\
 Examples:
@@ -160,6 +179,68 @@ pub struct StdioArgs {
     /// Which broker to ask.
     #[command(flatten)]
     pub broker: BrokerArgs,
+}
+
+/// `probity http`
+#[derive(Debug, Default, Args)]
+pub struct HttpArgs {
+    /// Where to listen: HOST:PORT or unix:PATH [settings: server.host, server.port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<Address>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What about tokens.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token: it is printed once, and only its hash is kept.
+    #[command(after_help = "\
+Examples:
+  probity token new --name grafana --role viewer --file tokens.toml
+  probity token new --name ci --role operator --tool ping --network 10.0.0.0/8 --no-intrusive
+  probity token new --name ada --role admin    prints the entry to put into a file yourself
+
+A server that is running reads its file again at SIGHUP.")]
+    New(NewTokenArgs),
+}
+
+/// `probity token new`
+#[derive(Debug, Args)]
+pub struct NewTokenArgs {
+    /// Who holds it, for the log
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub name: String,
+
+    /// What they may do: viewer reads, operator checks and runs, admin does everything
+    #[arg(long)]
+    pub role: Role,
+
+    /// A network that they have to come from; may be repeated
+    #[arg(long = "network", value_name = "CIDR")]
+    pub networks: Vec<IpNet>,
+
+    /// A tool that they may run, instead of all of them; may be repeated
+    #[arg(long = "tool", value_name = "NAME")]
+    pub tools: Vec<String>,
+
+    /// Keep them to the standard tier, whatever the policy grants this server
+    #[arg(long)]
+    pub no_intrusive: bool,
+
+    /// Add it to this file, which is made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// `probity config`

@@ -3,7 +3,9 @@
 //! This is the only place that turns errors into messages on standard error.
 
 mod call;
+mod http;
 mod stdio;
+mod token;
 mod tools;
 
 use std::{
@@ -15,9 +17,9 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 
-use self::{call::call, stdio::stdio, tools::tools};
+use self::{call::call, http::http, stdio::stdio, token::token, tools::tools};
 use crate::{
-    cli::{Cli, Command, ConfigArgs, StdioArgs},
+    cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
     connect::ConnectError,
     logging::{self, Usual},
@@ -50,11 +52,10 @@ enum CommandError {
     Serve(#[from] mcp::ServeError),
     #[error("cannot start the asynchronous runtime: {0}")]
     Runtime(std::io::Error),
-    #[error(
-        "server.transport is http, and this version of Probity serves MCP over standard input and \
-         output only.\nSet it to stdio (`probity config` shows where it is set), or run `probity stdio`."
-    )]
-    NoHttp,
+    #[error(transparent)]
+    Listen(#[from] crate::http::listen::ListenError),
+    #[error(transparent)]
+    Tokens(#[from] crate::http::auth::TokensError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -67,10 +68,10 @@ pub fn main() -> ExitCode {
     let again = cli.again();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
     let usual_level = match cli.command {
-        Some(Command::Stdio(_)) | None => {
+        Some(Command::Stdio(_) | Command::Http(_)) | None => {
             Usual { events: LevelFilter::INFO, configuration: LevelFilter::INFO }
         }
-        Some(Command::Tools(_) | Command::Call(_)) => {
+        Some(Command::Tools(_) | Command::Call(_) | Command::Token(_)) => {
             Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN }
         }
         // It prints the warnings itself.
@@ -100,7 +101,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Connect(_) => Exit::NoBroker,
-            Self::NoHttp => Exit::Usage,
+            Self::Listen(_) | Self::Tokens(_) => Exit::Usage,
             // Whoever read the output has seen enough: `probity tools | head`.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             _ => Exit::ToolFailed,
@@ -133,7 +134,7 @@ fn show_config(args: &ConfigArgs, loaded: &Loaded) -> Result<Exit, CommandError>
 /// What `probity` without a subcommand does.
 fn bare(config: &Config) -> Result<Command, CommandError> {
     match config.server.transport {
-        Transport::Http => Err(CommandError::NoHttp),
+        Transport::Http => Ok(Command::Http(HttpArgs::default())),
         Transport::Stdio => {
             if stdin().is_terminal() {
                 complain(&"speaking MCP on standard input now; `probity --help` says what else");
@@ -144,7 +145,7 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 }
 
 fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
-    let serving = matches!(command, Command::Stdio(_));
+    let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
@@ -154,6 +155,7 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
             Command::Stdio(args) => stdio(&args, loaded, signals).await,
+            Command::Http(args) => http(&args, loaded, signals).await,
             Command::Call(args) => {
                 call(&args, Arc::new(loaded.config.clone()), again, signals).await
             }
@@ -163,7 +165,7 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
     // not worth waiting for.
     runtime.shutdown_background();
-    let has_served = serving && !matches!(exit, Err(CommandError::Connect(_)));
+    let has_served = serving && matches!(exit, Ok(_) | Err(CommandError::Serve(_)));
     if has_served {
         tracing::info!("shutdown.finished");
     }
@@ -183,8 +185,9 @@ async fn once(
         match command {
             Command::Tools(args) => tools(&args, config, again).await,
             Command::Config(args) => show_config(&args, loaded),
+            Command::Token(args) => token(&args),
             // They hear signals themselves.
-            Command::Stdio(_) | Command::Call(_) => Ok(Exit::Usage),
+            Command::Stdio(_) | Command::Http(_) | Command::Call(_) => Ok(Exit::Usage),
         }
     };
     tokio::select! {

@@ -9,7 +9,10 @@ mod listing;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use probity_protocol::Catalog;
@@ -25,6 +28,7 @@ pub struct Registry {
     config: Arc<Config>,
     state: Mutex<State>,
     current: watch::Sender<Arc<Listing>>,
+    connected: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -48,7 +52,7 @@ impl Registry {
         let listing = Listing::new(&config, &state.catalog, &state.disabled, &mut state.controls);
         listing::warn_of_unknown_names(&config, &state.catalog);
         let (current, _) = watch::channel(Arc::new(listing));
-        Self { config, state: Mutex::new(state), current }
+        Self { config, state: Mutex::new(state), current, connected: AtomicBool::new(true) }
     }
 
     /// What is published now.
@@ -68,6 +72,17 @@ impl Registry {
         let mut state = self.state();
         state.catalog = catalog;
         self.publish(&mut state);
+    }
+
+    /// Whether the connection over which the broker sends its catalogs stands.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it does.
+    pub fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
     }
 
     /// Hides a tool, or shows it again, until this process ends. Reports whether that changed

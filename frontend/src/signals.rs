@@ -4,6 +4,9 @@ use std::{fs, future, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What [`Signals::next`] answers for SIGHUP.
+pub const HANG_UP: &str = "SIGHUP";
+
 /// Listens from the moment it is made, so that no signal is lost between two waits.
 pub struct Signals {
     interrupt: Signal,
@@ -27,6 +30,17 @@ impl Signals {
         })
     }
 
+    /// Listens for SIGHUP even where it is ignored: for those to whom it does not mean the end.
+    ///
+    /// # Errors
+    /// Those of `sigaction(2)`.
+    pub fn hear_hang_up(&mut self) -> io::Result<()> {
+        if self.hang_up.is_none() {
+            self.hang_up = Some(signal(SignalKind::hangup())?);
+        }
+        Ok(())
+    }
+
     /// Waits for the next one; answers its name.
     pub async fn next(&mut self) -> &'static str {
         let hang_up = async {
@@ -38,7 +52,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
-            _ = hang_up => "SIGHUP",
+            _ = hang_up => HANG_UP,
         }
     }
 }

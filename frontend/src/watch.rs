@@ -27,6 +27,7 @@ pub async fn follow(broker: Broker, mut watch: CatalogWatch, registry: Arc<Regis
         match watch.next().await {
             Ok(catalog) => take(&registry, catalog),
             Err(error) => {
+                registry.set_connected(false);
                 tracing::warn!(error = error.to_string(), "broker.lost");
                 // One that comes and goes is not asked more often than one that is away.
                 if connected.elapsed() > LONGEST_PAUSE {
@@ -47,6 +48,7 @@ async fn reconnected(broker: &Broker, registry: &Registry, pause: &mut Duration)
         }
         *pause = (*pause * 2).min(LONGEST_PAUSE);
         if let Ok((catalog, watch)) = broker.watch_catalog().await {
+            registry.set_connected(true);
             tracing::info!("broker.found");
             take(registry, catalog);
             return watch;

@@ -81,6 +81,8 @@ fn each_variable_shows_with_its_value_and_its_name() {
             Kind::Word(words) => (words[1].into(), words[1].into()),
             Kind::Level => ("critical".into(), "CRITICAL".into()),
             Kind::Names => ("ping, NmapTool".into(), serde_json::json!(["ping", "NmapTool"])),
+            Kind::Networks => ("::1, unix".into(), serde_json::json!(["::1", "unix"])),
+            Kind::Secret => ("a-secret-of-one's-own".into(), "(secret)".into()),
             Kind::Switch => ("true".into(), true.into()),
         };
         let config = config(&[], &[(wanted.variable, &written)]);
@@ -225,11 +227,7 @@ fn a_bare_probity_at_a_terminal_says_what_it_does() {
 }
 
 #[test]
-fn http_is_refused_with_what_to_do_until_it_exists() {
-    let output = probity(&[], &[("MCP_SERVER_TRANSPORT", "http")]);
-    assert_eq!((status(&output), stdout(&output).as_str()), (2, ""));
-    let text = stderr(&output);
-    assert!(text.contains("standard input and output only") && text.contains("probity stdio"));
+fn a_subcommand_says_itself_what_to_serve() {
     let broker = ScriptedBroker::start(script());
     let socket = ("PROBITY_SOCKET", broker.socket.to_str().unwrap());
     let output = probity(&["stdio"], &[("MCP_SERVER_TRANSPORT", "http"), socket]);

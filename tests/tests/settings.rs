@@ -66,10 +66,21 @@ fn rows() -> Vec<Row> {
     let no = "INTRUSIVE_NOT_GRANTED";
     let forbidden = json!({"listed": [false, false], "refused": [no, no, no]});
     vec![
-        row("server.transport", what_bare_probity_serves, ("http", json!("http, refused")), ("stdio", json!("stdio")), json!("stdio")),
-        row("server.transport", what_bare_probity_serves, ("STDIO", json!("stdio")), ("http", json!("http, refused")), json!("stdio")),
+        row("server.transport", what_bare_probity_serves, ("http", json!("http")), ("stdio", json!("stdio")), json!("stdio")),
+        row("server.transport", what_bare_probity_serves, ("STDIO", json!("stdio")), ("http", json!("http")), json!("stdio")),
         only_shown("server.host", "takes effect with HTTP", ("::1", json!("::1")), ("localhost", json!("localhost")), json!("127.0.0.1")),
         only_shown("server.port", "takes effect with HTTP", ("0", json!(0)), ("8081", json!(8081)), json!(8080)),
+        only_shown("server.anonymous", "to come", ("false", json!(false)), ("true", json!(true)), json!(true)),
+        only_shown("server.tokens_file", "to come", ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!(null)),
+        only_shown("server.token", "a secret is not shown", ("a-secret-of-one's-own", json!("(secret)")), ("", json!(null)), json!(null)),
+        only_shown("server.allowed_hosts", "to come", ("a", json!(["a"])), ("b", json!(["b"])), json!([])),
+        only_shown("server.allowed_origins", "to come", ("a", json!(["a"])), ("b", json!(["b"])), json!([])),
+        only_shown("server.trusted_proxies", "to come", ("::1", json!(["::1"])), ("unix", json!(["unix"])), json!([])),
+        only_shown("server.max_connections", "to come", ("16", json!(16)), ("17", json!(17)), json!(2048)),
+        only_shown("rate_limit.requests", "takes effect with rate limits", ("1", json!(1)), ("2", json!(2)), json!(10)),
+        only_shown("rate_limit.window", "takes effect with rate limits", ("1.5", json!(1.5)), ("2", json!(2.0)), json!(60.0)),
+        only_shown("rate_limit.max_clients", "takes effect with rate limits", ("1", json!(1)), ("2", json!(2)), json!(1000)),
+        only_shown("rate_limit.stdio", "takes effect with rate limits", ("true", json!(true)), ("false", json!(false)), json!(false)),
         row("tool.include", listed, ("LoudTool, steady, nobody", json!(["loud", "steady"])), ("replay", json!(["replay"])), all.clone()),
         row("tool.exclude", listed, ("garbled,LoudTool", json!(["replay", "steady"])), ("steady", json!(["garbled", "loud", "replay"])), all),
         row("tool.max_args_len", fate_of_12_bytes, ("11", json!(["VALIDATION_ERROR", "ARGUMENT_SYNTAX"])), ("12", ran.clone()), ran),

@@ -46,8 +46,13 @@ pub(super) async fn call(
     };
     let (service, listing) = (&session.service, session.service.listing());
     let arguments = arguments(args, &extra_args);
-    let asking =
-        Asking { tool: &args.tool, arguments: &arguments, client: None, session: ClientKey::ONLY };
+    let asking = Asking {
+        tool: &args.tool,
+        arguments: &arguments,
+        client: None,
+        session: ClientKey::ONLY,
+        tier: None,
+    };
     let parser = listing.tool(&args.tool).and_then(|tool| tool.entry.parser.as_deref());
     let (mut watcher, status) = Watcher::new(parser);
     let mut on_event = |event: RunEvent<'_>| watcher.hear(event);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{CommandError, Exit};
 use crate::{
-    cli::StdioArgs, config::Loaded, connect, embedded::EmbeddedBroker, mcp, shutdown::Shutdown,
-    signals::Signals,
+    cli::StdioArgs, config::Loaded, connect, embedded, mcp, shutdown::Shutdown, signals::Signals,
 };
 
 /// Serves until the client goes or a signal comes. The first lets calls in flight finish within the
@@ -36,15 +35,7 @@ async fn serve(args: &StdioArgs, loaded: &Loaded, shutdown: &Shutdown) -> Result
     };
     let served = tokio::select! {
         served = mcp::serve_stdio(service, shutdown) => served,
-        never = kept(&mut embedded) => match never {},
+        never = embedded::kept(&mut embedded) => match never {},
     };
     Ok(served.inspect_err(|_| shutdown.end("failure"))?)
-}
-
-/// Starts an embedded broker again whenever it ends.
-async fn kept(embedded: &mut Option<EmbeddedBroker>) -> std::convert::Infallible {
-    match embedded {
-        Some(embedded) => embedded.keep().await,
-        None => std::future::pending().await,
-    }
 }

@@ -51,6 +51,9 @@ fn other_value(setting: &Setting) -> (String, String) {
         Kind::Word(words) => (words[1].to_uppercase(), words[1].to_owned()),
         Kind::Level => ("warning".into(), "WARNING".into()),
         Kind::Names => same("ping"),
+        Kind::Networks => same("10.0.0.0/8"),
+        Kind::Secret => same("a-secret-of-one's-own"),
+        Kind::Switch if setting.default == "false" => ("yes".into(), "true".into()),
         Kind::Switch => ("no".into(), "false".into()),
     }
 }
@@ -113,6 +116,7 @@ fn each_variable_wins_over_the_file_and_the_file_over_the_default() {
 
         let third = match setting.default {
             "" if setting.kind == Kind::Switch => "true",
+            "" if setting.kind == Kind::Networks => "unix",
             "" => "nmap",
             default => default,
         };
@@ -153,8 +157,8 @@ fn each_invalid_variable_is_told_of_and_leaves_the_file_s_value() {
         let bad = match setting.kind {
             Kind::Host => "no host",
             Kind::Path => "\u{1b}",
-            // Any text is a list of names.
-            Kind::Names => continue,
+            // Any text is a list of names, and a secret: one that is too short refuses the start.
+            Kind::Names | Kind::Secret => continue,
             _ => "x y",
         };
         let (section, key) = setting.key.split_once('.').unwrap();
@@ -165,7 +169,7 @@ fn each_invalid_variable_is_told_of_and_leaves_the_file_s_value() {
         };
         let file = format!("[{section}]\n{key} = \"{written}\"\n");
         let loaded = load_all("probity.toml", &file, &[(setting.variable, bad)]).unwrap();
-        assert_eq!(shown(&loaded, setting.key).0, expected, "{}", setting.key);
+        assert_eq!(plain(&shown(&loaded, setting.key).0), expected, "{}", setting.key);
         let event = setting.key.replace('.', "_");
         assert!(
             loaded
@@ -186,7 +190,11 @@ fn each_invalid_value_of_a_file_is_told_of_and_leaves_the_default() {
         let (section, key) = setting.key.split_once('.').unwrap();
         for bad in ["{ a = 1 }", "[{ a = 1 }]"] {
             let loaded = from_toml(&format!("[{section}]\n{key} = {bad}\n"));
-            let expected = if setting.kind == Kind::Switch { "false" } else { setting.default };
+            let expected = match setting.kind {
+                Kind::Switch => "false",
+                Kind::Path | Kind::Secret if setting.default.is_empty() => "nil",
+                _ => setting.default,
+            };
             assert_eq!(plain(&shown(&loaded, setting.key).0), expected, "{} = {bad}", setting.key);
             let warnings = warnings(&loaded);
             assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -310,7 +318,7 @@ fn an_unknown_key_is_told_of_with_its_line_and_the_likely_one() {
         "probity.toml:2: there is no key server.prot; did you mean server.port?",
         "probity.toml:4: there is no key tool.port; did you mean server.port?",
         "probity.toml:6: there is no key tools.nmap.timeot; did you mean tools.nmap.timeout?",
-        "probity.toml:8: there is no key secret.token",
+        "probity.toml:8: there is no key secret.token; did you mean server.token?",
     ] {
         assert!(warnings.iter().any(|text| text.ends_with(expected)), "{expected}: {warnings:#?}");
     }

@@ -6,6 +6,7 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 use config::ValueKind;
+use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 /// What a value may be.
@@ -39,6 +40,10 @@ pub enum Kind {
     Level,
     /// A list of names: separated by commas, or a list in a file.
     Names,
+    /// A list of networks or addresses, and the word `unix`.
+    Networks,
+    /// A secret, which is never shown.
+    Secret,
     /// true or false. What is neither counts as false, so that a slip never allows more.
     Switch,
 }
@@ -86,6 +91,7 @@ impl Kind {
     pub(super) fn read(self, written: &Written) -> Option<ValueKind> {
         let text = match (self, written) {
             (Self::Names, Written::List(items)) => return Some(names(items)),
+            (Self::Networks, Written::List(items)) => return networks(items),
             (_, Written::Text(text)) => text.trim(),
             _ => return None,
         };
@@ -106,6 +112,8 @@ impl Kind {
             }
             Self::Level => level_named(text).map(|_| text.to_ascii_uppercase().into()),
             Self::Names => Some(names(&[text.to_owned()])),
+            Self::Networks => networks(&[text.to_owned()]),
+            Self::Secret => some_text.then(|| text.into()),
             Self::Switch => match text.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "on" | "1" => Some(true.into()),
                 "false" | "no" | "off" | "0" => Some(false.into()),
@@ -145,8 +153,16 @@ impl Kind {
                 names.join(", ")
             }
             Self::Names => "names, separated by commas".into(),
+            Self::Networks => "addresses or networks, or `unix`, separated by commas".into(),
+            Self::Secret => "a secret of at least 16 characters".into(),
             Self::Switch => "true or false".into(),
         }
+    }
+
+    /// A value as it may be shown and logged.
+    #[must_use]
+    pub fn redacted(self, shown: String) -> String {
+        if self == Self::Secret && !shown.is_empty() { "(secret)".into() } else { shown }
     }
 
     /// Whether a number out of range is moved into it.
@@ -164,6 +180,15 @@ fn names(items: &[String]) -> ValueKind {
     let items = items.iter().flat_map(|item| item.split(',')).map(str::trim);
     let names: Vec<String> = items.filter(|name| !name.is_empty()).map(String::from).collect();
     names.into()
+}
+
+/// One that is none spoils the list: what is trusted is not guessed at.
+fn networks(items: &[String]) -> Option<ValueKind> {
+    let valid = |text: &str| {
+        text == "unix" || text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok()
+    };
+    let listed = items.iter().flat_map(|item| item.split(','));
+    listed.map(str::trim).filter(|text| !text.is_empty()).all(valid).then(|| names(items))
 }
 
 fn is_host(text: &str) -> bool {

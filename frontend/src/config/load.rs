@@ -171,7 +171,7 @@ impl Layer {
             notices.push(Notice::Invalid {
                 key: setting.key.into(),
                 name: setting.key.replace('.', "_"),
-                value: shown(&written.to_string()),
+                value: setting.kind.redacted(shown(&written.to_string())),
                 expected: setting.kind.expected(),
                 source: source.into(),
                 counts_as: if closed { "false" } else { "" },
@@ -227,7 +227,7 @@ fn environment_layer(environment: &Environment, notices: &mut Vec<Notice>) -> La
         let Some(written) = environment.written(setting.variable) else { continue };
         if layer.add(setting, &written, setting.variable, notices) {
             let (key, variable) = (setting.key.into(), setting.variable.into());
-            let value = shown(&written.to_string());
+            let value = setting.kind.redacted(shown(&written.to_string()));
             notices.push(Notice::Override { key, variable, value });
         }
     }

@@ -33,12 +33,15 @@ use self::{
     load::{DEFAULT, Effective},
     settings::LOG_LEVEL,
 };
+use crate::http::Proxies;
 
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What is served, and where.
     pub server: Server,
+    /// Who may come over HTTP, and how much.
+    pub http: Http,
     /// Which tools are offered, and what holds where their files say nothing.
     pub tools: Tools,
     /// What a run may use, where the policy allows as much.
@@ -66,6 +69,59 @@ pub struct Server {
     pub host: String,
     /// Port that HTTP binds; 0 for a free one.
     pub port: u16,
+}
+
+/// Who may come over HTTP, and how much.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    /// Whether those on this machine may look without a token.
+    pub anonymous: bool,
+    /// Where the tokens are.
+    pub tokens_file: Option<PathBuf>,
+    /// An administrator's token.
+    pub token: Option<SecretText>,
+    /// Names it may be asked by.
+    pub allowed_hosts: Vec<String>,
+    /// Other sites whose pages may ask.
+    pub allowed_origins: Vec<String>,
+    /// Whose word is taken for another's address.
+    pub trusted_proxies: Proxies,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How often a client may ask.
+    pub rate: RateLimit,
+}
+
+/// How often a client may ask for one tool.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    /// Requests within the window.
+    pub requests: u32,
+    /// The window.
+    pub window: Duration,
+    /// Clients that are counted.
+    pub max_clients: usize,
+    /// Whether it holds for stdio, too.
+    pub stdio: bool,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text, for whoever compares it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// A way to be spoken to.
@@ -175,6 +231,21 @@ impl Config {
                 transport: values.get("server.transport")?,
                 host: values.get("server.host")?,
                 port: values.get("server.port")?,
+            },
+            http: Http {
+                anonymous: values.get("server.anonymous")?,
+                tokens_file: values.get("server.tokens_file")?,
+                token: values.get("server.token")?,
+                allowed_hosts: values.get("server.allowed_hosts")?,
+                allowed_origins: values.get("server.allowed_origins")?,
+                trusted_proxies: Proxies::of(&values.get::<Vec<String>>("server.trusted_proxies")?),
+                max_connections: values.get("server.max_connections")?,
+                rate: RateLimit {
+                    requests: values.get("rate_limit.requests")?,
+                    window: values.duration("rate_limit.window")?,
+                    max_clients: values.get("rate_limit.max_clients")?,
+                    stdio: values.get("rate_limit.stdio")?,
+                },
             },
             tools: Tools {
                 include: values.get("tool.include")?,

@@ -56,12 +56,18 @@ pub fn print(loaded: &Loaded) -> io::Result<()> {
 /// # Errors
 /// Those of standard output.
 pub fn print_as_json(loaded: &Loaded) -> io::Result<()> {
-    print_json(&json!({
+    print_json(&as_json(loaded))
+}
+
+/// The same as a value. Secrets are left out.
+#[must_use]
+pub fn as_json(loaded: &Loaded) -> Value {
+    json!({
         "file": loaded.file,
         "settings": settings(loaded),
         "tools": tools(loaded),
         "warnings": warnings(loaded).map(ToString::to_string).collect::<Vec<_>>(),
-    }))
+    })
 }
 
 /// One setting as it is shown.
@@ -129,7 +135,11 @@ impl<'a> Row<'a> {
 
 fn settings(loaded: &Loaded) -> Vec<Row<'_>> {
     let rows = loaded.effective.iter().map(|Effective { setting, value, source }| {
-        Row::new(loaded, setting.key.to_owned(), value, setting.unit, source)
+        let mut row = Row::new(loaded, setting.key.to_owned(), value, setting.unit, source);
+        if let Value::String(text) = row.value {
+            row.value = json!(setting.kind.redacted(text));
+        }
+        row
     });
     rows.collect()
 }

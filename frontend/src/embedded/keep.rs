@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One that lived so long ended of something else than its start.
 const LASTED: Duration = Duration::from_secs(10);
+
+/// Keeps a server's broker running, where it has one of its own.
+pub async fn kept(embedded: &mut Option<EmbeddedBroker>) -> Infallible {
+    match embedded {
+        Some(embedded) => embedded.keep().await,
+        None => pending().await,
+    }
+}
 
 impl EmbeddedBroker {
     /// Keeps a broker running for as long as this is polled.

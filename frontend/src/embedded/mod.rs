@@ -27,6 +27,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use tokio::process::Child;
 
 use self::directory::PrivateDirectory;
+pub use self::keep::kept;
 
 /// The program started.
 const PROGRAM: &str = "probity-broker";
@@ -142,6 +143,10 @@ impl Launch {
         command.arg("--audit").arg(&self.audit);
         if let Some(policy) = &self.policy {
             command.arg("--policy").arg(policy);
+        }
+        // What is for this process alone: whoever holds the token, and systemd's word on who it is.
+        for variable in ["PROBITY_HTTP_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(variable);
         }
         // Its complaints go where this process's go. It is in a process group of its own, so that
         // Ctrl-C is for this process to answer.

@@ -180,6 +180,7 @@ impl Server {
             arguments: &arguments,
             client: client.as_ref(),
             session: ClientKey::ONLY,
+            tier: None,
         };
         let listing = self.service.listing();
         let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Availability, Catalog, ToolEntry};
+use probity_protocol::{Availability, Catalog, Tier, ToolEntry};
 
 use super::controls::{Control, Controls};
 use crate::{
@@ -27,6 +27,7 @@ pub struct Listing {
     pub catalog: Catalog,
     parts: Vec<Parts>,
     hidden: Vec<(ToolEntry, Hidden)>,
+    max_args_bytes: usize,
 }
 
 /// What belongs to one published tool, beside its entry in the catalog.
@@ -111,7 +112,36 @@ impl Listing {
             timeout,
         });
         let parts = parts.collect();
-        Self { catalog: published, parts, hidden }
+        Self { catalog: published, parts, hidden, max_args_bytes: config.tools.max_args_bytes }
+    }
+
+    /// The same for somebody who may use these tools only, up to this tier.
+    #[must_use]
+    pub fn narrowed(&self, covers: impl Fn(&ToolEntry) -> bool, tier: Option<Tier>) -> Self {
+        let is_within = |of: Tier| tier != Some(Tier::Standard) || of == Tier::Standard;
+        let seen = |entry: &ToolEntry| covers(entry) && is_within(entry.tier);
+        let mut catalog = Catalog { tools: Vec::new(), ..self.catalog.clone() };
+        let mut parts = Vec::new();
+        for (entry, of_tool) in self.catalog.tools.iter().zip(&self.parts) {
+            if !seen(entry) {
+                continue;
+            }
+            let mut entry = entry.clone();
+            entry.options.retain(|option| is_within(option.tier));
+            entry.presets.retain(|preset| is_within(preset.tier));
+            entry.intrusive = entry.intrusive && is_within(Tier::Intrusive);
+            let input = schema::input(&entry, &self.catalog, self.max_args_bytes);
+            catalog.tools.push(entry);
+            parts.push(Parts {
+                input_schema: Arc::new(input),
+                output_schema: Arc::clone(&of_tool.output_schema),
+                check: OnceLock::new(),
+                control: of_tool.control.clone(),
+                timeout: of_tool.timeout,
+            });
+        }
+        let hidden = self.hidden.iter().filter(|(entry, _)| seen(entry)).cloned().collect();
+        Self { catalog, parts, hidden, max_args_bytes: self.max_args_bytes }
     }
 
     /// The published tools, by name.
@@ -137,6 +167,18 @@ impl Listing {
     #[must_use]
     pub fn hidden(&self, name: &str) -> Option<Hidden> {
         self.hidden.iter().find(|(entry, _)| answers_to(entry, name)).map(|(_, reason)| *reason)
+    }
+
+    /// The tools of the catalog that are not published, by name, with the reason.
+    pub fn all_hidden(&self) -> impl Iterator<Item = (&ToolEntry, Hidden)> {
+        self.hidden.iter().map(|(entry, reason)| (entry, *reason))
+    }
+
+    /// What the catalog says of a tool, published or not, by its name or alias.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&ToolEntry> {
+        let hidden = self.hidden.iter().map(|(entry, _)| entry);
+        self.catalog.tools.iter().chain(hidden).find(|entry| answers_to(entry, name))
     }
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use probity_protocol::DenialCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// The kinds of error a client can tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorType {
     /// The run's time was up.
@@ -91,7 +92,7 @@ impl fmt::Display for ErrorType {
 }
 
 /// What a client needs to do better next time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ErrorDetails {
     /// The kind.
     pub error_type: ErrorType,
@@ -110,5 +111,6 @@ pub struct ErrorDetails {
     /// The target asked for.
     pub target: String,
     /// Facts for programs.
+    #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
 }

@@ -15,6 +15,7 @@ use probity_protocol::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 pub use self::error::{ErrorDetails, ErrorType};
 
@@ -32,7 +33,7 @@ use crate::{
 const CANCELLED: &str = "cancelled";
 
 /// What a call gave.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ToolResult {
     /// The tool's name, an alias resolved where the call got that far.
     pub tool: String,
@@ -67,8 +68,10 @@ pub struct ToolResult {
     /// The same with everything known about it.
     pub error_details: Option<ErrorDetails>,
     /// The output as the tool's parser reads it.
+    #[schema(value_type = Option<Object>)]
     pub parsed: Option<Value>,
     /// Figures about the run.
+    #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
     /// Nothing was run: this is what would have happened.
     pub dry_run: bool,

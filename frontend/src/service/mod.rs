@@ -11,7 +11,8 @@ mod refusal;
 use std::{sync::Arc, time::Duration};
 
 use probity_protocol::{
-    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Verdict,
+    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Tier,
+    Verdict,
 };
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -57,6 +58,8 @@ pub struct Asking<'a> {
     pub client: Option<&'a ClientLabel>,
     /// Whose turn it is to be.
     pub session: ClientKey,
+    /// The highest tier that this client may use; `None` leaves it to configuration and policy.
+    pub tier: Option<Tier>,
 }
 
 /// How a call came to run, and who hears of it.
@@ -240,11 +243,11 @@ impl Service {
         asking: Asking<'_>,
         tool: Option<Published<'_>>,
     ) -> Result<ToolRequest, request::RequestError> {
-        let defaults = self.defaults(tool);
+        let defaults = self.defaults(tool, asking.tier);
         request::read(asking.tool, asking.arguments, asking.client.cloned(), &defaults)
     }
 
-    fn defaults(&self, tool: Option<Published<'_>>) -> Defaults {
+    fn defaults(&self, tool: Option<Published<'_>>, tier: Option<Tier>) -> Defaults {
         let limits = &self.config.limits;
         Defaults {
             limits: RequestedLimits {
@@ -253,7 +256,8 @@ impl Service {
                 open_files: Some(limits.open_files),
                 stdout_bytes: Some(limits.stdout_bytes),
                 stderr_bytes: Some(limits.stderr_bytes),
-                tier: self.config.security.highest_tier(),
+                // Each of them is the standard tier or none, so either tightens.
+                tier: self.config.security.highest_tier().or(tier),
             },
             max_args_bytes: Some(self.config.tools.max_args_bytes),
         }

@@ -26,11 +26,12 @@ impl Service {
         own: Denial,
         listing: &Listing,
     ) -> ToolResult {
-        let (arguments, client) = (asking.arguments, asking.client.cloned());
+        let (arguments, client, tier) = (asking.arguments, asking.client.cloned(), asking.tier);
         let request = self.read(asking, tool).ok();
         // What cannot be read as a whole travels as that, under the client's own id.
-        let request = request
-            .or_else(|| request::unreadable(asking.tool, arguments, client, &self.defaults(tool)));
+        let request = request.or_else(|| {
+            request::unreadable(asking.tool, arguments, client, &self.defaults(tool, tier))
+        });
         let asked = request.as_ref().map_or_else(|| asked_of(asking), |r| asked(r, listing));
         let verdict = match request {
             Some(request) => {

@@ -102,12 +102,14 @@ pub fn shown(configured: &Configured<'_>, _: &Value) -> Value {
 
 pub fn what_bare_probity_serves(configured: &Configured<'_>, _: &Value) -> Value {
     let socket = ("PROBITY_SOCKET".into(), configured.rig.path("nobody").display().to_string());
-    let variables = [configured.variables.clone(), vec![socket]].concat();
+    // HTTP does not start there without a token, and does not get as far as looking for a broker.
+    let everywhere = ("MCP_SERVER_HOST".into(), "0.0.0.0".into());
+    let variables = [configured.variables.clone(), vec![socket, everywhere]].concat();
     let output = configured.rig.probity(&[], &variables).stdin(Stdio::null()).output().unwrap();
     match output.status.code() {
         // It looked for its broker.
         Some(4) => json!("stdio"),
-        Some(2) => json!("http, refused"),
+        Some(2) => json!("http"),
         _ => panic!("{output:?}"),
     }
 }

@@ -1,0 +1,191 @@
+//! `probity http`: a server, from its tokens and its socket to the end of its grace period.
+
+use std::{sync::Arc, time::Duration};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+
+use super::{CommandError, Exit, complain};
+use crate::{
+    cli::HttpArgs,
+    config::{self, Config, Loaded},
+    connect, embedded,
+    http::{
+        Server,
+        auth::{NewToken, Secret, Token, TokenStore, TokensError},
+        listen::{Address, Listener},
+    },
+    shutdown::Shutdown,
+    signals::{HANG_UP, Signals},
+};
+
+/// Descriptors that are not for connections: the broker's, the log, what the libraries hold.
+const RESERVED_DESCRIPTORS: u64 = 128;
+
+/// Serves until a signal comes. The first lets calls in flight finish within the grace period; the
+/// second ends them at once. SIGHUP has the tokens read again.
+pub(super) async fn http(
+    args: &HttpArgs,
+    loaded: &Loaded,
+    mut signals: Signals,
+) -> Result<Exit, CommandError> {
+    // A terminal that goes away is no reason to end this server, so nothing is undone for `nohup`.
+    signals.hear_hang_up().map_err(CommandError::Runtime)?;
+    let shutdown = Shutdown::after(loaded.config.grace);
+    let entrance = Entrance::open(args, &loaded.config).await?;
+    let tokens = Arc::clone(&entrance.tokens);
+    let impatient = async {
+        let reason = signal_to_end(&mut signals, &tokens).await;
+        tell(&[NotifyState::Stopping]);
+        shutdown.stop(reason);
+        signal_to_end(&mut signals, &tokens).await
+    };
+    tokio::select! {
+        biased;
+        _ = impatient => Ok(Exit::Interrupted),
+        served = serve(args, loaded, entrance, &shutdown) => served.map(|()| Exit::Success),
+    }
+}
+
+/// Waits for a signal that asks this process to end.
+async fn signal_to_end(signals: &mut Signals, tokens: &TokenStore) -> &'static str {
+    loop {
+        match signals.next().await {
+            HANG_UP => reread(tokens),
+            reason => return reason,
+        }
+    }
+}
+
+async fn serve(
+    args: &HttpArgs,
+    loaded: &Loaded,
+    entrance: Entrance,
+    shutdown: &Shutdown,
+) -> Result<(), CommandError> {
+    let Entrance { tokens, made, listener } = entrance;
+    let config = Arc::new(loaded.config.clone());
+    let (service, mut embedded) = tokio::select! {
+        biased;
+        () = shutdown.stopping() => return Ok(()),
+        connected = connect::for_serving(&args.broker, config) => connected?,
+    };
+    let settings = config::show::as_json(loaded);
+    let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
+    let most = connections(loaded.config.http.max_connections);
+    tracing::info!(address = listener.to_string(), "http.listening");
+    greet(&listener, made.as_ref());
+    tell(&[NotifyState::Ready]);
+    tokio::select! {
+        () = server.serve(&listener, most) => Ok(()),
+        never = embedded::kept(&mut embedded) => match never {},
+        never = watched() => match never {},
+    }
+}
+
+/// The socket, and who may come in by it.
+struct Entrance {
+    tokens: Arc<TokenStore>,
+    /// The one token, where nobody was given any.
+    made: Option<Secret>,
+    listener: Listener,
+}
+
+impl Entrance {
+    async fn open(args: &HttpArgs, config: &Config) -> Result<Self, CommandError> {
+        let given = given_token(config)?;
+        let file = config.http.tokens_file.clone();
+        let made = match (&given, &file) {
+            (None, None) => Some(Secret::random()?),
+            _ => None,
+        };
+        let own = made.as_ref().map(|secret| NewToken::admin("start").with(secret));
+        let tokens = Arc::new(TokenStore::open(file, given.or(own))?);
+        if tokens.is_empty() {
+            complain(&"nobody has a token yet: the file of server.tokens_file has none");
+        }
+        let address = || Address::Tcp(config.server.host.clone(), config.server.port);
+        let address = args.listen.clone().unwrap_or_else(address);
+        // The one that is made here is nobody's configuration.
+        let is_given = made.is_none() && !tokens.is_empty();
+        let listener = Listener::open(&address, is_given).await?;
+        Ok(Self { tokens, made, listener })
+    }
+}
+
+/// The one token of the settings.
+fn given_token(config: &Config) -> Result<Option<Token>, TokensError> {
+    let Some(text) = &config.http.token else { return Ok(None) };
+    let secret = Secret::chosen(text.reveal())?;
+    Ok(Some(NewToken::admin("environment").with(&secret)))
+}
+
+/// Says where it is, and how to get in where nobody has a token yet.
+fn greet(listener: &Listener, made: Option<&Secret>) {
+    complain(&format!("serving on {listener}"));
+    let Some(secret) = made else { return };
+    let token = secret.reveal();
+    let (option, url) = match listener {
+        Listener::Tcp(_, address) => (String::new(), format!("http://{address}")),
+        Listener::Unix(_, path) => {
+            let path = path.as_ref().map(|own| own.path().display().to_string());
+            (format!("--unix-socket {} ", path.unwrap_or_default()), "http://localhost".to_owned())
+        }
+    };
+    complain(&format!(
+        "no token is configured, so this one is an administrator's until the server ends: {token}\n\
+         Try it:\n  curl {option}-H 'Authorization: Bearer {token}' {url}/tools"
+    ));
+}
+
+/// Whoever was given a token or lost it is known from now on.
+fn reread(tokens: &TokenStore) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+    match tokens.reload() {
+        Ok(count) => tracing::info!(tokens = count, "tokens.reloaded"),
+        Err(error) => tracing::error!(error = error.to_string(), "tokens.reload_failed"),
+    }
+    tell(&[NotifyState::Ready]);
+}
+
+/// Tells systemd, where this process is one of its services.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(error = error.to_string(), "notify.failed");
+    }
+}
+
+/// Tells systemd's watchdog, where it watches, that this process still gets round to things.
+async fn watched() -> std::convert::Infallible {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let pause = (limit / 2).max(Duration::from_millis(1));
+    loop {
+        tell(&[NotifyState::Watchdog]);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// So many connections as are configured, or as there are descriptors for. Each may take two: a run's
+/// connection to the broker is one.
+fn connections(configured: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = setrlimit(Resource::Nofile, raised);
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return configured };
+    let room = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2;
+    let most = configured.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
+    if most < configured {
+        let source = "the limit of open files";
+        tracing::warn!(
+            key = "server.max_connections",
+            old = configured,
+            new = most,
+            source,
+            "config.clamped"
+        );
+    }
+    most
+}

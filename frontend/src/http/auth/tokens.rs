@@ -1,0 +1,418 @@
+//! Tokens: made at random, kept as hashes, compared in constant time.
+//!
+//! A token is 32 random bytes, so that one round of SHA-256 keeps it as well as any slow hash would.
+//! The file holds no token, and whoever may read it gains nothing; whoever may write it could add
+//! one, so that is checked before it is read.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    net::IpAddr,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use super::Role;
+
+/// Begins every token, so that people and secret scanners know one when they see it.
+const PREFIX: &str = "probity_";
+
+/// How much of a token is random.
+const RANDOM_BYTES: usize = 32;
+
+/// Begins every hash in the file: the way it was made.
+const HASH_PREFIX: &str = "sha256:";
+
+/// Shortest token that somebody may choose themselves.
+const LEAST_CHOSEN: usize = 16;
+
+/// Largest tokens file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A token as its holder has it. It is shown once, and never logged.
+pub struct Secret(String);
+
+impl Secret {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The kernel has no random bytes to give.
+    pub fn random() -> Result<Self, TokensError> {
+        let mut bytes = [0; RANDOM_BYTES];
+        getrandom::fill(&mut bytes).map_err(|_| TokensError::NoRandomness)?;
+        Ok(Self(format!("{PREFIX}{}", hex(&bytes))))
+    }
+
+    /// One that somebody chose.
+    ///
+    /// # Errors
+    /// It is too short to be a secret.
+    pub fn chosen(text: &str) -> Result<Self, TokensError> {
+        match text.len() >= LEAST_CHOSEN && text.bytes().all(|b| b.is_ascii_graphic()) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(TokensError::WeakToken),
+        }
+    }
+
+    /// To be shown to its holder.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.0)
+    }
+}
+
+/// Whether a token has the form of those that are made here. Nobody guesses one of them; what has
+/// another form may be somebody's own choice.
+#[must_use]
+pub fn is_unguessable(presented: &str) -> bool {
+    let digits = presented.strip_prefix(PREFIX).unwrap_or_default();
+    digits.len() == 2 * RANDOM_BYTES && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is kept of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(HASH_PREFIX).filter(|d| d.len() == 64 && d.is_ascii())?;
+        let mut bytes = [0; 32];
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{HASH_PREFIX}{}", hex(&self.0))
+    }
+}
+
+/// Somebody who may come in.
+#[derive(Debug)]
+pub struct Token {
+    /// Who that is, for the log.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The tools they may run, by name or alias; empty for all that are published.
+    pub tools: Vec<String>,
+    /// They are kept to the standard tier.
+    pub no_intrusive: bool,
+    /// Where they may come from; empty for anywhere.
+    networks: Vec<IpNet>,
+    hash: TokenHash,
+}
+
+/// What a new token is to be.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Who holds it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Where they may come from; empty for anywhere.
+    pub networks: Vec<IpNet>,
+    /// What they may run; empty for all that are published.
+    pub tools: Vec<String>,
+    /// They are kept to the standard tier.
+    pub no_intrusive: bool,
+}
+
+impl NewToken {
+    /// An administrator's, for a server that was given no token.
+    #[must_use]
+    pub fn admin(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            role: Role::Admin,
+            networks: Vec::new(),
+            tools: Vec::new(),
+            no_intrusive: false,
+        }
+    }
+
+    /// The token that `secret` opens.
+    #[must_use]
+    pub fn with(self, secret: &Secret) -> Token {
+        let Self { name, role, networks, tools, no_intrusive } = self;
+        Token { name, role, tools, no_intrusive, networks, hash: secret.hash() }
+    }
+}
+
+impl Token {
+    /// Its entry in the file.
+    #[must_use]
+    pub fn entry(&self) -> String {
+        let mut entry = format!("[[token]]\nname = {:?}\n", self.name);
+        entry += &format!("role = \"{}\"\nhash = \"{}\"\n", self.role.as_str(), self.hash);
+        if !self.networks.is_empty() {
+            let networks: Vec<String> = self.networks.iter().map(ToString::to_string).collect();
+            entry += &format!("networks = {networks:?}\n");
+        }
+        if !self.tools.is_empty() {
+            entry += &format!("tools = {:?}\n", self.tools);
+        }
+        if self.no_intrusive {
+            entry += "no_intrusive = true\n";
+        }
+        entry
+    }
+
+    fn is_for(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Why tokens cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Others could add a token of their own.
+    #[error("{}: {reason}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Who, and how to mend it.
+        reason: String,
+    },
+    /// Nobody has so many tokens.
+    #[error("{} is larger than 1 MiB", .0.display())]
+    TooLarge(PathBuf),
+    /// Its text is not what it has to be.
+    #[error("{}:{line}: {message}", path.display())]
+    Defect {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Too easily guessed.
+    #[error(
+        "a token of one's own has at least {LEAST_CHOSEN} printable characters and no spaces; \
+         `probity token new --name NAME --role admin` makes a good one"
+    )]
+    WeakToken,
+    /// No randomness.
+    #[error("the kernel gives no random bytes, so no token can be made")]
+    NoRandomness,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    token: Vec<toml::Spanned<RawToken>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawToken {
+    name: String,
+    role: Role,
+    hash: String,
+    #[serde(default)]
+    networks: Vec<IpNet>,
+    #[serde(default)]
+    tools: Vec<String>,
+    #[serde(default)]
+    no_intrusive: bool,
+}
+
+/// All who may come in.
+#[derive(Debug, Default)]
+pub struct Tokens(Vec<Arc<Token>>);
+
+impl Tokens {
+    /// Reads a file of them.
+    ///
+    /// # Errors
+    /// [`TokensError`], with the line where the text is wrong.
+    pub fn read(path: &Path) -> Result<Self, TokensError> {
+        let fail = |error| TokensError::Io { path: path.to_owned(), error };
+        let file = File::open(path).map_err(fail)?;
+        check_trust(path, &file)?;
+        let mut text = String::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(fail)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            // What is left out could be a limit.
+            return Err(TokensError::TooLarge(path.to_owned()));
+        }
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, TokensError> {
+        let line_of = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let defect = |at: usize, message: String| TokensError::Defect {
+            path: path.to_owned(),
+            line: line_of(at),
+            message,
+        };
+        let raw: RawFile = toml::from_str(text).map_err(|error| {
+            defect(error.span().map_or(0, |span| span.start), error.message().to_owned())
+        })?;
+        let mut tokens: Vec<Arc<Token>> = Vec::with_capacity(raw.token.len());
+        for spanned in raw.token {
+            let at = spanned.span().start;
+            let RawToken { name, role, hash, networks, tools, no_intrusive } = spanned.into_inner();
+            let Some(hash) = TokenHash::parse(&hash) else {
+                let message = format!(
+                    "the hash of {name:?} is not {HASH_PREFIX} and 64 hexadecimal digits; \
+                     `probity token new` prints an entry as it has to be"
+                );
+                return Err(defect(at, message));
+            };
+            if name.trim().is_empty() || name.contains(char::is_control) {
+                return Err(defect(at, "a token has a name, for the log".to_owned()));
+            }
+            if tokens.iter().any(|token| token.name == name) {
+                return Err(defect(at, format!("there are two tokens named {name:?}")));
+            }
+            tokens.push(Arc::new(Token { name, role, tools, no_intrusive, networks, hash }));
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, token: Token) {
+        self.0.push(Arc::new(token));
+    }
+
+    /// Whether nobody may come in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every one of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// Whose token this is. It takes as long for a wrong one as for any right one.
+    fn find(&self, presented: &str, address: IpAddr) -> Option<Arc<Token>> {
+        let hash = TokenHash::of(presented);
+        let mut found = u64::MAX;
+        for (token, at) in self.0.iter().zip(0_u64..) {
+            let same: Choice = token.hash.0.ct_eq(&hash.0);
+            found.conditional_assign(&at, same);
+        }
+        let token = self.0.get(usize::try_from(found).ok()?)?;
+        token.is_for(address).then(|| Arc::clone(token))
+    }
+}
+
+/// Nobody but root and this process's own user may have written it.
+fn check_trust(path: &Path, file: &File) -> Result<(), TokensError> {
+    let fail = |error| TokensError::Io { path: path.to_owned(), error };
+    let metadata = file.metadata().map_err(fail)?;
+    let own = rustix::process::geteuid().as_raw();
+    let untrusted = |reason| Err(TokensError::Untrusted { path: path.to_owned(), reason });
+    if !metadata.is_file() {
+        return untrusted("it is not a regular file".to_owned());
+    }
+    if metadata.uid() != 0 && metadata.uid() != own {
+        let uid = metadata.uid();
+        return untrusted(format!("it belongs to uid {uid}, and must be root's or uid {own}'s"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return untrusted(format!(
+            "others can write to it (mode {:04o}) and so add a token: chmod go-w {}",
+            metadata.mode() & 0o7777,
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+/// The tokens in force: those of the file, which can be read again, and those given otherwise.
+#[derive(Debug)]
+pub struct TokenStore {
+    file: Option<PathBuf>,
+    /// From the environment, or made at start.
+    own: Vec<Arc<Token>>,
+    current: RwLock<Arc<Tokens>>,
+}
+
+impl TokenStore {
+    /// Those of `file` and `own`.
+    ///
+    /// # Errors
+    /// Those of [`Tokens::read`].
+    pub fn open(file: Option<PathBuf>, own: Option<Token>) -> Result<Self, TokensError> {
+        let own = own.into_iter().map(Arc::new).collect();
+        let this = Self { file, own, current: RwLock::default() };
+        this.reload()?;
+        Ok(this)
+    }
+
+    /// Reads the file again. Where that fails, those that were in force stay. Answers how many there
+    /// are now.
+    ///
+    /// # Errors
+    /// Those of [`Tokens::read`].
+    pub fn reload(&self) -> Result<usize, TokensError> {
+        let mut tokens =
+            self.file.as_deref().map_or_else(|| Ok(Tokens::default()), Tokens::read)?;
+        tokens.0.extend(self.own.iter().cloned());
+        let count = tokens.0.len();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        Ok(count)
+    }
+
+    /// Whether nobody may come in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.current().is_empty()
+    }
+
+    /// Whose token this is, if it may come from `address`.
+    #[must_use]
+    pub fn find(&self, presented: &str, address: IpAddr) -> Option<Arc<Token>> {
+        self.current().find(presented, address)
+    }
+
+    fn current(&self) -> Arc<Tokens> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[path = "tokens_tests.rs"]
+mod tests;

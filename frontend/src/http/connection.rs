@@ -1,0 +1,290 @@
+//! Connections: how many there may be, and how long each may take to say what it wants.
+//!
+//! At the cap the connection that has been idle for longest makes room for the new one, so that
+//! nobody can keep others out by holding connections open. One that is being answered is never
+//! closed for another's sake.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use super::listen::Listener;
+
+/// How long the head of a request may take, and an idle connection may stay.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Longest head of a request.
+const MAX_HEAD_BYTES: usize = 32 << 10;
+
+/// After an accept that failed: out of descriptors, most likely, and some come free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a connection comes from and where it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The other end. A Unix socket's is this machine.
+    pub address: IpAddr,
+    /// This end, where it has an address.
+    pub local: Option<SocketAddr>,
+    /// Over a Unix socket.
+    pub unix: bool,
+}
+
+impl Peer {
+    const UNIX: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), local: None, unix: true };
+}
+
+/// Takes connections in, `most` at once, for as long as the future is polled. `closing` ends each
+/// when it has been answered; `connections` are those that are open.
+pub async fn accept_all(
+    listener: &Listener,
+    router: Router,
+    most: usize,
+    connections: &TaskTracker,
+    closing: &CancellationToken,
+) -> Infallible {
+    let table = Arc::new(Table::new(most));
+    loop {
+        let (stream, peer) = match accept(listener).await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), "http.accept_failed");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Nobody is idle, so nobody makes room: this one is closed at once.
+        let Some(place) = Table::enter(&table) else { continue };
+        let (router, closing) = (router.clone(), closing.clone());
+        connections.spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => answer(stream, peer, place, router, closing).await,
+                Stream::Unix(stream) => answer(stream, peer, place, router, closing).await,
+            }
+        });
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
+    match listener {
+        Listener::Tcp(listener, _) => {
+            let (stream, address) = listener.accept().await?;
+            // Answers are small, and each waits for the next request. A connection that is gone
+            // already shows when it is read.
+            let _ = stream.set_nodelay(true);
+            let peer = Peer {
+                address: address.ip().to_canonical(),
+                local: stream.local_addr().ok(),
+                unix: false,
+            };
+            Ok((Stream::Tcp(stream), peer))
+        }
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((Stream::Unix(stream), Peer::UNIX))
+        }
+    }
+}
+
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+    place: Place,
+    router: Router,
+    closing: CancellationToken,
+) {
+    let (evicted, place) = (place.evicted.clone(), Arc::new(place));
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let (router, busy) = (router.clone(), Busy::of(&place));
+        request.extensions_mut().insert(peer);
+        async move {
+            let response = router.oneshot(request.map(Body::new)).await?;
+            // The connection is busy until the last byte of the answer is taken.
+            let (parts, body) = response.into_parts();
+            Ok::<_, Infallible>(Response::from_parts(parts, Held { body, _busy: busy }))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // How it ended is the client's business.
+        _ = connection.as_mut() => {}
+        () = evicted.cancelled() => {}
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+/// The open connections.
+struct Table {
+    most: usize,
+    next: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: usize,
+    /// Those that are not being answered, the one that has been idle for longest first.
+    idle: BTreeMap<u64, CancellationToken>,
+}
+
+/// A connection's place, given back when it is dropped.
+struct Place {
+    table: Arc<Table>,
+    /// Under which number it is idle, if it is.
+    idle: AtomicU64,
+    evicted: CancellationToken,
+}
+
+impl Table {
+    fn new(most: usize) -> Self {
+        Self { most, next: AtomicU64::new(1), state: Mutex::default() }
+    }
+
+    /// A place for one more; none where all are busy. One that makes room has no place from then on,
+    /// and closes as soon as its task is polled.
+    fn enter(table: &Arc<Self>) -> Option<Place> {
+        let mut state = table.state();
+        if state.open >= table.most {
+            let (_, oldest) = state.idle.pop_first()?;
+            oldest.cancel();
+            state.open -= 1;
+        }
+        state.open += 1;
+        drop(state);
+        let place = Place {
+            table: Arc::clone(table),
+            idle: AtomicU64::new(0),
+            evicted: CancellationToken::new(),
+        };
+        place.set_idle();
+        Some(place)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn set_idle(&self) {
+        if self.evicted.is_cancelled() {
+            return;
+        }
+        let number = self.table.next.fetch_add(1, Ordering::Relaxed);
+        self.idle.store(number, Ordering::Relaxed);
+        self.table.state().idle.insert(number, self.evicted.clone());
+    }
+
+    fn set_busy(&self) {
+        let number = self.idle.swap(0, Ordering::Relaxed);
+        self.table.state().idle.remove(&number);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.set_busy();
+        if !self.evicted.is_cancelled() {
+            self.table.state().open -= 1;
+        }
+    }
+}
+
+/// A request that is being answered.
+struct Busy(Arc<Place>);
+
+impl Busy {
+    fn of(place: &Arc<Place>) -> Self {
+        place.set_busy();
+        Self(Arc::clone(place))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.set_idle();
+    }
+}
+
+/// A body that keeps its connection busy.
+struct Held {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_cap_the_one_that_was_idle_for_longest_makes_room_and_no_busy_one_does() {
+        let table = Arc::new(Table::new(3));
+        let enter = || Table::enter(&table).map(Arc::new);
+        let places: Vec<Arc<Place>> = (0..3).filter_map(|_| enter()).collect();
+        let busy = Busy::of(&places[0]);
+        let new = enter().unwrap();
+        let evicted: Vec<bool> = places.iter().map(|place| place.evicted.is_cancelled()).collect();
+        assert_eq!(evicted, [false, true, false]);
+        let all_busy = [Busy::of(&places[2]), Busy::of(&new)];
+        assert!(enter().is_none(), "nobody is idle");
+        drop((busy, all_busy, places));
+        let counts = || {
+            let state = table.state();
+            (state.open, state.idle.len())
+        };
+        assert_eq!(counts(), (1, 1));
+        drop(new);
+        assert_eq!(counts(), (0, 0));
+    }
+}

@@ -1,0 +1,242 @@
+//! The way in: is the request for this server, whose is it, and under which id does it go.
+//!
+//! Every request passes here, those for paths that do not exist too. It lets nobody in: each route
+//! says what it asks of whom, and [`admit`] holds them to it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use probity_protocol::CorrelationId;
+
+use super::{
+    Kind, Problem, Server,
+    auth::{Access, Caller, Standing, is_unguessable},
+    body,
+    connection::Peer,
+    guard::Foreign,
+    routes,
+};
+use crate::request::new_correlation_id;
+
+/// The request's id, from whoever has one already, and in every answer.
+pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a proxy adds. With one of these a request that seems to be of this machine may be anybody's.
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// When to ask a server again that is stopping: another may have taken its place.
+const AFTER_THE_END: Duration = Duration::from_secs(5);
+
+/// A request's id.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub String);
+
+/// Names the request, looks at what can be told before anybody is asked who they are, and writes
+/// out what went wrong further in.
+pub(super) async fn enter(
+    State(server): State<Arc<Server>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = correlation_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = match acceptable(&server, request) {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        *response.body_mut() = problem.written_for(&id);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.entry(CORRELATION_ID).or_insert(value);
+    }
+    // What is answered is of now and for whoever asked.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if server.shutdown.is_stopping() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Whether a request is for this server, and one that it still takes.
+fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
+    // An orchestrator's probes have neither a token nor a name that is ours, and never end.
+    if routes::is_probe(request.uri().path()) {
+        return body::bounded(request);
+    }
+    let peer = peer_of(&request)?;
+    let checked = server.guard.check(request.headers(), request.uri(), &peer);
+    checked.map_err(|foreign| turned_away(server, foreign, peer.address))?;
+    if server.shutdown.is_stopping() {
+        return Err(stopping());
+    }
+    body::bounded(request)
+}
+
+/// Finds out whose request it is. One with a wrong token is nobody's.
+pub(super) async fn identify(
+    State(server): State<Arc<Server>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match caller(&server, &request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Lets a request through to a handler that asks `access` of whoever comes.
+pub(super) async fn admit(access: Access, request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<Caller>();
+    match caller {
+        Some(caller) if caller.may(access) => next.run(request).await,
+        Some(caller) if caller.role().is_some() => {
+            let client = caller.name();
+            tracing::warn!(client, needed = access.as_str(), "http.forbidden");
+            let message = format!("this takes a token of role {}", access.as_str());
+            let suggestion = "Ask whoever runs this server for one.";
+            Problem::new(Kind::Forbidden, message, suggestion).into_response()
+        }
+        _ => unauthenticated("this takes a token").into_response(),
+    }
+}
+
+fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
+    let headers = request.headers();
+    let peer = peer_of(request)?;
+    let proxies = &server.http.trusted_proxies;
+    let address = proxies.client(headers, &peer);
+    // What comes by a proxy is not of this machine, whatever its address.
+    let is_direct = !proxies.trusts(&peer) && !FORWARDED.iter().any(|h| headers.contains_key(*h));
+    let without_token = Caller::anonymous(address, server.http.anonymous && is_direct);
+    let Some(token) = bearer(headers) else { return Ok(without_token) };
+    match authenticated(server, token, address) {
+        Ok(caller) => Ok(caller),
+        // They work whatever an orchestrator sends along, and show such a one no more than a stranger.
+        Err(_) if routes::is_probe(request.uri().path()) => Ok(Caller::anonymous(address, false)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Whose token it is. Those that somebody chose are not even looked at for an address that has failed
+/// too often, or guessing would go on; those that are made here nobody guesses, and their holders are
+/// let in whoever else fails from their address.
+fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller, Problem> {
+    let wait = server.failures.wait(address);
+    if (wait.is_none() || is_unguessable(token))
+        && let Some(token) = server.tokens.find(token, address)
+    {
+        return Ok(Caller::with_token(token, address));
+    }
+    let from = address.to_string();
+    match server.failures.count(address) {
+        Standing::Tolerated => tracing::warn!(address = from, "http.authentication_failed"),
+        Standing::JustTooMany => tracing::warn!(address = from, "http.authentication_limited"),
+        Standing::TooMany => {}
+    }
+    Err(match wait {
+        Some(wait) => {
+            let message = "too many wrong tokens from this address";
+            let suggestion = format!("Wait {} s.", wait.as_secs() + 1);
+            Problem::new(Kind::TooManyFailures, message, suggestion).after(wait)
+        }
+        None => unauthenticated("this token is not known here"),
+    })
+}
+
+/// The token of `Authorization: Bearer …`; an empty one, which is wrong, for any other kind of
+/// credentials and for several of them.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let written = given.next()?.to_str().unwrap_or_default();
+    let (scheme, token) = written.split_once(' ').unwrap_or((written, ""));
+    let is_one = given.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
+    Some(if is_one { token.trim() } else { "" })
+}
+
+fn peer_of(request: &Request) -> Result<Peer, Problem> {
+    let peer = request.extensions().get::<Peer>().copied();
+    peer.ok_or_else(|| {
+        let message = "the connection is not known";
+        Problem::new(Kind::Internal, message, "Try again.")
+    })
+}
+
+fn unauthenticated(message: &str) -> Problem {
+    let suggestion = "Send the header `Authorization: Bearer TOKEN`. Without any token configured, \
+                      the server has printed one at its start.";
+    Problem::new(Kind::Unauthenticated, message, suggestion)
+}
+
+/// A request that may be a page's of another site is noted, as far as there are not too many.
+fn turned_away(server: &Server, foreign: Foreign, address: IpAddr) -> Problem {
+    if server.foreigners.count(address) == Standing::Tolerated {
+        let address = address.to_string();
+        tracing::warn!(address, header = foreign.header(), "http.foreign");
+    }
+    foreign_problem(foreign)
+}
+
+fn foreign_problem(foreign: Foreign) -> Problem {
+    match foreign {
+        Foreign::NoHost => Problem::new(
+            Kind::BadRequest,
+            "the request has to name one host, as host or host:port, in its Host header",
+            "Send one such header; with a target in absolute form, the same in both.",
+        ),
+        Foreign::Host => Problem::new(
+            Kind::ForeignHost,
+            "the Host header names no host of this server",
+            "Ask by the address it listens on, or add the name to server.allowed_hosts.",
+        ),
+        Foreign::Origin => Problem::new(
+            Kind::ForeignOrigin,
+            "the page that asks is of another site",
+            "Add its origin to server.allowed_origins, if it is meant to ask.",
+        ),
+    }
+}
+
+/// What is asked of a server that begins nothing new, or that ended before the answer was there.
+pub(super) fn stopping() -> Problem {
+    let message = "the server is stopping and begins nothing new";
+    Problem::new(Kind::Stopping, message, "Ask again when it has started.").after(AFTER_THE_END)
+}
+
+fn correlation_id(headers: &HeaderMap) -> String {
+    let given = headers.get(CORRELATION_ID).or_else(|| headers.get(REQUEST_ID));
+    let given = given.and_then(|id| id.to_str().ok()).and_then(|id| CorrelationId::new(id).ok());
+    given.map_or_else(new_correlation_id, |id| id.to_string())
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Without a caller nobody was admitted.
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| unauthenticated("this takes a token"))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let id = parts.extensions.get::<Self>().cloned();
+        Ok(id.unwrap_or_else(|| Self(new_correlation_id())))
+    }
+}

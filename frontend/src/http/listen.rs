@@ -1,0 +1,238 @@
+//! Where HTTP is listened for: an address, a Unix socket, or what systemd passed.
+//!
+//! It opens nothing to other machines unless somebody has been given a token.
+
+use std::{
+    fmt, fs, io,
+    net::{IpAddr, SocketAddr},
+    os::unix::{fs::FileTypeExt as _, net::UnixStream},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use listenfd::ListenFd;
+use tokio::net::{TcpListener, UnixListener, lookup_host};
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An address or a name, and a port; 0 takes a free one.
+    Tcp(String, u16),
+    /// `unix:PATH`
+    Unix(PathBuf),
+}
+
+/// Text that is no [`Address`].
+#[derive(Debug, thiserror::Error)]
+#[error("give HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or unix:/path/of/a/socket")]
+pub struct AddressError;
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path.is_empty() {
+                true => Err(AddressError),
+                false => Ok(Self::Unix(path.into())),
+            };
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(AddressError)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match bare {
+            Some(v6) => v6.parse::<IpAddr>().map_err(|_| AddressError)?.to_string(),
+            None if host.is_empty() || host.contains(':') => return Err(AddressError),
+            None => host.to_owned(),
+        };
+        Ok(Self::Tcp(host, port.parse().map_err(|_| AddressError)?))
+    }
+}
+
+/// Why nobody can be listened to.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Other machines, and no token.
+    #[error(
+        "{address} can be reached from other machines, and nobody has been given a token.\n\
+         Make one with `probity token new --name NAME --role operator --file FILE` and name the file \
+         (server.tokens_file), or listen on 127.0.0.1."
+    )]
+    NoToken {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// A name without an address.
+    #[error("{0} has no address")]
+    NoAddress(String),
+    /// The system says no.
+    #[error("cannot listen on {place}: {error}")]
+    Io {
+        /// Where.
+        place: String,
+        /// What it says.
+        error: io::Error,
+    },
+}
+
+/// A bound socket. A Unix socket's path goes when this is dropped.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP, bound to this address.
+    Tcp(TcpListener, SocketAddr),
+    /// A Unix socket, with the path to remove if it was made here.
+    Unix(UnixListener, Option<OwnPath>),
+}
+
+/// A socket's path that is removed with it.
+#[derive(Debug)]
+pub struct OwnPath(PathBuf);
+
+impl OwnPath {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        // It may have been removed already.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// What systemd passed, or else what `address` says. `anybody` is whether somebody has been given
+    /// a token.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub async fn open(address: &Address, anybody: bool) -> Result<Self, ListenError> {
+        match passed(anybody)? {
+            Some(listener) => Ok(listener),
+            None => match address {
+                Address::Tcp(host, port) => Self::tcp(host, *port, anybody).await,
+                Address::Unix(path) => Self::unix(path),
+            },
+        }
+    }
+
+    async fn tcp(host: &str, port: u16, anybody: bool) -> Result<Self, ListenError> {
+        let place = format!("{host} port {port}");
+        let fail = |error| ListenError::Io { place: place.clone(), error };
+        // localhost and addresses; a name of the network's would be looked up once, at start.
+        let address = lookup_host((host, port)).await.map_err(fail)?.next();
+        let address = address.ok_or_else(|| ListenError::NoAddress(host.to_owned()))?;
+        refuse_without_token(address, anybody)?;
+        let listener = TcpListener::bind(address).await.map_err(fail)?;
+        let bound = listener.local_addr().map_err(fail)?;
+        Ok(Self::Tcp(listener, bound))
+    }
+
+    fn unix(path: &Path) -> Result<Self, ListenError> {
+        let fail = |error| ListenError::Io { place: path.display().to_string(), error };
+        remove_stale(path).map_err(fail)?;
+        let listener = UnixListener::bind(path).map_err(fail)?;
+        Ok(Self::Unix(listener, Some(OwnPath(path.to_owned()))))
+    }
+
+    /// Whether only this machine can reach it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(_, address) => address.ip().is_loopback(),
+            Self::Unix(..) => true,
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(_, address) => write!(f, "http://{address}"),
+            Self::Unix(_, Some(OwnPath(path))) => write!(f, "unix:{}", path.display()),
+            Self::Unix(_, None) => f.write_str("the Unix socket that systemd passed"),
+        }
+    }
+}
+
+/// Socket activation: the one socket that systemd passed to this very process.
+fn passed(anybody: bool) -> Result<Option<Listener>, ListenError> {
+    let fail = |error| ListenError::Io { place: "the socket that systemd passed".into(), error };
+    let mut passed = ListenFd::from_env();
+    if passed.len() == 0 {
+        return Ok(None);
+    }
+    if let Ok(Some(listener)) = passed.take_unix_listener(0) {
+        listener.set_nonblocking(true).map_err(fail)?;
+        return Ok(Some(Listener::Unix(UnixListener::from_std(listener).map_err(fail)?, None)));
+    }
+    let listener = passed.take_tcp_listener(0).map_err(fail)?;
+    let listener = listener.ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;
+    let bound = listener.local_addr().map_err(fail)?;
+    refuse_without_token(bound, anybody)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(Some(Listener::Tcp(TcpListener::from_std(listener).map_err(fail)?, bound)))
+}
+
+fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {
+    match anybody || address.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(ListenError::NoToken { address }),
+    }
+}
+
+/// A socket that nobody listens on any more is in the way; anything else is not ours to remove.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && UnixStream::connect(path).is_err_and(refused) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_with_a_port_or_a_socket_s_path() {
+        let tcp = |host: &str, port| Address::Tcp(host.into(), port);
+        for (text, address) in [
+            ("127.0.0.1:8080", tcp("127.0.0.1", 8080)),
+            ("[::1]:0", tcp("::1", 0)),
+            ("localhost:80", tcp("localhost", 80)),
+            ("unix:/run/p.sock", Address::Unix("/run/p.sock".into())),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap(), address);
+        }
+        for bad in ["", "8080", "127.0.0.1", "::1:80", ":80", "a:99999", "unix:", "[x]:1"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_machines_are_not_listened_to_before_somebody_has_a_token() {
+        let everywhere = Address::Tcp("0.0.0.0".into(), 0);
+        let refused = Listener::open(&everywhere, false).await.unwrap_err();
+        assert!(matches!(refused, ListenError::NoToken { .. }), "{refused}");
+        let here = Listener::open(&Address::Tcp("127.0.0.1".into(), 0), false).await.unwrap();
+        assert!(here.is_local());
+    }
+
+    #[tokio::test]
+    async fn a_socket_s_path_goes_with_it_and_a_stale_one_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("http.sock");
+        let address = Address::Unix(path.clone());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let listener = Listener::open(&address, false).await.unwrap();
+        assert!(Listener::open(&address, false).await.is_err(), "it is in use");
+        drop(listener);
+        assert!(!path.exists());
+        std::fs::write(&path, "a file").unwrap();
+        assert!(Listener::open(&address, false).await.is_err(), "it is no socket");
+    }
+}

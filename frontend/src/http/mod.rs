@@ -1,0 +1,146 @@
+//! The service over HTTP: REST, events and MCP, for scripts, dashboards, monitoring and remote
+//! clients.
+//!
+//! It is thin, as MCP over stdio is: who asks is found out here, what they get is the service's. A
+//! request goes through [`entry`] (is it for us, and whose is it), then through its route's access,
+//! then to its handler in [`routes`].
+
+pub mod auth;
+mod body;
+mod connection;
+mod entry;
+mod forwarded;
+mod guard;
+pub mod listen;
+mod problem;
+mod routes;
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use probity_protocol::Tier;
+use serde_json::Value;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::auth::{Caller, Failures, TokenStore};
+pub use self::{
+    forwarded::Proxies,
+    guard::Guard,
+    problem::{Kind, Problem, ProblemDetails},
+    routes::{ROUTES, Route},
+};
+use crate::{
+    config::{Config, Http},
+    gate::ClientKey,
+    http::listen::Listener,
+    registry::Listing,
+    service::Service,
+    shutdown::Shutdown,
+};
+
+/// How long clients may take to read their last answers.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// What every request needs.
+pub struct Server {
+    /// What is served.
+    service: Arc<Service>,
+    /// What `GET /config` shows, secrets left out.
+    settings: Value,
+    /// The settings of HTTP.
+    http: Http,
+    /// Who may come in.
+    tokens: Arc<TokenStore>,
+    /// Failed authentication.
+    failures: Failures,
+    /// Requests that were turned away for their Host or Origin.
+    foreigners: Failures,
+    /// Whose requests are let in at all.
+    guard: Guard,
+    /// Makes numbers of clients' names.
+    keys: RandomState,
+    /// How far this server's end is.
+    shutdown: Shutdown,
+    /// The calls that are open: the server's end waits for them.
+    calls: TaskTracker,
+}
+
+impl Server {
+    /// A server over `service`, until `shutdown` says otherwise.
+    #[must_use]
+    pub fn new(
+        service: Arc<Service>,
+        config: &Config,
+        settings: Value,
+        tokens: Arc<TokenStore>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        let http = config.http.clone();
+        let guard =
+            Guard { hosts: http.allowed_hosts.clone(), origins: http.allowed_origins.clone() };
+        Arc::new(Self {
+            service,
+            settings,
+            http,
+            tokens,
+            failures: Failures::default(),
+            foreigners: Failures::default(),
+            guard,
+            keys: RandomState::new(),
+            shutdown,
+            calls: TaskTracker::new(),
+        })
+    }
+
+    /// Serves `most` connections at once until it is to stop. From then on it still answers, so that
+    /// whoever asks `/readyz` hears of it, but begins nothing new; calls in flight have their grace
+    /// period.
+    pub async fn serve(self: Arc<Self>, listener: &Listener, most: usize) {
+        let closing = CancellationToken::new();
+        let connections = TaskTracker::new();
+        let router = routes::router(&self);
+        tokio::select! {
+            never = connection::accept_all(listener, router, most, &connections, &closing) => match never {},
+            () = self.ended() => {}
+        }
+        closing.cancel();
+        connections.close();
+        let _ = timeout(LAST_ANSWERS, connections.wait()).await;
+    }
+
+    /// Waits until nothing is open any more, or the grace period is over and what was open is
+    /// taken back.
+    async fn ended(&self) {
+        self.shutdown.stopping().await;
+        self.calls.close();
+        if !self.calls.is_empty() {
+            tracing::info!(calls = self.calls.len(), "shutdown.waiting");
+        }
+        tokio::select! {
+            () = self.calls.wait() => {}
+            () = self.shutdown.keep_time() => {}
+        }
+        // Those who are left are told so.
+        self.shutdown.end("end of the grace period");
+        let _ = timeout(LAST_ANSWERS, self.calls.wait()).await;
+    }
+
+    /// What is published, as far as a caller's token covers it.
+    fn listing_for(&self, caller: &Caller) -> Arc<Listing> {
+        let listing = self.service.listing();
+        if !caller.is_restricted() {
+            return listing;
+        }
+        let tier: Option<Tier> = caller.highest_tier();
+        Arc::new(listing.narrowed(|entry| caller.covers(entry), tier))
+    }
+
+    /// Whose turn it is: all calls of one token, or without one of one address, are one client's.
+    fn key_of(&self, caller: &Caller) -> ClientKey {
+        ClientKey::numbered(self.keys.hash_one(caller.name()))
+    }
+}

@@ -1,0 +1,133 @@
+//! Every way in, with what it asks of whoever takes it. What is not in the table does not exist, and
+//! nothing in it can be reached without the access that stands beside it.
+
+mod info;
+mod run;
+mod tools;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    middleware::{self, Next},
+    routing::{MethodRouter, get, post},
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{
+    Kind, Problem, Server,
+    auth::{Access, Role},
+    entry,
+};
+
+/// A way in.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method; HEAD goes where GET does.
+    pub method: &'static str,
+    /// The path, with `{name}` for a tool's.
+    pub path: &'static str,
+    /// What it asks.
+    pub access: Access,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    handler: fn() -> Methods,
+}
+
+type Methods = MethodRouter<Arc<Server>>;
+
+const VIEWER: Access = Access::Role(Role::Viewer);
+const OPERATOR: Access = Access::Role(Role::Operator);
+const ADMIN: Access = Access::Role(Role::Admin);
+
+/// The table, in the order in which people meet it.
+#[rustfmt::skip] // A table.
+pub const ROUTES: &[Route] = &[
+    of_get("/", Access::Local, "This server and its ways in.", || get(info::info)),
+    of_get("/livez", Access::Everyone, "Whether this process answers.", || get(info::livez)),
+    of_get("/readyz", Access::Everyone, "Whether calls would be served.", || get(info::readyz)),
+    of_get("/tools", Access::Local, "The tools, with what there is to know of each.", || get(tools::list)),
+    of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
+    of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),
+    of_post("/tools/{name}/execute", OPERATOR, "Run a tool.", || post(run::execute)),
+    of_post("/tools/{name}/enable", ADMIN, "Publish a tool again.", || post(tools::enable)),
+    of_post("/tools/{name}/disable", ADMIN, "Publish a tool no more, until this process ends.", || post(tools::disable)),
+    of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),
+    of_get("/config", ADMIN, "The settings in force, secrets left out.", || get(info::config)),
+];
+
+const fn of_get(
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    handler: fn() -> Methods,
+) -> Route {
+    Route { method: "GET", path, access, summary, handler }
+}
+
+const fn of_post(
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    handler: fn() -> Methods,
+) -> Route {
+    Route { method: "POST", path, access, summary, handler }
+}
+
+/// Paths that orchestrators ask, with any Host and without a token.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/health")
+}
+
+/// The router of all of them.
+pub(super) fn router(server: &Arc<Server>) -> Router {
+    let mut router = Router::new();
+    for Route { path, access, handler, .. } in ROUTES.iter().copied() {
+        let admitted = middleware::from_fn(move |request: Request, next: Next| {
+            entry::admit(access, request, next)
+        });
+        router = router.route(path, handler().route_layer(admitted));
+    }
+    let router = router
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(server), entry::identify));
+    // What a page of another site is answered; who may ask at all is for the guard to say.
+    let router = match server.http.allowed_origins.as_slice() {
+        [] => router,
+        origins => router.layer(cors(origins.to_vec())),
+    };
+    router
+        .layer(middleware::from_fn_with_state(Arc::clone(server), entry::enter))
+        .with_state(Arc::clone(server))
+}
+
+fn cors(origins: Vec<String>) -> CorsLayer {
+    let is_known = move |origin: &HeaderValue, _: &Parts| {
+        origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    };
+    let named = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(is_known))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            entry::CORRELATION_ID,
+            named("last-event-id"),
+            named("mcp-protocol-version"),
+            named("mcp-session-id"),
+        ])
+        .expose_headers([entry::CORRELATION_ID, header::RETRY_AFTER, named("mcp-session-id")])
+}
+
+async fn not_found() -> Problem {
+    Problem::new(Kind::NotFound, "there is nothing here", "GET / lists what there is.")
+}
+
+async fn method_not_allowed() -> Problem {
+    let message = "this path is not asked with that method";
+    Problem::new(Kind::MethodNotAllowed, message, "GET / lists each path with its methods.")
+}
