@@ -10,6 +10,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::Command,
     thread,
@@ -277,6 +278,20 @@ fn an_embedded_broker_that_is_killed_is_replaced() {
         .output()
         .unwrap();
     assert!(verified.status.success(), "{verified:?}");
+}
+
+#[test]
+fn a_runtime_directory_that_is_root_s_alone_does_not_shut_root_s_broker_out() {
+    if !needs::root() {
+        return;
+    }
+    let rig = Rig::new("").unwrap();
+    // As /run/user/0 is.
+    let closed = tempfile::tempdir().unwrap();
+    fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = rig.embedded("tools", &[]);
+    let listed = command.env("XDG_RUNTIME_DIR", closed.path()).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
 }
 
 #[test]

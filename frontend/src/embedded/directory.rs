@@ -15,6 +15,7 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags, open},
     io::Errno,
+    process::geteuid,
 };
 use tempfile::TempDir;
 
@@ -53,9 +54,7 @@ impl PrivateDirectory {
     fn try_to_make() -> io::Result<Option<Self>> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).permissions(fs::Permissions::from_mode(0o700));
-        let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let directory = runtime
-            .filter(|folder| folder.is_absolute())
+        let directory = place()
             .and_then(|folder| builder.tempdir_in(folder).ok())
             .map_or_else(|| builder.tempdir_in("/tmp"), Ok)?;
         let Some(lock) = locked(directory.path())? else { return Ok(None) };
@@ -80,6 +79,22 @@ impl PrivateDirectory {
             sweep(place);
         }
     }
+}
+
+/// Where users have such things. Root's own is closed to the user that root's broker becomes.
+fn place() -> Option<PathBuf> {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = runtime.filter(|folder| folder.is_absolute());
+    match geteuid().is_root() {
+        false => runtime,
+        true => runtime.filter(|folder| anybody_may_pass(folder)).or_else(|| Some("/run".into())),
+    }
+}
+
+fn anybody_may_pass(folder: &Path) -> bool {
+    const OTHERS_MAY_PASS: u32 = 0o001;
+    let may_pass = |folder: &Path| folder.metadata().map(|it| it.mode() & OTHERS_MAY_PASS != 0);
+    folder.ancestors().all(|folder| may_pass(folder).unwrap_or(false))
 }
 
 /// A broker that root starts becomes another user, and must still get through to its runs. Others
