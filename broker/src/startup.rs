@@ -115,6 +115,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 /// the supervisor's too.
 pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     hold(&[Signal::SIGHUP])?;
+    sys::process::keep_ended_children().map_err(system("SIGCHLD"))?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
     let as_root = Uid::effective().is_root();

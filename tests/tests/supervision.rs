@@ -8,7 +8,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use probity_protocol::{Call, End, Reply, Request, Stream};
+use probity_protocol::{Call, End, ExitStatus, Reply, Request, Stream};
 use probity_tests::{
     broker::{BROKER_UID, Broker, PolicyFolder, program},
     needs,
@@ -196,6 +196,32 @@ fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
     assert!(tree.iter().all(|&pid| is_over(pid)), "{tree:?}");
     assert_eq!(root_s.iter().filter(|&&pid| !is_over(pid)).count(), 1);
     root_s.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
+}
+
+/// Who ignores SIGCHLD passes that on to what it executes, as a daemon that wants no zombies does.
+#[test]
+fn a_broker_whose_parent_ignores_the_end_of_children_sees_the_end_of_its_own() {
+    const ENV: &str = "/usr/bin/env";
+    if !needs::root() || !needs::tool(ENV) {
+        return;
+    }
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let started = policy.path("started-by-one-who-ignores");
+    let built = program("probity-broker");
+    let script = format!("#!/bin/sh\nexec {ENV} --ignore-signal=CHLD {} \"$@\"\n", built.display());
+    fs::write(&started, script).unwrap();
+    fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut broker = Broker::start(&started, &policy, None).unwrap();
+    let replies = Peer::ask(&broker.socket(), &Request::Run(does("exit3"))).unwrap().replies();
+    match replies.unwrap().last() {
+        Some(Reply::Exited(exited)) => assert_eq!(exited.status, ExitStatus::Code(3)),
+        other => panic!("{other:?}"),
+    }
+    let (pid, supervisor) = (broker.pid(), broker.supervisor());
+    broker.ask_to_stop();
+    let ends = wait_until(PATIENCE, || is_over(pid) && is_over(supervisor));
+    assert!(ends, "the supervisor does not see the broker's end");
+    assert_eq!(broker.exit_code().unwrap(), Some(0));
 }
 
 #[test]

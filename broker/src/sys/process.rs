@@ -62,6 +62,19 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
     }
 }
 
+/// Has the kernel keep ended children until they are waited for. A parent that ignores SIGCHLD passes
+/// that on, and then nobody is told of a child's end, nor how it ended.
+///
+/// # Errors
+/// Those of `sigaction(2)`.
+pub(crate) fn keep_ended_children() -> io::Result<()> {
+    // SAFETY: no handler is installed that could run at a bad moment; it is the default again.
+    match unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Whether this process gained privileges when it was executed: by set-user-id, or by
 /// capabilities of its file.
 pub(crate) fn gained_privileges_at_exec() -> bool {
