@@ -28,31 +28,35 @@ mod startup;
 mod supervisor;
 mod sys;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-/// The whole program.
+/// The whole program. What nobody reads any more, as where the reader of a pipe is gone, changes
+/// nothing.
 #[must_use]
 pub fn run() -> ExitCode {
     /// As sysexits.h has it, and as systemd shows it.
     const USAGE: u8 = 2;
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(cli::Command::Help) => {
-            print!("{}", cli::HELP);
+            let _ = write!(io::stdout(), "{}", cli::HELP);
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Version) => {
-            println!("probity-broker {}", env!("CARGO_PKG_VERSION"));
+            let _ = writeln!(io::stdout(), "probity-broker {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Serve(options)) => match startup::start(options) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("probity-broker: {error}");
+                let _ = writeln!(io::stderr(), "probity-broker: {error}");
                 ExitCode::FAILURE
             }
         },
         Err(error) => {
-            eprintln!("probity-broker: {error}\nTry probity-broker --help.");
+            let _ = writeln!(io::stderr(), "probity-broker: {error}\nTry probity-broker --help.");
             ExitCode::from(USAGE)
         }
     }

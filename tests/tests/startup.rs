@@ -373,3 +373,16 @@ fn a_broker_that_inherits_a_capability_drops_it_before_a_user_s_own_policy() {
         }
     }
 }
+
+/// As in a pipe whose reader has seen enough: the other end of its output is gone.
+#[test]
+fn what_nobody_reads_any_more_is_no_failure_of_its_own() {
+    let gone = || std::io::pipe().map(|(_, unread)| unread).unwrap();
+    let code = |command: &mut Command| command.status().unwrap().code();
+    let broker = || Command::new(program("probity-broker"));
+    assert_eq!(code(broker().arg("--help").stdout(gone())), Some(0));
+    assert_eq!(code(broker().arg("--version").stdout(gone())), Some(0));
+    assert_eq!(code(broker().arg("--sokcet").stderr(gone())), Some(2));
+    let missing = ["--embedded", "--socket", "/nowhere/s", "--policy", "/nowhere/policy.toml"];
+    assert_eq!(code(broker().args(missing).stderr(gone())), Some(1));
+}
