@@ -1,7 +1,8 @@
 //! How a broker ends: in steps, of which each is further than the one before and none is taken back.
 //!
 //! A first SIGTERM or SIGINT lets runs finish for a grace period, a second one does not. Where
-//! whoever the broker works for is gone, which the end of a pipe tells, nobody waits for a run.
+//! whoever the broker works for is gone, which the end of a pipe tells, nobody waits for a run. And
+//! where that is its frontend, nobody reads what a tool would still write.
 
 use std::{io, time::Duration};
 
@@ -12,6 +13,10 @@ use tokio::{
     sync::watch,
     time::sleep,
 };
+
+/// Between TERM and KILL where the frontend is gone: time for a tool to clean up, and less than the
+/// frontend takes before it removes the run's folder.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How far the broker's end has come. The order is that of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,26 +79,19 @@ impl Causes {
         grace: Duration,
         stopping: impl FnOnce(),
     ) {
-        let [frontend, supervisor] = std::mem::take(&mut self.pipes);
-        let alone = async {
-            tokio::select! {
-                () = ended(frontend) => {}
-                () = ended(supervisor) => {}
-            }
-        };
-        tokio::pin!(alone);
+        let mut pipes = std::mem::take(&mut self.pipes);
         // Nobody listens any more only when serving is over already.
         let enter = |phase| phases.send_replace(phase);
         let asked = tokio::select! {
             () = self.signalled() => true,
-            () = &mut alone => false,
+            () = alone(&mut pipes) => false,
         };
         stopping();
         if asked && !grace.is_zero() {
             enter(Phase::Draining);
             tokio::select! {
                 () = sleep(grace) => {}
-                () = &mut alone => {}
+                () = alone(&mut pipes) => {}
                 () = self.signalled() => {
                     enter(Phase::Killing);
                     return phases.closed().await;
@@ -101,7 +99,14 @@ impl Causes {
             }
         }
         enter(Phase::Ending);
-        self.signalled().await;
+        let [frontend, _] = &mut pipes;
+        tokio::select! {
+            () = self.signalled() => {}
+            () = async {
+                ended(frontend).await;
+                sleep(FAREWELL).await;
+            } => {}
+        }
         enter(Phase::Killing);
         // A sender that goes would be the end of those who have not looked yet.
         phases.closed().await;
@@ -115,11 +120,20 @@ impl Causes {
     }
 }
 
-/// Waits for the end of a pipe.
-async fn ended(pipe: Option<pipe::Receiver>) {
+/// Waits for the end of either pipe.
+async fn alone(pipes: &mut [Option<pipe::Receiver>; 2]) {
+    let [frontend, supervisor] = pipes;
+    tokio::select! {
+        () = ended(frontend) => {}
+        () = ended(supervisor) => {}
+    }
+}
+
+/// Waits for the end of a pipe. One that has ended stays so, however often it is asked.
+async fn ended(pipe: &mut Option<pipe::Receiver>) {
     match pipe {
         None => std::future::pending().await,
-        Some(mut pipe) => {
+        Some(pipe) => {
             let mut byte = [0; 1];
             while matches!(pipe.read(&mut byte).await, Ok(read) if read > 0) {}
         }

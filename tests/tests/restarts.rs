@@ -27,6 +27,7 @@ use probity_tests::{
     needs,
     procs::{ProcStatus, children, wait_until},
     rig::{Rig, running_tools},
+    served::patient_policy,
 };
 use serde_json::{Value, json};
 
@@ -356,6 +357,23 @@ fn a_second_signal_ends_a_server_at_once_and_all_that_it_started() {
     assert!(asked.elapsed() < AT_ONCE, "it took {:?}", asked.elapsed());
     assert!(all_go(&tree, AT_ONCE));
     assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+}
+
+/// Its tool has two seconds where somebody waits for what it writes. Nobody does here.
+#[test]
+fn a_second_signal_ends_a_tool_that_ignores_it_before_its_folder_goes() {
+    let mut rig = Rig::new("").unwrap();
+    rig.replace_policy(patient_policy(1).unwrap());
+    let mut session = embedded(&rig);
+    send(&mut session, "hostile", arguments("stubborn"));
+    tool_below(session.pid());
+    let tree = children(session.pid());
+    session.signal(Signal::SIGTERM).unwrap();
+    assert!(wait_until(PATIENCE, || log(&rig).contains("shutdown.waiting")));
+    assert_eq!(session.end(Signal::SIGTERM).unwrap(), Some(130));
+    assert!(!tree.iter().any(|&pid| is_there(pid)), "whoever waits for it knows that all is over");
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+    assert!(!log(&rig).contains("could not be removed"), "{}", log(&rig));
 }
 
 #[test]
