@@ -45,6 +45,25 @@ fn a_tool_that_fails_times_out_or_is_lost_exits_with_1() {
     }
 }
 
+/// `probity call … | head`: how the call ended is not how much of it was read.
+#[test]
+fn a_result_that_nobody_reads_changes_nothing_of_the_exit_status() {
+    let denied = script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]);
+    for (script, expected) in
+        [(script(), 0), (script_with(&[vec![started(), exited(2)]]), 1), (denied, 3)]
+    {
+        let broker = ScriptedBroker::start(script);
+        for more in [&[][..], &["--json"], &["--raw"]] {
+            let (_, unread) = std::io::pipe().unwrap();
+            let (_, unread_too) = std::io::pipe().unwrap();
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_probity"));
+            command.env("PROBITY_SOCKET", &broker.socket).args(["call", "ping", "10.0.0.1"]);
+            let status = command.args(more).stdout(unread).stderr(unread_too).status().unwrap();
+            assert_eq!(status.code(), Some(expected), "{more:?}");
+        }
+    }
+}
+
 #[test]
 fn wrong_usage_exits_with_2() {
     let nowhere = Path::new("/nonexistent/broker.sock");

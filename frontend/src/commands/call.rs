@@ -1,6 +1,6 @@
 //! `probity call`: one run, from the words of the command line to the exit status.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -83,12 +83,16 @@ pub(super) async fn call(
             }
         }
     };
-    match (args.json, args.raw) {
-        (true, _) => terminal::print_json(&result)?,
-        (false, true) => terminal::print_raw(&result, &listing.catalog, again)?,
-        (false, false) => terminal::print_result(&result, &listing.catalog, again)?,
+    let printed = match (args.json, args.raw) {
+        (true, _) => terminal::print_json(&result),
+        (false, true) => terminal::print_raw(&result, &listing.catalog, again),
+        (false, false) => terminal::print_result(&result, &listing.catalog, again),
+    };
+    match printed {
+        // Whoever read has seen enough, and how the call ended is the same.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
+        printed => Ok(printed.map(|()| exit)?),
     }
-    Ok(exit)
 }
 
 /// Cancels a call and waits until its tool is gone; the result is what there was until then. `None`
