@@ -38,7 +38,8 @@ For frontends that start a broker of their own:
 Signals:
   SIGHUP              read the policy, /etc/passwd and /etc/group anew, and open the audit log anew
                       where it was moved. A policy with a defect changes nothing; running tools end
-                      under the policy that approved them; a new audit path needs a restart
+                      under the policy that approved them; a new audit path needs a restart.
+                      Nothing is read anew once it is told to stop
   SIGTERM, SIGINT     take in nothing more, let tools finish for the grace period, end those that go
                       on (TERM, and KILL 2 s later), then exit 0. A second one: KILL at once
 

@@ -48,9 +48,17 @@ enum ReloadError {
 }
 
 impl Reload {
-    /// Reloads at each signal. Those that come while it loads are one more.
+    /// Reloads at each signal, until the broker stops: there is nobody then to decide for, and systemd
+    /// would be told that it serves again. Signals that come while it loads are one more.
     pub(crate) async fn at_each(self, mut hangup: Signal, broker: Rc<Broker>) {
-        while hangup.recv().await.is_some() {
+        let stopping = broker.stopping();
+        tokio::pin!(stopping);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                signal = hangup.recv() => if signal.is_none() { return },
+            }
             self.once(&broker);
             // Whoever sends signals in a loop does not keep the sessions from their turn.
             tokio::task::yield_now().await;

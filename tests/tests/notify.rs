@@ -32,14 +32,30 @@ struct Told {
 impl Told {
     /// `variables` are set as a shell sets them: `$$` is the process that is started.
     fn new(variables: &str) -> Self {
+        Self::with_grace("0", variables)
+    }
+
+    /// The same of a broker that lets what runs finish.
+    fn with_grace(seconds: &str, variables: &str) -> Self {
         let policy = PolicyFolder::with_hostile_tool(1).unwrap();
         let path = policy.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        Self::at(&path.display().to_string(), socket, policy, variables)
+        let more = ["--grace".as_ref(), seconds.as_ref()];
+        Self::start(&path.display().to_string(), socket, policy, variables, &more)
     }
 
     fn at(address: &str, socket: UnixDatagram, policy: PolicyFolder, variables: &str) -> Self {
+        Self::start(address, socket, policy, variables, &[])
+    }
+
+    fn start(
+        address: &str,
+        socket: UnixDatagram,
+        policy: PolicyFolder,
+        variables: &str,
+        more: &[&std::ffi::OsStr],
+    ) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let started = policy.path("started-by-systemd");
         let script = format!(
@@ -48,7 +64,7 @@ impl Told {
         );
         fs::write(&started, script).unwrap();
         fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
-        let broker = Broker::start(&started, &policy, None).unwrap();
+        let broker = Broker::start_with(&started, &policy, None, more).unwrap();
         Self { broker, policy, socket }
     }
 
@@ -100,6 +116,29 @@ fn systemd_hears_that_it_serves_reloads_and_stops() {
 
     assert_eq!(told.broker.stop().unwrap(), Some(0));
     assert_eq!(told.news()[0], "STOPPING=1");
+}
+
+/// It would be told that the broker serves again.
+#[test]
+fn a_broker_that_stops_reloads_nothing() {
+    if !needs::root() {
+        return;
+    }
+    let mut told = Told::with_grace("5", "");
+    assert_eq!(told.news()[0], "READY=1");
+    let sleep = Request::Run(call("hostile", "127.0.0.1", "--what sleep"));
+    let mut peer = Peer::ask(&told.broker.socket(), &sleep).unwrap();
+    while !matches!(peer.reply().unwrap(), Some(Reply::Output { .. })) {}
+    told.broker.signal(Signal::SIGTERM);
+    assert_eq!(told.news()[0], "STOPPING=1");
+    told.broker.signal(Signal::SIGHUP);
+    peer.cancel().unwrap();
+    assert!(matches!(peer.replies().unwrap().last(), Some(Reply::Exited(_))));
+    assert_eq!(told.broker.exit_code().unwrap(), Some(0));
+    told.socket.set_nonblocking(true).unwrap();
+    assert!(told.socket.recv(&mut [0; 64]).is_err());
+    let reloads = |line: &serde_json::Value| line["event"] == "reload";
+    assert!(!told.broker.audit().unwrap().iter().any(reloads));
 }
 
 fn is_reloading(message: &[String]) {
