@@ -193,10 +193,15 @@ impl BrokerError {
                     // More wait to be accepted than the kernel holds for it.
                     | io::ErrorKind::WouldBlock
             ),
-            Self::Refused(refusal) => refusal.kind == RefusalKind::ShuttingDown,
+            Self::Refused(_) => self.is_stopping(),
             Self::NoAnswer | Self::NoDescriptor(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether the broker says that it stops, and has not taken what it was asked.
+    fn is_stopping(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.kind == RefusalKind::ShuttingDown)
     }
 }
 
@@ -244,7 +249,9 @@ impl Broker {
     /// # Errors
     /// Any [`BrokerError`] but `Lost`.
     pub async fn watch_catalog(&self) -> Result<(Catalog, CatalogWatch), BrokerError> {
-        let mut connection = self.ask(&Request::Catalog { watch: true, tier: self.tier }).await?;
+        let request = Request::Catalog { watch: true, tier: self.tier };
+        // Not by its answer to the one who waits for answers.
+        let mut connection = self.ask_until(Instant::now() + self.patience, &request).await?;
         match connection.answer().await? {
             Reply::Catalog(catalog) => Ok((catalog, CatalogWatch(connection))),
             _ => Err(BrokerError::Unexpected("a catalog")),
@@ -268,7 +275,23 @@ impl Broker {
     /// # Errors
     /// Any [`BrokerError`].
     pub async fn run(&self, call: Call, on_event: OnEvent<'_>) -> Result<RunOutcome, BrokerError> {
-        let mut connection = self.ask(&Request::Run(call)).await?;
+        let request = Request::Run(call);
+        match self.run_once(&request, &mut *on_event).await {
+            // It waited in the line of a broker that stops, which says that it will not run. The next
+            // broker may take it; a second refusal is the answer.
+            Err(error) if error.is_stopping() && !self.patience.is_zero() => {
+                self.run_once(&request, on_event).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn run_once(
+        &self,
+        request: &Request,
+        on_event: OnEvent<'_>,
+    ) -> Result<RunOutcome, BrokerError> {
+        let mut connection = self.ask(request).await?;
         let mut answer = connection.answer().await?;
         while let Reply::Queued(place) = answer {
             on_event(RunEvent::Queued(place));
@@ -293,15 +316,20 @@ impl Broker {
     /// Asks, and asks again while the broker is away. What was welcomed may have been taken, and is
     /// never sent twice.
     async fn ask(&self, request: &Request) -> Result<Connection, BrokerError> {
-        let give_up = Instant::now() + self.patience;
+        let connection = self.ask_until(Instant::now() + self.patience, request).await?;
+        self.answered.notify_one();
+        Ok(connection)
+    }
+
+    async fn ask_until(
+        &self,
+        give_up: Instant,
+        request: &Request,
+    ) -> Result<Connection, BrokerError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let opened = self.ask_once(request).await;
-            let error = match opened {
-                Ok(connection) => {
-                    self.answered.notify_one();
-                    return Ok(connection);
-                }
+            let error = match self.ask_once(request).await {
+                Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
             // Those that wait together are not to come back together.

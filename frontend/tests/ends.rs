@@ -2,7 +2,8 @@
 //! one.
 //!
 //! - told to stop: by a client that does not read, before it serves, while calls are cancelled
-//! - a broker that welcomes nobody, or is gone after its welcome
+//! - a broker that welcomes nobody, is gone after its welcome, or stops while a call waits in its line
+//! - a broker whose catalog is never watched for long
 
 mod support;
 
@@ -94,4 +95,36 @@ fn what_a_broker_may_have_taken_is_not_sent_again() {
     let content = &answer["result"]["structuredContent"];
     assert_eq!(content["error_type"], "BROKER_UNREACHABLE", "{answer}");
     assert_eq!(broker.runs().len(), 1);
+}
+
+#[test]
+fn a_call_that_waited_in_the_line_of_a_broker_that_stops_is_asked_of_the_next_once() {
+    let queued = Step::Send(Reply::Queued(Queued { ahead: 0, expected_wait: None }));
+    let stopping = Refusal { kind: RefusalKind::ShuttingDown, message: "stopping".into() };
+    let turned_away = vec![queued, Step::Send(Reply::Refused(stopping))];
+    let runs = [turned_away.clone(), vec![started(), exited(0)], turned_away];
+    let broker = ScriptedBroker::start(script_with(&runs));
+    let mut session = Session::start(&broker.socket, false);
+    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+    assert_eq!(answer["result"]["structuredContent"]["returncode"], 0, "{answer}");
+    assert_eq!(broker.runs().len(), 2);
+    // One that stops each time is told of.
+    let answer = session.call(3, "ping", json!({ "target": "10.0.0.1" }));
+    let content = &answer["result"]["structuredContent"];
+    assert_eq!(content["error_type"], "BROKER_UNREACHABLE", "{answer}");
+    assert_eq!(broker.runs().len(), 4);
+}
+
+#[test]
+fn a_broker_that_comes_and_goes_is_asked_for_its_catalog_ever_less_often() {
+    let mut script = script();
+    // After its catalog it says what is no message, and is left.
+    script.catalog.push(Step::Garbage(vec![0xff; 4]));
+    let broker = ScriptedBroker::start(script);
+    let _session = Session::start(&broker.socket, false);
+    let asked = || broker.requests.lock().unwrap().len();
+    assert!(wait_until(|| asked() >= 4), "it is asked again");
+    thread::sleep(Duration::from_secs(1));
+    // After 0.1, 0.2, 0.4, 0.8 and 1.6 seconds.
+    assert!(asked() <= 6, "it was asked {} times", asked());
 }
