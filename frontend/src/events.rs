@@ -59,6 +59,12 @@ pub const EVENTS: &[Event] = &[
         &["tool", "correlation_id", "place", "defect"],
         "The target or the arguments held a character that a shell would act on.",
     ),
+    event(
+        "log.lost",
+        Level::WARN,
+        &["lines"],
+        "Standard error was full and nobody read it: so many lines are missing before this one.",
+    ),
     event("config.applied", Level::INFO, &["path"], "A configuration file was read."),
     event(
         "config.clamped",

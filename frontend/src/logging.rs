@@ -4,6 +4,8 @@
 //! never begins a new line or steers a terminal, whatever a client or a host put into it, so a line
 //! of the log is what this program said.
 
+mod patience;
+
 use std::{fmt, io};
 
 use jiff::Timestamp;
@@ -41,7 +43,7 @@ pub fn start(log: &Log, usual: Usual) {
     // Libraries are quieter: their INFO is this program's DEBUG.
     let libraries = if shown >= LevelFilter::DEBUG { shown } else { shown.min(LevelFilter::WARN) };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(|| patience::Stderr)
         .with_ansi(false)
         .event_format(Lines(log.format));
     let configuration = log.level.unwrap_or(usual.configuration);
@@ -80,6 +82,17 @@ where
             library: (!metadata.target().starts_with("probity")).then(|| metadata.target()),
             fields,
         };
+        // Counted until this line is out, and so is said again by the next where it is not.
+        let lost = patience::lost();
+        if lost > 0 {
+            self.write(&mut out, &Line::of_lost(&line.time, lost))?;
+        }
+        self.write(&mut out, &line)
+    }
+}
+
+impl Lines {
+    fn write(&self, out: &mut Writer<'_>, line: &Line<'_>) -> fmt::Result {
         match self.0 {
             LogFormat::Text => writeln!(out, "{}", line.text()),
             LogFormat::Json => writeln!(out, "{}", line.json()),
@@ -96,6 +109,13 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// That lines were dropped before this one. No event by the usual way, which would drop it too.
+    fn of_lost(time: &str, lines: u64) -> Self {
+        let fields =
+            Fields { event: "log.lost".into(), rest: vec![("lines".into(), lines.into())] };
+        Self { time: time.to_owned(), level: "WARN", library: None, fields }
+    }
+
     fn text(&self) -> String {
         let mut line = format!("{} {:>5} {}", self.time, self.level, bare(&self.fields.event));
         let library = self.library.map(|name| ("library".to_owned(), Value::from(name)));

@@ -23,6 +23,7 @@ type Scenario = (&'static str, fn() -> String);
 
 /// Events that no frontend can be driven to from outside, and where they are shown.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("log.lost", "a log that nobody reads: frontend/tests/log.rs"),
     ("resolve.timeout", "a resolver that hangs: frontend/src/resolve.rs"),
     ("schema.invalid", "a fault in Probity: frontend/src/arguments_tests.rs"),
 ];
