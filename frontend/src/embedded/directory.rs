@@ -109,15 +109,16 @@ fn open_to_root_s_broker(directory: &Path) -> io::Result<()> {
 fn sweep(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().take(MOST_SEEN).flatten();
     let named = entries.filter(|entry| is_name(&entry.file_name().to_string_lossy()));
-    for entry in named.take(MOST_REMOVED) {
-        let path = entry.path();
+    // Those of living processes, and what others named so, stand in nobody's way.
+    let removed = named.map(|entry| entry.path()).filter(|path| {
         // Locked until it is gone. One that cannot be removed is tried again by the next start.
-        if let Ok(Some(_lock)) = locked(&path)
-            && has_only_ours(&path)
-        {
-            let _ = fs::remove_dir_all(&path);
-        }
-    }
+        matches!(locked(path), Ok(Some(_lock)) if has_only_ours(path) && remove(path))
+    });
+    removed.take(MOST_REMOVED).for_each(drop);
+}
+
+fn remove(path: &Path) -> bool {
+    fs::remove_dir_all(path).is_ok()
 }
 
 /// As `tempfile` names them.
@@ -193,6 +194,16 @@ mod tests {
         sweep(place.path());
         assert!(left.exists());
         drop(lock);
+        sweep(place.path());
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_others_named_so_does_not_keep_it_from_being_removed() {
+        let (place, left) = left_behind("probity-Ab12Cd");
+        for number in 0..20 * MOST_REMOVED {
+            fs::write(place.path().join(format!("probity-{number:06}")), "").unwrap();
+        }
         sweep(place.path());
         assert!(!left.exists());
     }
