@@ -124,9 +124,7 @@ impl Supervisor {
         let code = match status {
             Some(WaitStatus::Exited(_, code)) => code,
             Some(WaitStatus::Signaled(_, signal, _)) => {
-                complain!(
-                    "the broker was ended by {signal}; processes that it left: {ended}, ended too"
-                );
+                complain!("the broker was ended by {signal}; {ended} of its processes were, too");
                 128 + signal as i32
             }
             Some(_) | None => 1,
