@@ -115,6 +115,7 @@ fn every_ending_keeps_to_the_schema_and_is_an_error_where_it_is_one() {
         message: "ping is not installed".into(),
         remedy: "apt install iputils-ping".into(),
     };
+    let busy = Busy { scope: BusyScope::Tool, limit: 3, expected_wait: None };
     let cases = [
         (
             vec![denied(DenialCode::TargetNotAllowed)],
@@ -139,6 +140,7 @@ fn every_ending_keeps_to_the_schema_and_is_an_error_where_it_is_one() {
         ),
         (vec![started(), output(Stream::Stdout, PONG)], "BROKER_LOST", "INTERRUPTED"),
         (vec![started(), Step::Garbage(vec![0xff; 9])], "BROKER_LOST", "INTERRUPTED"),
+        (vec![Step::Send(Reply::Busy(busy))], "RESOURCE_EXHAUSTED", "NOT NOW (RESOURCE_EXHAUSTED)"),
         (vec![Step::Garbage(vec![0xff; 9])], "BROKER_UNREACHABLE", "The tool could not run"),
         (vec![], "BROKER_UNREACHABLE", "The tool could not run"),
     ];

@@ -38,6 +38,10 @@ impl ToolResult {
             {
                 format!("FAILED ({kind}): {message}\n{}", self.output_text())
             }
+            // It passes by itself, and no administrator is needed.
+            (None, ErrorType::ResourceExhausted | ErrorType::CircuitBreakerOpen) => {
+                format!("NOT NOW ({kind}): {message}\nTry: {suggestion}")
+            }
             (None, _) => format!("The tool could not run: {message} ({kind})\nTry: {suggestion}"),
         }
     }
