@@ -88,6 +88,8 @@ pub struct Http {
     pub trusted_proxies: Proxies,
     /// Connections at once.
     pub max_connections: usize,
+    /// How long the head of a request may take to come, and its body.
+    pub read_timeout: Duration,
     /// How often a client may ask.
     pub rate: RateLimit,
 }
@@ -240,6 +242,7 @@ impl Config {
                 allowed_origins: values.get("server.allowed_origins")?,
                 trusted_proxies: Proxies::of(&values.get::<Vec<String>>("server.trusted_proxies")?),
                 max_connections: values.get("server.max_connections")?,
+                read_timeout: values.duration("server.read_timeout")?,
                 rate: RateLimit {
                     requests: values.get("rate_limit.requests")?,
                     window: values.duration("rate_limit.window")?,

@@ -108,6 +108,14 @@ pub const SETTINGS: &[Setting] = &[
         help: "HTTP connections at once; beyond it idle ones make room.",
     },
     Setting {
+        key: "server.read_timeout",
+        variable: "PROBITY_READ_TIMEOUT_SEC",
+        default: "15",
+        kind: Kind::Seconds { least: 1.0, most: 300.0 },
+        unit: "seconds",
+        help: "How long a request's head, and then its body, may take to come; an idle connection, too.",
+    },
+    Setting {
         key: "rate_limit.requests",
         variable: "PROBITY_RATE_REQUESTS",
         default: "10",

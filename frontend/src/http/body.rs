@@ -26,14 +26,11 @@ use super::{Kind, Problem};
 /// them still gets the answer of a call.
 pub const MAX_BODY_BYTES: u64 = 256 << 10;
 
-/// How long a client may take to send it.
-const DEADLINE: Duration = Duration::from_secs(15);
-
 /// Refuses a body that says itself that it is too large, before any of it is read; wraps any other.
 ///
 /// # Errors
 /// A [`Problem`] to answer.
-pub(super) fn bounded(request: Request) -> Result<Request, Problem> {
+pub(super) fn bounded(request: Request, time: Duration) -> Result<Request, Problem> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_BODY_BYTES) {
@@ -43,7 +40,12 @@ pub(super) fn bounded(request: Request) -> Result<Request, Problem> {
     Ok(match request.body().is_end_stream() {
         true => request,
         false => request.map(|inner| {
-            Body::new(Bounded { inner, left: MAX_BODY_BYTES, deadline: Box::pin(sleep(DEADLINE)) })
+            Body::new(Bounded {
+                inner,
+                left: MAX_BODY_BYTES,
+                time,
+                deadline: Box::pin(sleep(time)),
+            })
         }),
     })
 }
@@ -52,6 +54,7 @@ pub(super) fn bounded(request: Request) -> Result<Request, Problem> {
 struct Bounded {
     inner: Body,
     left: u64,
+    time: Duration,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -74,7 +77,7 @@ impl hyper::body::Body for Bounded {
             return Poll::Ready(frame);
         }
         match self.deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new(Flaw::TooSlow)))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new(Flaw::TooSlow(self.time))))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -92,7 +95,7 @@ impl hyper::body::Body for Bounded {
 #[derive(Debug, Clone, Copy)]
 enum Flaw {
     TooLarge,
-    TooSlow,
+    TooSlow(Duration),
 }
 
 impl Flaw {
@@ -103,9 +106,9 @@ impl Flaw {
                 format!("the body is larger than {MAX_BODY_BYTES} bytes"),
                 "Send the call's properties and nothing else.",
             ),
-            Self::TooSlow => Problem::new(
+            Self::TooSlow(time) => Problem::new(
                 Kind::TooSlow,
-                format!("the body did not come within {} s", DEADLINE.as_secs()),
+                format!("the body did not come within {} s", time.as_secs_f64()),
                 "Send it at once.",
             ),
         }
@@ -128,7 +131,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLarge => "the body is too large",
-            Self::TooSlow => "the body is too slow",
+            Self::TooSlow(_) => "the body is too slow",
         })
     }
 }

@@ -7,7 +7,9 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    future::poll_fn,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,19 +21,21 @@ use axum::{Router, body::Body, extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::sleep,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink},
+    task::yield_now,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use super::listen::Listener;
 
-/// How long the head of a request may take, and an idle connection may stay.
-const HEAD_DEADLINE: Duration = Duration::from_secs(15);
-
 /// Longest head of a request.
 const MAX_HEAD_BYTES: usize = 32 << 10;
+
+/// How much of what nobody wants is still read before a connection is closed, and for how long.
+const LINGER_BYTES: u64 = 4 << 20;
+const LINGER: Duration = Duration::from_secs(1);
 
 /// After an accept that failed: out of descriptors, most likely, and some come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -51,16 +55,25 @@ impl Peer {
     const UNIX: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), local: None, unix: true };
 }
 
-/// Takes connections in, `most` at once, for as long as the future is polled. `closing` ends each
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many at once.
+    pub connections: usize,
+    /// How long the head of a request may take to come, and an idle connection may stay.
+    pub head: Duration,
+}
+
+/// Takes connections in for as long as the future is polled. `closing` ends each
 /// when it has been answered; `connections` are those that are open.
 pub async fn accept_all(
     listener: &Listener,
     router: Router,
-    most: usize,
+    limits: Limits,
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) -> Infallible {
-    let table = Arc::new(Table::new(most));
+    let table = Arc::new(Table::new(limits.connections));
     loop {
         let (stream, peer) = match accept(listener).await {
             Ok(accepted) => accepted,
@@ -75,10 +88,16 @@ pub async fn accept_all(
         let (router, closing) = (router.clone(), closing.clone());
         connections.spawn(async move {
             match stream {
-                Stream::Tcp(stream) => answer(stream, peer, place, router, closing).await,
-                Stream::Unix(stream) => answer(stream, peer, place, router, closing).await,
+                Stream::Tcp(stream) => {
+                    answer(stream, peer, limits.head, place, router, closing).await
+                }
+                Stream::Unix(stream) => {
+                    answer(stream, peer, limits.head, place, router, closing).await
+                }
             }
         });
+        // What it has said already is read before the next one could take its place.
+        yield_now().await;
     }
 }
 
@@ -111,6 +130,7 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: Peer,
+    head: Duration,
     place: Place,
     router: Router,
     closing: CancellationToken,
@@ -119,28 +139,44 @@ async fn answer(
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let (router, busy) = (router.clone(), Busy::of(&place));
         request.extensions_mut().insert(peer);
-        async move {
+        Box::pin(async move {
             let response = router.oneshot(request.map(Body::new)).await?;
             // The connection is busy until the last byte of the answer is taken.
             let (parts, body) = response.into_parts();
             Ok::<_, Infallible>(Response::from_parts(parts, Held { body, _busy: busy }))
-        }
+        })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
+        .header_read_timeout(head)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    let served = async {
+        tokio::select! {
+            served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
+            () = closing.cancelled() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|context| connection.poll_without_shutdown(context)).await
+            }
+        }
+    };
     tokio::select! {
-        // How it ended is the client's business.
-        _ = connection.as_mut() => {}
         () = evicted.cancelled() => {}
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        // How it ended is the client's business.
+        served = served => if served.is_ok() {
+            linger(connection.into_parts().io.into_inner()).await;
         }
     }
+}
+
+/// Says that nothing more comes, and takes what still does for a moment. A socket that is closed with
+/// bytes unread would take the answer back: that a body is too large would be heard by nobody.
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let drained = async {
+        stream.shutdown().await?;
+        copy(&mut stream.take(LINGER_BYTES), &mut sink()).await
+    };
+    let _ = timeout(LINGER, drained).await;
 }
 
 /// The open connections.
@@ -248,10 +284,10 @@ impl hyper::body::Body for Held {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

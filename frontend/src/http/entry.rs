@@ -72,7 +72,7 @@ pub(super) async fn enter(
 fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
     // An orchestrator's probes have neither a token nor a name that is ours, and never end.
     if routes::is_probe(request.uri().path()) {
-        return body::bounded(request);
+        return body::bounded(request, server.http.read_timeout);
     }
     let peer = peer_of(&request)?;
     let checked = server.guard.check(request.headers(), request.uri(), &peer);
@@ -80,7 +80,7 @@ fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
     if server.shutdown.is_stopping() {
         return Err(stopping());
     }
-    body::bounded(request)
+    body::bounded(request, server.http.read_timeout)
 }
 
 /// Finds out whose request it is. One with a wrong token is nobody's.

@@ -11,7 +11,11 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, UnixListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, lookup_host};
+
+/// Connections that the kernel holds until they are accepted. Beyond it each would wait a second for
+/// its next try; the usual 128 are soon full.
+const BACKLOG: u32 = 4096;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +129,7 @@ impl Listener {
         let address = lookup_host((host, port)).await.map_err(fail)?.next();
         let address = address.ok_or_else(|| ListenError::NoAddress(host.to_owned()))?;
         refuse_without_token(address, anybody)?;
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
+        let listener = tcp_listener(address).map_err(fail)?;
         let bound = listener.local_addr().map_err(fail)?;
         Ok(Self::Tcp(listener, bound))
     }
@@ -133,8 +137,10 @@ impl Listener {
     fn unix(path: &Path) -> Result<Self, ListenError> {
         let fail = |error| ListenError::Io { place: path.display().to_string(), error };
         remove_stale(path).map_err(fail)?;
-        let listener = UnixListener::bind(path).map_err(fail)?;
-        Ok(Self::Unix(listener, Some(OwnPath(path.to_owned()))))
+        let socket = UnixSocket::new_stream().map_err(fail)?;
+        socket.bind(path).map_err(fail)?;
+        let own = OwnPath(path.to_owned());
+        Ok(Self::Unix(socket.listen(BACKLOG).map_err(fail)?, Some(own)))
     }
 
     /// Whether only this machine can reach it.
@@ -174,6 +180,17 @@ fn passed(anybody: bool) -> Result<Option<Listener>, ListenError> {
     refuse_without_token(bound, anybody)?;
     listener.set_nonblocking(true).map_err(fail)?;
     Ok(Some(Listener::Tcp(TcpListener::from_std(listener).map_err(fail)?, bound)))
+}
+
+fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that is started again finds its address free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {

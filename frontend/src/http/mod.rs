@@ -26,7 +26,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::auth::{Caller, Failures, TokenStore};
+use self::{
+    auth::{Caller, Failures, TokenStore},
+    connection::Limits,
+};
 pub use self::{
     forwarded::Proxies,
     guard::Guard,
@@ -103,8 +106,9 @@ impl Server {
         let closing = CancellationToken::new();
         let connections = TaskTracker::new();
         let router = routes::router(&self);
+        let limits = Limits { connections: most, head: self.http.read_timeout };
         tokio::select! {
-            never = connection::accept_all(listener, router, most, &connections, &closing) => match never {},
+            never = connection::accept_all(listener, router, limits, &connections, &closing) => match never {},
             () = self.ended() => {}
         }
         closing.cancel();

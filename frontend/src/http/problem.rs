@@ -158,6 +158,16 @@ impl Problem {
         Some(problem)
     }
 
+    /// The same of a tool that is not in the catalog. The broker does not tell one that is not granted
+    /// from one that there is not; at this path there is nothing either way.
+    #[must_use]
+    pub fn of_no_tool(mut self) -> Self {
+        if let Some("UNKNOWN_TOOL" | "NOT_GRANTED") = self.code {
+            self.status = StatusCode::NOT_FOUND.as_u16();
+        }
+        self
+    }
+
     /// It as text, for the request with this id unless it has one of its own.
     pub(super) fn written_for(mut self, id: &str) -> Body {
         self.correlation_id.get_or_insert_with(|| id.to_owned());

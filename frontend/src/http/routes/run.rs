@@ -108,7 +108,8 @@ async fn called(
         () = server.shutdown.over() => return Err(stopping()),
         result = server.service.call(asking, &mut on_event) => result,
     };
-    Ok(answer(&result))
+    let is_listed = server.service.listing().entry(name).is_some();
+    Ok(answer(&result, is_listed))
 }
 
 /// What is beyond a token is not asked for: the broker knows this process, and nobody behind it.
@@ -128,9 +129,10 @@ fn covered(server: &Server, caller: &Caller, name: &str) -> Result<(), Problem> 
     }
 }
 
-fn answer(result: &ToolResult) -> Response {
+fn answer(result: &ToolResult, is_listed: bool) -> Response {
     let mut response = match Problem::of_result(result) {
-        Some(problem) => problem.into_response(),
+        Some(problem) if is_listed => problem.into_response(),
+        Some(problem) => problem.of_no_tool().into_response(),
         None => Json(result).into_response(),
     };
     // The call's own id, which may be the body's.
