@@ -6,6 +6,7 @@
 
 pub mod broker;
 pub mod clients;
+pub mod http;
 pub mod lab;
 pub mod leftovers;
 pub mod mcp;

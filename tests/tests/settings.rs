@@ -8,11 +8,14 @@
 
 #[path = "settings/observe.rs"]
 mod observe;
+#[path = "settings/observe_http.rs"]
+mod observe_http;
 
 use std::{collections::BTreeSet, fs, path::Path, thread};
 
 use nix::sys::signal::Signal;
 use observe::*;
+use observe_http::*;
 use probity::config::settings::{PER_TOOL, SETTINGS, Setting};
 use probity_tests::{
     procs::{ProcStatus, wait_until},
@@ -68,15 +71,16 @@ fn rows() -> Vec<Row> {
     vec![
         row("server.transport", what_bare_probity_serves, ("http", json!("http")), ("stdio", json!("stdio")), json!("stdio")),
         row("server.transport", what_bare_probity_serves, ("STDIO", json!("stdio")), ("http", json!("http")), json!("stdio")),
-        only_shown("server.host", "takes effect with HTTP", ("::1", json!("::1")), ("localhost", json!("localhost")), json!("127.0.0.1")),
-        only_shown("server.port", "takes effect with HTTP", ("0", json!(0)), ("8081", json!(8081)), json!(8080)),
-        only_shown("server.anonymous", "to come", ("false", json!(false)), ("true", json!(true)), json!(true)),
-        only_shown("server.tokens_file", "to come", ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!(null)),
-        only_shown("server.token", "a secret is not shown", ("a-secret-of-one's-own", json!("(secret)")), ("", json!(null)), json!(null)),
-        only_shown("server.allowed_hosts", "to come", ("a", json!(["a"])), ("b", json!(["b"])), json!([])),
-        only_shown("server.allowed_origins", "to come", ("a", json!(["a"])), ("b", json!(["b"])), json!([])),
-        only_shown("server.trusted_proxies", "to come", ("::1", json!(["::1"])), ("unix", json!(["unix"])), json!([])),
-        only_shown("server.max_connections", "to come", ("16", json!(16)), ("17", json!(17)), json!(2048)),
+        row("server.host", host_bound, ("::1", json!("[::1]")), ("127.0.0.9", json!("127.0.0.9")), json!("127.0.0.1")),
+        row("server.port", port_bound, ("18081", json!("18081")), ("18082", json!("18082")), json!("8080")),
+        row("server.anonymous", anonymous_look, ("false", json!(401)), ("true", json!(200)), json!(200)),
+        row("server.tokens_file", tokens_known, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
+        row("server.token", token_known, ("a-secret-of-one's-own", json!("a-secret-of-one's-own")), ("another-secret-of-theirs", json!("another-secret-of-theirs")), json!("neither")),
+        row("server.allowed_hosts", hosts_known, ("a.example, c", json!("a.example")), ("b.example", json!("b.example")), json!("neither")),
+        row("server.allowed_origins", origins_known, ("https://a.example", json!("https://a.example")), ("https://b.example", json!("https://b.example")), json!("neither")),
+        row("server.trusted_proxies", address_logged, ("10.1.1.1, 127.0.0.0/8", json!("10.66.0.9")), ("unix", json!("127.0.0.1")), json!("127.0.0.1")),
+        row("server.max_connections", connections_held, ("16", json!(16)), ("20", json!(20)), json!(40)),
+        row("server.read_timeout", time_for_a_body, ("1", json!("within 1 s")), ("1.5", json!("within 1.5 s")), json!("later")),
         only_shown("rate_limit.requests", "takes effect with rate limits", ("1", json!(1)), ("2", json!(2)), json!(10)),
         only_shown("rate_limit.window", "takes effect with rate limits", ("1.5", json!(1.5)), ("2", json!(2.0)), json!(60.0)),
         only_shown("rate_limit.max_clients", "takes effect with rate limits", ("1", json!(1)), ("2", json!(2)), json!(1000)),

@@ -18,6 +18,7 @@ use std::{
 use probity_protocol::*;
 
 pub mod command;
+pub mod http;
 pub mod pty;
 pub mod samples;
 pub mod stdio;
@@ -128,6 +129,15 @@ impl ScriptedBroker {
             _ => None,
         });
         runs.collect()
+    }
+
+    /// Waits until it was asked to run something.
+    pub fn await_run(&self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.runs().is_empty() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        !self.runs().is_empty()
     }
 
     /// Waits until a client has hung up during [`Step::AwaitHangUp`].

@@ -1,0 +1,119 @@
+//! Who may do what over HTTP, as one full table: every way in, asked by everybody.
+//!
+//! The rows are held against the table that the server itself is made of, so a way in that nobody
+//! thought about here fails.
+
+use std::collections::BTreeSet;
+
+use probity::http::ROUTES;
+use probity_tests::{http::HttpServer, rig::Rig};
+use serde_json::json;
+
+/// Whoever asks, in the order of the columns: somebody else's machine, this one, and the roles.
+const CALLERS: [&str; 5] = ["stranger", "local", "viewer", "operator", "admin"];
+
+/// Who is let in: those from this caller on.
+#[rustfmt::skip] // A table.
+const LEAST: &[(&str, &str, &str)] = &[
+    ("GET",  "/",                     "local"),
+    ("GET",  "/livez",                "stranger"),
+    ("GET",  "/readyz",               "stranger"),
+    ("GET",  "/tools",                "local"),
+    ("GET",  "/tools/{name}",         "viewer"),
+    ("POST", "/tools/{name}/check",   "operator"),
+    ("POST", "/tools/{name}/execute", "operator"),
+    ("POST", "/tools/{name}/reset",   "admin"),
+    ("POST", "/tools/{name}/disable", "admin"),
+    ("POST", "/tools/{name}/enable",  "admin"),
+    ("GET",  "/config",               "admin"),
+];
+
+/// Paths that anonymous callers of this machine may read, and nothing else.
+const ANONYMOUS: [&str; 6] = ["/", "/livez", "/readyz", "/health", "/metrics", "/tools"];
+
+struct Callers {
+    _rig: Rig,
+    server: HttpServer,
+    tokens: [String; 3],
+}
+
+impl Callers {
+    fn new() -> Self {
+        let rig = Rig::new("").unwrap();
+        let file = rig.path("tokens.toml").display().to_string();
+        let tokens = ["viewer", "operator", "admin"].map(|role| {
+            let new = ["token", "new", "--name", role, "--role", role, "--file", file.as_str()];
+            let output = rig.probity(&new, &[]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        });
+        let variables = [("PROBITY_TOKENS_FILE".into(), file)];
+        let mut command = rig.embedded("http", &variables);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let server = HttpServer::start(command).unwrap();
+        Self { _rig: rig, server, tokens }
+    }
+
+    fn status(&self, caller: &str, method: &str, path: &str) -> u16 {
+        let path = path.replace("{name}", "loud");
+        let body = json!({"target": "127.0.0.1"}).to_string();
+        let mut headers = format!(
+            "Host: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            self.server.host(),
+            body.len()
+        );
+        match CALLERS.iter().position(|known| *known == caller).unwrap() {
+            // It comes by a proxy, so it is not of this machine.
+            0 => headers += "X-Forwarded-For: 10.66.0.1\r\n",
+            1 => {}
+            role => headers += &format!("Authorization: Bearer {}\r\n", self.tokens[role - 2]),
+        }
+        self.server.raw(method, &path, &headers, &body).unwrap().status
+    }
+}
+
+#[test]
+fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
+    let asked = LEAST.iter().map(|(method, path, _)| (*method, *path));
+    let served = ROUTES.iter().map(|route| (route.method, route.path));
+    assert_eq!(asked.collect::<BTreeSet<_>>(), served.collect::<BTreeSet<_>>());
+    let callers = Callers::new();
+    for (method, path, least) in LEAST {
+        let least = CALLERS.iter().position(|caller| caller == least).unwrap();
+        for (rank, caller) in CALLERS.iter().enumerate() {
+            let status = callers.status(caller, method, path);
+            let expected = match (rank >= least, rank) {
+                (true, _) => 200,
+                // Who somebody is comes before what they may do.
+                (false, 0 | 1) => 401,
+                (false, _) => 403,
+            };
+            assert_eq!(status, expected, "{method} {path} by {caller}");
+        }
+    }
+    let open = LEAST.iter().filter(|(_, _, least)| ["stranger", "local"].contains(least));
+    for (_, path, _) in open {
+        assert!(ANONYMOUS.contains(path), "{path}");
+    }
+}
+
+#[test]
+fn no_role_is_told_more_by_a_path_that_there_is_not_or_another_method() {
+    let callers = Callers::new();
+    for caller in CALLERS {
+        assert_eq!(callers.status(caller, "GET", "/nothing"), 404, "{caller}");
+        assert_eq!(callers.status(caller, "GET", "/tools/{name}/nothing"), 404, "{caller}");
+        assert_eq!(callers.status(caller, "DELETE", "/config"), 405, "{caller}");
+    }
+}
+
+#[test]
+fn a_role_that_does_not_go_so_far_is_refused_before_its_tool_is_looked_up() {
+    let callers = Callers::new();
+    for path in ["/tools/nobody/execute", "/tools/nobody/disable"] {
+        assert_eq!(callers.status("viewer", "POST", path), 403);
+        assert_eq!(callers.status("local", "POST", path), 401);
+    }
+    let log = callers.server.log();
+    assert!(log.contains("http.forbidden client=viewer needed=operator"), "{log}");
+    assert!(log.contains("http.forbidden client=viewer needed=admin"), "{log}");
+}
