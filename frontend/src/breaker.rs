@@ -29,6 +29,9 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// As it is written everywhere.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

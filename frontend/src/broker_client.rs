@@ -19,6 +19,7 @@ use probity_protocol::{
     MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
     Started, Stream, Tier, Verdict, decode, encode,
 };
+use prometheus::Histogram;
 use tokio::{
     io::AsyncWriteExt,
     net::UnixStream,
@@ -55,6 +56,8 @@ pub struct Broker {
     patience: Duration,
     /// Told whenever it has answered.
     answered: Arc<Notify>,
+    /// Where the time to its welcome is noted.
+    round_trips: Option<Histogram>,
 }
 
 /// How a request to run ended, where the broker answered to the end.
@@ -210,7 +213,14 @@ impl Broker {
     #[must_use]
     pub fn at(socket: &Path, embedded: bool) -> Self {
         let socket = socket.to_owned();
-        Self { socket, embedded, tier: None, patience: Duration::ZERO, answered: Arc::default() }
+        Self {
+            socket,
+            embedded,
+            tier: None,
+            patience: Duration::ZERO,
+            answered: Arc::default(),
+            round_trips: None,
+        }
     }
 
     /// The same broker, waited for so long where it is away: one that was there may just be starting
@@ -218,6 +228,12 @@ impl Broker {
     #[must_use]
     pub fn waited_for(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same broker, with the time to each of its welcomes noted.
+    #[must_use]
+    pub fn timed(self, round_trips: Histogram) -> Self {
+        Self { round_trips: Some(round_trips), ..self }
     }
 
     /// Waits until it has answered, or returns at once if it has since this was last asked. For one
@@ -328,8 +344,14 @@ impl Broker {
     ) -> Result<Connection, BrokerError> {
         let mut pause = FIRST_PAUSE;
         loop {
+            let asked_at = Instant::now();
             let error = match self.ask_once(request).await {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    if let Some(round_trips) = &self.round_trips {
+                        round_trips.observe(asked_at.elapsed().as_secs_f64());
+                    }
+                    return Ok(connection);
+                }
                 Err(error) => error,
             };
             // Those that wait together are not to come back together.

@@ -24,6 +24,7 @@ pub mod gate;
 pub mod http;
 pub mod logging;
 pub mod mcp;
+pub mod metrics;
 pub mod near;
 pub mod parsers;
 pub mod progress;
@@ -37,4 +38,6 @@ pub mod shutdown;
 pub mod signals;
 pub mod suggestion;
 pub mod terminal;
+#[cfg(test)]
+mod test_catalog;
 pub mod watch;

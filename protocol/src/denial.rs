@@ -53,6 +53,24 @@ pub enum Layer {
 }
 
 impl DenialCode {
+    /// Every one, by layer.
+    pub const ALL: [Self; 14] = [
+        Self::UnknownTool,
+        Self::NotGranted,
+        Self::TargetSyntax,
+        Self::TargetKind,
+        Self::TargetNotAllowed,
+        Self::TargetTooLarge,
+        Self::NameUnresolved,
+        Self::ArgumentSyntax,
+        Self::OptionUnknown,
+        Self::OptionValue,
+        Self::OptionRepeated,
+        Self::Operand,
+        Self::Ceiling,
+        Self::IntrusiveNotGranted,
+    ];
+
     /// The stable spelling, as in JSON and in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -163,6 +163,14 @@ impl Listing {
         self.tools().find(|tool| answers_to(tool.entry, name))
     }
 
+    /// The catalog's own name of a tool, published or not, by its name or alias.
+    #[must_use]
+    pub fn name_of(&self, name: &str) -> Option<&str> {
+        let hidden = self.hidden.iter().map(|(entry, _)| entry);
+        let mut all = self.catalog.tools.iter().chain(hidden);
+        all.find(|entry| answers_to(entry, name)).map(|entry| entry.name.as_str())
+    }
+
     /// Why a tool of the catalog is not published, by its name or alias.
     #[must_use]
     pub fn hidden(&self, name: &str) -> Option<Hidden> {

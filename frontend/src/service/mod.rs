@@ -28,6 +28,7 @@ use crate::{
     clean::clean_str,
     config::Config,
     gate::ClientKey,
+    metrics::{Execution, Metrics, UNKNOWN_TOOL},
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
@@ -45,6 +46,7 @@ pub struct Service {
     resolver: Resolver,
     config: Arc<Config>,
     registry: Arc<Registry>,
+    metrics: Metrics,
 }
 
 /// What a client asks for, in its own words.
@@ -76,7 +78,9 @@ impl Service {
     pub fn new(broker: Broker, resolver: Resolver, config: Arc<Config>, catalog: Catalog) -> Self {
         events::policy_configured(&catalog);
         let registry = Arc::new(Registry::new(Arc::clone(&config), catalog));
-        Self { broker, resolver, config, registry }
+        let metrics = Metrics::new();
+        let broker = broker.timed(metrics.round_trips());
+        Self { broker, resolver, config, registry, metrics }
     }
 
     /// What is published now, the tools by name.
@@ -108,6 +112,12 @@ impl Service {
     #[must_use]
     pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
         self.registry.breaker_changes()
+    }
+
+    /// What is counted and timed.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Closes a tool's breaker. Reports whether it was not closed.
@@ -150,8 +160,11 @@ impl Service {
                 Err(open) => ToolResult::breaker_open(&asked, &open),
                 Ok(pass) => {
                     let running = events::tool_start(&asked);
+                    let tool = listing.name_of(&asked.tool).unwrap_or(UNKNOWN_TOOL);
+                    let mut execution = self.metrics.execution(tool);
                     let way = Way { pass, session: asking.session, on_event };
-                    let result = self.run(request, &asked, &listing, way).await;
+                    let result = self.run(request, &asked, &listing, way, &mut execution).await;
+                    execution.ended();
                     running.ended();
                     result
                 }
@@ -179,6 +192,7 @@ impl Service {
         asked: &Asked,
         listing: &Listing,
         way: Way<'_>,
+        execution: &mut Execution<'_>,
     ) -> ToolResult {
         let Way { mut pass, session, on_event } = way;
         let tool = listing.tool(&asked.tool);
@@ -186,6 +200,7 @@ impl Service {
         // Not in the catalog: the broker refuses and records it.
         if let Some(tool) = tool {
             let told = |place| on_event(RunEvent::Queued(place));
+            let asked_at = Instant::now();
             match tool.gate.enter(session, told).await {
                 Ok(taken) => turn = Some(taken),
                 Err(full) => return ToolResult::queue_full(asked, &full),
@@ -197,6 +212,8 @@ impl Service {
                     Err(open) => return ToolResult::breaker_open(asked, &open),
                 }
             }
+            self.metrics.waited(tool.entry.name.as_str(), asked_at.elapsed());
+            execution.started();
             events::settings(&request.call, tool.entry, asked);
         }
         let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
@@ -268,11 +285,13 @@ impl Service {
         call
     }
 
-    /// Notes how a call ended, and by which policy it was decided.
+    /// Notes how a call ended, and by which policy it was decided. Every way in comes by here.
     fn finish(&self, mut result: ToolResult, listing: &Listing) -> ToolResult {
         let digest = listing.catalog.policy_digest.to_string();
         result.metadata.insert("policy_digest".into(), json!(digest));
         events::tool_end(&result);
+        let tool = listing.name_of(&result.tool).unwrap_or(UNKNOWN_TOOL);
+        self.metrics.finished(tool, &result);
         result
     }
 }
