@@ -306,6 +306,7 @@ impl Session {
             uptime: self.broker.started.elapsed(),
             audit_records: self.broker.audit.borrow().records(),
             audit_head: self.broker.audit.borrow().head(),
+            audit_failed: self.broker.audit.borrow().failed().map(|since| since.elapsed()),
         };
         self.outgoing.send(&Reply::Status(report)).await
     }

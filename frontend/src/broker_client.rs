@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use probity_protocol::{
     Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, Interrupt, MAX_REPLY_FRAME,
     MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
-    Started, Stream, Tier, Verdict, decode, encode,
+    Started, StatusReport, Stream, Tier, Verdict, Welcome, decode, encode,
 };
 use prometheus::Histogram;
 use tokio::{
@@ -286,6 +286,18 @@ impl Broker {
         }
     }
 
+    /// What is going on in it, and what it says of itself.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`.
+    pub async fn status(&self) -> Result<(Welcome, StatusReport), BrokerError> {
+        let mut connection = self.ask(&Request::Status).await?;
+        match connection.answer().await? {
+            Reply::Status(status) => Ok((connection.welcome, status)),
+            _ => Err(BrokerError::Unexpected("its status")),
+        }
+    }
+
     /// Runs a call to its end, telling `on_event` how it goes.
     ///
     /// # Errors
@@ -412,13 +424,16 @@ impl CatalogWatch {
 /// An open connection that has been welcomed.
 struct Connection {
     frames: FramedRead<UnixStream, LengthDelimitedCodec>,
+    welcome: Welcome,
 }
 
 impl Connection {
     async fn open(stream: UnixStream) -> Result<Self, BrokerError> {
         let mut frames = FramedRead::new(stream, framing(MAX_REPLY_FRAME));
         match within_deadline(&mut frames).await? {
-            Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => Ok(Self { frames }),
+            Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
+                Ok(Self { frames, welcome })
+            }
             Reply::Welcome(welcome) => Err(FrameError::Version(welcome.protocol).into()),
             _ => Err(BrokerError::Unexpected("a welcome")),
         }

@@ -163,6 +163,26 @@ pub const EVENTS: &[Event] = &[
         "The tool works again, or an administrator said so.",
     ),
     event(
+        "health.recovered",
+        Level::INFO,
+        &["check", "priority", "reason"],
+        "A health check finds nothing wrong any more.",
+    ),
+    event(
+        "health.degraded",
+        Level::WARN,
+        &["check", "priority", "reason"],
+        "A health check finds something wrong; calls are served all the same. Told once, when it \
+         begins.",
+    ),
+    event(
+        "health.unhealthy",
+        Level::ERROR,
+        &["check", "priority", "reason"],
+        "A health check finds that calls cannot be served, took too long, or failed. Told once, \
+         when it begins.",
+    ),
+    event(
         "template.scan",
         Level::INFO,
         &["tool", "target", "correlation_id", "preset"],

@@ -21,6 +21,7 @@ pub mod connect;
 pub mod embedded;
 pub mod events;
 pub mod gate;
+pub mod health;
 pub mod http;
 pub mod logging;
 pub mod mcp;

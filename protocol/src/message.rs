@@ -312,6 +312,8 @@ pub struct StatusReport {
     pub audit_records: u64,
     /// Where the audit log's chain has come to: its last line's number and hash.
     pub audit_head: Head,
+    /// Time since a line of it could not be written, where none has been since.
+    pub audit_failed: Option<Duration>,
 }
 
 /// One run of the peer's own.

@@ -38,6 +38,7 @@ impl AuditLog {
             announcer: Announcer::new(announce),
             owed: VecDeque::new(),
             retry: None,
+            failed: None,
             sooner: Rc::default(),
         };
         if let Some(torn) = torn {

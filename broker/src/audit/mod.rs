@@ -45,6 +45,8 @@ pub(crate) struct AuditLog {
     owed: VecDeque<Line>,
     /// Until then what could not be written is left alone.
     retry: Option<Instant>,
+    /// When a line could not be written, where none has been since.
+    failed: Option<Instant>,
     /// Told when [`AuditLog::due`] may have come nearer.
     sooner: Rc<Notify>,
 }
@@ -64,6 +66,11 @@ impl AuditLog {
     /// Where the chain has come to.
     pub(crate) fn head(&self) -> Head {
         self.head
+    }
+
+    /// When a line could not be written, where none has been since.
+    pub(crate) fn failed(&self) -> Option<Instant> {
+        self.failed
     }
 
     /// Records that the policy said yes, to a run or to the question alone.
@@ -251,7 +258,9 @@ impl AuditLog {
     fn append(&mut self, members: &Line) -> Result<(), AuditError> {
         let due = self.due();
         let text = members.after(&self.head.next_line());
-        self.file.append(text.as_bytes())?;
+        let written = self.file.append(text.as_bytes());
+        self.failed = written.is_err().then(Instant::now);
+        written?;
         self.head = self.head.followed_by(text.trim_end_matches('\n').as_bytes());
         self.records += 1;
         self.announcer.note(self.head);

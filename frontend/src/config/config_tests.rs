@@ -449,3 +449,79 @@ fn the_documentation_has_every_setting_as_it_is() {
     let page = include_str!("../../../docs/configuration.md");
     assert!(page.contains(&table), "docs/configuration.md is to have these rows:\n{table}");
 }
+
+#[test]
+fn health_checks_come_from_either_kind_of_file() {
+    let toml = r#"
+        [[health.checks]]
+        name = "backup"
+        kind = "file_age"
+        path = "/var/backups/last"
+        max_age = 86400
+        priority = "low"
+
+        [[health.checks]]
+        name = "collector"
+        kind = "tcp"
+        address = "[::1]:9090"
+        timeout = 0.5
+    "#;
+    let yaml = "
+health:
+  checks:
+    - {name: backup, kind: file_age, path: /var/backups/last, max_age: 86400, priority: LOW}
+    - {name: collector, kind: tcp, address: '[::1]:9090', timeout: 0.5}
+";
+    let from_yaml = load_all("probity.yaml", yaml, &[]).unwrap();
+    for loaded in [from_toml(toml), from_yaml] {
+        assert_eq!(warnings(&loaded), Vec::<String>::new());
+        let shown: Vec<_> = loaded.config.health.checks.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["file_age /var/backups/last 86400 s (LOW)", "tcp [::1]:9090 (MEDIUM)"]);
+        let timeouts = loaded.config.health.checks.iter().map(|check| check.timeout.as_millis());
+        assert_eq!(timeouts.collect::<Vec<_>>(), [2000, 500]);
+    }
+}
+
+#[test]
+fn a_health_check_that_is_none_is_told_of_and_left_out() {
+    let ok = "name = 'ok'\nkind = 'command_present'\ncommand = 'sh'";
+    for (written, key, expected) in [
+        ("kind = 'tcp'\naddress = '127.0.0.1:1'", "name", "1 to 64 letters"),
+        ("name = 'broker.reachable'\nkind = 'tcp'", "name", "1 to 64 letters"),
+        ("name = 'x'\nkind = 'udp'", "kind", "file_age, tcp or command_present"),
+        ("name = 'x'\nkind = 'tcp'", "address", "an IP address with a port"),
+        ("name = 'x'\nkind = 'tcp'\naddress = 'localhost:80'", "address", "looked up"),
+        ("name = 'x'\nkind = 'tcp'\naddress = '127.0.0.1'", "address", "an IP address with a port"),
+        ("name = 'x'\nkind = 'file_age'\npath = 'a'\nmax_age = 1", "path", "an absolute path"),
+        ("name = 'x'\nkind = 'file_age'\npath = '/a'\nmax_age = 0", "max_age", "above 0"),
+        ("name = 'x'\nkind = 'file_age'\npath = '/a'", "max_age", "above 0"),
+        ("name = 'x'\nkind = 'command_present'\ncommand = 'a/b'", "command", "an absolute path"),
+        ("name = 'x'\nkind = 'command_present'\ncommand = ''", "command", "an absolute path"),
+        (
+            "name = 'x'\nkind = 'tcp'\naddress = '127.0.0.1:1'\npriority = 'urgent'",
+            "priority",
+            "critical",
+        ),
+        (
+            "name = 'x'\nkind = 'tcp'\naddress = '127.0.0.1:1'\ntimeout = 31",
+            "timeout",
+            "30 at most",
+        ),
+        (
+            "name = 'x'\nkind = 'tcp'\naddress = '127.0.0.1:1'\nadress = 1",
+            "adress",
+            "of its kind only",
+        ),
+        ("name = 'ok'\nkind = 'tcp'\naddress = '127.0.0.1:1'", "name", "a name for each check"),
+    ] {
+        let loaded = from_toml(&format!("[[health.checks]]\n{ok}\n[[health.checks]]\n{written}\n"));
+        let warnings = warnings(&loaded);
+        assert_eq!(warnings.len(), 1, "{written}: {warnings:?}");
+        let told = format!("health.checks[1].{key}");
+        assert!(warnings[0].contains(&told) && warnings[0].contains(expected), "{warnings:?}");
+        let kept: Vec<_> = loaded.config.health.checks.iter().map(|check| &check.name).collect();
+        assert_eq!(kept, ["ok"], "{written}");
+    }
+    let loaded = from_toml("[health]\nchecks = 5\n");
+    assert!(warnings(&loaded)[0].contains("[[health.checks]]"), "{:?}", warnings(&loaded));
+}

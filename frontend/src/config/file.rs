@@ -18,7 +18,10 @@ use yaml_rust2::{
     scanner::Marker,
 };
 
-use super::{kind::Written, settings::setting};
+use super::{
+    kind::{Table, Written},
+    settings::setting,
+};
 use crate::clean::clean_str;
 
 /// Largest file read. Every setting written twice with comments is a hundredth of it.
@@ -134,6 +137,10 @@ fn written(kind: ValueKind) -> Written {
     match kind {
         ValueKind::Nil => Written::Other("null".into()),
         ValueKind::Table(_) => Written::Other("{…}".into()),
+        ValueKind::Array(items) if items.iter().any(|item| table(item).is_some()) => {
+            let tables: Option<Vec<Table>> = items.iter().map(table).collect();
+            tables.map_or_else(|| Written::Other("[…]".into()), Written::Tables)
+        }
         ValueKind::Array(items) => {
             let text = |item: config::Value| item.into_string().ok();
             match items.into_iter().map(text).collect() {
@@ -143,6 +150,14 @@ fn written(kind: ValueKind) -> Written {
         }
         single => Written::Text(single.to_string()),
     }
+}
+
+fn table(item: &config::Value) -> Option<Table> {
+    let ValueKind::Table(table) = &item.kind else { return None };
+    let text = |value: &config::Value| value.clone().into_string().unwrap_or_default();
+    let mut table: Table = table.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    table.sort();
+    Some(table)
 }
 
 fn syntax_error(path: &str, text: &str, error: &ConfigError) -> FileError {

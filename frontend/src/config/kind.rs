@@ -66,6 +66,9 @@ pub fn level_named(name: &str) -> Option<LevelFilter> {
     found.map(|(_, level)| *level)
 }
 
+/// A table of single values, by key; any other value is empty text.
+pub(super) type Table = Vec<(String, String)>;
+
 /// A value as somebody wrote it, whatever the file's format.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Written {
@@ -73,6 +76,8 @@ pub(super) enum Written {
     Text(String),
     /// A list of such values.
     List(Vec<String>),
+    /// A list of tables.
+    Tables(Vec<Table>),
     /// A table, nothing at all, or text that is not UTF-8; as it is shown.
     Other(String),
 }
@@ -82,6 +87,7 @@ impl fmt::Display for Written {
         match self {
             Self::Text(text) | Self::Other(text) => f.write_str(text),
             Self::List(items) => f.write_str(&items.join(",")),
+            Self::Tables(_) => f.write_str("[{…}]"),
         }
     }
 }

@@ -14,6 +14,7 @@ use config::{Map, Source, Value, ValueKind};
 
 use super::{
     Config,
+    checks::{self, CHECKS, CheckSettings},
     file::{Entry, File, FileError},
     kind::{Kind, Written},
     notice::{Notice, shown},
@@ -135,7 +136,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         notices.push(Notice::Applied { path: file.path.clone() });
     }
     let entries = file.as_ref().map(|file| file.entries.as_slice()).unwrap_or_default();
-    let (of_file, mut candidates) = file_layer(entries, &mut notices);
+    let FileLayer { layer: of_file, mut candidates, checks } = file_layer(entries, &mut notices);
     let merged = config::Config::builder()
         .add_source(defaults())
         .add_source(of_file)
@@ -147,7 +148,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         candidates.extend(written.and_then(|it| Candidate::of_variable(variable, &it)));
     }
     let effective = effective(&merged.cache, &mut notices);
-    let config = Config::of(&effective, ToolOverrides::new(candidates))?;
+    let config = Config::of(&effective, ToolOverrides::new(candidates), checks)?;
     Ok(Loaded { config, effective, notices, file: file.map(|file| file.path) })
 }
 
@@ -205,20 +206,29 @@ fn defaults() -> Layer {
     layer
 }
 
-fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> (Layer, Vec<Candidate>) {
-    let (mut layer, mut candidates) = (Layer::default(), Vec::new());
+/// What a file says.
+struct FileLayer {
+    layer: Layer,
+    candidates: Vec<Candidate>,
+    checks: Vec<CheckSettings>,
+}
+
+fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> FileLayer {
+    let (mut layer, mut candidates, mut checks) = (Layer::default(), Vec::new(), Vec::new());
     for Entry { key, written, place } in entries {
         if let Some(setting) = setting(key) {
             layer.add(setting, written, place, notices);
         } else if let Some(candidate) = Candidate::of_key(key, written, place) {
             notices.extend(candidate.notice.clone());
             candidates.push(candidate);
+        } else if key == CHECKS {
+            checks = checks::read(written, place, notices);
         } else {
             let (key, source) = (shown(key), place.clone());
             notices.push(Notice::UnknownKey { nearest: nearest(&key), key, source });
         }
     }
-    (layer, candidates)
+    FileLayer { layer, candidates, checks }
 }
 
 fn environment_layer(environment: &Environment, notices: &mut Vec<Notice>) -> Layer {

@@ -7,6 +7,7 @@
 //! [`settings`] is the table of them all, and `kind` says what a value may be; [`load()`] lays flags
 //! over environment over file over defaults; [`show`] prints what came out and where it came from.
 
+mod checks;
 mod file;
 mod kind;
 pub mod load;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use tracing::level_filters::LevelFilter;
 
 pub use self::{
+    checks::{CheckKind, CheckSettings},
     file::FileError,
     load::{Environment, Flags, LoadError, Loaded, load},
     notice::Notice,
@@ -54,6 +56,8 @@ pub struct Config {
     pub security: Security,
     /// What is logged, and how.
     pub log: Log,
+    /// What counts as health.
+    pub health: Health,
     /// Which broker is asked.
     pub broker: BrokerSettings,
     /// What is set for single tools. Asked through [`Config::tool`].
@@ -209,6 +213,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// What counts as health. Above each of these, in percent, something is degraded; above 100 is
+/// nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// Of the processors' time.
+    pub cpu_percent: f64,
+    /// Of the memory.
+    pub memory_percent: f64,
+    /// Of a disk.
+    pub disk_percent: f64,
+    /// Checks of the file's own.
+    pub checks: Vec<CheckSettings>,
+}
+
 /// Which broker is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerSettings {
@@ -225,7 +243,11 @@ impl Config {
     }
 
     /// Gives the settings their types.
-    fn of(effective: &[Effective], overrides: ToolOverrides) -> Result<Self, ConfigError> {
+    fn of(
+        effective: &[Effective],
+        overrides: ToolOverrides,
+        checks: Vec<CheckSettings>,
+    ) -> Result<Self, ConfigError> {
         let values = Values(effective);
         let mebibyte = 1024 * 1024;
         Ok(Self {
@@ -271,6 +293,12 @@ impl Config {
             grace: values.duration("shutdown.grace")?,
             security: Security { allow_intrusive: values.get("security.allow_intrusive")? },
             log: Log { level: values.log_level()?, format: values.get("log.format")? },
+            health: Health {
+                cpu_percent: values.get("health.cpu_percent")?,
+                memory_percent: values.get("health.memory_percent")?,
+                disk_percent: values.get("health.disk_percent")?,
+                checks,
+            },
             broker: BrokerSettings { socket: values.get("broker.socket")? },
             overrides,
         })

@@ -34,7 +34,7 @@ pub fn print(loaded: &Loaded) -> io::Result<()> {
     table.set_header(
         ["SETTING", "VALUE", "FROM"].map(|head| Cell::new(head).add_attribute(Attribute::Bold)),
     );
-    for row in settings(loaded).into_iter().chain(tools(loaded)) {
+    for row in settings(loaded).into_iter().chain(tools(loaded)).chain(checks(loaded)) {
         table.add_row([cell(&row.key), cell(&row.value_text()), cell(&row.source_text())]);
     }
     if let Some(keys) = table.column_mut(0) {
@@ -51,7 +51,7 @@ pub fn print(loaded: &Loaded) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints them for programs: `{file, settings, tools, warnings}`.
+/// Prints them for programs: `{file, settings, tools, health_checks, warnings}`.
 ///
 /// # Errors
 /// Those of standard output.
@@ -66,6 +66,7 @@ pub fn as_json(loaded: &Loaded) -> Value {
         "file": loaded.file,
         "settings": settings(loaded),
         "tools": tools(loaded),
+        "health_checks": checks(loaded),
         "warnings": warnings(loaded).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -149,6 +150,16 @@ fn tools(loaded: &Loaded) -> Vec<Row<'_>> {
     let rows = candidates.filter_map(|candidate| {
         let (value, unit) = (candidate.value.as_ref()?, candidate.unit());
         Some(Row::new(loaded, candidate.key(), value, unit, &candidate.source))
+    });
+    rows.collect()
+}
+
+/// Only a file has them.
+fn checks(loaded: &Loaded) -> Vec<Row<'_>> {
+    let source = loaded.file.as_deref().unwrap_or(DEFAULT);
+    let rows = loaded.config.health.checks.iter().map(|check| {
+        let key = format!("health.checks.{}", check.name);
+        Row::new(loaded, key, &ValueKind::String(check.to_string()), "", source)
     });
     rows.collect()
 }

@@ -21,13 +21,13 @@ pub struct MetricsReport {
     pub version: &'static str,
 }
 
-/// How busy the machine is, in percent.
+/// How busy the machine is, in percent, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Load {
     /// Of all processors, since somebody looked before.
-    pub cpu: f64,
+    pub cpu: Option<f64>,
     /// Of the memory that this process could have.
-    pub memory: f64,
+    pub memory: Option<f64>,
 }
 
 /// What is known of one tool.

@@ -128,7 +128,9 @@ fn both_forms_say_the_same() {
     metrics.waited("ping", Duration::from_millis(750));
     metrics.round_trips().observe(0.25);
     metrics.rate_limited("ping", &listing);
-    let report = serde_json::to_value(metrics.report(&listing, Load { cpu: 12.5, memory: 50.0 }));
+    let report = serde_json::to_value(
+        metrics.report(&listing, Load { cpu: Some(12.5), memory: Some(50.0) }),
+    );
     let report = report.unwrap();
     assert_eq!(report["system"], json!({"cpu": 12.5, "memory": 50.0}));
     let ping = &report["tools"]["ping"];

@@ -28,7 +28,8 @@ use crate::{
     clean::clean_str,
     config::Config,
     gate::ClientKey,
-    metrics::{Execution, Metrics, UNKNOWN_TOOL},
+    health::{HealthCheck, HealthReport, Machine, Monitor},
+    metrics::{Execution, Metrics, MetricsReport, UNKNOWN_TOOL},
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
@@ -47,6 +48,8 @@ pub struct Service {
     config: Arc<Config>,
     registry: Arc<Registry>,
     metrics: Metrics,
+    machine: Arc<Machine>,
+    health: Monitor,
 }
 
 /// What a client asks for, in its own words.
@@ -80,7 +83,9 @@ impl Service {
         let registry = Arc::new(Registry::new(Arc::clone(&config), catalog));
         let metrics = Metrics::new();
         let broker = broker.timed(metrics.round_trips());
-        Self { broker, resolver, config, registry, metrics }
+        let machine = Arc::new(Machine::default());
+        let health = Monitor::new(broker.clone(), &registry, &machine, &config.health);
+        Self { broker, resolver, config, registry, metrics, machine, health }
     }
 
     /// What is published now, the tools by name.
@@ -118,6 +123,28 @@ impl Service {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The figures as the text that Prometheus reads.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.metrics.text(&self.listing())
+    }
+
+    /// The same as JSON.
+    pub async fn metrics_report(&self) -> MetricsReport {
+        let system = self.machine.load().await;
+        self.metrics.report(&self.listing(), system)
+    }
+
+    /// How this server is, or was within the last second.
+    pub async fn health(&self) -> Arc<HealthReport> {
+        self.health.report().await
+    }
+
+    /// Adds a health check, in the place of one with the same name.
+    pub async fn add_health_check(&self, check: Arc<dyn HealthCheck>) {
+        self.health.add(check).await;
     }
 
     /// Closes a tool's breaker. Reports whether it was not closed.

@@ -1,0 +1,203 @@
+//! `[[health.checks]]`: what else the health of this server depends on.
+//!
+//! A check that is not described as it should be is told of and left out; the others stay.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::{
+    kind::{Table, Written},
+    notice::{Notice, shown},
+};
+use crate::health::{Priority, USUAL_TIMEOUT};
+
+/// Where they stand in the file.
+pub(super) const CHECKS: &str = "health.checks";
+
+/// Most of them, and the longest that one may take.
+const MOST: usize = 64;
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSettings {
+    /// Its name in the report.
+    pub name: String,
+    /// What is looked at.
+    pub kind: CheckKind,
+    /// How much depends on it.
+    pub priority: Priority,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckKind {
+    /// That a file was written lately.
+    FileAge {
+        /// The file, as an absolute path.
+        path: PathBuf,
+        /// How long ago that may be.
+        max_age: Duration,
+    },
+    /// That something accepts connections at this address. It is no name: nothing is looked up.
+    Tcp(SocketAddr),
+    /// That a command could be executed: an absolute path, or a name on the `PATH`.
+    CommandPresent(PathBuf),
+}
+
+impl fmt::Display for CheckSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            CheckKind::FileAge { path, max_age } => {
+                write!(f, "file_age {} {} s", path.display(), max_age.as_secs_f64())?;
+            }
+            CheckKind::Tcp(address) => write!(f, "tcp {address}")?,
+            CheckKind::CommandPresent(command) => {
+                write!(f, "command_present {}", command.display())?
+            }
+        }
+        write!(f, " ({})", self.priority.as_str())
+    }
+}
+
+/// What is wrong with a check: the value, and what it should have been.
+type Flaw = (String, &'static str);
+
+/// Reads what the file has, and says what is wrong with it.
+pub(super) fn read(
+    written: &Written,
+    place: &str,
+    notices: &mut Vec<Notice>,
+) -> Vec<CheckSettings> {
+    let mut told = |key: String, (value, expected): Flaw| {
+        notices.push(Notice::Invalid {
+            key,
+            name: CHECKS.replace('.', "_"),
+            value: shown(&value),
+            expected: expected.into(),
+            source: place.into(),
+            counts_as: "",
+        });
+    };
+    let Written::Tables(tables) = written else {
+        told(CHECKS.into(), (written.to_string(), "tables, as [[health.checks]] makes them"));
+        return vec![];
+    };
+    if tables.len() > MOST {
+        told(CHECKS.into(), (format!("{} checks", tables.len()), "64 checks at most"));
+    }
+    let mut checks: Vec<CheckSettings> = vec![];
+    for (number, table) in tables.iter().take(MOST).enumerate() {
+        match check(table) {
+            Ok(check) if checks.iter().any(|known| known.name == check.name) => {
+                told(format!("{CHECKS}[{number}].name"), (check.name, "a name for each check"));
+            }
+            Ok(check) => checks.push(check),
+            Err((key, flaw)) => told(format!("{CHECKS}[{number}].{key}"), flaw),
+        }
+    }
+    checks
+}
+
+/// Takes a table's values by their keys. What is left over is unknown.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, key: &str) -> Option<&'a str> {
+        let at = self.0.iter().position(|(known, _)| *known == key)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// The value that `read` makes of a key's text, or what it should have been.
+    fn required<T>(
+        &mut self,
+        key: &'static str,
+        expected: &'static str,
+        read: impl Fn(&'a str) -> Option<T>,
+    ) -> Result<T, (&'static str, Flaw)> {
+        let text = self.take(key).unwrap_or_default();
+        read(text).ok_or_else(|| (key, (text.to_owned(), expected)))
+    }
+
+    fn optional<T>(
+        &mut self,
+        key: &'static str,
+        expected: &'static str,
+        read: impl Fn(&'a str) -> Option<T>,
+    ) -> Result<Option<T>, (&'static str, Flaw)> {
+        match self.0.iter().any(|(known, _)| *known == key) {
+            true => self.required(key, expected, read).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+fn check(table: &Table) -> Result<CheckSettings, (String, Flaw)> {
+    let mut fields =
+        Fields(table.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect());
+    let read = described(&mut fields).map_err(|(key, flaw)| (key.to_owned(), flaw))?;
+    match fields.0.first() {
+        Some((key, value)) => {
+            let expected = "name, kind, priority, timeout and the keys of its kind only";
+            Err((shown(key), ((*value).to_owned(), expected)))
+        }
+        None => Ok(read),
+    }
+}
+
+fn described(fields: &mut Fields<'_>) -> Result<CheckSettings, (&'static str, Flaw)> {
+    let name = fields.required("name", "1 to 64 letters, digits, - and _", a_name)?;
+    let kind = fields.required("kind", "file_age, tcp or command_present", |kind| match kind {
+        "file_age" | "tcp" | "command_present" => Some(kind),
+        _ => None,
+    })?;
+    let kind = match kind {
+        "file_age" => CheckKind::FileAge {
+            path: fields.required("path", "an absolute path", |path| {
+                path.starts_with('/').then(|| PathBuf::from(path))
+            })?,
+            max_age: fields.required("max_age", "a number of seconds above 0", seconds)?,
+        },
+        "tcp" => CheckKind::Tcp(fields.required(
+            "address",
+            "an IP address with a port, such as 127.0.0.1:9090; a name would have to be looked up",
+            |address| address.parse().ok(),
+        )?),
+        _ => CheckKind::CommandPresent(fields.required(
+            "command",
+            "an absolute path, or the name of a command",
+            |command| {
+                let fits = command.starts_with('/') || !command.contains('/');
+                (fits && !command.is_empty()).then(|| command.into())
+            },
+        )?),
+    };
+    let priority = fields.optional(
+        "priority",
+        "critical, high, medium, low or informational",
+        Priority::named,
+    )?;
+    let timeout =
+        fields.optional("timeout", "a number of seconds above 0, 30 at most", |text| {
+            seconds(text).filter(|timeout| *timeout <= LONGEST)
+        })?;
+    Ok(CheckSettings {
+        name,
+        kind,
+        priority: priority.unwrap_or(Priority::Medium),
+        timeout: timeout.unwrap_or(USUAL_TIMEOUT),
+    })
+}
+
+/// Without a dot: those are the checks that are built in.
+fn a_name(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let fits = (1..=64).contains(&text.len()) && text.chars().all(plain);
+    fits.then(|| text.to_owned())
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+    (!time.is_zero()).then_some(time)
+}
