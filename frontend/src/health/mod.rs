@@ -181,6 +181,17 @@ impl HealthReport {
         Self { status, timestamp: now(), checks }
     }
 
+    /// The same without the checks of tools that `covers` does not have.
+    #[must_use]
+    pub fn narrowed(&self, covers: impl Fn(&str) -> bool) -> Self {
+        let is_shown = |check: &&CheckReport| {
+            let tool = ["tool.", "breaker."].iter().find_map(|of| check.name.strip_prefix(of));
+            tool.is_none_or(&covers)
+        };
+        let checks = self.checks.iter().filter(is_shown).cloned().collect();
+        Self { checks, ..self.clone() }
+    }
+
     /// A check by its name.
     #[must_use]
     pub fn check(&self, name: &str) -> Option<&CheckReport> {

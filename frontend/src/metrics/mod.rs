@@ -8,18 +8,22 @@ mod custom;
 mod families;
 mod report;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use probity_protocol::DenialCode;
 use prometheus::{
     Encoder as _, Histogram, HistogramVec, IntCounterVec, IntGaugeVec, Registry, TEXT_FORMAT,
-    TextEncoder, proto::MetricFamily,
+    TextEncoder,
+    proto::{Metric, MetricFamily},
 };
 
-use self::families::{counters, gauges, histogram, histograms};
 pub use self::{
     custom::{CounterError, CustomCounter, Label},
     report::{Count, Load, MetricsReport, Timing, ToolFigures},
+};
+use self::{
+    families::{counters, gauges, histogram, histograms},
+    report::{mean, tool_of},
 };
 use crate::{
     registry::{Listing, Published},
@@ -60,6 +64,15 @@ pub enum Status {
     Rejected,
     /// The client took it back, or left.
     Cancelled,
+}
+
+/// Which tools are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tools {
+    /// Every one that was ever counted.
+    All,
+    /// Those of the listing only: for somebody who is not to know of others.
+    Listed,
 }
 
 impl Status {
@@ -253,28 +266,78 @@ impl Metrics {
 
     /// The text that Prometheus reads.
     #[must_use]
-    pub fn text(&self, listing: &Listing) -> String {
+    pub fn text(&self, listing: &Listing, tools: Tools) -> String {
         let mut text = Vec::new();
         // It writes to memory, and a family without a metric is not among them.
-        let _ = TextEncoder::new().encode(&self.gather(listing), &mut text);
+        let _ = TextEncoder::new().encode(&self.gather(listing, tools), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 
     /// The same as JSON, with how busy the machine is.
     #[must_use]
-    pub fn report(&self, listing: &Listing, system: Load) -> MetricsReport {
-        report::of(&self.gather(listing), system)
+    pub fn report(&self, listing: &Listing, tools: Tools, system: Load) -> MetricsReport {
+        let families = self.gather(listing, tools);
+        let series = || families.iter().flat_map(|of| of.get_metric().iter().map(move |m| (of, m)));
+        let names: BTreeSet<&str> =
+            series().filter_map(|(of, metric)| tool_of(of, metric)).collect();
+        let figures = |name: &str| (name.to_owned(), self.figures(name, listing));
+        let mut report = MetricsReport::new(system, names.into_iter().map(figures).collect());
+        for (family, metric) in series().filter(|(of, metric)| tool_of(of, metric).is_none()) {
+            report.take(family, metric);
+        }
+        report
+    }
+
+    /// What is known of one tool, by the catalog's name.
+    #[must_use]
+    pub fn figures(&self, name: &str, listing: &Listing) -> ToolFigures {
+        let count = |counters: &IntCounterVec| counters.with_label_values(&[name]).get();
+        let ended =
+            |status: Status| self.executions.with_label_values(&[name, status.as_str()]).get();
+        let mean = |times: &HistogramVec| {
+            let times = times.with_label_values(&[name]);
+            mean(times.get_sample_count(), times.get_sample_sum())
+        };
+        let active = self.active.with_label_values(&[name]).get();
+        let published = listing.tool(name);
+        ToolFigures {
+            executions: Status::ALL.into_iter().map(ended).sum(),
+            successes: ended(Status::Success),
+            failures: ended(Status::Failure) + ended(Status::Timeout),
+            avg_duration: mean(&self.durations),
+            active: u64::try_from(active).unwrap_or_default(),
+            timeouts: count(&self.timeouts),
+            denied: ended(Status::Denied),
+            rejected: ended(Status::Rejected),
+            cancelled: ended(Status::Cancelled),
+            rate_limited: count(&self.rate_limited),
+            sandbox_violations: count(&self.violations),
+            waiting: published.map_or(0, |tool| tool.gate.load().1 as u64),
+            avg_queue_wait: mean(&self.queue_waits),
+            breaker: published.map(|tool| tool.breaker.status().state.as_str()),
+        }
     }
 
     /// Everything, with each published tool there from the start: a rate can only be made of a
     /// counter that was seen at 0.
-    fn gather(&self, listing: &Listing) -> Vec<MetricFamily> {
+    fn gather(&self, listing: &Listing, tools: Tools) -> Vec<MetricFamily> {
         for tool in listing.tools() {
             self.expect(tool);
         }
         let mut families = self.registry.gather();
         families.extend(families::standing(listing));
         families.sort_by(|a, b| a.name().cmp(b.name()));
+        if tools == Tools::Listed {
+            for family in &mut families {
+                let is_shown = |metric: &Metric| {
+                    tool_of(family, metric).is_none_or(|tool| listing.name_of(tool).is_some())
+                };
+                let shown = family.get_metric().iter().filter(|metric| is_shown(metric)).cloned();
+                let shown: Vec<Metric> = shown.collect();
+                family.set_metric(shown);
+            }
+            families.retain(|family| !family.get_metric().is_empty());
+        }
         families
     }
 

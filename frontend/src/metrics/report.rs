@@ -1,4 +1,4 @@
-//! The figures as JSON, read from the same families as the text: both always say the same.
+//! The figures as JSON: of the same series as the text.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub struct ToolFigures {
     /// Mean wait for a turn, in seconds.
     pub avg_queue_wait: f64,
     /// The circuit breaker's state, of a published tool.
-    pub breaker: Option<String>,
+    pub breaker: Option<&'static str>,
 }
 
 /// One series of a counter.
@@ -81,40 +81,27 @@ pub struct Timing {
     pub avg_seconds: f64,
 }
 
-pub(super) fn of(families: &[MetricFamily], system: Load) -> MetricsReport {
-    let mut report = MetricsReport {
-        system,
-        tools: BTreeMap::new(),
-        counters: BTreeMap::new(),
-        timings: BTreeMap::new(),
-        version: env!("CARGO_PKG_VERSION"),
-    };
-    for family in families {
-        for metric in family.get_metric() {
-            report.take(family, metric);
-        }
-    }
-    report
-}
-
 impl MetricsReport {
-    fn take(&mut self, family: &MetricFamily, metric: &Metric) {
+    pub(super) fn new(system: Load, tools: BTreeMap<String, ToolFigures>) -> Self {
+        let (counters, timings) = (BTreeMap::new(), BTreeMap::new());
+        Self { system, tools, counters, timings, version: env!("CARGO_PKG_VERSION") }
+    }
+
+    /// Takes a series that is about no tool.
+    pub(super) fn take(&mut self, family: &MetricFamily, metric: &Metric) {
         let name = family.name();
-        let ours = name.starts_with("mcp_") || name.starts_with("probity_");
-        if let (true, Some(tool)) = (ours, label(metric, "tool")) {
-            let figures = self.tools.entry(tool.to_owned()).or_default();
-            figures.take(name, metric);
-            return;
-        }
         match family.get_field_type() {
             MetricType::COUNTER => {
                 let labels = metric.get_label().iter();
                 let labels = labels.map(|pair| (pair.name().into(), pair.value().into())).collect();
-                let count = Count { labels, value: whole(metric.get_counter().get_value()) };
+                // The library keeps whole numbers as floats in its families.
+                let count = Count { labels, value: metric.get_counter().get_value() as u64 };
                 self.counters.entry(name.to_owned()).or_default().push(count);
             }
             MetricType::HISTOGRAM => {
-                let (count, avg_seconds) = mean(metric);
+                let histogram = metric.get_histogram();
+                let count = histogram.get_sample_count();
+                let avg_seconds = mean(count, histogram.get_sample_sum());
                 self.timings.insert(name.to_owned(), Timing { count, avg_seconds });
             }
             _ => {}
@@ -122,50 +109,14 @@ impl MetricsReport {
     }
 }
 
-impl ToolFigures {
-    fn take(&mut self, family: &str, metric: &Metric) {
-        let count = || whole(metric.get_counter().get_value());
-        let level = || whole(metric.get_gauge().get_value());
-        match family {
-            "mcp_tool_execution_total" => {
-                self.executions += count();
-                match label(metric, "status") {
-                    Some("success") => self.successes += count(),
-                    Some("failure" | "timeout") => self.failures += count(),
-                    Some("denied") => self.denied += count(),
-                    Some("rejected") => self.rejected += count(),
-                    Some("cancelled") => self.cancelled += count(),
-                    _ => {}
-                }
-            }
-            "mcp_tool_execution_duration_seconds" => self.avg_duration = mean(metric).1,
-            "mcp_tool_active_executions" => self.active = level(),
-            "mcp_tool_timeouts_total" => self.timeouts = count(),
-            "mcp_circuit_breaker_state" if level() == 1 => {
-                self.breaker = label(metric, "state").map(String::from);
-            }
-            "probity_rate_limited_requests_total" => self.rate_limited = count(),
-            "probity_sandbox_violations_total" => self.sandbox_violations = count(),
-            "probity_queue_waiting" => self.waiting = level(),
-            "probity_queue_wait_seconds" => self.avg_queue_wait = mean(metric).1,
-            _ => {}
-        }
-    }
+/// The mean, which is 0 of nothing.
+pub(super) fn mean(count: u64, sum: f64) -> f64 {
+    if count == 0 { 0.0 } else { sum / count as f64 }
 }
 
-fn label<'a>(metric: &'a Metric, name: &str) -> Option<&'a str> {
-    metric.get_label().iter().find(|pair| pair.name() == name).map(|pair| pair.value())
-}
-
-/// How often, and the mean, which is 0 of nothing.
-fn mean(metric: &Metric) -> (u64, f64) {
-    let histogram = metric.get_histogram();
-    let count = histogram.get_sample_count();
-    let sum = histogram.get_sample_sum();
-    (count, if count == 0 { 0.0 } else { sum / count as f64 })
-}
-
-/// The library keeps whole numbers as floats in its families.
-fn whole(value: f64) -> u64 {
-    value.max(0.0) as u64
+/// Which of our tools a series is about. Somebody else's labels are theirs.
+pub(super) fn tool_of<'a>(family: &MetricFamily, metric: &'a Metric) -> Option<&'a str> {
+    let is_ours = family.name().starts_with("mcp_") || family.name().starts_with("probity_");
+    let label = metric.get_label().iter().find(|pair| pair.name() == "tool");
+    label.filter(|_| is_ours).map(|pair| pair.value())
 }

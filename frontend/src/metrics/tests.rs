@@ -8,14 +8,14 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::Config,
-    registry::Registry as Tools,
+    registry::Registry as Registered,
     result::{Asked, ToolResult},
     test_catalog,
 };
 
 fn listing() -> Arc<Listing> {
     let catalog: Catalog = test_catalog::of(&["ping", "nmap"]);
-    Tools::new(Arc::new(Config::default()), catalog).listing()
+    Registered::new(Arc::new(Config::default()), catalog).listing()
 }
 
 fn asked(tool: &str) -> Asked {
@@ -40,7 +40,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 
 #[test]
 fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
-    let text = Metrics::new().text(&listing());
+    let text = Metrics::new().text(&listing(), Tools::All);
     for series in [
         r#"mcp_tool_execution_total{status="success",tool="ping"}"#,
         r#"mcp_tool_execution_total{status="cancelled",tool="nmap"}"#,
@@ -67,7 +67,7 @@ fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
 fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
     let (metrics, listing) = (Metrics::new(), listing());
     let states = || {
-        let text = metrics.text(&listing);
+        let text = metrics.text(&listing, Tools::All);
         let of = |state| {
             value(&text, &format!("mcp_circuit_breaker_state{{state=\"{state}\",tool=\"ping\"}}"))
         };
@@ -86,7 +86,7 @@ fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
 #[test]
 fn a_call_is_active_from_its_turn_to_its_end_and_one_that_is_dropped_was_cancelled() {
     let (metrics, listing) = (Metrics::new(), listing());
-    let figures = || metrics.report(&listing, Load::default()).tools["ping"].clone();
+    let figures = || metrics.report(&listing, Tools::All, Load::default()).tools["ping"].clone();
     let mut ended = metrics.execution("ping");
     let mut dropped = metrics.execution("ping");
     assert_eq!(figures().active, 0, "both wait");
@@ -104,7 +104,7 @@ fn a_call_is_active_from_its_turn_to_its_end_and_one_that_is_dropped_was_cancell
 #[test]
 fn made_up_names_make_no_series_however_many_there_are() {
     let (metrics, listing) = (Metrics::new(), listing());
-    let lines = |metrics: &Metrics| metrics.text(&listing).lines().count();
+    let lines = |metrics: &Metrics| metrics.text(&listing, Tools::All).lines().count();
     metrics.rate_limited("nobody", &listing);
     metrics.finished(listing.name_of("nobody").unwrap_or(UNKNOWN_TOOL), &full("nobody"));
     let before = lines(&metrics);
@@ -114,7 +114,7 @@ fn made_up_names_make_no_series_however_many_there_are() {
         metrics.finished(listing.name_of(&name).unwrap_or(UNKNOWN_TOOL), &full(&name));
     }
     assert_eq!(lines(&metrics), before);
-    let report = metrics.report(&listing, Load::default());
+    let report = metrics.report(&listing, Tools::All, Load::default());
     assert_eq!(report.tools.keys().collect::<Vec<_>>(), [UNKNOWN_TOOL, "nmap", "ping"]);
     assert_eq!(report.tools[UNKNOWN_TOOL].rate_limited, 1001);
     assert_eq!(report.tools[UNKNOWN_TOOL].rejected, 1001);
@@ -128,9 +128,11 @@ fn both_forms_say_the_same() {
     metrics.waited("ping", Duration::from_millis(750));
     metrics.round_trips().observe(0.25);
     metrics.rate_limited("ping", &listing);
-    let report = serde_json::to_value(
-        metrics.report(&listing, Load { cpu: Some(12.5), memory: Some(50.0) }),
-    );
+    let report = serde_json::to_value(metrics.report(
+        &listing,
+        Tools::All,
+        Load { cpu: Some(12.5), memory: Some(50.0) },
+    ));
     let report = report.unwrap();
     assert_eq!(report["system"], json!({"cpu": 12.5, "memory": 50.0}));
     let ping = &report["tools"]["ping"];
@@ -141,7 +143,7 @@ fn both_forms_say_the_same() {
     assert_eq!(ping["breaker"], "closed");
     let round_trips = &report["timings"]["probity_broker_round_trip_seconds"];
     assert_eq!(*round_trips, json!({"count": 1, "avg_seconds": 0.25}));
-    let text = metrics.text(&listing);
+    let text = metrics.text(&listing, Tools::All);
     let rejected = r#"mcp_tool_execution_total{status="rejected",tool="ping"}"#;
     assert_eq!(value(&text, rejected), Some(1.0));
     let sum = r#"probity_queue_wait_seconds_sum{tool="ping"}"#;
@@ -157,12 +159,13 @@ fn a_counter_of_somebody_else_s_shows_in_both_forms() {
     counter.increment(&["success"]);
     counter.increment(&["whatever a caller sends"]);
     counter.increment(&[]);
-    let text = metrics.text(&listing);
+    let text = metrics.text(&listing, Tools::All);
     for (status, count) in [("success", 2.0), ("error", 0.0), ("other", 2.0)] {
         let series = format!("my_metric_total{{status=\"{status}\"}}");
         assert_eq!(value(&text, &series), Some(count), "{series}");
     }
-    let report = serde_json::to_value(metrics.report(&listing, Load::default())).unwrap();
+    let report =
+        serde_json::to_value(metrics.report(&listing, Tools::All, Load::default())).unwrap();
     let success = json!({"labels": {"status": "success"}, "value": 2});
     assert!(report["counters"]["my_metric_total"].as_array().unwrap().contains(&success));
 }
@@ -207,4 +210,17 @@ fn each_status_and_code_is_told_from_the_others() {
     assert_eq!(statuses.len(), Status::ALL.len());
     let codes: BTreeSet<&str> = DenialCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes.len(), DenialCode::ALL.len());
+}
+
+#[test]
+fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
+    let (metrics, listing) = (Metrics::new(), listing());
+    metrics.finished("nmap", &full("nmap"));
+    metrics.finished(UNKNOWN_TOOL, &full("nobody"));
+    let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);
+    let text = metrics.text(&narrowed, Tools::Listed);
+    assert!(text.contains(r#"tool="ping""#) && text.contains("probity_build_info"), "{text}");
+    assert!(!text.contains("nmap") && !text.contains(UNKNOWN_TOOL), "{text}");
+    let report = metrics.report(&narrowed, Tools::Listed, Load::default());
+    assert_eq!(report.tools.keys().collect::<Vec<_>>(), ["ping"]);
 }

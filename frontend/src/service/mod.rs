@@ -29,7 +29,7 @@ use crate::{
     config::Config,
     gate::ClientKey,
     health::{HealthCheck, HealthReport, Machine, Monitor},
-    metrics::{Execution, Metrics, MetricsReport, UNKNOWN_TOOL},
+    metrics::{Execution, Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
@@ -125,16 +125,14 @@ impl Service {
         &self.metrics
     }
 
-    /// The figures as the text that Prometheus reads.
-    #[must_use]
-    pub fn metrics_text(&self) -> String {
-        self.metrics.text(&self.listing())
+    /// Every figure, as JSON has it.
+    pub async fn metrics_report(&self) -> MetricsReport {
+        self.metrics.report(&self.listing(), Tools::All, self.load().await)
     }
 
-    /// The same as JSON.
-    pub async fn metrics_report(&self) -> MetricsReport {
-        let system = self.machine.load().await;
-        self.metrics.report(&self.listing(), system)
+    /// How busy the machine is.
+    pub async fn load(&self) -> Load {
+        self.machine.load().await
     }
 
     /// How this server is, or was within the last second.

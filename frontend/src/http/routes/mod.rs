@@ -1,7 +1,9 @@
 //! Every way in, with what it asks of whoever takes it. What is not in the table does not exist, and
 //! nothing in it can be reached without the access that stands beside it.
 
+mod health;
 mod info;
+mod metrics;
 mod run;
 mod tools;
 
@@ -48,6 +50,8 @@ pub const ROUTES: &[Route] = &[
     of_get("/", Access::Local, "This server and its ways in.", || get(info::info)),
     of_get("/livez", Access::Everyone, "Whether this process answers.", || get(info::livez)),
     of_get("/readyz", Access::Everyone, "Whether calls would be served.", || get(info::readyz)),
+    of_get("/health", Access::Everyone, "How this server is; the checks for those who may look.", || get(health::health)),
+    of_get("/metrics", Access::Local, "What was counted and timed.", || get(metrics::metrics)),
     of_get("/tools", Access::Local, "The tools, with what there is to know of each.", || get(tools::list)),
     of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
     of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),
