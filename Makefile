@@ -44,8 +44,9 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, in .venv
-	@$(MAKE) --no-print-directory -j3 $(VENV)/python/ready $(VENV)/python-v1/ready $(VENV)/node/ready
+venv: packages ## The official MCP clients and promtool, in .venv
+	@$(MAKE) --no-print-directory -j3 $(VENV)/python/ready $(VENV)/python-v1/ready \
+		$(VENV)/node/ready $(VENV)/promtool/promtool
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -65,3 +66,12 @@ $(VENV)/node/ready: $(CLIENTS)/requirements-node.txt $(CLIENTS)/package-lock.jso
 	$(@D)/nodejs/bin/node $(@D)/nodejs/lib/node_modules/npm/bin/npm-cli.js \
 		ci --loglevel=error --ignore-scripts --prefix $(CLIENTS)
 	touch $@
+
+# Prometheus' own check of the metrics. Only this program is taken out of the package: to install it
+# would start a server.
+$(VENV)/promtool/promtool:
+	mkdir -p $(@D)/package
+	cd $(@D) && apt-get -o APT::Sandbox::User=root download -qq prometheus
+	dpkg-deb -x $(@D)/prometheus_*.deb $(@D)/package
+	mv $(@D)/package/usr/bin/promtool $@
+	rm -r $(@D)/package $(@D)/prometheus_*.deb

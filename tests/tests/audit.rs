@@ -466,7 +466,9 @@ fn a_call_that_cannot_be_recorded_is_refused_and_nothing_runs() {
     let mut going_on = Peer::ask(&audited.broker.socket(), &Request::Run(does("sleep"))).unwrap();
     assert!(matches!(going_on.reply().unwrap(), Some(Reply::Welcome(_))));
     assert!(matches!(going_on.reply().unwrap(), Some(Reply::Started(_))));
+    assert_eq!(audited.status().audit_failed, None);
     until_it_refuses(&audited, &disk);
+    assert!(audited.status().audit_failed.is_some_and(|since| since < Duration::from_secs(10)));
     // What has happened already is owed a line.
     going_on.cancel().unwrap();
     assert!(matches!(going_on.replies().unwrap().last(), Some(Reply::Exited(_))));
@@ -495,6 +497,7 @@ fn a_call_that_cannot_be_recorded_is_refused_and_nothing_runs() {
 
     disk.empty();
     audited.run(does("exit3"));
+    assert_eq!(audited.status().audit_failed, None);
     // Half a line was taken back each time: the chain has no break, and nothing that ran is missing.
     let log = audited.lines();
     assert_eq!(events(&log[log.len() - 3..]), ["exit", "decision", "exit"]);

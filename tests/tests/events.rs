@@ -25,7 +25,10 @@ type Scenario = (&'static str, fn() -> String);
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("log.lost", "a log that nobody reads: frontend/tests/log.rs"),
     ("resolve.timeout", "a resolver that hangs: frontend/src/resolve.rs"),
-    ("health.degraded", "asked for over HTTP only: frontend/src/health/tests.rs"),
+    (
+        "health.degraded",
+        "asked for over HTTP: tests/tests/monitoring.rs, frontend/src/health/tests.rs",
+    ),
     ("health.unhealthy", "the same"),
     ("health.recovered", "the same"),
     ("schema.invalid", "a fault in Probity: frontend/src/arguments_tests.rs"),
