@@ -61,6 +61,7 @@ fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -
             recovery_timeout: tool.breaker.recovery_timeout.written(),
         },
         parser: tool.parser.clone(),
+        cache_seconds: tool.cache_seconds,
         availability,
     }
 }

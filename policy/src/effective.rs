@@ -142,6 +142,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         timeout: tool.timeout.written().map(time),
         concurrency: tool.concurrency.written().map(at),
         parser: tool.parser.as_ref().map(text),
+        cache_seconds: Some(at(tool.cache_seconds)),
         tier: tool.tier.into(),
         breaker: RawBreaker {
             failure_threshold: tool.breaker.failure_threshold.written().map(at),

@@ -293,3 +293,7 @@ impl NetRaw {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -126,6 +126,8 @@ pub(crate) struct RawTool {
     pub concurrency: Option<Spanned<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parser: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_seconds: Option<Spanned<u32>>,
     #[serde(default)]
     pub tier: RawTier,
     #[serde(default)]

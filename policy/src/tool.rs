@@ -31,6 +31,8 @@ pub struct Tool {
     pub(crate) timeout: OrDefault<Duration>,
     pub(crate) concurrency: OrDefault<u32>,
     pub(crate) parser: Option<String>,
+    /// How long the frontend may answer with a result again; 0 where it may not.
+    pub(crate) cache_seconds: u32,
     pub(crate) tier: Tier,
     pub(crate) breaker: Breaker,
     pub(crate) sandbox: ToolSandbox,

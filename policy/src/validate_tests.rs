@@ -102,6 +102,13 @@ fn each_defect_is_refused_and_named_with_file_line_and_column() {
         ("ping.toml", "Ping a host", "Ping \u{202e}a host", "U+202E is not"),
         ("ping.toml", "timeout = \"30s\"", "timeout = \"soon\"", "is not a time"),
         ("ping.toml", "concurrency = 3", "concurrency = 0", "at least 1"),
+        (
+            "ping.toml",
+            "concurrency = 3",
+            "cache_seconds = 3601",
+            "ping.toml:12:17: a result is kept for at most 3600 seconds",
+        ),
+        ("ping.toml", "concurrency = 3", "cache_seconds = \"1m\"", "expected u32"),
         ("ping.toml", "max = 100", "max = 0", "min is larger than max"),
         ("ping.toml", "min = 1, max = 100", "min = 1", "a range needs min and max"),
         ("ping.toml", "kind = \"integer\"", "kind = \"int\"", "is not a kind of value"),

@@ -120,6 +120,9 @@ pub struct ToolEntry {
     pub breaker: BreakerSettings,
     /// Which of the frontend's parsers reads its output.
     pub parser: Option<String>,
+    /// How long a frontend may answer the same call with the same result, in seconds; 0 where each
+    /// call runs.
+    pub cache_seconds: u32,
     /// Whether it can run here and now.
     pub availability: Availability,
 }

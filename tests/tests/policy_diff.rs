@@ -137,6 +137,7 @@ fn what_only_narrows_passes() {
 fn what_is_told_and_where_the_log_goes_neither_widens_nor_narrows() {
     for (file, from, to) in [
         (PING, "\"Ping a host\"", "\"Ping one host\""),
+        (PING, "concurrency = 3", "concurrency = 3\ncache_seconds = 60"),
         (PING, "help    = \"Packets to send.", "help    = \"Packets."),
         (POLICY, "/var/log/probity/audit.jsonl", "/srv/audit.jsonl"),
     ] {

@@ -25,6 +25,7 @@ fn tool(name: &str, alias: &str) -> ToolEntry {
         concurrency_is_default: false,
         breaker: BreakerSettings::default(),
         parser: None,
+        cache_seconds: 0,
         availability: Availability::Available,
     }
 }

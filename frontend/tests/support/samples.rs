@@ -141,6 +141,7 @@ pub fn catalog() -> Catalog {
                 concurrency_is_default: false,
                 breaker: BreakerSettings::default(),
                 parser: Some("ping".into()),
+                cache_seconds: 0,
                 availability: Availability::Available,
             },
             ToolEntry {
@@ -165,6 +166,7 @@ pub fn catalog() -> Catalog {
                 concurrency_is_default: false,
                 breaker: BreakerSettings::default(),
                 parser: Some("nmap-xml".into()),
+                cache_seconds: 0,
                 availability: Availability::Unavailable {
                     reason: "/usr/bin/nmap is not there.".into(),
                     remedy: "Run `apt install nmap`.".into(),

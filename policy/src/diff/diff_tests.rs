@@ -202,6 +202,7 @@ fn change_tool(tool: &mut Table, what: u8, part: usize, how: usize) {
             let list = list(sub(tool, "sandbox"), of(&["read", "execute"], part));
             toggle(list, of(&["/usr/share/nmap", "/usr/share", "/opt/x"], how));
         }
+        21 if part.is_multiple_of(2) => put(tool, "cache_seconds", how as i64),
         21 => put(tool, "summary", of(&["One thing.", "Another."], how)),
         22 => {
             let presets = sub(tool, "preset");

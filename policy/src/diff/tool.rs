@@ -44,6 +44,7 @@ pub(super) fn compare(
     option::compare_all(old, new, about);
     presets(old, new, about);
     confinement::compare(old, new, about);
+    cache(old, new, about);
     description(old, new, about);
 }
 
@@ -121,6 +122,15 @@ fn timeout(
             let text = "its own timeout is written otherwise, and under the ceiling as long";
             about.differs(Dimension::Timeout, text);
         }
+    }
+}
+
+/// A kept result is given to those only whom the broker would let run the call, so nobody may do more.
+fn cache(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    let (was, is) = (old.cache_seconds, new.cache_seconds);
+    if was != is {
+        let text = format!("its results are kept for {is} s, was {was} s");
+        about.differs(Dimension::Description, text);
     }
 }
 

@@ -23,6 +23,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Where a file sets none: the most that a frontend may configure.
 const DEFAULT_CONCURRENCY: u32 = 5;
 
+/// Longest time for which a result is given again: an hour-old answer about a network is old.
+const MAX_CACHE_SECONDS: u32 = 3600;
+
 /// Longest texts, in characters. A model reads them with every list of tools.
 const MAX_TITLE: usize = 64;
 const MAX_ADVICE: usize = 600;
@@ -55,6 +58,7 @@ impl Validation<'_> {
                 DEFAULT_CONCURRENCY,
             ),
             parser: raw.parser.as_ref().map(|p| p.get_ref().clone()),
+            cache_seconds: self.cache_seconds(raw),
             tier: raw.tier.into(),
             breaker: self.breaker(raw),
             sandbox: self.sandbox(raw)?,
@@ -178,6 +182,15 @@ impl Validation<'_> {
             self.defect(raw.argv.span(), "the key mode is set, but argv has no {mode}");
         }
         parts
+    }
+
+    fn cache_seconds(&mut self, raw: &RawTool) -> u32 {
+        let Some(seconds) = &raw.cache_seconds else { return 0 };
+        if *seconds.get_ref() > MAX_CACHE_SECONDS {
+            let message = format!("a result is kept for at most {MAX_CACHE_SECONDS} seconds");
+            self.defect(seconds.span(), message);
+        }
+        *seconds.get_ref()
     }
 
     fn breaker(&mut self, raw: &RawTool) -> Breaker {

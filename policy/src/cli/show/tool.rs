@@ -74,6 +74,13 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
             ),
         ),
         ("parser", tool.parser.clone().unwrap_or_else(|| "none".to_owned())),
+        (
+            "results kept",
+            match tool.cache_seconds {
+                0 => "no: each call runs".to_owned(),
+                seconds => format!("{seconds} s, for the same call again"),
+            },
+        ),
         ("CAP_NET_RAW", capability(tool)),
         ("system calls", format!("{} ({})", profile.syscalls.len(), profile.name)),
         ("sockets", listed(sockets.map(|s| s.to_lowercase()).collect::<Vec<_>>())),
