@@ -15,9 +15,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use probity_protocol::{
-    Busy, Call, Catalog, Denial, Exited, Failure, FrameError, Hello, Interrupt, MAX_REPLY_FRAME,
-    MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
-    Started, StatusReport, Stream, Tier, Verdict, Welcome, decode, encode,
+    Busy, Call, Catalog, Denial, Digest, Exited, Failure, FrameError, Hello, Interrupt,
+    MAX_REPLY_FRAME, MAX_REQUEST_FRAME, PROTOCOL_VERSION, PlanSummary, Queued, Refusal,
+    RefusalKind, Reply, Request, Started, StatusReport, Stream, Tier, Verdict, Welcome, decode,
+    encode,
 };
 use prometheus::Histogram;
 use tokio::{
@@ -279,9 +280,17 @@ impl Broker {
     /// # Errors
     /// Any [`BrokerError`] but `Lost`.
     pub async fn check(&self, call: Call) -> Result<Verdict, BrokerError> {
+        Ok(self.check_by(call).await?.1)
+    }
+
+    /// The same, with the policy that it was decided by.
+    ///
+    /// # Errors
+    /// Any [`BrokerError`] but `Lost`.
+    pub async fn check_by(&self, call: Call) -> Result<(Digest, Verdict), BrokerError> {
         let mut connection = self.ask(&Request::Check(call)).await?;
         match connection.answer().await? {
-            Reply::Verdict(verdict) => Ok(verdict),
+            Reply::Verdict(verdict) => Ok((connection.welcome.policy_digest, verdict)),
             _ => Err(BrokerError::Unexpected("a verdict")),
         }
     }

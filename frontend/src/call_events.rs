@@ -9,6 +9,7 @@ use probity_protocol::{
 
 use crate::{
     breaker::{BreakerState, BreakerStatus},
+    cache::{Cleared, Evicted},
     result::{Asked, ToolResult},
 };
 
@@ -98,6 +99,26 @@ pub fn breaker_changed(status: &BreakerStatus) {
     }
 }
 
+/// A call is answered with a kept result, of this age in seconds.
+pub fn cache_hit(asked: &Asked, age_sec: f64) {
+    let Asked { tool, correlation_id, .. } = asked;
+    tracing::debug!(tool, correlation_id, age_sec, "cache.hit");
+}
+
+/// A kept result is kept no more.
+pub fn cache_evicted(tool: &str, why: Evicted) {
+    tracing::debug!(tool, reason = why.as_str(), "cache.evicted");
+}
+
+/// Kept results of a tool, or of all, are kept no more.
+pub fn cache_cleared(tool: Option<&str>, results: usize, why: Cleared<'_>) {
+    let client = match why {
+        Cleared::Asked(client) => Some(client),
+        Cleared::Disabled | Cleared::Policy => None,
+    };
+    tracing::info!(tool, results, reason = why.as_str(), client, "cache.cleared");
+}
+
 /// How a call ended.
 pub fn tool_end(result: &ToolResult) {
     let (tool, correlation_id) = (&result.tool, &result.correlation_id);
@@ -109,7 +130,8 @@ pub fn tool_end(result: &ToolResult) {
         None if result.dry_run => tracing::debug!(tool, correlation_id, "tool.checked"),
         None => {
             let (seconds, returncode) = (result.execution_time, result.returncode);
-            tracing::info!(tool, correlation_id, seconds, returncode, "tool.finish");
+            let cached = result.is_cached().then_some(true);
+            tracing::info!(tool, correlation_id, seconds, returncode, cached, "tool.finish");
         }
         Some(_) if result.is_cancelled() => {
             let (stdout_bytes, stderr_bytes) = (result.stdout.len(), result.stderr.len());

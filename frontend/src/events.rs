@@ -23,8 +23,9 @@ pub const EVENTS: &[Event] = &[
     event(
         "tool.finish",
         Level::INFO,
-        &["tool", "correlation_id", "seconds", "returncode"],
-        "The tool ran to its end and has a result, with this exit code.",
+        &["tool", "correlation_id", "seconds", "returncode", "cached"],
+        "The tool ran to its end and has a result, with this exit code. `cached` where that was an \
+         earlier run, and nothing was run for this call.",
     ),
     event(
         "tool.error",
@@ -205,6 +206,25 @@ pub const EVENTS: &[Event] = &[
         Level::DEBUG,
         &["tool", "correlation_id", "option", "value"],
         "The tool's file added an option that the call left out.",
+    ),
+    event(
+        "cache.hit",
+        Level::DEBUG,
+        &["tool", "correlation_id", "age_sec"],
+        "The broker approved the call, and it is answered with a kept result of this age.",
+    ),
+    event(
+        "cache.evicted",
+        Level::DEBUG,
+        &["tool", "reason"],
+        "A kept result went: its time was up (`expired`), or newer ones needed the `room`.",
+    ),
+    event(
+        "cache.cleared",
+        Level::INFO,
+        &["tool", "results", "reason", "client"],
+        "So many kept results went, because a `client` `asked`, the tool was `disabled`, or the broker \
+         decides by another `policy` (then those of all tools).",
     ),
     event("resolve.failed", Level::INFO, &["name", "error"], "A name has no address."),
     event("resolve.timeout", Level::WARN, &["name"], "A name's look-up took too long."),

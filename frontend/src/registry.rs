@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, watch};
 
 use self::controls::Controls;
 pub use self::listing::{Hidden, Listing, Published};
-use crate::{breaker::BreakerStatus, config::Config};
+use crate::{breaker::BreakerStatus, cache::Cleared, config::Config};
 
 /// The published tools, as they change.
 #[derive(Debug)]
@@ -70,6 +70,7 @@ impl Registry {
     /// Takes a new catalog of the broker's.
     pub fn replace(&self, catalog: Catalog) {
         let mut state = self.state();
+        state.controls.cache().keep_only(&catalog.policy_digest);
         state.catalog = catalog;
         self.publish(&mut state);
     }
@@ -94,6 +95,9 @@ impl Registry {
         let mut state = self.state();
         let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
         let name = entry.name.to_string();
+        if let Some(control) = state.controls.get(&name).filter(|_| !enabled) {
+            control.cache.clear(Cleared::Disabled);
+        }
         let changed = match enabled {
             true => state.disabled.remove(&name),
             false => state.disabled.insert(name),

@@ -97,6 +97,20 @@ impl Rig {
         Ok(Self { policy, state })
     }
 
+    /// Has `replay` print this text and exit with 0, where it fails for want of a file called like its
+    /// target; its file has these lines too.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn replay_and_succeed(&self, text: &str, more: &str) -> io::Result<()> {
+        // Takes the target, and prints nothing of it.
+        let format = Value::from(format!("{}%.0s", text.replace('%', "%%")));
+        let argv = format!("{format}, \"{{options}}\", \"{{target}}\"");
+        let more = format!("parser = \"ping\"\n{more}");
+        let head = head("replay", "ReplayTool", Path::new("/usr/bin/printf"), &argv, &more);
+        self.policy.write("tools.d/replay.toml", &head)
+    }
+
     /// A path for a file or a socket of the test's own.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

@@ -13,6 +13,7 @@ use super::controls::{Control, Controls};
 use crate::{
     arguments::ArgumentCheck,
     breaker::Breaker,
+    cache::ToolCache,
     clean::clean_str,
     config::Config,
     gate::Gate,
@@ -53,6 +54,8 @@ pub struct Published<'a> {
     pub gate: &'a Gate,
     /// Whether it is left alone for now.
     pub breaker: &'a Breaker,
+    /// Its results that may be given again.
+    pub cache: &'a ToolCache,
     /// The time limit to ask for where the client asks for none; `None` leaves it to the broker.
     pub timeout: Option<Duration>,
     check: &'a OnceLock<ArgumentCheck>,
@@ -152,6 +155,7 @@ impl Listing {
             output_schema: &parts.output_schema,
             gate: &parts.control.gate,
             breaker: &parts.control.breaker,
+            cache: &parts.control.cache,
             timeout: parts.timeout,
             check: &parts.check,
         })

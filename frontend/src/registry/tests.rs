@@ -5,7 +5,7 @@ use probity_protocol::{
 };
 
 use super::*;
-use crate::{breaker::BreakerState, gate::ClientKey};
+use crate::{breaker::BreakerState, cache, gate::ClientKey};
 
 fn tool(name: &str, alias: &str) -> ToolEntry {
     ToolEntry {
@@ -146,6 +146,25 @@ fn a_breaker_outlives_catalogs_and_takes_its_settings_from_each() {
         registry.listing().tool("ping").unwrap().breaker.status().state,
         BreakerState::HalfOpen
     );
+}
+
+#[tokio::test]
+async fn kept_results_outlive_catalogs_of_one_policy_and_go_with_it_or_with_their_tool() {
+    let registry = registry(|_| {});
+    let mut catalog = catalog();
+    catalog.tools[0].summary = "Changed.".into();
+    let kept = |name: &str| registry.listing().tool(name).unwrap().cache.status().results;
+    for tool in registry.listing().tools() {
+        cache::tests::keep_any(tool.cache, tool.entry.name.as_str());
+    }
+    registry.replace(catalog.clone());
+    assert_eq!((kept("ping"), kept("traceroute")), (1, 1));
+    registry.set_enabled("PingTool", false).unwrap();
+    registry.set_enabled("ping", true).unwrap();
+    assert_eq!((kept("ping"), kept("traceroute")), (0, 1));
+    catalog.policy_digest = Digest([9; 32]);
+    registry.replace(catalog);
+    assert_eq!(kept("traceroute"), 0);
 }
 
 #[test]

@@ -32,6 +32,10 @@ use crate::{
 /// Says in a result's metadata that its run was cancelled.
 const CANCELLED: &str = "cancelled";
 
+/// Says there that nothing was run for this call, and how old the run is that it is answered with.
+const CACHED: &str = "cached";
+const CACHED_AGE: &str = "cached_age_sec";
+
 /// What a call gave.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ToolResult {
@@ -328,6 +332,27 @@ impl ToolResult {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.metadata.contains_key(CANCELLED)
+    }
+
+    /// Marks the result as that of an earlier run, which ended so long ago.
+    #[must_use]
+    pub fn from_cache(mut self, age: Duration) -> Self {
+        self.metadata.insert(CACHED.into(), json!(true));
+        self.metadata.insert(CACHED_AGE.into(), json!(age.as_secs_f64()));
+        self
+    }
+
+    /// Whether it is that of an earlier run.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.metadata.contains_key(CACHED)
+    }
+
+    /// Whether it may be given again: the tool succeeded, and nothing of what it said is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_cut = self.truncated_stdout || self.truncated_stderr;
+        self.error.is_none() && self.returncode == Some(0) && !is_cut && !self.dry_run
     }
 
     /// Whether this is a denial, by its code.

@@ -95,6 +95,42 @@ fn a_failure_without_a_report_is_an_error() {
 }
 
 #[test]
+fn only_a_success_of_which_nothing_is_missing_may_be_given_again() {
+    let success = finished(PONG, End::Finished, ExitStatus::Code(0));
+    assert!(success.is_whole());
+    let cut = |change: fn(&mut ToolResult)| {
+        let mut cut = success.clone();
+        change(&mut cut);
+        cut
+    };
+    for result in [
+        cut(|result| result.truncated_stdout = true),
+        cut(|result| result.truncated_stderr = true),
+        // A host that is silent now may be there in a moment.
+        finished(SILENCE, End::Finished, ExitStatus::Code(1)),
+        finished(b"", End::Finished, ExitStatus::Code(2)),
+        finished(PONG, End::Finished, ExitStatus::Signal(9)),
+        finished(PONG, End::TimedOut, ExitStatus::Code(0)),
+        finished(PONG, End::Cancelled, ExitStatus::Code(0)),
+        finished(PONG, End::SandboxViolation, ExitStatus::Code(0)),
+        finished(PONG, End::ShuttingDown, ExitStatus::Code(0)),
+        ToolResult::planned(&asked(), &plan(), &Availability::Available),
+    ] {
+        assert!(!result.is_whole(), "{result:?}");
+    }
+}
+
+#[test]
+fn a_result_that_is_given_again_says_how_old_it_is() {
+    let result = finished(PONG, End::Finished, ExitStatus::Code(0));
+    assert!(!result.is_cached() && !result.text().contains("nothing was run"));
+    let again = result.from_cache(Duration::from_millis(12_300));
+    assert_eq!(again.metadata["cached"], true);
+    assert_eq!(again.metadata["cached_age_sec"], 12.3);
+    assert!(again.text().ends_with("(Kept from a run 12 s ago; nothing was run now.)"));
+}
+
+#[test]
 fn a_parser_that_fails_fails_nothing() {
     let result = finished(b"no report at all\n", End::Finished, ExitStatus::Code(0));
     assert_eq!((result.error_type, &result.parsed), (None, &None));

@@ -1,7 +1,7 @@
 //! A result as a short text, for a model or a person. Each kind of ending has its own opening words,
 //! so that a refusal is never taken for a host that does not answer.
 
-use super::{ErrorType, ToolResult};
+use super::{CACHED_AGE, ErrorType, ToolResult};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
 const RAW_MAX: usize = 4096;
@@ -12,7 +12,7 @@ impl ToolResult {
     pub fn text(&self) -> String {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
-            None => self.output_text(),
+            None => self.output_text() + &self.age_text(),
             Some(kind) => self.error_text(kind),
         }
     }
@@ -55,6 +55,14 @@ impl ToolResult {
             return String::from("(no output)");
         }
         shorten(raw.trim_end(), RAW_MAX)
+    }
+
+    /// Who reads of a host that is up has to know when that was.
+    fn age_text(&self) -> String {
+        match self.metadata.get(CACHED_AGE).and_then(serde_json::Value::as_f64) {
+            Some(age) => format!("\n(Kept from a run {age:.0} s ago; nothing was run now.)"),
+            None => String::new(),
+        }
     }
 
     fn plan_text(&self) -> String {

@@ -5,10 +5,11 @@
 //! broker's word is final: what is refused here is put to it all the same, for its log and for its
 //! verdict, and nothing is approved here at all.
 
+mod kept;
 mod outcome;
 mod refusal;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use probity_protocol::{
     Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Tier,
@@ -24,6 +25,7 @@ use self::outcome::Outcome;
 use crate::{
     breaker::{BreakerStatus, Pass},
     broker_client::{Broker, BrokerError, OnEvent, RunEvent, RunOutcome},
+    cache::Cleared,
     call_events as events,
     clean::clean_str,
     config::Config,
@@ -155,6 +157,16 @@ impl Service {
         Ok(tool.breaker.reset())
     }
 
+    /// Drops a tool's kept results, because `client` asked for it. Reports how many there were.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not published.
+    pub fn clear_cache(&self, name: &str, client: &str) -> Result<usize, NoSuchTool> {
+        let listing = self.listing();
+        let tool = listing.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        Ok(tool.cache.clear(Cleared::Asked(client)))
+    }
+
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
     /// goes wrong is in the result. Dropping the future ends the run, wherever it is.
     pub async fn call(&self, asking: Asking<'_>, on_event: OnEvent<'_>) -> ToolResult {
@@ -221,6 +233,11 @@ impl Service {
     ) -> ToolResult {
         let Way { mut pass, session, on_event } = way;
         let tool = listing.tool(&asked.tool);
+        // The pass is dropped with an answer: nothing is learnt of the tool.
+        let vacancy = match self.kept(&request.call, asked, tool, listing).await {
+            ControlFlow::Break(answer) => return answer,
+            ControlFlow::Continue(vacancy) => vacancy,
+        };
         let mut turn = None;
         // Not in the catalog: the broker refuses and records it.
         if let Some(tool) = tool {
@@ -250,7 +267,11 @@ impl Service {
         }
         drop(turn);
         let result = match outcome {
-            Ok(RunOutcome::Finished(run)) => ToolResult::finished(asked, &run.0, &run.1, parser),
+            Ok(RunOutcome::Finished(run)) => {
+                let result = ToolResult::finished(asked, &run.0, &run.1, parser);
+                kept::keep(tool, vacancy, &result, *run);
+                result
+            }
             Ok(RunOutcome::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
             Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
@@ -272,7 +293,7 @@ impl Service {
         let mut pause = FIRST_RETRY;
         loop {
             let outcome = self.broker.run(call.clone(), &mut *on_event).await;
-            if !is_momentary(&outcome) || Instant::now() + pause > give_up {
+            if !outcome.as_ref().is_err_and(is_momentary) || Instant::now() + pause > give_up {
                 return outcome;
             }
             sleep(pause).await;
@@ -357,9 +378,9 @@ fn correlation_id_of(arguments: &Map<String, Value>) -> String {
     given.map_or_else(request::new_correlation_id, |id| id.to_string())
 }
 
-fn is_momentary(outcome: &Result<RunOutcome, BrokerError>) -> bool {
+fn is_momentary(error: &BrokerError) -> bool {
     matches!(
-        outcome,
-        Err(BrokerError::Refused(refusal)) if refusal.kind == RefusalKind::TooManyConnections
+        error,
+        BrokerError::Refused(refusal) if refusal.kind == RefusalKind::TooManyConnections
     )
 }

@@ -118,11 +118,16 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
         catalog.timeout_ceiling.as_secs_f64(),
         entry.concurrency
     );
+    let kept = match entry.cache_seconds {
+        0 => String::new(),
+        seconds => format!("for {seconds} s, for the same call again"),
+    };
     let facts = [
         ("Advice", entry.advice.clone().unwrap_or_default()),
         ("Aims at", aims),
         ("Within", targets),
         ("Limits", limits),
+        ("Kept", kept),
         ("Tier", tier(entry.tier).into()),
         ("Also called", list(&entry.aliases)),
     ];

@@ -48,10 +48,27 @@ pub fn tool_json(published: Published<'_>) -> Value {
         "timeout_sec": tool.timeout.as_secs_f64(),
         "concurrency": tool.concurrency,
         "parser": tool.parser,
+        "cache": cache(published),
         "options": tool.options.iter().map(option).collect::<Vec<_>>(),
         "presets": tool.presets,
         "availability": availability,
         "input_schema": &**published.input_schema,
+    })
+}
+
+/// How the tool's kept results stand; nothing where each call runs.
+fn cache(published: Published<'_>) -> Option<Value> {
+    let seconds = published.entry.cache_seconds;
+    let status = published.cache.status();
+    (seconds > 0).then(|| {
+        json!({
+            "seconds": seconds,
+            "results": status.results,
+            "bytes": status.bytes,
+            "hits": status.hits,
+            "misses": status.misses,
+            "hit_rate": status.hit_rate(),
+        })
     })
 }
 

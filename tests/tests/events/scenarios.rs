@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::symlink,
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use probity_tests::{
     lab::Lab,
     mcp::Session,
     needs,
-    procs::wait_until,
+    procs::{broker_below, wait_until},
     rig::{Rig, running_tools},
 };
 use serde_json::{Value, json};
@@ -185,6 +186,25 @@ pub fn a_tool_that_fails_and_recovers() -> String {
     // A non-zero exit is an answer, not a failure of the tool's.
     let answers = |result: &Value| result["structuredContent"]["returncode"] == 3;
     assert!(wait_until(PATIENCE, || answers(&session.call("loud", json!({})))));
+    session.end_by(Signal::SIGTERM)
+}
+
+/// A result that is given again, one whose time is up, and one that another policy drops.
+pub fn results_that_are_kept() -> String {
+    let rig = Rig::new("").unwrap();
+    rig.replay_and_succeed(&transcript(), "cache_seconds = 1").unwrap();
+    let mut session = Driven::start(&rig, &log_in("json"));
+    session.call("replay", json!({}));
+    assert!(wait_until(PATIENCE, || {
+        session.call("replay", json!({}));
+        session.log().contains("cache.hit")
+    }));
+    thread::sleep(Duration::from_secs(1));
+    session.call("replay", json!({}));
+    rig.policy().replace("policy.toml", "timeout = \"10m\"", "timeout = \"9m\"").unwrap();
+    let broker = broker_below(session.mcp.pid()).unwrap();
+    kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
+    assert!(session.waits_for("cache.cleared"));
     session.end_by(Signal::SIGTERM)
 }
 

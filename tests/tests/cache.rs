@@ -1,0 +1,225 @@
+//! Results that are given again: as often as a tool's file says, and never past the policy.
+//!
+//! What ran and what was only decided is read in the broker's audit log.
+
+use std::{fs, process::Stdio, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use probity_tests::{
+    mcp::Session,
+    procs::{broker_below, wait_until},
+    rig::Rig,
+};
+use serde_json::{Value, json};
+
+/// For whatever has to happen at all; never waited out where all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a host that answers prints.
+const ANSWER: &str = "PING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.\n\
+    64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0.031 ms\n\n\
+    --- 127.0.0.1 ping statistics ---\n\
+    1 packets transmitted, 1 received, 0% packet loss, time 0ms\n\
+    rtt min/avg/max/mdev = 0.031/0.031/0.031/0.000 ms\n";
+
+const KEPT: &str = "cache_seconds = 60";
+
+/// A server whose tool `replay` has its results kept for a minute, and so has `loud`, which never
+/// succeeds.
+struct Server {
+    session: Session,
+    rig: Rig,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(ANSWER, &[])
+    }
+
+    fn with(replayed: &str, variables: &[(String, String)]) -> Self {
+        let rig = Rig::new("").unwrap();
+        rig.replay_and_succeed(replayed, KEPT).unwrap();
+        let loud = format!("{KEPT}\n[sandbox]");
+        rig.policy().replace("tools.d/loud.toml", "[sandbox]", &loud).unwrap();
+        Self::over(rig, variables)
+    }
+
+    fn over(rig: Rig, variables: &[(String, String)]) -> Self {
+        let mut command = rig.embedded("stdio", variables);
+        command.stderr(Stdio::null());
+        Self { session: Session::start(command).unwrap(), rig }
+    }
+
+    fn call(&mut self, tool: &str, id: &str, more: Value) -> Value {
+        let mut arguments = json!({"target": "127.0.0.1", "correlation_id": id});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = self.session.call(tool, arguments).unwrap();
+        let result = &answer["structuredContent"];
+        assert_eq!(result["correlation_id"], id, "{answer}");
+        result.clone()
+    }
+
+    fn replay(&mut self, id: &str) -> Value {
+        self.call("replay", id, json!({}))
+    }
+
+    /// What the log has of a call: `check` or `run` for each verdict, with `denied` where it was no,
+    /// and `exit` for each run.
+    fn recorded(&self, id: &str) -> Vec<&'static str> {
+        let of_call = self.audit().into_iter().filter(|line| line["correlation_id"] == id);
+        let told = of_call.map(|line| {
+            let (event, dry) = (line["event"].as_str().unwrap(), line["dry_run"] == true);
+            match (event, dry, line["verdict"] == "denied") {
+                ("decision", true, false) => "check",
+                ("decision", true, true) => "check denied",
+                ("decision", false, false) => "run",
+                ("decision", false, true) => "run denied",
+                ("exit", ..) => "exit",
+                _ => panic!("{line}"),
+            }
+        });
+        told.collect()
+    }
+
+    fn audit(&self) -> Vec<Value> {
+        let logs = fs::read_dir(self.rig.path("probity")).unwrap();
+        let logs = logs.map(|log| fs::read_to_string(log.unwrap().path()).unwrap());
+        logs.flat_map(|log| {
+            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
+    fn reload(&self) {
+        let broker = broker_below(self.session.pid()).unwrap();
+        kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
+        let applied = || self.audit().iter().any(|line| line["outcome"] == "applied");
+        assert!(wait_until(PATIENCE, applied));
+    }
+
+    fn change(&self, file: &str, from: &str, to: &str) {
+        self.rig.policy().replace(file, from, to).unwrap();
+    }
+}
+
+fn is_cached(result: &Value) -> bool {
+    result["metadata"]["cached"] == true
+}
+
+#[test]
+fn the_second_call_is_decided_and_not_run_and_gives_the_same_under_its_own_id() {
+    let mut server = Server::start();
+    let (first, second) = (server.replay("first"), server.replay("second"));
+    assert!(!is_cached(&first) && is_cached(&second), "{first} {second}");
+    assert!(second["metadata"]["cached_age_sec"].as_f64().unwrap() < 60.0, "{second}");
+    for same in ["argv", "address", "stdout", "stderr", "returncode", "parsed", "execution_time"] {
+        assert_eq!(first[same], second[same], "{same}");
+    }
+    assert!(second["parsed"].is_object(), "{second}");
+    assert_eq!(server.recorded("first"), ["check", "run", "exit"]);
+    assert_eq!(server.recorded("second"), ["check"]);
+}
+
+#[test]
+fn a_spelling_makes_no_difference_and_whatever_changes_the_run_does() {
+    let mut server = Server::start();
+    server.replay("first");
+    // The alias, an address as a network of one, and a limit that is the tool's own.
+    for (tool, more) in [
+        ("ReplayTool", json!({})),
+        ("replay", json!({"target": "127.0.0.1/32"})),
+        ("replay", json!({"timeout_sec": 300})),
+    ] {
+        assert!(is_cached(&server.call(tool, "again", more.clone())), "{more}");
+    }
+    for more in [json!({"target": "127.0.0.2"}), json!({"timeout_sec": 7})] {
+        assert!(!is_cached(&server.call("replay", "other", more.clone())), "{more}");
+        assert!(is_cached(&server.call("replay", "again", more.clone())), "{more}");
+    }
+}
+
+#[test]
+fn a_dry_run_neither_keeps_nor_takes_what_is_kept() {
+    let mut server = Server::start();
+    let dry = || json!({"dry_run": true});
+    server.call("replay", "before", dry());
+    assert!(!is_cached(&server.replay("first")));
+    let after = server.call("replay", "after", dry());
+    assert!(!is_cached(&after) && after["metadata"]["plan"].is_object(), "{after}");
+}
+
+#[test]
+fn only_whole_successes_are_kept() {
+    // `loud` exits with 3, and its sleep ends with its time.
+    let mut server = Server::start();
+    for more in [json!({}), json!({"what": "sleep", "timeout_sec": 0.1})] {
+        for id in ["one", "two"] {
+            assert!(!is_cached(&server.call("loud", id, more.clone())), "{more}");
+        }
+    }
+    // More than the frontend asks for.
+    let few = [("MCP_MAX_STDOUT_BYTES".to_owned(), "1024".to_owned())];
+    let mut server = Server::with(&"x".repeat(2000), &few);
+    for id in ["one", "two"] {
+        let cut = server.replay(id);
+        assert_eq!((&cut["truncated_stdout"], is_cached(&cut)), (&json!(true), false), "{cut}");
+    }
+}
+
+#[test]
+fn a_reload_that_denies_wins_over_what_is_kept() {
+    let mut server = Server::start();
+    server.replay("first");
+    server.change("policy.toml", "networks = [\"127.0.0.0/8\"]", "networks = [\"127.0.1.0/24\"]");
+    server.reload();
+    let denied = server.replay("second");
+    assert_eq!(denied["error_details"]["code"], "TARGET_NOT_ALLOWED", "{denied}");
+    assert_eq!(denied["stdout"], "");
+    assert_eq!(server.recorded("second"), ["check denied"]);
+}
+
+#[test]
+fn a_policy_that_changed_elsewhere_is_reason_enough_to_run_again() {
+    let mut server = Server::start();
+    server.replay("first");
+    server.change("policy.toml", "timeout = \"10m\"", "timeout = \"9m\"");
+    server.reload();
+    assert!(!is_cached(&server.replay("second")));
+    assert_eq!(server.recorded("second"), ["check", "run", "exit"]);
+    assert!(is_cached(&server.replay("third")));
+}
+
+#[test]
+fn a_tool_whose_file_does_not_ask_for_it_is_decided_once_and_runs_each_time() {
+    let rig = Rig::new("").unwrap();
+    rig.replay_and_succeed(ANSWER, "").unwrap();
+    let mut server = Server::over(rig, &[]);
+    for id in ["first", "second"] {
+        let result = server.replay(id);
+        assert_eq!((&result["returncode"], is_cached(&result)), (&json!(0), false), "{result}");
+        assert_eq!(server.recorded(id), ["run", "exit"]);
+    }
+}
+
+#[test]
+fn the_tool_s_metadata_say_what_its_file_asks_for() {
+    let server = Server::start();
+    let output = server.rig.embedded("tools", &[]).arg("--json").output().unwrap();
+    let catalog: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tool = |name: &str| {
+        catalog["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|tool| tool["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    let expected =
+        json!({"seconds": 60, "results": 0, "bytes": 0, "hits": 0, "misses": 0, "hit_rate": 0.0});
+    assert_eq!(tool("replay")["cache"], expected);
+    assert_eq!(tool("steady")["cache"], Value::Null);
+}
