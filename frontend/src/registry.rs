@@ -106,6 +106,18 @@ impl Registry {
         Ok(changed)
     }
 
+    /// Drops the kept results of a tool of the catalog, published or not. Reports how many there were.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
+    pub fn clear_cache(&self, name: &str, why: Cleared<'_>) -> Result<usize, NoSuchTool> {
+        let state = self.state();
+        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        // One that was never listed has nothing to clear.
+        let control = state.controls.get(entry.name.as_str());
+        Ok(control.map_or(0, |control| control.cache.clear(why)))
+    }
+
     /// Tells of each circuit breaker that changes from now on.
     #[must_use]
     pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {

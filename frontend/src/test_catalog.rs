@@ -38,6 +38,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         concurrency_is_default: false,
         breaker: BreakerSettings::default(),
         parser: None,
+        cache_seconds: 0,
         availability: Availability::Available,
     }
 }

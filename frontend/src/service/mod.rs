@@ -160,11 +160,9 @@ impl Service {
     /// Drops a tool's kept results, because `client` asked for it. Reports how many there were.
     ///
     /// # Errors
-    /// [`NoSuchTool`] for a name or alias that is not published.
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
     pub fn clear_cache(&self, name: &str, client: &str) -> Result<usize, NoSuchTool> {
-        let listing = self.listing();
-        let tool = listing.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
-        Ok(tool.cache.clear(Cleared::Asked(client)))
+        self.registry.clear_cache(name, Cleared::Asked(client))
     }
 
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever

@@ -1,9 +1,11 @@
 //! Every way in, with what it asks of whoever takes it. What is not in the table does not exist, and
 //! nothing in it can be reached without the access that stands beside it.
 
+mod cache;
 mod health;
 mod info;
 mod metrics;
+mod openapi;
 mod run;
 mod tools;
 
@@ -14,7 +16,7 @@ use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -59,7 +61,9 @@ pub const ROUTES: &[Route] = &[
     of_post("/tools/{name}/enable", ADMIN, "Publish a tool again.", || post(tools::enable)),
     of_post("/tools/{name}/disable", ADMIN, "Publish a tool no more, until this process ends.", || post(tools::disable)),
     of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),
+    of_delete("/tools/{name}/cache", ADMIN, "Drop a tool's kept results.", || delete(cache::clear)),
     of_get("/config", ADMIN, "The settings in force, secrets left out.", || get(info::config)),
+    of_get("/openapi.json", VIEWER, "This, for programs.", || get(openapi::openapi)),
 ];
 
 const fn of_get(
@@ -78,6 +82,15 @@ const fn of_post(
     handler: fn() -> Methods,
 ) -> Route {
     Route { method: "POST", path, access, summary, handler }
+}
+
+const fn of_delete(
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    handler: fn() -> Methods,
+) -> Route {
+    Route { method: "DELETE", path, access, summary, handler }
 }
 
 /// Paths that orchestrators ask, with any Host and without a token.

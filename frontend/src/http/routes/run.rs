@@ -15,7 +15,7 @@ use super::tools::Named;
 use crate::{
     broker_client::RunEvent,
     http::{
-        Kind, Problem, ProblemDetails, Server,
+        Kind, Problem, Server,
         auth::Caller,
         body::Properties,
         entry::{CORRELATION_ID, RequestId, stopping},
@@ -29,12 +29,8 @@ use crate::{
     post,
     path = "/tools/{name}/check",
     params(("name" = String, Path, description = "A tool's name or alias.")),
-    request_body = Object,
-    responses(
-        (status = 200, body = ToolResult),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDetails, content_type = "application/problem+json"),
-    ),
+    request_body = Properties,
+    responses((status = 200, body = ToolResult)),
 )]
 pub(super) async fn check(
     State(server): State<Arc<Server>>,
@@ -52,12 +48,8 @@ pub(super) async fn check(
     post,
     path = "/tools/{name}/execute",
     params(("name" = String, Path, description = "A tool's name or alias.")),
-    request_body = Object,
-    responses(
-        (status = 200, body = ToolResult),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDetails, content_type = "application/problem+json"),
-    ),
+    request_body = Properties,
+    responses((status = 200, body = ToolResult)),
 )]
 pub(super) async fn execute(
     State(server): State<Arc<Server>>,

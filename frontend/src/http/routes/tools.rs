@@ -235,14 +235,18 @@ fn set_enabled(
 }
 
 /// The own name of a tool that a caller's token covers.
-fn covered_name(server: &Server, caller: &Caller, name: &str) -> Result<String, Problem> {
+pub(super) fn covered_name(
+    server: &Server,
+    caller: &Caller,
+    name: &str,
+) -> Result<String, Problem> {
     let listing = server.service.listing();
     let entry = listing.entry(name).filter(|entry| caller.covers(entry));
     let own = entry.map(|entry| entry.name.to_string());
     own.ok_or_else(|| no_such_tool("there is no such tool, or this token is not for it"))
 }
 
-fn unknown(none: &NoSuchTool) -> Problem {
+pub(super) fn unknown(none: &NoSuchTool) -> Problem {
     no_such_tool(&none.to_string())
 }
 
