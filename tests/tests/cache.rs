@@ -9,6 +9,7 @@ use nix::{
     unistd::Pid,
 };
 use probity_tests::{
+    http::{Answer, HttpServer},
     mcp::Session,
     procs::{broker_below, wait_until},
     rig::Rig,
@@ -222,4 +223,96 @@ fn the_tool_s_metadata_say_what_its_file_asks_for() {
         json!({"seconds": 60, "results": 0, "bytes": 0, "hits": 0, "misses": 0, "hit_rate": 0.0});
     assert_eq!(tool("replay")["cache"], expected);
     assert_eq!(tool("steady")["cache"], Value::Null);
+}
+
+/// The same rig behind HTTP, with an administrator's token and one that is narrower.
+struct Http {
+    server: HttpServer,
+    admin: String,
+    operator: String,
+    _rig: Rig,
+}
+
+impl Http {
+    fn start() -> Self {
+        let rig = Rig::new("").unwrap();
+        rig.replay_and_succeed(ANSWER, KEPT).unwrap();
+        let network = "syscalls = \"network\"\n";
+        let fierce = "[[option]]\nname = \"fierce\"\nflag = \"--fierce\"\ntier = \"intrusive\"\nhelp = \"x\"\n";
+        rig.policy()
+            .replace("tools.d/replay.toml", network, &format!("{network}{fierce}"))
+            .unwrap();
+        let tokens = rig.path("tokens.toml");
+        let make = |name: &str, role: &str, more: &[&str]| {
+            let words = ["token", "new", "--name", name, "--role", role, "--file"];
+            let mut command = rig.probity(&words, &[]);
+            let output = command.arg(&tokens).args(more).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let admin = make("ada", "admin", &[]);
+        let operator = make("otto", "operator", &["--no-intrusive"]);
+        let file = ("PROBITY_TOKENS_FILE".to_owned(), tokens.display().to_string());
+        let mut command = rig.embedded("http", &[file]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let server = HttpServer::start(command).unwrap();
+        Self { server, admin, operator, _rig: rig }
+    }
+
+    fn run(&self, token: &str, more: Value) -> Answer {
+        let mut body = json!({"target": "127.0.0.1"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.server.post("/tools/replay/execute", token, &body).unwrap()
+    }
+
+    fn clear(&self, token: &str, tool: &str) -> Answer {
+        let path = format!("/tools/{tool}/cache");
+        self.server.request("DELETE", &path, Some(token), None).unwrap()
+    }
+
+    /// Results kept, hits and misses.
+    fn counted(&self) -> [u64; 3] {
+        let tool = self.server.get("/tools/replay", Some(&self.admin)).unwrap().json();
+        ["results", "hits", "misses"].map(|name| tool["cache"][name].as_u64().unwrap())
+    }
+}
+
+#[test]
+fn an_administrator_sees_what_is_kept_and_clears_it() {
+    let http = Http::start();
+    assert!(!is_cached(&http.run(&http.admin, json!({})).json()));
+    // Whoever may have it run is given it.
+    assert!(is_cached(&http.run(&http.operator, json!({})).json()));
+    assert_eq!(http.counted(), [1, 1, 1]);
+    assert_eq!(http.clear(&http.operator, "replay").status, 403);
+    assert_eq!(http.clear(&http.admin, "nothing").status, 404);
+    assert_eq!(http.counted(), [1, 1, 1]);
+    let cleared = http.clear(&http.admin, "ReplayTool");
+    assert_eq!((cleared.status, cleared.json()), (200, json!({"tool": "replay", "results": 1})));
+    assert_eq!(http.counted(), [0, 1, 1]);
+    assert!(!is_cached(&http.run(&http.operator, json!({})).json()));
+}
+
+#[test]
+fn what_is_beyond_a_token_is_refused_however_much_is_kept() {
+    let http = Http::start();
+    let fierce = || json!({"fierce": true});
+    http.run(&http.admin, fierce());
+    assert!(is_cached(&http.run(&http.admin, fierce()).json()));
+    let refused = http.run(&http.operator, fierce());
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert_eq!(refused.json()["code"], "INTRUSIVE_NOT_GRANTED", "{refused:?}");
+    assert!(!refused.body.contains("icmp_seq"), "{refused:?}");
+}
+
+#[test]
+fn disabling_a_tool_drops_what_it_gave() {
+    let http = Http::start();
+    http.run(&http.admin, json!({}));
+    for word in ["disable", "enable"] {
+        let path = format!("/tools/replay/{word}");
+        assert_eq!(http.server.post(&path, &http.admin, &json!({})).unwrap().status, 200);
+    }
+    assert_eq!(http.counted()[0], 0);
+    assert!(!is_cached(&http.run(&http.admin, json!({})).json()));
 }

@@ -116,6 +116,13 @@ fn complete(operation: &mut Operation, route: &Route) {
         Access::Local => vec![SecurityRequirement::default(), with_token()],
         Access::Role(_) => vec![with_token()],
     });
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = route.summary.to_owned();
+        }
+    }
     let has_body = operation.request_body.is_some();
     for (status, description) in problems(route, has_body) {
         // What a handler says itself of one of these is nearer.
@@ -185,11 +192,15 @@ impl PartialSchema for Properties {
         };
         let target = ObjectBuilder::new()
             .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(253))
             .description(Some("An address, a network in CIDR form, or a host name."))
             .examples([json!("192.168.1.1")]);
         let timeout = or_null(Type::Number, "Most seconds the run may take.")
-            .exclusive_minimum(Some(0))
+            .minimum(Some(0.001))
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)));
+        let id = or_null(Type::String, "Your own id for this call, for the logs.")
+            .pattern(Some("^[A-Za-z0-9_.:-]{1,128}$"));
         ObjectBuilder::new()
             .description(Some(
                 "What to call a tool with: these, and its own options by their names, as \
@@ -201,7 +212,7 @@ impl PartialSchema for Properties {
             .property("timeout_sec", timeout)
             .property("dry_run", or_null(Type::Boolean, "Return the verdict and run nothing."))
             .property("extra_args", or_null(Type::String, "The tool's own flags as text."))
-            .property("correlation_id", or_null(Type::String, "Your own id for this call."))
+            .property("correlation_id", id)
             .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .build()
             .into()

@@ -78,6 +78,7 @@ fn each_route_says_what_it_does_who_may_take_it_and_what_it_answers() {
 fn what_is_wrong_is_always_the_one_shape() {
     for (method, path, operation) in operations(&written()) {
         for (status, response) in operation["responses"].as_object().unwrap() {
+            assert_ne!(response["description"], "", "{method} {path} {status}");
             let content = response["content"].as_object().unwrap();
             let is_problem = content.contains_key("application/problem+json");
             // A probe's own word is no problem.
