@@ -44,9 +44,9 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients and promtool, in .venv
-	@$(MAKE) --no-print-directory -j3 $(VENV)/python/ready $(VENV)/python-v1/ready \
-		$(VENV)/node/ready $(VENV)/promtool/promtool
+venv: packages ## The official MCP clients, schemathesis and promtool, in .venv
+	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
+		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/promtool/promtool
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -56,6 +56,10 @@ $(VENV)/python/ready: $(CLIENTS)/requirements.txt
 	touch $@
 
 $(VENV)/python-v1/ready: $(CLIENTS)/requirements-v1.txt
+	$(make_venv)
+	touch $@
+
+$(VENV)/schemathesis/ready: $(CLIENTS)/requirements-schemathesis.txt
 	$(make_venv)
 	touch $@
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    http::{Kind, Problem, ProblemDetails, Server, auth::Caller},
+    http::{Kind, Problem, Server, auth::Caller},
     metrics::{self, MetricsReport, Tools},
 };
 
@@ -43,7 +43,6 @@ enum Format {
             status = 200,
             content((String = "text/plain"), (MetricsReport = "application/json")),
         ),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn metrics(
