@@ -31,7 +31,7 @@ use tower::ServiceExt as _;
 use super::listen::Listener;
 
 /// Longest head of a request.
-const MAX_HEAD_BYTES: usize = 32 << 10;
+const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// How much of what nobody wants is still read before a connection is closed, and for how long.
 const LINGER_BYTES: u64 = 4 << 20;

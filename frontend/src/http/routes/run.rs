@@ -94,6 +94,10 @@ async fn called(
         tier: caller.highest_tier(),
     };
     let _open = server.calls.token();
+    // Its body may have taken its time.
+    if server.shutdown.is_stopping() {
+        return Err(stopping());
+    }
     let mut on_event = |_: RunEvent<'_>| {};
     let result = tokio::select! {
         biased;
