@@ -160,6 +160,8 @@ fn runs_count_by_how_they_ended_in_both_forms() {
     assert_eq!(of("loud", &names), [3, 0, 2, 1, 0, 1, 0]);
     assert_eq!(of("replay", &names), [3, 2, 0, 0, 1, 0, 0]);
     assert!(figures["tools"]["loud"]["avg_duration"].as_f64().unwrap() >= 0.1, "{figures}");
+    let tool = server.http.get("/tools/loud", Some(TOKEN)).unwrap().json();
+    assert_eq!(tool["counters"], figures["tools"]["loud"]);
     for part in ["cpu", "memory"] {
         let percent = figures["system"][part].as_f64().unwrap();
         assert!((0.0..=100.0).contains(&percent), "{figures}");

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 use crate::{
     breaker::BreakerStatus,
     http::{Kind, Problem, ProblemDetails, Server, auth::Caller},
-    registry::{Hidden, NoSuchTool, Published},
+    metrics::ToolFigures,
+    registry::{Hidden, Listing, NoSuchTool, Published},
     terminal::tool_json,
 };
 
@@ -64,6 +65,8 @@ pub struct ToolInfo {
     concurrency: u32,
     /// Its circuit breaker; none where it is not published.
     breaker: Option<BreakerInfo>,
+    /// What was counted of it.
+    counters: ToolFigures,
     /// What whoever asks may do with it.
     policy: ToolPolicy,
     /// Its presets.
@@ -121,8 +124,10 @@ pub struct Changed {
 pub(super) async fn list(State(server): State<Arc<Server>>, caller: Caller) -> Json<ToolList> {
     let listing = server.listing_for(&caller);
     let disabled = listing.all_hidden().filter(|(_, hidden)| *hidden == Hidden::Disabled);
-    let mut tools: Vec<ToolInfo> = listing.tools().map(ToolInfo::of).collect();
-    tools.extend(disabled.map(|(entry, _)| ToolInfo::of_entry(entry, None)));
+    let counters = |entry: &ToolEntry| counters(&server, entry, &listing);
+    let info = |tool: Published<'_>| ToolInfo::of(tool, counters(tool.entry));
+    let mut tools: Vec<ToolInfo> = listing.tools().map(info).collect();
+    tools.extend(disabled.map(|(entry, _)| ToolInfo::of_entry(entry, None, counters(entry))));
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     Json(ToolList { tools })
 }
@@ -143,7 +148,7 @@ pub(super) async fn one(
 ) -> Result<Json<ToolDetail>, Problem> {
     let listing = server.listing_for(&caller);
     if let Some(tool) = listing.tool(&name) {
-        let info = ToolInfo::of(tool);
+        let info = ToolInfo::of(tool, counters(&server, tool.entry, &listing));
         let more = match tool_json(tool) {
             Value::Object(more) => more.into_iter().filter(|(name, _)| !is_in_list(name)).collect(),
             _ => Map::new(),
@@ -154,7 +159,8 @@ pub(super) async fn one(
     let found = hidden.find(|(entry, _)| listing.entry(&name) == Some(*entry));
     match found {
         Some((entry, _)) => {
-            Ok(Json(ToolDetail { info: ToolInfo::of_entry(entry, None), more: Map::new() }))
+            let info = ToolInfo::of_entry(entry, None, counters(&server, entry, &listing));
+            Ok(Json(ToolDetail { info, more: Map::new() }))
         }
         None => Err(no_such_tool("there is no such tool")),
     }
@@ -246,6 +252,10 @@ pub(super) fn covered_name(
     own.ok_or_else(|| no_such_tool("there is no such tool, or this token is not for it"))
 }
 
+fn counters(server: &Server, entry: &ToolEntry, listing: &Listing) -> ToolFigures {
+    server.service.metrics().figures(entry.name.as_str(), listing)
+}
+
 pub(super) fn unknown(none: &NoSuchTool) -> Problem {
     no_such_tool(&none.to_string())
 }
@@ -262,12 +272,12 @@ fn is_in_list(name: &str) -> bool {
 }
 
 impl ToolInfo {
-    fn of(tool: Published<'_>) -> Self {
-        Self::of_entry(tool.entry, Some(tool.breaker.status().into()))
+    fn of(tool: Published<'_>, counters: ToolFigures) -> Self {
+        Self::of_entry(tool.entry, Some(tool.breaker.status().into()), counters)
     }
 
     /// What the catalog says; the breaker where it is published.
-    fn of_entry(entry: &ToolEntry, breaker: Option<BreakerInfo>) -> Self {
+    fn of_entry(entry: &ToolEntry, breaker: Option<BreakerInfo>, counters: ToolFigures) -> Self {
         let flag = |option: &OptionEntry| option.flag.clone();
         let base = entry.options.iter().filter(|option| option.tier == Tier::Standard);
         let name_of = |preset: &PresetEntry| preset.name.to_string();
@@ -287,6 +297,7 @@ impl ToolInfo {
             timeout_sec: entry.timeout.as_secs_f64(),
             concurrency: entry.concurrency,
             breaker,
+            counters,
             policy: ToolPolicy {
                 intrusive_allowed: entry.intrusive,
                 base_flags: base.map(flag).collect(),
