@@ -114,7 +114,7 @@ pub(super) async fn ask(check: &Arc<dyn HealthCheck>) -> CheckReport {
         priority_name: priority.as_str(),
         message: found.message,
         timestamp: now(),
-        duration_ms: begun.elapsed().as_secs_f64() * 1000.0,
+        duration_ms: begun.elapsed().as_micros() as f64 / 1000.0,
     }
 }
 
