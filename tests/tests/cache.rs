@@ -294,6 +294,18 @@ fn an_administrator_sees_what_is_kept_and_clears_it() {
 }
 
 #[test]
+fn a_result_that_is_given_again_is_no_execution() {
+    let http = Http::start();
+    for _ in 0..3 {
+        assert_eq!(http.run(&http.admin, json!({})).status, 200);
+    }
+    let metrics = http.server.get("/metrics?format=json", Some(&http.admin)).unwrap().json();
+    let tool = &metrics["tools"]["replay"];
+    assert_eq!((&tool["executions"], &tool["successes"]), (&json!(1), &json!(1)), "{metrics}");
+    assert_eq!(http.counted(), [1, 2, 1]);
+}
+
+#[test]
 fn what_is_beyond_a_token_is_refused_however_much_is_kept() {
     let http = Http::start();
     let fierce = || json!({"fierce": true});

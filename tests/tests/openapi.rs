@@ -55,7 +55,8 @@ fn ask(
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.unwrap_or_else(|| panic!("{text}: {first}"));
     assert!(declared.contains(&status), "{text}: {status} is not among {declared:?}");
-    assert!(status < 500, "{text}: {status}");
+    // A busy machine may be unhealthy.
+    assert!(status < 500 || path == "/health", "{text}: {status}");
     status
 }
 

@@ -224,7 +224,8 @@ impl Metrics {
         if let Some(code) = result.denial_code() {
             self.denials.with_label_values(&[code]).inc();
         }
-        if result.dry_run {
+        // Nothing was run: the run that a kept result is of was counted when it was.
+        if result.dry_run || result.is_cached() {
             return;
         }
         self.count(tool, Status::of(result));
