@@ -270,7 +270,8 @@ pub const EVENTS: &[Event] = &[
         "http.accept_failed",
         Level::WARN,
         &["error"],
-        "A connection could not be taken, most likely for want of descriptors.",
+        "A connection could not be taken, most likely for want of descriptors. It is tried again; what \
+         follows of the same is not logged.",
     ),
     event(
         "registry.enabled",

@@ -46,6 +46,7 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         ("a broker of its own that is killed", an_own_broker_that_is_killed),
         ("a tool that fails", a_tool_that_fails_and_recovers),
         ("results that are kept", results_that_are_kept),
+        ("a server over HTTP", a_server_over_http),
         ("a name in the lab", a_name_without_addresses),
     ];
     let logs = thread::scope(|scope| {

@@ -74,11 +74,17 @@ pub async fn accept_all(
     closing: &CancellationToken,
 ) -> Infallible {
     let table = Arc::new(Table::new(limits.connections));
+    let mut has_failed = false;
     loop {
-        let (stream, peer) = match accept(listener).await {
+        let accepted = accept(listener).await;
+        let is_news = std::mem::replace(&mut has_failed, accepted.is_err()) != has_failed;
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(error = error.to_string(), "http.accept_failed");
+                // Once, for as long as it goes on.
+                if is_news {
+                    tracing::warn!(error = error.to_string(), "http.accept_failed");
+                }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }

@@ -14,6 +14,7 @@ use nix::{
     unistd::Pid,
 };
 use probity_tests::{
+    http::HttpServer,
     lab::Lab,
     mcp::Session,
     needs,
@@ -206,6 +207,61 @@ pub fn results_that_are_kept() -> String {
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     assert!(session.waits_for("cache.cleared"));
     session.end_by(Signal::SIGTERM)
+}
+
+/// Who comes, with which token and from which page, and what an administrator does.
+pub fn a_server_over_http() -> String {
+    let rig = Rig::new("").unwrap();
+    let file = rig.path("tokens.toml").display().to_string();
+    let [viewer, admin] = ["viewer", "admin"].map(|role| {
+        let new = ["token", "new", "--name", role, "--role", role, "--file", file.as_str()];
+        let output = rig.probity(&new, &[]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    });
+    let mut set = log_in("json");
+    set.extend(variables(&[
+        ("PROBITY_TOKENS_FILE", &file),
+        ("PROBITY_HTTP_TOKEN", "MARK-SECRET-of-http"),
+        ("NOTIFY_SOCKET", "/nonexistent"),
+    ]));
+    let mut command = rig.embedded("http", &set);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut server = HttpServer::start(command).unwrap();
+    let post = |path: &str, token: &str| {
+        let body = json!({"target": "127.0.0.1", "extra_args": format!("--{ARGUMENT}")});
+        server.post(path, token, &body).unwrap().status
+    };
+    assert_eq!(post("/tools/loud/execute", &viewer), 403);
+    assert_eq!(post("/tools/loud/execute", &admin), 400);
+    for action in ["disable", "enable", "reset"] {
+        assert_eq!(post(&format!("/tools/loud/{action}"), &admin), 200);
+    }
+    for guess in 0..12 {
+        let token = format!("{SECRET}-{guess}");
+        let status = server.get("/config", Some(&token)).unwrap().status;
+        assert_eq!(status, if guess < 10 { 401 } else { 429 });
+    }
+    let foreign = server.raw("GET", "/", &format!("Host: {SECRET}.example\r\n"), "").unwrap();
+    assert_eq!(foreign.status, 403);
+    server.signal(Signal::SIGHUP).unwrap();
+    server.await_log("tokens.reloaded").unwrap();
+    fs::write(&file, format!("[[token]]\nname = \"{SECRET}\"\n")).unwrap();
+    server.signal(Signal::SIGHUP).unwrap();
+    server.await_log("tokens.reload_failed").unwrap();
+    let pid = server.pid().to_string();
+    let limit = |limit: &str| {
+        let set =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={limit}:")]).status();
+        assert!(set.unwrap().success());
+    };
+    // Fewer than it has open already.
+    limit("4");
+    let _waits = server.connect().unwrap();
+    server.await_log("http.accept_failed").unwrap();
+    limit("1024");
+    assert_eq!(server.get("/livez", None).unwrap().status, 200, "it goes on when some are free");
+    assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
+    server.log()
 }
 
 /// In a namespace whose only names stand in a file: nobody is asked for this one.
