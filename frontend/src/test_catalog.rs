@@ -27,6 +27,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         title: None,
         summary: String::new(),
         advice: None,
+        command: format!("/usr/bin/{name}"),
         targets: vec![TargetKind::Address],
         tier: Tier::Standard,
         intrusive: false,

@@ -47,6 +47,7 @@ fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -
         title: tool.title.clone(),
         summary: tool.summary.clone(),
         advice: tool.advice.clone(),
+        command: tool.command.display().to_string(),
         targets: tool.targets.clone(),
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,

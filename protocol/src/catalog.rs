@@ -98,6 +98,8 @@ pub struct ToolEntry {
     /// When to use it, and when to prefer another tool. It may name tools that this peer is not
     /// granted: it is the administrator's text.
     pub advice: Option<String>,
+    /// The program that it runs.
+    pub command: String,
     /// What it takes as a target.
     pub targets: Vec<TargetKind>,
     /// Its tier.

@@ -120,10 +120,15 @@ fn get_tools_lists_the_tools_with_their_metadata() {
         assert_eq!(loud[field], expected, "{field}");
     }
     assert_eq!(loud["breaker"]["state"], "closed");
+    assert!(loud["command"].as_str().unwrap().ends_with("/hostile-tool"), "{loud}");
+    assert_eq!(loud["counters"]["executions"], 0);
+    served.post("/tools/loud/execute", &target());
+    let after = served.server.get("/tools/loud", Some(TOKEN)).unwrap().json();
+    assert_eq!(after["counters"]["executions"], 1, "{after}");
     let policy = json!({"intrusive_allowed": true, "base_flags": ["--what"], "total_flags": 2});
     assert_eq!(loud["policy"], policy);
     let one = served.server.get("/tools/LoudTool", Some(TOKEN)).unwrap().json();
-    for field in ["name", "flags", "templates", "policy", "breaker"] {
+    for field in ["name", "command", "flags", "templates", "policy", "breaker"] {
         assert_eq!(one[field], loud[field], "{field}");
     }
     assert!(one["input_schema"]["properties"]["what"].is_object(), "{one}");

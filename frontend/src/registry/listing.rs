@@ -228,6 +228,7 @@ fn clean_entry(entry: &mut ToolEntry) {
         }
     };
     clean(&mut entry.summary);
+    clean(&mut entry.command);
     entry.title.iter_mut().chain(&mut entry.advice).for_each(clean);
     for option in &mut entry.options {
         clean(&mut option.flag);

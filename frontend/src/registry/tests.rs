@@ -14,6 +14,7 @@ fn tool(name: &str, alias: &str) -> ToolEntry {
         title: None,
         summary: String::new(),
         advice: None,
+        command: format!("/usr/bin/{name}"),
         targets: vec![TargetKind::Address],
         tier: Tier::Standard,
         intrusive: false,

@@ -42,6 +42,7 @@ pub fn tool_json(published: Published<'_>) -> Value {
         "title": tool.title,
         "summary": tool.summary,
         "advice": tool.advice,
+        "command": tool.command,
         "targets": tool.targets,
         "tier": tool.tier,
         "intrusive": tool.intrusive,

@@ -52,6 +52,8 @@ pub struct ToolInfo {
     title: Option<String>,
     /// What it is for.
     summary: String,
+    /// The program that it runs.
+    command: String,
     /// Whether it is published: an administrator may have disabled it.
     enabled: bool,
     /// Whether it can run here, and if not, why and what to do.
@@ -266,8 +268,16 @@ fn no_such_tool(message: &str) -> Problem {
 
 /// What the list has of a tool is not said twice.
 fn is_in_list(name: &str) -> bool {
-    const IN_LIST: [&str; 7] =
-        ["name", "aliases", "title", "summary", "availability", "timeout_sec", "concurrency"];
+    const IN_LIST: [&str; 8] = [
+        "name",
+        "aliases",
+        "title",
+        "summary",
+        "command",
+        "availability",
+        "timeout_sec",
+        "concurrency",
+    ];
     IN_LIST.contains(&name)
 }
 
@@ -286,6 +296,7 @@ impl ToolInfo {
             aliases: entry.aliases.iter().map(ToString::to_string).collect(),
             title: entry.title.clone(),
             summary: entry.summary.clone(),
+            command: entry.command.clone(),
             enabled: breaker.is_some(),
             availability: match &entry.availability {
                 Availability::Available => json!({ "available": true }),
