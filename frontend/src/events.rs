@@ -261,6 +261,13 @@ pub const EVENTS: &[Event] = &[
         "A token is not for this: the role or the tool that it would take.",
     ),
     event(
+        "rate.limited",
+        Level::WARN,
+        &["client", "tool", "seconds"],
+        "A client asks for this tool too often, or without `tool` for names that are no tool's. The next \
+         request is let through after so long; until one is, no more refusals are logged.",
+    ),
+    event(
         "http.foreign",
         Level::WARN,
         &["address", "header"],

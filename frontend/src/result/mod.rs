@@ -23,7 +23,9 @@ use crate::{
     breaker::{BreakerState, BreakerStatus},
     broker_client::{BrokerError, Output},
     clean::{clean, clean_str},
+    config::RateLimit,
     gate::Full,
+    limiter::Exceeded,
     parsers::{self, ParseError, Parsed},
     registry::Hidden,
     suggestion::Suggestion,
@@ -220,6 +222,29 @@ impl ToolResult {
             full.waiting, asked.tool
         );
         Self::exhausted(asked, message, full.expected_wait)
+    }
+
+    /// A call by a client that asks for its tool too often.
+    #[must_use]
+    pub fn rate_limited(asked: &Asked, rate: &RateLimit, exceeded: &Exceeded) -> Self {
+        let (requests, window) = (rate.requests, rate.window.as_secs_f64());
+        let retry = whole_seconds(Some(exceeded.retry_after));
+        let message = format!(
+            "{} was asked for too often: {requests} times in {window} s are allowed",
+            if asked.tool.is_empty() { "a tool" } else { &asked.tool }
+        );
+        let suggestion = format!("Wait {retry} s, then try again.");
+        let mut result =
+            Self::empty(asked).with_error(ErrorType::ResourceExhausted, message, suggestion);
+        result.detail("limit", json!({ "requests": requests, "window_sec": window }));
+        result.detail("retry_after_sec", json!(retry));
+        result
+    }
+
+    /// A call that is beyond what its caller may do here, whatever the policy grants this process.
+    #[must_use]
+    pub fn beyond_caller(asked: &Asked, message: &str, suggestion: &str) -> Self {
+        Self::empty(asked).with_error(ErrorType::PolicyDenied, message.into(), suggestion.into())
     }
 
     /// A call of a tool that is left alone for now.

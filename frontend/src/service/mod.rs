@@ -6,6 +6,7 @@
 //! verdict, and nothing is approved here at all.
 
 mod kept;
+mod limits;
 mod outcome;
 mod refusal;
 
@@ -31,6 +32,7 @@ use crate::{
     config::Config,
     gate::ClientKey,
     health::{HealthCheck, HealthReport, Machine, Monitor},
+    limiter::Limiter,
     metrics::{Execution, Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
@@ -52,6 +54,7 @@ pub struct Service {
     metrics: Metrics,
     machine: Arc<Machine>,
     health: Monitor,
+    limiter: Limiter,
 }
 
 /// What a client asks for, in its own words.
@@ -87,7 +90,8 @@ impl Service {
         let broker = broker.timed(metrics.round_trips());
         let machine = Arc::new(Machine::default());
         let health = Monitor::new(broker.clone(), &registry, &machine, &config.health);
-        Self { broker, resolver, config, registry, metrics, machine, health }
+        let limiter = Limiter::new(config.http.rate);
+        Self { broker, resolver, config, registry, limiter, metrics, machine, health }
     }
 
     /// What is published now, the tools by name.

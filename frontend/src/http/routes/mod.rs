@@ -6,6 +6,7 @@ mod health;
 mod info;
 mod metrics;
 mod openapi;
+mod rate;
 mod run;
 mod tools;
 
@@ -98,6 +99,11 @@ pub(super) fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/health")
 }
 
+/// What is limited in how often it may be asked. A check runs nothing, so it is not.
+fn is_run(path: &str) -> bool {
+    path == "/tools/{name}/execute"
+}
+
 /// The router of all of them.
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new();
@@ -105,7 +111,12 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         let admitted = middleware::from_fn(move |request: Request, next: Next| {
             entry::admit(access, request, next)
         });
-        router = router.route(path, handler().route_layer(admitted));
+        let limit = || middleware::from_fn_with_state(Arc::clone(server), rate::limit);
+        let methods = match is_run(path) {
+            true => handler().route_layer(limit()),
+            false => handler(),
+        };
+        router = router.route(path, methods.route_layer(admitted));
     }
     let router = router
         .method_not_allowed_fallback(method_not_allowed)
@@ -137,7 +148,13 @@ fn cors(origins: Vec<String>) -> CorsLayer {
             named("mcp-protocol-version"),
             named("mcp-session-id"),
         ])
-        .expose_headers([entry::CORRELATION_ID, header::RETRY_AFTER, named("mcp-session-id")])
+        .expose_headers([
+            entry::CORRELATION_ID,
+            header::RETRY_AFTER,
+            named("mcp-session-id"),
+            rate::RATE_LIMIT,
+            rate::RATE_LIMIT_POLICY,
+        ])
 }
 
 async fn not_found() -> Problem {
