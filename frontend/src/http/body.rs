@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody as _, to_bytes},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, header, request::Parts},
 };
 use hyper::body::{Frame, SizeHint};
 use serde_json::{Map, Value};
@@ -146,30 +146,39 @@ impl<S: Sync> FromRequest<S> for Properties {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let limit = usize::try_from(MAX_BODY_BYTES).unwrap_or(usize::MAX);
-        let bytes = to_bytes(body, limit).await.map_err(|error| match Flaw::of(&error) {
-            Some(flaw) => flaw.problem(),
-            None => bad_request("the body did not come to its end".to_owned()),
-        })?;
-        if bytes.is_empty() {
+        let (_, text) = json_text(request).await?;
+        if text.is_empty() {
             return Ok(Self::default());
         }
-        if !is_json(&parts.headers) {
-            return Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "the body has to be JSON",
-                "Send the header `Content-Type: application/json`.",
-            ));
-        }
         // A parser's message has a place and what is missing there, and nothing of the text.
-        let value: Value = serde_json::from_slice(&bytes)
+        let value: Value = serde_json::from_slice(&text)
             .map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
         match value {
             Value::Object(properties) => Ok(Self(properties)),
             _ => Err(bad_request("the body is no JSON object".to_owned())),
         }
     }
+}
+
+/// The whole of a body that says it is JSON, or nothing.
+///
+/// # Errors
+/// A [`Problem`] with a body that does not come in time or whole, or that is something else.
+pub(super) async fn json_text(request: Request) -> Result<(Parts, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let limit = usize::try_from(MAX_BODY_BYTES).unwrap_or(usize::MAX);
+    let bytes = to_bytes(body, limit).await.map_err(|error| match Flaw::of(&error) {
+        Some(flaw) => flaw.problem(),
+        None => bad_request("the body did not come to its end".to_owned()),
+    })?;
+    if !bytes.is_empty() && !is_json(&parts.headers) {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "the body has to be JSON",
+            "Send the header `Content-Type: application/json`.",
+        ));
+    }
+    Ok((parts, bytes))
 }
 
 fn bad_request(message: String) -> Problem {

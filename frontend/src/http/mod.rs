@@ -12,6 +12,7 @@ mod entry;
 mod forwarded;
 mod guard;
 pub mod listen;
+mod mcp;
 mod problem;
 mod routes;
 
@@ -39,7 +40,8 @@ pub use self::{
 use crate::{
     config::{Config, Http},
     gate::ClientKey,
-    http::listen::Listener,
+    http::{listen::Listener, mcp::Mcp},
+    mcp::Shared,
     registry::Listing,
     service::Service,
     shutdown::Shutdown,
@@ -70,6 +72,8 @@ pub struct Server {
     shutdown: Shutdown,
     /// The calls that are open: the server's end waits for them.
     calls: TaskTracker,
+    /// What answers MCP.
+    mcp: Mcp,
 }
 
 impl Server {
@@ -85,6 +89,8 @@ impl Server {
         let http = config.http.clone();
         let guard =
             Guard { hosts: http.allowed_hosts.clone(), origins: http.allowed_origins.clone() };
+        let calls = TaskTracker::new();
+        let mcp = Mcp::new(Shared::new(Arc::clone(&service), shutdown.clone(), calls.clone()));
         Arc::new(Self {
             service,
             settings,
@@ -95,7 +101,8 @@ impl Server {
             guard,
             keys: RandomState::new(),
             shutdown,
-            calls: TaskTracker::new(),
+            calls,
+            mcp,
         })
     }
 

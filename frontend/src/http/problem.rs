@@ -76,6 +76,8 @@ pub enum Kind {
     NotFound,
     /// Not with this method.
     MethodNotAllowed,
+    /// An answer of a type that was not asked for.
+    NotAcceptable,
     /// A body that is not what it has to be.
     BadRequest,
     /// A body of another type.
@@ -106,6 +108,9 @@ impl Kind {
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Not found"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Not with this method")
+            }
+            Self::NotAcceptable => {
+                (StatusCode::NOT_ACCEPTABLE, "VALIDATION_ERROR", "Another type of answer is given")
             }
             Self::BadRequest => {
                 (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "Not a valid request")

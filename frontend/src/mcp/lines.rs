@@ -13,9 +13,9 @@ use tokio_util::codec::Decoder;
 pub const MAX_LINE: usize = 4 * 1024 * 1024;
 
 /// The answer to a line that is no message.
-pub(super) struct Answer {
-    pub(super) id: Option<RequestId>,
-    pub(super) error: ErrorData,
+pub(crate) struct Answer {
+    pub(crate) id: Option<RequestId>,
+    pub(crate) error: ErrorData,
 }
 
 impl Answer {
@@ -24,8 +24,8 @@ impl Answer {
         Box::new(Self { id: None, error: ErrorData::invalid_request(message, None) })
     }
 
-    fn no_json(why: &str) -> Box<Self> {
-        let message = format!("the line is no JSON: {why}");
+    fn no_json(what: &str, why: &str) -> Box<Self> {
+        let message = format!("{what} is no JSON: {why}");
         Box::new(Self { id: None, error: ErrorData::new(ErrorCode::PARSE_ERROR, message, None) })
     }
 }
@@ -46,21 +46,26 @@ impl Answer {
 }
 
 /// Reads a line: a message, nothing where it can be ignored, or what to answer.
-pub(super) fn message(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Answer>> {
+pub(super) fn line_message(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Answer>> {
     // A byte order mark is no part of the text.
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii();
-    if line.is_empty() {
-        return Ok(None);
+    match line.is_empty() {
+        true => Ok(None),
+        false => message(line, "the line").map(Some),
     }
-    if let Ok(message) = serde_json::from_slice(line) {
-        return Ok(Some(message));
+}
+
+/// Reads a message, or says what to answer. `what` names the text.
+pub(crate) fn message(text: &[u8], what: &str) -> Result<ClientJsonRpcMessage, Box<Answer>> {
+    if let Ok(message) = serde_json::from_slice(text) {
+        return Ok(message);
     }
     let value: Value =
-        serde_json::from_slice(line).map_err(|error| Answer::no_json(&error.to_string()))?;
+        serde_json::from_slice(text).map_err(|error| Answer::no_json(what, &error.to_string()))?;
     let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
     let message = match value {
-        Value::Array(_) => "batches are not served: send one message a line",
-        _ => "the line is no JSON-RPC 2.0 message",
+        Value::Array(_) => String::from("batches are not served: send one message at a time"),
+        _ => format!("{what} is no JSON-RPC 2.0 message"),
     };
     Err(Box::new(Answer { id, error: ErrorData::invalid_request(message, None) }))
 }

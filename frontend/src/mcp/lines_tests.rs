@@ -44,7 +44,7 @@ fn a_line_that_is_too_long_is_skipped_and_the_next_one_is_read() {
 
 #[test]
 fn a_line_is_a_message_or_has_the_answer_that_json_rpc_gives_it() {
-    let code = |line: &str| match message(line.as_bytes()) {
+    let code = |line: &str| match line_message(line.as_bytes()) {
         Ok(Some(_)) => 1,
         Ok(None) => 0,
         Err(answer) => answer.error.code.0,
@@ -66,19 +66,19 @@ fn a_line_is_a_message_or_has_the_answer_that_json_rpc_gives_it() {
     ] {
         assert_eq!(code(line), expected, "{line}");
     }
-    assert_eq!(message(b"\"\xff\xfe\"").err().map(|answer| answer.error.code.0), Some(-32700));
+    assert_eq!(line_message(b"\"\xff\xfe\"").err().map(|answer| answer.error.code.0), Some(-32700));
 }
 
 #[test]
 fn a_request_that_cannot_be_read_is_answered_under_its_id() {
-    let answer = message(br#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#).err().unwrap();
+    let answer = line_message(br#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#).err().unwrap();
     assert_eq!((answer.error.code.0, answer.id), (-32600, Some(RequestId::Number(9))));
 }
 
 proptest! {
     #[test]
     fn no_line_makes_the_reader_panic(line in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = message(&line);
+        let _ = line_message(&line);
     }
 
     #[test]

@@ -5,7 +5,11 @@
 //! show results to the model and hide errors from it.
 
 mod answer;
+mod calls;
+mod client;
 mod lines;
+mod news;
+mod places;
 mod policy_page;
 mod progress;
 mod prompts;
@@ -17,10 +21,9 @@ mod transport;
 use std::{
     future::pending,
     io, iter,
-    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -28,31 +31,31 @@ use std::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
-        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
-        ServerConfig, SubscriptionFilter, Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult,
+        ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+        ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter,
+        Tool,
     },
     service::{NotificationContext, RequestContext, ServerInitializeError, SubscriptionContext},
     transport::stdio_pipes,
 };
-use serde_json::json;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{store::ResultStore, transport::LineTransport};
-use crate::{
-    broker_client::RunEvent,
-    clean::clean_str,
-    gate::ClientKey,
-    progress::Watcher,
-    request::client_label,
-    result::ToolResult,
-    service::{Asking, Service},
-    shutdown::Shutdown,
+pub use self::client::{Asker, Client};
+pub(crate) use self::{
+    lines::message as read_message,
+    news::News,
+    places::{Place, Places},
+    transport::cancelled_id,
 };
+use self::{
+    store::{ResultStore, Shelf},
+    transport::LineTransport,
+};
+use crate::{clean::clean_str, registry::Listing, service::Service, shutdown::Shutdown};
 
 /// How long a client may go by one list. Lists change only when the policy does, and then clients
 /// that listen are told.
@@ -64,9 +67,6 @@ const RESOURCES_TTL_MS: u64 = 1_000;
 /// The methods whose parameters can be wrong.
 const SERVED_WITH_PARAMETERS: [&str; 5] =
     ["initialize", "tools/call", "resources/read", "prompts/get", "subscriptions/listen"];
-
-/// Most subscriptions of one session. One is enough for all there is to hear.
-const MAX_LISTENS: usize = 16;
 
 /// How long a client may take to read the last answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -142,83 +142,59 @@ pub enum ServeError {
     Stopped,
 }
 
-/// The MCP view of a service, for one session.
+/// What all sessions and requests of a server have in common.
+pub struct Shared {
+    service: Arc<Service>,
+    /// Results that were too long for an answer.
+    shelf: Arc<Shelf>,
+    /// Streams of news.
+    places: Arc<Places>,
+    shutdown: Shutdown,
+    /// The calls that are open.
+    calls: TaskTracker,
+}
+
+impl Shared {
+    /// What serves `service` until `shutdown` says otherwise. Calls are noted in `calls`.
+    #[must_use]
+    pub fn new(service: Arc<Service>, shutdown: Shutdown, calls: TaskTracker) -> Arc<Self> {
+        let (shelf, places) = (Arc::default(), Arc::default());
+        Arc::new(Self { service, shelf, places, shutdown, calls })
+    }
+
+    /// Streams of news that are open.
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+}
+
+/// The MCP view of a service: for a session, or where there are none for one request.
 #[derive(Clone)]
 pub struct Server {
-    service: Arc<Service>,
-    store: Arc<ResultStore>,
-    shutdown: Shutdown,
+    shared: Arc<Shared>,
+    client: Client,
+    store: ResultStore,
     /// A client of the older era is being told of changes.
     tells: Arc<AtomicBool>,
-    /// The subscriptions of one of the newer era.
-    listens: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// A server over `service`, which serves until `shutdown` says otherwise.
+    /// A server for the one client of standard input and output.
     #[must_use]
     pub fn new(service: Arc<Service>, shutdown: Shutdown) -> Self {
-        Self {
-            service,
-            store: Arc::default(),
-            shutdown,
-            tells: Arc::default(),
-            listens: Arc::default(),
-        }
+        Self::for_client(&Shared::new(service, shutdown, TaskTracker::new()), Client::Only)
     }
 
-    async fn answer(
-        &self,
-        request: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let arguments = request.arguments.clone().unwrap_or_default();
-        let client = context.client_info();
-        let client = client.and_then(|info| client_label(&info.name, &info.version));
-        let asking = Asking {
-            tool: &request.name,
-            arguments: &arguments,
-            client: client.as_ref(),
-            session: ClientKey::ONLY,
-            tier: None,
-        };
-        let listing = self.service.listing();
-        let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
-        let (mut watcher, status) = Watcher::new(parser);
-        let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
-        let call = self.service.call(asking, &mut on_event);
-        let mut call = pin!(progress::reporting(call, context, status.clone()));
-        let ended = || Err(ErrorData::internal_error("the server ended before the call did", None));
-        let result = tokio::select! {
-            biased;
-            // Nobody is there to read an answer: dropping the call ends it.
-            () = self.shutdown.over() => return ended(),
-            () = context.ct.cancelled() => {
-                // Before the tool runs there is nothing to keep, and after the session nobody to read
-                // it: dropping the call ends it.
-                let cancel = status.borrow().cancel().cloned();
-                if let Some(cancel) = cancel.filter(|_| !self.shutdown.is_stopping()) {
-                    cancel.cancel();
-                    answer::keep_cancelled(&call.await, &self.store);
-                }
-                // Nobody waits for this any more.
-                return Err(ErrorData::internal_error("the request was cancelled", None));
-            }
-            () = self.shutdown.recalling() => {
-                // One that has not begun has nothing to say.
-                let Some(cancel) = status.borrow().cancel().cloned() else { return ended() };
-                cancel.cancel();
-                tokio::select! {
-                    () = self.shutdown.over() => return ended(),
-                    result = &mut call => result,
-                }
-            }
-            result = &mut call => result,
-        };
-        if result.denial_code() == Some("UNKNOWN_TOOL") {
-            return Err(unknown_tool(&result));
-        }
-        Ok(answer::answer(&result, &self.store))
+    /// A server for one client of several.
+    #[must_use]
+    pub fn for_client(shared: &Arc<Shared>, client: Client) -> Self {
+        let store = ResultStore::of(&shared.shelf, client.key());
+        Self { shared: Arc::clone(shared), client, store, tells: Arc::default() }
+    }
+
+    /// What this client sees of what is published now.
+    fn listing(&self) -> Arc<Listing> {
+        self.client.view(self.shared.service.listing())
     }
 }
 
@@ -242,7 +218,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut list = ListToolsResult::with_all_items(tools::tools(&self.service.listing()));
+        let mut list = ListToolsResult::with_all_items(tools::tools(&self.listing()));
         list.ttl_ms = Some(LIST_TTL_MS);
         // What one user is granted is nobody else's business.
         list.cache_scope = Some(CacheScope::Private);
@@ -250,7 +226,7 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::named(&self.service.listing(), name)
+        tools::named(&self.listing(), name)
     }
 
     async fn call_tool(
@@ -307,7 +283,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.as_str();
         let (text, kind) = if uri == policy_page::URI {
-            (policy_page::page(&self.service.listing()), "text/markdown")
+            (policy_page::page(&self.listing()), "text/markdown")
         } else if let Some(text) = self.store.get(uri) {
             (text.to_string(), "application/json")
         } else {
@@ -325,7 +301,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let mut list = ListPromptsResult::with_all_items(prompts::prompts(&self.service.listing()));
+        let mut list = ListPromptsResult::with_all_items(prompts::prompts(&self.listing()));
         list.ttl_ms = Some(LIST_TTL_MS);
         list.cache_scope = Some(CacheScope::Private);
         Ok(list)
@@ -336,7 +312,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::prompt(&request, &self.service.listing()).map(Into::into)
+        prompts::prompt(&request, &self.listing()).map(Into::into)
     }
 
     /// A request that reads as none of the known ones: another method, or a known one whose
@@ -365,17 +341,11 @@ impl ServerHandler for Server {
         if self.tells.swap(true, Ordering::Relaxed) {
             return;
         }
-        let mut changes = self.service.changes();
-        let tell = async {
-            while changes.changed().await.is_ok() {
-                if context.peer.notify_tool_list_changed().await.is_err() {
-                    return;
-                }
+        let mut news = News::of(&self.shared, &self.client);
+        while news.next().await.is_some() {
+            if context.peer.notify_tool_list_changed().await.is_err() {
+                return;
             }
-        };
-        tokio::select! {
-            () = self.shutdown.stopping() => {}
-            () = tell => {}
         }
     }
 
@@ -388,45 +358,21 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let _place = ListenPlace::take(&self.listens)?;
-        let mut changes = self.service.changes();
+        let most = self.client.most_listens();
+        let Some(_place) = Places::take(&self.shared.places, self.client.key(), most) else {
+            let message = format!("at most {most} subscriptions are open at once");
+            return Err(ErrorData::invalid_request(message, None));
+        };
+        let mut news = News::of(&self.shared, &self.client);
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
-                () = self.shutdown.stopping() => return Ok(()),
-                changed = changes.changed() => {
-                    if changed.is_err() || context.sink().notify_tool_list_changed().await.is_err() {
+                changed = news.next() => {
+                    if changed.is_none() || context.sink().notify_tool_list_changed().await.is_err() {
                         return Ok(());
                     }
                 }
             }
         }
     }
-}
-
-/// One of the subscriptions that a session may have at once.
-struct ListenPlace<'a>(&'a AtomicUsize);
-
-impl<'a> ListenPlace<'a> {
-    fn take(listens: &'a AtomicUsize) -> Result<Self, ErrorData> {
-        let place = Self(listens);
-        match listens.fetch_add(1, Ordering::Relaxed) < MAX_LISTENS {
-            true => Ok(place),
-            false => {
-                let message = format!("at most {MAX_LISTENS} subscriptions are open at once");
-                Err(ErrorData::invalid_request(message, None))
-            }
-        }
-    }
-}
-
-impl Drop for ListenPlace<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn unknown_tool(result: &ToolResult) -> ErrorData {
-    let message = result.error.clone().unwrap_or_default();
-    ErrorData::invalid_params(message, Some(json!(result.error_details)))
 }

@@ -1,37 +1,51 @@
 //! Whole results that were too long for an answer, for a client that wants to read on, and what was
 //! there of those that it cancelled, which it finds in the list of resources.
 //!
-//! Only this process's own clients reach them, by an address that cannot be guessed; they are gone
-//! after [`LIFETIME`], or earlier where newer ones need the room.
+//! Each client reaches its own alone, by an address that cannot be guessed. They are gone after
+//! [`LIFETIME`], or earlier where newer ones need the room: its own, or where all clients together
+//! keep too much, those of whoever keeps most.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use crate::gate::ClientKey;
+
 /// How long a result is kept.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// Most bytes kept, all results together. One result holds at most a few mebibytes.
+/// Most bytes kept for a client. One result holds at most a few mebibytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most results kept. Those of cancelled calls are listed, and nobody looks through more.
+/// Most results kept for a client. Those of cancelled calls are listed, and nobody looks through more.
 const MAX_KEPT: usize = 64;
+
+/// Most bytes kept for all clients together.
+const MAX_BYTES_OF_ALL: usize = 64 * 1024 * 1024;
 
 /// What every address begins with.
 pub const PREFIX: &str = "probity://results/";
 
 /// The results kept, oldest first.
 #[derive(Debug, Default)]
-pub struct ResultStore {
+pub struct Shelf {
     kept: Mutex<VecDeque<Kept>>,
+}
+
+/// One client's part of a shelf.
+#[derive(Debug, Clone)]
+pub struct ResultStore {
+    shelf: Arc<Shelf>,
+    owner: ClientKey,
 }
 
 #[derive(Debug)]
 struct Kept {
+    owner: ClientKey,
     uri: String,
     text: Arc<str>,
     /// Of a call that was cancelled: what it was.
@@ -40,6 +54,12 @@ struct Kept {
 }
 
 impl ResultStore {
+    /// The part of `owner`.
+    #[must_use]
+    pub fn of(shelf: &Arc<Shelf>, owner: ClientKey) -> Self {
+        Self { shelf: Arc::clone(shelf), owner }
+    }
+
     /// Keeps a result, as JSON text. Answers its address.
     pub fn keep(&self, text: String) -> String {
         self.put(text, None)
@@ -54,18 +74,16 @@ impl ResultStore {
     #[must_use]
     pub fn cancelled(&self) -> Vec<(String, String)> {
         let listed = |kept: &Kept| kept.cancelled.clone().map(|title| (kept.uri.clone(), title));
-        self.with(|kept| kept.iter().filter_map(listed).collect())
+        self.shelf.with(|kept| self.own(kept).filter_map(listed).collect())
     }
 
     fn put(&self, text: String, cancelled: Option<String>) -> String {
-        let uri = format!("{PREFIX}{}", uuid::Uuid::new_v4());
-        self.with(|kept| {
+        let (owner, uri) = (self.owner, format!("{PREFIX}{}", uuid::Uuid::new_v4()));
+        self.shelf.with(|kept| {
             let until = Instant::now() + LIFETIME;
-            kept.push_back(Kept { uri: uri.clone(), text: text.into(), cancelled, until });
-            let mut bytes: usize = kept.iter().map(|k| k.text.len()).sum();
-            while kept.len() > MAX_KEPT || (kept.len() > 1 && bytes > MAX_BYTES) {
-                bytes -= kept.pop_front().map_or(0, |oldest| oldest.text.len());
-            }
+            let newest = Kept { owner, uri: uri.clone(), text: text.into(), cancelled, until };
+            kept.push_back(newest);
+            make_room(kept, owner);
         });
         uri
     }
@@ -73,15 +91,46 @@ impl ResultStore {
     /// A result that is still kept.
     #[must_use]
     pub fn get(&self, uri: &str) -> Option<Arc<str>> {
-        self.with(|kept| kept.iter().find(|k| k.uri == uri).map(|k| Arc::clone(&k.text)))
+        let found = |kept: &Kept| Arc::clone(&kept.text);
+        self.shelf.with(|kept| self.own(kept).find(|kept| kept.uri == uri).map(found))
     }
 
+    fn own<'a>(&self, kept: &'a VecDeque<Kept>) -> impl Iterator<Item = &'a Kept> {
+        let owner = self.owner;
+        kept.iter().filter(move |kept| kept.owner == owner)
+    }
+}
+
+impl Shelf {
     fn with<T>(&self, act: impl FnOnce(&mut VecDeque<Kept>) -> T) -> T {
         // Nothing panics while it is held.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        kept.retain(|k| k.until > now);
+        kept.retain(|kept| kept.until > now);
         act(&mut kept)
+    }
+}
+
+/// Drops the oldest of whoever keeps too much. The newest of all stays.
+fn make_room(kept: &mut VecDeque<Kept>, newcomer: ClientKey) {
+    loop {
+        let mut held: HashMap<ClientKey, (usize, usize)> = HashMap::new();
+        for kept in kept.iter() {
+            let (count, bytes) = held.entry(kept.owner).or_default();
+            (*count, *bytes) = (*count + 1, *bytes + kept.text.len());
+        }
+        let (count, bytes) = held.get(&newcomer).copied().unwrap_or_default();
+        let all: usize = held.values().map(|(_, bytes)| bytes).sum();
+        let greediest = || held.iter().max_by_key(|(_, (_, bytes))| *bytes).map(|(key, _)| *key);
+        let too_much = match () {
+            () if count > MAX_KEPT || bytes > MAX_BYTES => Some(newcomer),
+            () if all > MAX_BYTES_OF_ALL => greediest(),
+            () => None,
+        };
+        let before_newest = kept.len().saturating_sub(1);
+        let oldest = kept.iter().take(before_newest).position(|kept| Some(kept.owner) == too_much);
+        let Some(oldest) = oldest else { return };
+        kept.remove(oldest);
     }
 }
 
@@ -89,9 +138,13 @@ impl ResultStore {
 mod tests {
     use super::*;
 
+    fn own(shelf: &Arc<Shelf>, number: u64) -> ResultStore {
+        ResultStore::of(shelf, ClientKey::numbered(number))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_result_is_there_until_its_time_is_up() {
-        let store = ResultStore::default();
+        let store = own(&Arc::default(), 1);
         let uri = store.keep("{}".into());
         assert_eq!(store.get(&uri).as_deref(), Some("{}"));
         assert_eq!(store.get("probity://results/guess"), None);
@@ -101,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_go_where_newer_ones_need_the_room() {
-        let store = ResultStore::default();
+        let store = own(&Arc::default(), 1);
         let text = "x".repeat(MAX_BYTES / 3);
         let uris: Vec<_> = (0..4).map(|_| store.keep(text.clone())).collect();
         let there: Vec<bool> = uris.iter().map(|uri| store.get(uri).is_some()).collect();
@@ -112,12 +165,37 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_small_ones_the_newest_are_kept_and_listed() {
-        let store = ResultStore::default();
+        let store = own(&Arc::default(), 1);
         for number in 0..10 * MAX_KEPT {
             store.keep_cancelled("{}".into(), number.to_string());
         }
         let listed = store.cancelled();
         assert_eq!(listed.len(), MAX_KEPT);
         assert_eq!(listed[0].1, (9 * MAX_KEPT).to_string());
+    }
+
+    #[tokio::test]
+    async fn nobody_reads_or_lists_another_s() {
+        let shelf = Arc::default();
+        let (one, other) = (own(&shelf, 1), own(&shelf, 2));
+        let uri = one.keep("{}".into());
+        one.keep_cancelled("{}".into(), "ping".into());
+        assert!(one.get(&uri).is_some() && one.cancelled().len() == 1);
+        assert!(other.get(&uri).is_none() && other.cancelled().is_empty());
+    }
+
+    #[tokio::test]
+    async fn many_clients_fill_no_memory_and_the_greediest_gives_way() {
+        let shelf = Arc::default();
+        let small = own(&shelf, 0);
+        let modest = small.keep("x".into());
+        let text = "x".repeat(MAX_BYTES);
+        let uris: Vec<_> =
+            (1..=8).map(|number| (number, own(&shelf, number).keep(text.clone()))).collect();
+        let bytes: usize = shelf.with(|kept| kept.iter().map(|kept| kept.text.len()).sum());
+        assert!(bytes <= MAX_BYTES_OF_ALL, "{bytes}");
+        assert!(small.get(&modest).is_some(), "who keeps little keeps it");
+        let (newest, uri) = &uris[7];
+        assert!(own(&shelf, *newest).get(uri).is_some());
     }
 }

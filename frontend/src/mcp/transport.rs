@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
-use super::lines::{Answer, Line, LineDecoder, MAX_LINE, message};
+use super::lines::{Answer, Line, LineDecoder, MAX_LINE, line_message};
 use crate::shutdown::Shutdown;
 
 /// Most requests that wait for their answer, and as many again that wait for a place. Beyond that no
@@ -195,7 +195,7 @@ where
     ) -> Option<Result<ClientJsonRpcMessage, Box<Answer>>> {
         loop {
             return Some(match lines.next().await?.ok()? {
-                Line::Whole(line) => match message(&line) {
+                Line::Whole(line) => match line_message(&line) {
                     Ok(None) => continue,
                     Ok(Some(message)) if output.repeats_an_id(&message) => {
                         Err(Answer::repeated(message))
@@ -242,7 +242,7 @@ fn request_id(message: ClientJsonRpcMessage) -> Option<RequestId> {
     }
 }
 
-fn cancelled_id(message: &ClientJsonRpcMessage) -> Option<RequestId> {
+pub(crate) fn cancelled_id(message: &ClientJsonRpcMessage) -> Option<RequestId> {
     match message {
         JsonRpcMessage::Notification(notification) => match &notification.notification {
             ClientNotification::CancelledNotification(cancelled) => {

@@ -19,6 +19,7 @@ use probity_protocol::*;
 
 pub mod command;
 pub mod http;
+pub mod mcp_http;
 pub mod pty;
 pub mod samples;
 pub mod stdio;
@@ -44,7 +45,7 @@ pub struct ScriptedBroker {
     pub socket: PathBuf,
     pub requests: Arc<Mutex<Vec<Request>>>,
     pub hang_ups: Arc<AtomicUsize>,
-    cancels: Arc<AtomicUsize>,
+    pub cancels: Arc<AtomicUsize>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
     turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
     _directory: tempfile::TempDir,
@@ -149,6 +150,16 @@ impl ScriptedBroker {
     pub fn await_cancel(&self) -> bool {
         counts(&self.cancels)
     }
+
+    /// The same, or that it has hung up, as it does where it was not yet told that the run began.
+    pub fn await_end(&self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let ended = || self.cancels.load(Ordering::SeqCst) + self.hang_ups.load(Ordering::SeqCst);
+        while ended() == 0 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        ended() > 0
+    }
 }
 
 fn counts(counter: &AtomicUsize) -> bool {
@@ -198,7 +209,11 @@ impl State {
                 Step::Garbage(bytes) => write_frame(&mut stream, &bytes)?,
                 Step::Wait(time) => thread::sleep(time),
                 Step::AwaitCancel => {
-                    assert_eq!(decode(&read_frame(&mut stream)?), Ok(Interrupt::Cancel));
+                    let Some(frame) = read_frame(&mut stream) else {
+                        self.gone.fetch_add(1, Ordering::SeqCst);
+                        return None;
+                    };
+                    assert_eq!(decode(&frame), Ok(Interrupt::Cancel));
                     self.cancels.fetch_add(1, Ordering::SeqCst);
                 }
                 Step::AwaitHangUp => {

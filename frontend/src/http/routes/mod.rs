@@ -4,6 +4,7 @@
 mod cache;
 mod health;
 mod info;
+mod mcp;
 mod metrics;
 mod openapi;
 mod rate;
@@ -64,6 +65,9 @@ pub const ROUTES: &[Route] = &[
     of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),
     of_delete("/tools/{name}/cache", ADMIN, "Drop a tool's kept results.", || delete(cache::clear)),
     of_get("/config", ADMIN, "The settings in force, secrets left out.", || get(info::config)),
+    of_post("/mcp", VIEWER, "MCP. Calls take an operator's token.", || post(mcp::post)),
+    of_get("/mcp", VIEWER, "News for MCP clients of the older era.", || get(mcp::get)),
+    of_delete("/mcp", VIEWER, "End an MCP session, and what it waits for.", || delete(mcp::delete)),
     of_get("/openapi.json", VIEWER, "This, for programs.", || get(openapi::openapi)),
 ];
 
@@ -145,6 +149,8 @@ fn cors(origins: Vec<String>) -> CorsLayer {
             header::CONTENT_TYPE,
             entry::CORRELATION_ID,
             named("last-event-id"),
+            named("mcp-method"),
+            named("mcp-name"),
             named("mcp-protocol-version"),
             named("mcp-session-id"),
         ])

@@ -22,7 +22,7 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, health, info, is_probe, metrics, run, tools};
+use super::{ROUTES, Route, cache, health, info, is_probe, mcp, metrics, run, tools};
 use crate::http::{ProblemDetails, auth::Access, body::Properties};
 
 /// What the document calls the one way to say who one is.
@@ -50,6 +50,9 @@ const TOKEN: &str = "token";
         run::check,
         run::execute,
         cache::clear,
+        mcp::post,
+        mcp::get,
+        mcp::delete,
         self::openapi,
     ),
     components(schemas(ProblemDetails))

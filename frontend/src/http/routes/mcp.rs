@@ -1,0 +1,181 @@
+//! MCP's one path: requests, news for clients of the older era, and the end of their sessions.
+//!
+//! A viewer may list and read; a call takes an operator, and is refused as a result, which clients
+//! show, where a bare status would be an error of the transport to them.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{
+    http::{
+        Kind, Problem, ProblemDetails, Server,
+        auth::Caller,
+        body,
+        entry::RequestId,
+        mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS},
+    },
+    mcp::{Asker, Client, News, Places, read_message},
+};
+
+/// One message of JSON-RPC, and its answer. What is wrong with the message is told in its own terms,
+/// as JSON-RPC; what is wrong with the request as every other problem.
+#[utoipa::path(
+    post,
+    path = "/mcp",
+    operation_id = "mcp",
+    request_body = Object,
+    responses(
+        (
+            status = 200,
+            description = "The answer; with what comes before it, as events.",
+            content((Object = "application/json"), (String = "text/event-stream")),
+        ),
+        (status = 202, description = "A notification, taken note of."),
+        (
+            status = 400,
+            description = "No message, or none of a version that is served.",
+            content((Object = "application/json"), (ProblemDetails = "application/problem+json")),
+        ),
+        (
+            status = 404,
+            description = "There is no such method.",
+            content((Object = "application/json"), (ProblemDetails = "application/problem+json")),
+        ),
+        (
+            status = 406,
+            description = "The answer may be JSON or events, and both have to be accepted.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
+pub(super) async fn post(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, text) = body::json_text(request).await?;
+    let message = match read_message(&text, "the body") {
+        Ok(message) => message,
+        Err(answer) => return Ok(mcp::no_message(answer.id, answer.error)),
+    };
+    let client = client_of(&server, caller, id);
+    Ok(server.mcp.answer(client, &message, parts, text).await)
+}
+
+/// News, where the protocol's version has them come so: the newer one has `subscriptions/listen`.
+#[utoipa::path(
+    get,
+    path = "/mcp",
+    operation_id = "mcp_news",
+    responses(
+        (
+            status = 200,
+            description = "Events, until the server stops.",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+        (
+            status = 405,
+            description = "The protocol's newer version has no such stream.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 406,
+            description = "Events have to be accepted.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
+pub(super) async fn get(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    id: RequestId,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    if is_without_sessions(&headers) {
+        return Err(only_posted());
+    }
+    if !takes_events(&headers) {
+        let message = "what this path gives is a stream of events";
+        let suggestion = "Send the header `Accept: text/event-stream`.";
+        return Err(Problem::new(Kind::NotAcceptable, message, suggestion).into_response());
+    }
+    let client = client_of(&server, caller, id);
+    let (shared, most) = (&server.mcp.shared, client.most_listens());
+    let Some(place) = Places::take(shared.places(), client.key(), most) else {
+        let message = format!("at most {most} streams of news are open at once");
+        let suggestion = "Close one of them.";
+        return Err(Problem::new(Kind::RateLimited, message, suggestion).into_response());
+    };
+    Ok(mcp::news(News::of(shared, &client), place))
+}
+
+/// The end of a session, and of what it still waits for.
+#[utoipa::path(
+    delete,
+    path = "/mcp",
+    operation_id = "mcp_end",
+    responses(
+        (status = 204, description = "It is over."),
+        (
+            status = 405,
+            description = "The protocol's newer version has no sessions.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
+pub(super) async fn delete(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<StatusCode, Response> {
+    if is_without_sessions(&headers) {
+        return Err(only_posted());
+    }
+    let session = mcp::session_id(&headers).ok_or_else(|| {
+        let suggestion = "Send the header `Mcp-Session-Id`.";
+        Problem::new(Kind::BadRequest, "no session is named", suggestion).into_response()
+    })?;
+    server.mcp.end_session(server.key_of(&caller), &session);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn client_of(server: &Server, caller: Caller, RequestId(correlation_id): RequestId) -> Client {
+    let key = server.key_of(&caller);
+    Client::Caller(Box::new(Asker { caller, key, correlation_id }))
+}
+
+/// Dates compare as text does.
+fn is_without_sessions(headers: &HeaderMap) -> bool {
+    headers.get(PROTOCOL_VERSION).is_some_and(|version| *version >= *WITHOUT_SESSIONS)
+}
+
+fn takes_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = accepted.flat_map(|list| list.split(','));
+    kinds.any(|kind| {
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        ["text/event-stream", "text/*", "*/*"]
+            .iter()
+            .any(|known| essence.eq_ignore_ascii_case(known))
+    })
+}
+
+/// In the newer era this path has nothing but requests.
+fn only_posted() -> Response {
+    let message = "since version 2026-07-28 of the protocol this path is only posted to";
+    let suggestion = "Send `subscriptions/listen` to hear of changes.";
+    let problem = Problem::new(Kind::MethodNotAllowed, message, suggestion);
+    let allow = HeaderValue::from_static("POST");
+    ([(header::ALLOW, allow)], problem).into_response()
+}

@@ -1,0 +1,121 @@
+//! `tools/call`, from the request to the answer, however it ends.
+//!
+//! What a caller may not do, or does too often, is answered as a result: clients show those to the
+//! model, and hide the errors of a transport from it.
+
+use std::pin::pin;
+
+use probity_protocol::CorrelationId;
+use rmcp::{
+    ErrorData, RoleServer,
+    model::{CallToolRequestParams, CallToolResult},
+    service::RequestContext,
+};
+use serde_json::{Map, Value, json};
+
+use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress};
+use crate::{
+    broker_client::RunEvent, clean::clean_str, progress::Watcher, result::ToolResult,
+    service::Asking,
+};
+
+impl Server {
+    /// Does what a call asks for.
+    pub(super) async fn answer(
+        &self,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let Shared { service, shutdown, calls, .. } = &*self.shared;
+        let _open = calls.token();
+        let mut arguments = request.arguments.clone().unwrap_or_default();
+        let label = self.client.label(context);
+        if let Client::Caller(asker) = &self.client {
+            http_call(asker, &request.name, &mut arguments);
+        }
+        let asking = Asking {
+            tool: &request.name,
+            arguments: &arguments,
+            client: label.as_ref(),
+            session: self.client.key(),
+            tier: self.client.highest_tier(),
+        };
+        if let Some(refused) = self.refusal(asking) {
+            return Ok(answer::answer(&refused, &self.store));
+        }
+        let listing = service.listing();
+        let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
+        let (mut watcher, status) = Watcher::new(parser);
+        let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
+        let call = service.call(asking, &mut on_event);
+        let mut call = pin!(progress::reporting(call, context, status.clone()));
+        let ended = || Err(ErrorData::internal_error("the server ended before the call did", None));
+        let result = tokio::select! {
+            biased;
+            // Nobody is there to read an answer: dropping the call ends it.
+            () = shutdown.over() => return ended(),
+            () = context.ct.cancelled() => {
+                // Before the tool runs there is nothing to keep, and after the session nobody to read
+                // it: dropping the call ends it.
+                let cancel = status.borrow().cancel().cloned();
+                if let Some(cancel) = cancel.filter(|_| !shutdown.is_stopping()) {
+                    cancel.cancel();
+                    answer::keep_cancelled(&call.await, &self.store);
+                }
+                // Nobody waits for this any more.
+                return Err(ErrorData::internal_error("the request was cancelled", None));
+            }
+            () = shutdown.recalling() => {
+                // One that has not begun has nothing to say.
+                let Some(cancel) = status.borrow().cancel().cloned() else { return ended() };
+                cancel.cancel();
+                tokio::select! {
+                    () = shutdown.over() => return ended(),
+                    result = &mut call => result,
+                }
+            }
+            result = &mut call => result,
+        };
+        if result.denial_code() == Some("UNKNOWN_TOOL") {
+            return Err(unknown_tool(&result));
+        }
+        Ok(answer::answer(&result, &self.store))
+    }
+
+    /// Why a call does not come to the service, as a result: clients show those to the model. A dry
+    /// run runs nothing, so it is not counted.
+    fn refusal(&self, asking: Asking<'_>) -> Option<ToolResult> {
+        let service = &self.shared.service;
+        let is_dry = asking.arguments.get("dry_run") == Some(&json!(true));
+        if !is_dry && self.client.is_limited(service) {
+            let admitted = service.admit(&self.client.name(), asking.session, asking.tool);
+            if let Err(exceeded) = admitted {
+                return Some(service.rate_limited(asking, &exceeded));
+            }
+        }
+        let Beyond { needed, message, suggestion } =
+            self.client.beyond(asking.tool, &service.listing())?;
+        let client = self.client.name();
+        tracing::warn!(client, needed, "http.forbidden");
+        Some(service.beyond_caller(asking, &message, suggestion))
+    }
+}
+
+/// Notes that somebody calls a tool over HTTP. Their own id for the call is nearer than the request's.
+fn http_call(asker: &Asker, tool: &str, arguments: &mut Map<String, Value>) {
+    let given = arguments.get("correlation_id").filter(|id| !id.is_null());
+    if given.is_none() {
+        arguments.insert("correlation_id".into(), json!(asker.correlation_id));
+    }
+    let correlation_id = arguments.get("correlation_id").and_then(Value::as_str);
+    // One that is none is refused by the service.
+    let correlation_id = correlation_id.filter(|id| CorrelationId::new(*id).is_ok());
+    let (client, address) = (asker.caller.name(), asker.caller.address.to_string());
+    let tool: String = clean_str(tool).chars().take(64).collect();
+    tracing::info!(client, address, tool, correlation_id, "http.call");
+}
+
+fn unknown_tool(result: &ToolResult) -> ErrorData {
+    let message = result.error.clone().unwrap_or_default();
+    ErrorData::invalid_params(message, Some(json!(result.error_details)))
+}

@@ -1,0 +1,488 @@
+//! MCP over HTTP as clients of both eras see it, against a scripted broker: over real sockets, byte by
+//! byte.
+//!
+//! - the handshake, lists and calls, without anything being kept between requests
+//! - who comes in: tokens, roles, narrower tokens; Host and Origin
+//! - progress, cancellation in each era's way, and news
+//! - results that were too long: each caller's own
+//! - what is no message, and what is too large
+//! - the server's end
+
+mod support;
+
+use std::{
+    io::Read as _,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use probity_protocol::*;
+use serde_json::{Value, json};
+use support::{ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
+
+const BOTH_ERAS: [Era; 2] = [LEGACY, MODERN];
+
+/// A run that goes on until somebody takes it back.
+fn endless() -> Vec<Step> {
+    let end = ended(End::Cancelled, ExitStatus::Signal(15));
+    vec![started(), output(Stream::Stdout, PONG), Step::AwaitCancel, end]
+}
+
+fn names(answer: &Answer) -> Vec<String> {
+    let message = last_message(answer);
+    let tools = message["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+    tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn error_type(result: &Value) -> &str {
+    result["structuredContent"]["error_type"].as_str().unwrap_or_else(|| panic!("{result}"))
+}
+
+#[test]
+fn a_client_of_the_older_era_shakes_hands_and_is_given_a_name_for_its_session() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let client = json!({ "name": "a test", "version": "1" });
+    let params =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+    let ids: Vec<String> = (0..2)
+        .map(|_| {
+            let answer = LEGACY.ask(&server, CHOSEN, "initialize", params.clone());
+            let result = &last_message(&answer)["result"];
+            assert_eq!(result["protocolVersion"], "2025-11-25", "{answer:?}");
+            assert_eq!(result["serverInfo"]["name"], "probity");
+            assert_eq!(result["capabilities"]["tools"]["listChanged"], true);
+            answer.header("mcp-session-id").unwrap().to_owned()
+        })
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    let headers = LEGACY.headers(CHOSEN, "", &json!({}));
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let answer = read_answer(&mut post(&server, &headers, &ready.to_string())).unwrap();
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+#[test]
+fn both_eras_list_call_and_read_with_each_request_for_itself() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let discovered = MODERN.ask(&server, CHOSEN, "server/discover", json!({}));
+    let versions = &last_message(&discovered)["result"]["supportedVersions"];
+    assert!(versions.as_array().unwrap().contains(&json!("2026-07-28")), "{discovered:?}");
+    for era in BOTH_ERAS {
+        let listed = era.ask(&server, CHOSEN, "tools/list", json!({}));
+        assert_eq!(names(&listed), ["nmap", "ping"]);
+        let result = era.call(&server, CHOSEN, "ping", target());
+        assert_eq!(result["structuredContent"]["returncode"], 0, "{result}");
+        assert_eq!(result["structuredContent"]["parsed"]["received"], 1);
+        let policy = json!({ "uri": "probity://policy" });
+        let read = era.ask(&server, CHOSEN, "resources/read", policy);
+        let text = &last_message(&read)["result"]["contents"][0]["text"];
+        assert!(text.as_str().unwrap().contains("## ping"), "{read:?}");
+    }
+    let calls = broker.runs();
+    assert_eq!(calls[0].client.as_ref().unwrap().as_str(), "http environment");
+}
+
+#[test]
+fn the_request_s_id_is_the_call_s_unless_the_call_has_its_own() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let params = json!({ "name": "ping", "arguments": target() });
+    let headers =
+        LEGACY.headers(CHOSEN, "tools/call", &params) + "X-Correlation-Id: from-outside\r\n";
+    let body = LEGACY.message(1, "tools/call", params).to_string();
+    let answer = read_answer(&mut post(&server, &headers, &body)).unwrap();
+    assert_eq!(answer.header("x-correlation-id"), Some("from-outside"));
+    let own = json!({ "target": "10.0.0.1", "correlation_id": "my-own" });
+    LEGACY.call(&server, CHOSEN, "ping", own);
+    let ids: Vec<_> = broker.runs().iter().map(|call| call.correlation_id.to_string()).collect();
+    assert_eq!(ids, ["from-outside", "my-own"]);
+    assert!(server.log().contains("correlation_id=from-outside"), "{}", server.log());
+}
+
+#[test]
+fn nobody_comes_in_without_a_token_or_from_another_site_s_page() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    for (method, body) in [("POST", "{}"), ("GET", ""), ("DELETE", "")] {
+        let host = format!("Host: {}\r\n", server.host());
+        let answer = server.raw(method, "/mcp", &host, body).unwrap();
+        assert_eq!(answer.status, 401, "{method}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"probity\""));
+        let token = format!("Authorization: Bearer {CHOSEN}\r\n");
+        let foreign = format!("{host}{token}Origin: https://evil.example\r\n");
+        assert_eq!(server.raw(method, "/mcp", &foreign, body).unwrap().status, 403, "{method}");
+        let rebound = format!("Host: evil.example\r\n{token}");
+        assert_eq!(server.raw(method, "/mcp", &rebound, body).unwrap().status, 403, "{method}");
+    }
+    assert!(broker.runs().is_empty());
+}
+
+/// What the guard lets in, the library does not turn away again.
+#[test]
+fn the_hosts_and_origins_that_are_configured_hold_here_too() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve_with(
+        &broker,
+        &[
+            ("PROBITY_ALLOWED_HOSTS", "probity.example"),
+            ("PROBITY_ALLOWED_ORIGINS", "https://chat.example"),
+        ],
+    );
+    for era in BOTH_ERAS {
+        let body = era.message(1, "tools/list", json!({})).to_string();
+        let headers = format!(
+            "Host: probity.example:8443\r\nOrigin: https://chat.example\r\n{}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n",
+            era.headers(CHOSEN, "tools/list", &json!({})),
+            body.len()
+        );
+        let answer = server.raw("POST", "/mcp", &headers, &body).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://chat.example"));
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("mcp-session-id"), "{exposed}");
+    }
+}
+
+#[test]
+fn a_viewer_lists_and_reads_and_is_told_why_it_may_not_call() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    let vera = file.add("vera", "viewer", &[]);
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    for era in BOTH_ERAS {
+        assert_eq!(names(&era.ask(&server, &vera, "tools/list", json!({}))), ["nmap", "ping"]);
+        for arguments in [target(), json!({ "target": "10.0.0.1", "dry_run": true })] {
+            let result = era.call(&server, &vera, "ping", arguments);
+            assert_eq!(result["isError"], true);
+            assert_eq!(error_type(&result), "POLICY_DENIED");
+            let text = result["content"][0]["text"].as_str().unwrap();
+            assert!(text.contains("takes the role operator"), "{text}");
+        }
+    }
+    assert!(broker.runs().is_empty() && broker.checks().is_empty(), "the broker is not asked");
+    assert!(server.log().contains("WARN http.forbidden client=vera needed=operator"));
+}
+
+#[test]
+fn a_narrower_token_sees_and_calls_no_more_than_it_is_for() {
+    let mut catalog = catalog();
+    let fierce = OptionEntry { tier: Tier::Intrusive, ..catalog.tools[0].options[0].clone() };
+    catalog.tools[0]
+        .options
+        .push(OptionEntry { name: Identifier::new("flood").unwrap(), ..fierce });
+    catalog.tools[0].intrusive = true;
+    let script = support::Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
+    let broker = ScriptedBroker::start(script);
+    let file = TokensFile::new();
+    let olaf = file.add("olaf", "operator", &["--tool", "ping", "--no-intrusive"]);
+    let ada = file.add("ada", "operator", &[]);
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    for era in BOTH_ERAS {
+        let all = era.ask(&server, &ada, "tools/list", json!({}));
+        assert_eq!(names(&all), ["nmap", "ping"]);
+        assert!(all.body.contains("\"flood\""));
+        let own = era.ask(&server, &olaf, "tools/list", json!({}));
+        assert_eq!(names(&own), ["ping"]);
+        assert!(!own.body.contains("\"flood\""), "{}", own.body);
+        let page = era.ask(&server, &olaf, "resources/read", json!({ "uri": "probity://policy" }));
+        assert!(!page.body.contains("nmap"), "{}", page.body);
+
+        let refused = era.call(&server, &olaf, "nmap", target());
+        assert_eq!(error_type(&refused), "POLICY_DENIED");
+        assert!(refused.to_string().contains("this token is not for nmap"), "{refused}");
+        era.call(&server, &olaf, "ping", target());
+    }
+    let calls = broker.runs();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    for call in calls {
+        assert_eq!(call.limits.tier, Some(Tier::Standard), "the broker refuses the rest");
+        assert_eq!(call.client.unwrap().as_str(), "http olaf");
+    }
+}
+
+#[test]
+fn progress_comes_before_the_answer_to_whoever_asks_for_it() {
+    let mut run = vec![started(), output(Stream::Stdout, &PONG[..60])];
+    run.push(Step::Wait(Duration::from_millis(300)));
+    run.extend([output(Stream::Stdout, &PONG[60..]), exited(0)]);
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let server = serve(&broker);
+    for era in BOTH_ERAS {
+        let params =
+            json!({ "name": "ping", "arguments": target(), "_meta": { "progressToken": 5 } });
+        let answer = era.ask(&server, CHOSEN, "tools/call", params);
+        assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{answer:?}");
+        let messages = messages(&answer);
+        let (last, news) = messages.split_last().unwrap();
+        assert_eq!(last["result"]["structuredContent"]["returncode"], 0, "{answer:?}");
+        assert!(!news.is_empty());
+        assert!(news.iter().all(|m| m["params"]["progressToken"] == 5), "{news:?}");
+    }
+}
+
+#[test]
+fn closing_the_stream_ends_the_run_in_both_eras() {
+    for era in BOTH_ERAS {
+        for token in [None, Some(5)] {
+            let broker = ScriptedBroker::start(script_with(&[endless()]));
+            let server = serve(&broker);
+            let mut params = json!({ "name": "ping", "arguments": target() });
+            if let Some(token) = token {
+                params["_meta"]["progressToken"] = json!(token);
+            }
+            let mut stream = era.begin(&server, CHOSEN, 7, "tools/call", params);
+            assert!(broker.await_run());
+            if token.is_some() {
+                read_until(&mut stream, "notifications/progress");
+            }
+            drop(stream);
+            assert!(broker.await_end(), "{era:?} {token:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_of_the_older_era_takes_its_own_request_back_and_nobody_else_s() {
+    let broker = ScriptedBroker::start(script_with(&[endless()]));
+    let file = TokensFile::new();
+    let (ada, bob) = (file.add("ada", "operator", &[]), file.add("bob", "operator", &[]));
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    let session = LEGACY.in_session("a-session");
+    let params = json!({ "name": "ping", "arguments": target() });
+    let mut stream = session.begin(&server, &ada, 7, "tools/call", params);
+    assert!(broker.await_run());
+    let cancel = |era: Era, token: &str, id: u64| {
+        let method = "notifications/cancelled";
+        let message = json!({ "jsonrpc": "2.0", "method": method, "params": { "requestId": id } });
+        let headers = era.headers(token, method, &json!({}));
+        let answer = read_answer(&mut post(&server, &headers, &message.to_string())).unwrap();
+        assert_eq!(answer.status, 202, "{answer:?}");
+    };
+    cancel(session, &bob, 7);
+    cancel(session, &ada, 8);
+    cancel(LEGACY.in_session("another"), &ada, 7);
+    cancel(LEGACY, &ada, 7);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(broker.cancels.load(Ordering::SeqCst), 0);
+    cancel(session, &ada, 7);
+    assert!(broker.await_end());
+    // Whoever has taken a request back is not answered.
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("\"id\":7"), "{rest}");
+}
+
+#[test]
+fn the_end_of_a_session_ends_what_it_waits_for() {
+    let broker = ScriptedBroker::start(script_with(&[endless()]));
+    let server = serve(&broker);
+    let session = LEGACY.in_session("a-session");
+    let params = json!({ "name": "ping", "arguments": target() });
+    let _stream = session.begin(&server, CHOSEN, 7, "tools/call", params);
+    assert!(broker.await_run());
+    let host = format!("Host: {}\r\n", server.host());
+    let delete = |era: Era| {
+        let headers = host.clone() + &era.headers(CHOSEN, "", &json!({}));
+        server.raw("DELETE", "/mcp", &headers, "").unwrap().status
+    };
+    assert_eq!(delete(LEGACY), 400, "no session is named");
+    assert_eq!(delete(MODERN), 405, "it has none");
+    assert_eq!(delete(session), 204);
+    assert!(broker.await_end());
+}
+
+#[test]
+fn what_a_cancelled_call_gave_and_what_was_too_long_is_its_caller_s_alone() {
+    let long = format!("{PONG}{}", "x".repeat(20_000));
+    let whole = vec![started(), output(Stream::Stdout, &long), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[whole, endless()]));
+    let file = TokensFile::new();
+    let (ada, bob) = (file.add("ada", "operator", &[]), file.add("bob", "operator", &[]));
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    let result = MODERN.call(&server, &ada, "ping", target());
+    let uri = result["structuredContent"]["metadata"]["full_result"]["uri"].as_str().unwrap();
+    let read = |token: &str| {
+        let answer = MODERN.ask(&server, token, "resources/read", json!({ "uri": uri }));
+        last_message(&answer)["error"]["code"].clone()
+    };
+    assert_eq!((read(&ada), read(&bob)), (json!(null), json!(-32602)));
+
+    // What it has heard of the run shows that it has begun.
+    let params = json!({ "name": "ping", "arguments": target(), "_meta": { "progressToken": 5 } });
+    let mut stream = LEGACY.begin(&server, &ada, 7, "tools/call", params);
+    read_until(&mut stream, "reply 1 of");
+    drop(stream);
+    assert!(broker.await_cancel());
+    let listed = |token: &str| {
+        let answer = LEGACY.ask(&server, token, "resources/list", json!({}));
+        last_message(&answer)["result"]["resources"].as_array().unwrap().len()
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while listed(&ada) < 2 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((listed(&ada), listed(&bob)), (2, 1));
+}
+
+#[test]
+fn clients_that_listen_are_told_of_a_change_that_they_can_see() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    let ada = file.add("ada", "admin", &[]);
+    let olaf = file.add("olaf", "viewer", &["--tool", "ping"]);
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    let wish = json!({ "notifications": { "toolsListChanged": true } });
+    let listen = |token: &str| {
+        let mut modern = MODERN.begin(&server, token, 9, "subscriptions/listen", wish.clone());
+        read_until(&mut modern, "notifications/subscriptions/acknowledged");
+        let mut legacy = LEGACY.listen(&server, token);
+        read_until(&mut legacy, "\r\n\r\n");
+        [modern, legacy]
+    };
+    let (ours, theirs) = (listen(&ada), listen(&olaf));
+    let disable = |tool: &str| {
+        let path = format!("/tools/{tool}/disable");
+        assert_eq!(server.post(&path, &ada, &json!({})).unwrap().status, 200);
+    };
+    disable("nmap");
+    for mut stream in ours {
+        let told = read_until(&mut stream, "notifications/tools/list_changed");
+        assert_eq!(told.matches("list_changed").count(), 1);
+    }
+    // Its token is not for nmap, so nothing has changed for it yet.
+    disable("ping");
+    for mut stream in theirs {
+        let told = read_until(&mut stream, "notifications/tools/list_changed");
+        assert_eq!(told.matches("list_changed").count(), 1);
+        assert_eq!(names(&MODERN.ask(&server, &olaf, "tools/list", json!({}))).len(), 0);
+    }
+    for era in BOTH_ERAS {
+        let result = era.call(&server, &ada, "ping", target());
+        assert_eq!(error_type(&result), "DISABLED");
+    }
+}
+
+#[test]
+fn a_caller_has_so_many_streams_of_news_and_leaves_them_to_others() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    let (ada, bob) = (file.add("ada", "viewer", &[]), file.add("bob", "viewer", &[]));
+    let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    let status = |token: &str| {
+        let mut stream = LEGACY.listen(&server, token);
+        let head = read_until(&mut stream, "\r\n\r\n");
+        (head.split(' ').nth(1).unwrap().to_owned(), stream)
+    };
+    let open: Vec<_> = (0..64).map(|_| status(&ada)).collect();
+    assert!(open.iter().all(|(status, _)| status == "200"));
+    assert_eq!(status(&ada).0, "429");
+    assert_eq!(status(&bob).0, "200");
+    drop(open);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while status(&ada).0 != "200" {
+        assert!(Instant::now() < deadline, "the places did not come free");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn each_method_of_the_path_says_what_it_is_for() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let host = format!("Host: {}\r\n", server.host());
+    let get = |headers: String| server.raw("GET", "/mcp", &(host.clone() + &headers), "").unwrap();
+    let modern = get(MODERN.headers(CHOSEN, "", &json!({})));
+    assert_eq!((modern.status, modern.header("allow")), (405, Some("POST")));
+    let token = format!("Authorization: Bearer {CHOSEN}\r\n");
+    assert_eq!(get(format!("{token}Accept: application/json\r\n")).status, 406);
+    let put = server.raw("PUT", "/mcp", &(host.clone() + &token), "").unwrap();
+    assert_eq!(put.status, 405);
+
+    let list = LEGACY.message(1, "tools/list", json!({})).to_string();
+    let answer = |headers: &str, body: &str| {
+        read_answer(&mut post(&server, &(token.clone() + headers), body)).unwrap()
+    };
+    let both = "Accept: application/json, text/event-stream\r\n";
+    let only_json = answer("Accept: application/json\r\n", &list);
+    assert_eq!(only_json.status, 406, "{only_json:?}");
+    assert_eq!(only_json.header("content-type"), Some("application/problem+json"));
+    let unknown = answer(&format!("{both}MCP-Protocol-Version: 1999-01-01\r\n"), &list);
+    assert_eq!(unknown.status, 400, "{unknown:?}");
+    assert_eq!(unknown.header("content-type"), Some("application/problem+json"));
+    for (body, code) in [
+        ("{", -32700),
+        ("", -32700),
+        ("[]", -32600),
+        (r#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#, -32600),
+    ] {
+        let wrong = answer(both, body);
+        assert_eq!(wrong.status, 400, "{wrong:?}");
+        assert_eq!(wrong.json()["error"]["code"], code, "{wrong:?}");
+    }
+    let large = answer(both, &format!("{{\"x\":\"{}\"}}", "x".repeat(300_000)));
+    assert_eq!(large.status, 413, "{large:?}");
+    let method = MODERN.ask(&server, CHOSEN, "tools/nothing", json!({}));
+    assert_eq!(last_message(&method)["error"]["code"], -32601, "{method:?}");
+}
+
+#[test]
+fn a_call_that_says_nothing_for_long_has_the_head_of_its_answer_at_least() {
+    let mut run = vec![started(), Step::Wait(Duration::from_secs(7))];
+    run.extend([output(Stream::Stdout, PONG), exited(0)]);
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let server = serve(&broker);
+    std::thread::scope(|scope| {
+        for era in BOTH_ERAS {
+            let server = &server;
+            scope.spawn(move || {
+                let params = json!({ "name": "ping", "arguments": target() });
+                let begun = Instant::now();
+                let mut stream = era.begin(server, CHOSEN, 7, "tools/call", params);
+                let head = read_until(&mut stream, "\r\n\r\n");
+                assert!(head.contains("text/event-stream"), "{head}");
+                assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+                let rest = read_until(&mut stream, "\"returncode\":0");
+                assert!(rest.contains("data: {"), "{rest}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_that_stops_lets_calls_finish_ends_news_and_begins_nothing() {
+    let mut run = vec![started(), Step::Wait(Duration::from_millis(500))];
+    run.extend([output(Stream::Stdout, PONG), exited(0)]);
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let mut server = serve(&broker);
+    let params = json!({ "name": "ping", "arguments": target() });
+    let mut call = MODERN.begin(&server, CHOSEN, 7, "tools/call", params);
+    let mut news = LEGACY.listen(&server, CHOSEN);
+    read_until(&mut news, "\r\n\r\n");
+    assert!(broker.await_run());
+    server.signal(Signal::SIGTERM).unwrap();
+    server.await_log("shutdown.waiting calls=1").unwrap();
+    let refused = LEGACY.ask(&server, CHOSEN, "tools/list", json!({}));
+    assert_eq!(refused.status, 503, "{refused:?}");
+    news.read_to_string(&mut String::new()).unwrap();
+    let answer = read_answer(&mut call).unwrap();
+    assert_eq!(last_message(&answer)["result"]["structuredContent"]["returncode"], 0, "{answer:?}");
+    assert_eq!(server.wait().unwrap(), Some(0));
+}
+
+#[test]
+fn a_call_that_outlasts_the_grace_period_answers_with_what_it_has() {
+    let broker = ScriptedBroker::start(script_with(&[endless()]));
+    let mut server = serve_with(&broker, &[("PROBITY_GRACE_SEC", "0.1")]);
+    let params = json!({ "name": "ping", "arguments": target() });
+    let mut call = MODERN.begin(&server, CHOSEN, 7, "tools/call", params);
+    assert!(broker.await_run());
+    server.signal(Signal::SIGTERM).unwrap();
+    let answer = read_answer(&mut call).unwrap();
+    let result = &last_message(&answer)["result"];
+    assert_eq!(result["structuredContent"]["metadata"]["cancelled"], true, "{answer:?}");
+    assert_eq!(server.wait().unwrap(), Some(0));
+}
