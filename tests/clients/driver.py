@@ -1,9 +1,10 @@
 """What both Python drivers do, whichever line of the client they drive.
 
 Usage: session.py MODE STEPS COMMAND [ARG ...]
+       session.py MODE STEPS URL TOKEN
 
 MODE is the client's connection mode: "auto" negotiates the newest protocol, "legacy" initializes.
-COMMAND is the server. STEPS is a JSON list of what to do once connected, one after the other:
+COMMAND is the server, or URL is where one listens for whoever has TOKEN. STEPS is a JSON list of what to do once connected, one after the other:
 
   {"call": TOOL, "arguments": {…}}      calls a tool, with "progress": true asking for progress
                                         (given in the result's "progress"), and with "give_up_after": SECONDS losing patience
@@ -122,6 +123,15 @@ async def attempt(client: Connection, doing: Any) -> dict[str, Any]:
         return await doing
     except Exception as error:  # whatever the client raises is what is to be shown
         return {"error": str(error), "code": client.code(error)}
+
+
+def is_url(server: str) -> bool:
+    return server.startswith("http://")
+
+
+def bearing(token: str) -> dict[str, str]:
+    """The headers of whoever has this token."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 def say(word: str) -> None:

@@ -1,10 +1,10 @@
-// Drives a stdio server with the official TypeScript client. driver.py says what it takes and
+// Drives a server with the official TypeScript client. driver.py says what it takes and
 // prints; the two differ in the client alone.
 
 import { argv, stderr, stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 
-import { Client } from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
 const PATIENCE_SECONDS = 60;
@@ -21,7 +21,7 @@ const client = new Client(
 client.setNotificationHandler('notifications/tools/list_changed', () => {
     changes.dispatchEvent(new Event('tools'));
 });
-await client.connect(new StdioClientTransport({ command, args }));
+await client.connect(transport());
 
 const offered = client.getServerCapabilities();
 const answer = {
@@ -54,6 +54,14 @@ for (const { uri } of [...answer.resources, ...links]) {
 await client.close();
 stdin.destroy();
 stdout.write(JSON.stringify(answer));
+
+function transport() {
+    if (!command.startsWith('http://')) {
+        return new StdioClientTransport({ command, args });
+    }
+    const headers = { Authorization: `Bearer ${args[0]}` };
+    return new StreamableHTTPClientTransport(new URL(command), { requestInit: { headers } });
+}
 
 async function take(step) {
     if (step.hold) {

@@ -1,14 +1,16 @@
-"""Drives a stdio server with the official Python client, current line. See driver.py."""
+"""Drives a server with the official Python client, current line. See driver.py."""
 
 import asyncio
 from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Callable
 
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from driver import PATIENCE_SECONDS, run
+from driver import PATIENCE_SECONDS, bearing, is_url, run
 
 
 @asynccontextmanager
@@ -19,7 +21,11 @@ async def connect(mode: str, command: str, args: list[str]) -> AsyncIterator["Co
         if isinstance(message, ToolListChangedNotification):
             changed.set()
 
-    server = StdioServerParameters(command=command, args=args)
+    if is_url(command):
+        http_client = create_mcp_http_client(headers=bearing(*args))
+        server = streamable_http_client(command, http_client=http_client)
+    else:
+        server = StdioServerParameters(command=command, args=args)
     async with Client(
         server, mode=mode, read_timeout_seconds=PATIENCE_SECONDS, message_handler=on_message
     ) as client:

@@ -1,4 +1,4 @@
-"""Drives a stdio server with the official Python client, line 1.x. See driver.py."""
+"""Drives a server with the official Python client, line 1.x. See driver.py."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -8,8 +8,10 @@ from typing import Any, AsyncIterator, Callable
 
 from mcp import ClientSession, McpError, StdioServerParameters, types
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
-from driver import PATIENCE_SECONDS, run
+from driver import PATIENCE_SECONDS, bearing, is_url, run
 
 
 @asynccontextmanager
@@ -24,12 +26,19 @@ async def connect(mode: str, command: str, args: list[str]) -> AsyncIterator["Co
             changed.set()
 
     async with (
-        stdio_client(StdioServerParameters(command=command, args=args)) as (incoming, outgoing),
+        transport(command, args) as (incoming, outgoing, *_),
         ClientSession(
             incoming, outgoing, timedelta(seconds=PATIENCE_SECONDS), message_handler=on_message
         ) as session,
     ):
         yield Connection(session, await session.initialize(), changed)
+
+
+def transport(command: str, args: list[str]) -> Any:
+    if is_url(command):
+        http_client = create_mcp_http_client(headers=bearing(*args))
+        return streamable_http_client(command, http_client=http_client)
+    return stdio_client(StdioServerParameters(command=command, args=args))
 
 
 class Connection:

@@ -1,6 +1,8 @@
 //! The official MCP clients, each driven by a script of `clients/` that takes the same steps and
 //! prints the same answer. `clients/driver.py` says which.
 //!
+//! A server is a command that they run, or the address of one that runs already ([`Endpoint`]).
+//!
 //! They are programs of their own, in Python and TypeScript, since what they are asked is whether a
 //! server pleases code that its author did not write. `make venv` makes what they run in.
 
@@ -10,7 +12,9 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::lab::Namespace;
 
 /// A client and the era of the protocol that it is told to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +51,31 @@ impl Client {
     /// # Errors
     /// Those of starting it, and that `make venv` did not make it.
     pub fn start(&self, steps: &Value, server: &[String]) -> io::Result<Driver> {
+        self.start_by(Command::new, steps, server)
+    }
+
+    /// Starts it inside a network namespace, to take `steps` with a server that listens there.
+    ///
+    /// # Errors
+    /// As [`Client::start`].
+    pub fn connect(&self, within: &Namespace, steps: &Value, at: &Endpoint) -> io::Result<Driver> {
+        let server = [at.url.clone(), at.token.clone()];
+        self.start_by(|program| within.command(program), steps, &server)
+    }
+
+    fn start_by(
+        &self,
+        command: impl FnOnce(PathBuf) -> Command,
+        steps: &Value,
+        server: &[String],
+    ) -> io::Result<Driver> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let runtime: PathBuf = here.join("../.venv").join(self.runtime);
         if !runtime.is_file() {
             let missing = format!("no {}: run `make venv`", runtime.display());
             return Err(io::Error::new(io::ErrorKind::NotFound, missing));
         }
-        let mut child = Command::new(runtime)
+        let mut child = command(runtime)
             .arg(here.join("clients").join(self.script))
             .args([self.mode, &steps.to_string()])
             .args(server)
@@ -72,6 +94,56 @@ impl Client {
     pub fn run(&self, steps: &Value, server: &[String]) -> io::Result<Value> {
         self.start(steps, server)?.finish()
     }
+}
+
+/// Where a server listens, and what opens it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// `http://127.0.0.1:8080/mcp`
+    pub url: String,
+    /// The token to send.
+    pub token: String,
+}
+
+/// What a server sent, with every number as a float: JavaScript prints 600.0 as 600.
+#[must_use]
+pub fn alike(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(alike).collect(),
+        Value::Object(members) => Value::Object(
+            members.iter().map(|(name, value)| (name.clone(), alike(value))).collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// Makes a test for each client of each promise, which is a function of the client. They run beside
+/// one another, each in a world of its own.
+#[macro_export]
+macro_rules! each_client {
+    ($($promise:ident)*) => {$(
+        mod $promise {
+            use $crate::{clients::Client, needs};
+
+            #[test]
+            fn python() { check(&Client::PYTHON) }
+            #[test]
+            fn python_legacy() { check(&Client::PYTHON_LEGACY) }
+            #[test]
+            fn python_v1() { check(&Client::PYTHON_V1) }
+            #[test]
+            fn typescript() { check(&Client::TYPESCRIPT) }
+            #[test]
+            fn typescript_legacy() { check(&Client::TYPESCRIPT_LEGACY) }
+
+            fn check(client: &Client) {
+                if needs::root() {
+                    super::$promise(client);
+                }
+            }
+        }
+    )*};
 }
 
 /// A client at work, ended when this is dropped.

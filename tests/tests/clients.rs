@@ -8,39 +8,14 @@ use std::{fs, process::Command, time::Duration};
 
 use probity_tests::{
     broker::USER_UID,
-    clients::Client,
+    clients::{Client, alike},
+    each_client,
     lab::{HOST_NAME, MIXED_NAME},
     mcp::Session,
-    needs,
     procs::{ProcStatus, children, wait_until},
     world::World,
 };
-use serde_json::{Value, json};
-
-macro_rules! each_client {
-    ($($promise:ident)*) => {$(
-        mod $promise {
-            use super::{Client, needs};
-
-            #[test]
-            fn python() { check(&Client::PYTHON) }
-            #[test]
-            fn python_legacy() { check(&Client::PYTHON_LEGACY) }
-            #[test]
-            fn python_v1() { check(&Client::PYTHON_V1) }
-            #[test]
-            fn typescript() { check(&Client::TYPESCRIPT) }
-            #[test]
-            fn typescript_legacy() { check(&Client::TYPESCRIPT_LEGACY) }
-
-            fn check(client: &Client) {
-                if needs::root() {
-                    super::$promise(client);
-                }
-            }
-        }
-    )*};
-}
+use serde_json::json;
 
 each_client! {
     finds_what_the_server_sent
@@ -192,16 +167,4 @@ fn ends_a_run_by_giving_up_and_the_server_by_closing(client: &Client) {
     assert_eq!(fs::read_to_string(exit_code).unwrap().trim(), "0");
     let is_gone = || serving.iter().all(|pid| ProcStatus::read(*pid).is_err());
     assert!(wait_until(Duration::from_secs(5), is_gone), "{serving:?}");
-}
-
-/// The same with every number as a float: JavaScript prints 600.0 as 600.
-fn alike(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => json!(number.as_f64()),
-        Value::Array(items) => items.iter().map(alike).collect(),
-        Value::Object(members) => Value::Object(
-            members.iter().map(|(name, value)| (name.clone(), alike(value))).collect(),
-        ),
-        other => other.clone(),
-    }
 }
