@@ -44,6 +44,7 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         ("an interrupt", an_interrupt),
         ("a broker that goes and comes", a_broker_that_goes_and_comes),
         ("a broker of its own that is killed", an_own_broker_that_is_killed),
+        ("a client that asks too often", a_client_that_asks_too_often),
         ("a tool that fails", a_tool_that_fails_and_recovers),
         ("results that are kept", results_that_are_kept),
         ("a server over HTTP", a_server_over_http),

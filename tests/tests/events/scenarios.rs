@@ -172,6 +172,23 @@ pub fn an_own_broker_that_is_killed() -> String {
     session.end_by(Signal::SIGTERM)
 }
 
+/// One call is let through, and of the two that are not the log has the first.
+pub fn a_client_that_asks_too_often() -> String {
+    let rig = Rig::new("").unwrap();
+    let mut set = log_in("json");
+    set.extend(variables(&[("PROBITY_RATE_STDIO", "true"), ("PROBITY_RATE_REQUESTS", "1")]));
+    let mut session = Driven::start(&rig, &set);
+    for limited in [false, true, true] {
+        let result = session.call("loud", json!({}));
+        let kind = &result["structuredContent"]["error_type"];
+        assert_eq!(kind == "RESOURCE_EXHAUSTED", limited, "{result}");
+    }
+    let log = session.end_by(Signal::SIGTERM);
+    let refusals = events(&log).iter().filter(|event| event["event"] == "rate.limited").count();
+    assert_eq!(refusals, 1, "{log}");
+    log
+}
+
 /// Long enough for its breaker to open, and to try it again.
 pub fn a_tool_that_fails_and_recovers() -> String {
     let rig = Rig::new("").unwrap();

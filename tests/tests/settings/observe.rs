@@ -94,6 +94,41 @@ pub fn answered_at_the_end(configured: &Configured<'_>, _: &Value) -> Value {
     json!(answer["result"]["structuredContent"]["metadata"]["cancelled"].is_null())
 }
 
+/// How many calls of one tool are let through at once, where stdio is limited.
+pub fn calls_let_through(configured: &Configured<'_>, _: &Value) -> Value {
+    json!(limited_after(configured, &[("PROBITY_RATE_STDIO", "true")]).0)
+}
+
+/// How long the second is to wait, where one is let through.
+pub fn tens_of_seconds_to_wait(configured: &Configured<'_>, _: &Value) -> Value {
+    let one = [("PROBITY_RATE_STDIO", "true"), ("PROBITY_RATE_REQUESTS", "1")];
+    let (_, refused) = limited_after(configured, &one);
+    let seconds = &refused["error_details"]["metadata"]["retry_after_sec"];
+    // Some pass until the second call, on a busy machine.
+    json!((seconds.as_f64().unwrap() / 10.0).round() as u64)
+}
+
+pub fn limits_stdio(configured: &Configured<'_>, _: &Value) -> Value {
+    let (_, last) = limited_after(configured, &[("PROBITY_RATE_REQUESTS", "1")]);
+    json!(last["error_type"] == "RESOURCE_EXHAUSTED")
+}
+
+/// Calls until one is refused for there being too many, a dozen at most; how many were not, and the
+/// last one's result.
+fn limited_after(configured: &Configured<'_>, more: &[(&str, &str)]) -> (usize, Value) {
+    let more: Vec<_> = more.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let mut session = configured.session_with(&more);
+    let mut last = Value::Null;
+    for let_through in 0..12 {
+        let mut answer = session.call("loud", json!({"target": "127.0.0.1"})).unwrap();
+        last = answer["structuredContent"].take();
+        if last["error_type"] == "RESOURCE_EXHAUSTED" {
+            return (let_through, last);
+        }
+    }
+    (12, last)
+}
+
 pub fn shown(configured: &Configured<'_>, _: &Value) -> Value {
     let output = configured.rig.probity(&["config", "--json"], &configured.variables).output();
     let config: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
