@@ -5,17 +5,32 @@
 use std::{
     fmt, fs, io,
     net::{IpAddr, SocketAddr},
-    os::unix::{fs::FileTypeExt as _, net::UnixStream},
+    os::{
+        fd::AsFd,
+        unix::{fs::FileTypeExt as _, net::UnixStream},
+    },
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use listenfd::ListenFd;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, lookup_host};
 
 /// Connections that the kernel holds until they are accepted. Beyond it each would wait a second for
 /// its next try; the usual 128 are soon full.
 const BACKLOG: u32 = 4096;
+
+/// What the kernel takes in for a client before that one reads: it would grow to megabytes for each who
+/// does not.
+const SEND_BUFFER: usize = 128 << 10;
+
+/// A client whose machine is gone says nothing. One that has said nothing for so long is asked, so
+/// often, this far apart; then it has left, and its run with it.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TRIES: u32 = 3;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +146,7 @@ impl Listener {
         refuse_without_token(address, anybody)?;
         let listener = tcp_listener(address).map_err(fail)?;
         let bound = listener.local_addr().map_err(fail)?;
+        set_options(&listener).map_err(fail)?;
         Ok(Self::Tcp(listener, bound))
     }
 
@@ -179,6 +195,7 @@ fn passed(anybody: bool) -> Result<Option<Listener>, ListenError> {
     let bound = listener.local_addr().map_err(fail)?;
     refuse_without_token(bound, anybody)?;
     listener.set_nonblocking(true).map_err(fail)?;
+    set_options(&listener).map_err(fail)?;
     Ok(Some(Listener::Tcp(TcpListener::from_std(listener).map_err(fail)?, bound)))
 }
 
@@ -191,6 +208,15 @@ fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// What every connection then has from its listener.
+fn set_options(listener: impl AsFd) -> io::Result<()> {
+    sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
+    sockopt::set_socket_keepalive(&listener, true)?;
+    sockopt::set_tcp_keepidle(&listener, KEEP_ALIVE_AFTER)?;
+    sockopt::set_tcp_keepintvl(&listener, KEEP_ALIVE_EVERY)?;
+    Ok(sockopt::set_tcp_keepcnt(&listener, KEEP_ALIVE_TRIES)?)
 }
 
 fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {
@@ -237,6 +263,24 @@ mod tests {
         assert!(matches!(refused, ListenError::NoToken { .. }), "{refused}");
         let here = Listener::open(&Address::Tcp("127.0.0.1".into(), 0), false).await.unwrap();
         assert!(here.is_local());
+    }
+
+    #[tokio::test]
+    async fn a_connection_holds_little_for_its_client_and_asks_whether_there_still_is_one() {
+        let address = Address::Tcp("127.0.0.1".into(), 0);
+        let Ok(Listener::Tcp(listener, bound)) = Listener::open(&address, false).await else {
+            panic!("not listening");
+        };
+        let (client, accepted) =
+            tokio::join!(tokio::net::TcpStream::connect(bound), listener.accept());
+        let connection = accepted.unwrap().0;
+        assert!(sockopt::socket_keepalive(&connection).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&connection).unwrap(), KEEP_ALIVE_AFTER);
+        assert_eq!(sockopt::tcp_keepcnt(&connection).unwrap(), KEEP_ALIVE_TRIES);
+        // The kernel counts what it takes to keep them too.
+        let buffer = sockopt::socket_send_buffer_size(&connection).unwrap();
+        assert!((SEND_BUFFER..=2 * SEND_BUFFER).contains(&buffer), "{buffer}");
+        drop(client);
     }
 
     #[tokio::test]
