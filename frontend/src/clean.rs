@@ -6,10 +6,14 @@
 //! something was there, and it never touches printable text. The result isn't reversible: text
 //! that already spelled `\x1b` reads the same as an escaped one.
 
+mod pieces;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
+
+pub use self::pieces::Pieces;
 
 /// Makes bytes that a tool wrote into safe text.
 ///

@@ -311,8 +311,9 @@ fn a_server_that_is_told_to_stop_finishes_its_calls_and_says_so_to_probes() {
 }
 
 #[test]
-fn calls_that_outlast_the_grace_period_are_taken_back_and_told_so() {
-    let broker = ScriptedBroker::start(script_with(&[vec![started(), Step::AwaitHangUp]]));
+fn calls_that_outlast_the_grace_period_and_say_nothing_more_are_taken_back_and_told_so() {
+    let silent = vec![started(), Step::AwaitCancel, Step::AwaitHangUp];
+    let broker = ScriptedBroker::start(script_with(&[silent]));
     let mut server = serve_with(&broker, &[("PROBITY_GRACE_SEC", "0.2")]);
     let mut call = server.begin("/tools/ping/execute", CHOSEN, &target()).unwrap();
     assert!(broker.await_run());

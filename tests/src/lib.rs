@@ -15,4 +15,5 @@ pub mod peer;
 pub mod procs;
 pub mod rig;
 pub mod served;
+pub mod sse;
 pub mod world;

@@ -9,12 +9,14 @@ pub mod auth;
 mod body;
 mod connection;
 mod entry;
+mod feed;
 mod forwarded;
 mod guard;
 pub mod listen;
 mod mcp;
 mod problem;
 mod routes;
+mod sse;
 
 use std::{
     hash::{BuildHasher as _, RandomState},

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::entry::CORRELATION_ID;
 use crate::result::{ErrorDetails, ErrorType, ToolResult};
 
 /// What went wrong with a request, and what to do about it.
@@ -232,10 +233,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after.map(|time| time.as_secs_f64().ceil().max(1.0) as u64);
+        // A call's own id, which may be its body's.
+        let id = self.correlation_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
         let mut response = status.into_response();
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(id) = id {
+            headers.insert(CORRELATION_ID, id);
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

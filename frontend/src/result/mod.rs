@@ -480,7 +480,8 @@ fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed>
     }
 }
 
-fn plan_json(plan: &PlanSummary) -> Value {
+/// A plan for clients.
+pub(crate) fn plan_json(plan: &PlanSummary) -> Value {
     let environment: Map<String, Value> =
         plan.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({

@@ -2,13 +2,18 @@
 
 #[path = "../../../tests/src/http.rs"]
 mod client;
+#[path = "../../../tests/src/sse.rs"]
+mod sse;
 
 use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 
 #[allow(unused_imports)] // Each test file uses its own part.
-pub use self::client::{Answer, HttpServer, read_answer};
+pub use self::{
+    client::{Answer, HttpServer, read_answer},
+    sse::{Events, Message},
+};
 use super::ScriptedBroker;
 
 /// A token that somebody chose.

@@ -9,6 +9,7 @@ mod metrics;
 mod openapi;
 mod rate;
 mod run;
+mod stream;
 mod tools;
 
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub const ROUTES: &[Route] = &[
     of_get("/tools", Access::Local, "The tools, with what there is to know of each.", || get(tools::list)),
     of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
     of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),
-    of_post("/tools/{name}/execute", OPERATOR, "Run a tool.", || post(run::execute)),
+    of_post("/tools/{name}/execute", OPERATOR, "Run a tool; with `Accept: text/event-stream`, with its output as it comes.", || post(run::execute)),
     of_post("/tools/{name}/enable", ADMIN, "Publish a tool again.", || post(tools::enable)),
     of_post("/tools/{name}/disable", ADMIN, "Publish a tool no more, until this process ends.", || post(tools::disable)),
     of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),

@@ -1,6 +1,6 @@
 //! Checks and runs. A run lives as long as its request: whoever hangs up ends it.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     Json,
@@ -8,18 +8,25 @@ use axum::{
     http::HeaderValue,
     response::{IntoResponse as _, Response},
 };
-use probity_protocol::CorrelationId;
+use probity_protocol::{ClientLabel, CorrelationId, Tier};
 use serde_json::{Map, Value, json};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::tools::Named;
+use super::{
+    stream::{self, WantsEvents},
+    tools::Named,
+};
 use crate::{
     broker_client::RunEvent,
+    gate::ClientKey,
     http::{
         Kind, Problem, Server,
         auth::Caller,
         body::Properties,
         entry::{CORRELATION_ID, RequestId, stopping},
+        feed::{Ending, Teller},
     },
+    progress::Watcher,
     result::ToolResult,
     service::Asking,
 };
@@ -40,72 +47,135 @@ pub(super) async fn check(
     Properties(mut properties): Properties,
 ) -> Result<Response, Problem> {
     properties.insert("dry_run".into(), json!(true));
-    called(&server, &caller, id, &name, properties).await
+    Call::of(server, &caller, id, name, properties)?.answered().await
 }
 
-/// The result of a run, whatever came of it.
+/// The result of a run, whatever came of it. With `Accept: text/event-stream`, what becomes of the run
+/// as it goes, and the result at its end.
 #[utoipa::path(
     post,
     path = "/tools/{name}/execute",
     params(("name" = String, Path, description = "A tool's name or alias.")),
     request_body = Properties,
-    responses((status = 200, body = ToolResult)),
+    responses(
+        (status = 200, content((ToolResult = "application/json"), (String = "text/event-stream"))),
+    ),
 )]
 pub(super) async fn execute(
     State(server): State<Arc<Server>>,
     caller: Caller,
     id: RequestId,
     name: Named,
+    WantsEvents(wants_events): WantsEvents,
     Properties(properties): Properties,
 ) -> Result<Response, Problem> {
-    called(&server, &caller, id, &name, properties).await
+    let call = Call::of(server, &caller, id, name, properties)?;
+    match wants_events {
+        true => stream::watched(call).await,
+        false => call.answered().await,
+    }
 }
 
-/// Puts a call to the service, as narrowly as the caller's token has it. Dropping the future, as
-/// the end of its connection does, ends the run.
-async fn called(
-    server: &Server,
-    caller: &Caller,
-    RequestId(id): RequestId,
-    Named(name): &Named,
-    mut properties: Map<String, Value>,
-) -> Result<Response, Problem> {
-    covered(server, caller, name)?;
-    // The body's own id is the nearer one.
-    let own = properties.get("correlation_id").filter(|own| !own.is_null());
-    let correlation_id = match own {
-        Some(own) => own.as_str().and_then(|own| CorrelationId::new(own).ok()),
-        None => CorrelationId::new(id).ok(),
-    };
-    // One that is none is refused by the service.
-    let correlation_id = correlation_id.map(|id| id.to_string());
-    if let (None, Some(id)) = (own, &correlation_id) {
-        properties.insert("correlation_id".into(), json!(id));
+/// A call as narrow as its caller's token has it. While there is one, the server's end waits for it.
+pub(super) struct Call {
+    server: Arc<Server>,
+    tool: String,
+    properties: Map<String, Value>,
+    /// None where the caller's own is none: the service refuses that.
+    pub(super) correlation_id: Option<String>,
+    label: Option<ClientLabel>,
+    session: ClientKey,
+    tier: Option<Tier>,
+    _open: TaskTrackerToken,
+}
+
+impl Call {
+    fn of(
+        server: Arc<Server>,
+        caller: &Caller,
+        RequestId(id): RequestId,
+        Named(tool): Named,
+        mut properties: Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        covered(&server, caller, &tool)?;
+        // The body's own id is the nearer one.
+        let own = properties.get("correlation_id").filter(|own| !own.is_null());
+        let correlation_id = match own {
+            Some(own) => own.as_str().and_then(|own| CorrelationId::new(own).ok()),
+            None => CorrelationId::new(id).ok(),
+        };
+        let correlation_id = correlation_id.map(|id| id.to_string());
+        if let (None, Some(id)) = (own, &correlation_id) {
+            properties.insert("correlation_id".into(), json!(id));
+        }
+        let (client, address) = (caller.name(), caller.address.to_string());
+        let named: String = tool.chars().take(64).collect();
+        tracing::info!(client, address, tool = named, correlation_id, "http.call");
+        let (session, open) = (server.key_of(caller), server.calls.token());
+        // Its body may have taken its time.
+        if server.shutdown.is_stopping() {
+            return Err(stopping());
+        }
+        let (label, tier) = (caller.label(), caller.highest_tier());
+        Ok(Self { server, tool, properties, correlation_id, label, session, tier, _open: open })
     }
-    let (client, address) = (caller.name(), caller.address.to_string());
-    let tool: String = name.chars().take(64).collect();
-    tracing::info!(client, address, tool, correlation_id, "http.call");
-    let label = caller.label();
-    let asking = Asking {
-        tool: name,
-        arguments: &properties,
-        client: label.as_ref(),
-        session: server.key_of(caller),
-        tier: caller.highest_tier(),
-    };
-    let _open = server.calls.token();
-    // Its body may have taken its time.
-    if server.shutdown.is_stopping() {
-        return Err(stopping());
+
+    /// Does it and answers with what came of it. Dropping the future, as the end of its connection does,
+    /// ends the run.
+    async fn answered(self) -> Result<Response, Problem> {
+        let result = self.run(None).await?;
+        Ok(with_id(Json(&result).into_response(), Some(&result.correlation_id)))
     }
-    let mut on_event = |_: RunEvent<'_>| {};
-    let result = tokio::select! {
-        biased;
-        () = server.shutdown.over() => return Err(stopping()),
-        result = server.service.call(asking, &mut on_event) => result,
-    };
-    let is_listed = server.service.listing().entry(name).is_some();
-    Ok(answer(&result, is_listed))
+
+    /// Puts it to the service, with `teller` hearing of it. At the server's end a run that has begun is
+    /// recalled: what it had found is its result.
+    pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
+        let Self { server, tool, properties, label, session, tier, .. } = self;
+        let client = label.as_ref();
+        let asking = Asking { tool, arguments: properties, client, session: *session, tier: *tier };
+        let listing = server.service.listing();
+        // Nobody hears of the progress of a plain call.
+        let parser = teller.and(listing.tool(tool)).and_then(|tool| tool.entry.parser.as_deref());
+        let (mut watcher, status) = Watcher::new(parser);
+        let mut news = status.clone();
+        let mut on_event = |event: RunEvent<'_>| {
+            watcher.hear(event);
+            let Some(teller) = teller else { return };
+            teller.hear(event);
+            if news.has_changed().unwrap_or(false)
+                && let Some(progress) = news.borrow_and_update().progress()
+            {
+                teller.progress(progress);
+            }
+        };
+        let mut call = pin!(server.service.call(asking, &mut on_event));
+        let result = tokio::select! {
+            biased;
+            () = server.shutdown.over() => return Err(self.stopped()),
+            () = server.shutdown.recalling() => {
+                // One that has not begun has nothing to say.
+                let Some(cancel) = status.borrow().cancel().cloned() else { return Err(self.stopped()) };
+                cancel.cancel();
+                tokio::select! {
+                    () = server.shutdown.over() => return Err(self.stopped()),
+                    result = &mut call => result,
+                }
+            }
+            result = &mut call => result,
+        };
+        let is_listed = server.service.listing().entry(tool).is_some();
+        match Problem::of_result(&result) {
+            Some(problem) if is_listed => Err(problem),
+            Some(problem) => Err(problem.of_no_tool()),
+            None => Ok(result),
+        }
+    }
+
+    fn stopped(&self) -> Problem {
+        let mut problem = stopping();
+        problem.correlation_id.clone_from(&self.correlation_id);
+        problem
+    }
 }
 
 /// What is beyond a token is not asked for: the broker knows this process, and nobody behind it.
@@ -125,14 +195,9 @@ fn covered(server: &Server, caller: &Caller, name: &str) -> Result<(), Problem> 
     }
 }
 
-fn answer(result: &ToolResult, is_listed: bool) -> Response {
-    let mut response = match Problem::of_result(result) {
-        Some(problem) if is_listed => problem.into_response(),
-        Some(problem) => problem.of_no_tool().into_response(),
-        None => Json(result).into_response(),
-    };
-    // The call's own id, which may be the body's.
-    if let Ok(id) = HeaderValue::from_str(&result.correlation_id) {
+/// An answer under a call's own id, which may be its body's.
+pub(super) fn with_id(mut response: Response, id: Option<&str>) -> Response {
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
         response.headers_mut().insert(CORRELATION_ID, id);
     }
     response

@@ -1,0 +1,124 @@
+//! Runs that are watched over HTTP, with a real broker: what is told of them is what was run, and whoever
+//! leaves ends the run.
+
+use std::{
+    fs,
+    net::{Shutdown, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
+
+use probity_tests::{
+    http::HttpServer,
+    procs::wait_until,
+    rig::{Rig, running_tools},
+    sse::{Events, Message},
+};
+use serde_json::{Value, json};
+
+/// For whatever has to happen at all; never waited out where all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const TOKEN: &str = "a-token-of-the-tests";
+
+struct Served {
+    rig: Rig,
+    server: HttpServer,
+}
+
+impl Served {
+    fn start() -> Self {
+        let rig = Rig::new("").unwrap();
+        let mut command = rig.embedded("http", &[("PROBITY_HTTP_TOKEN".into(), TOKEN.into())]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let server = HttpServer::start(command).unwrap();
+        Self { rig, server }
+    }
+
+    fn ask(&self, path: &str, body: Option<&Value>) -> Events {
+        let stream = self.server.connect().unwrap();
+        Events::ask(stream, self.server.host(), path, TOKEN, body).unwrap()
+    }
+
+    fn tools(&self) -> usize {
+        running_tools(self.server.pid()).len()
+    }
+
+    /// The line of the audit log about the end of a call's run.
+    fn exit_of(&self, id: &str) -> Option<Value> {
+        let files = fs::read_dir(self.rig.path("probity")).unwrap();
+        let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["event"] == "exit" && line["correlation_id"] == id)
+    }
+}
+
+fn call(what: &str, id: &str) -> Value {
+    json!({"target": "127.0.0.1", "what": what, "correlation_id": id})
+}
+
+#[test]
+fn whoever_leaves_ends_the_tool_frees_its_place_and_is_on_record() {
+    let served = Served::start();
+    // One at a time: each needs the place of the one before.
+    let path = "/tools/steady/execute";
+    for (id, is_watched, is_half) in [
+        ("plain-close", false, false),
+        ("plain-half", false, true),
+        ("watched-close", true, false),
+        ("watched-half", true, true),
+    ] {
+        let body = call("sleep", id);
+        let stream: TcpStream = if is_watched {
+            let mut events = served.ask(path, Some(&body));
+            events.data_of("output").unwrap();
+            events.connection().try_clone().unwrap()
+        } else {
+            served.server.begin(path, TOKEN, &body).unwrap()
+        };
+        assert!(wait_until(PATIENCE, || served.tools() == 1), "{id}: nothing runs");
+        if is_half {
+            stream.shutdown(Shutdown::Write).unwrap();
+            assert!(wait_until(PATIENCE, || served.tools() == 0), "{id}: the tool is still there");
+        }
+        drop(stream);
+        assert!(wait_until(PATIENCE, || served.exit_of(id).is_some()), "{id}: no end on record");
+        assert_eq!(served.exit_of(id).unwrap()["end"], "cancelled", "{id}");
+        assert_eq!(served.tools(), 0, "{id}: the tool is still there");
+    }
+    let next = served.server.post(path, TOKEN, &call("exit3", "next")).unwrap();
+    assert_eq!((next.status, &next.json()["returncode"]), (200, &json!(3)));
+}
+
+#[test]
+fn what_is_told_of_a_flood_and_what_is_left_out_make_the_result() {
+    let served = Served::start();
+    let mut events = served.ask("/tools/loud/execute", Some(&call("flood", "flood")));
+    let messages = events.rest().unwrap();
+    let (kind, result) = messages.last().unwrap();
+    assert_eq!((kind.as_str(), &result["truncated_stdout"]), ("result", &json!(true)));
+    let told =
+        messages.iter().filter(|(kind, data)| kind == "output" && data["stream"] == "stdout");
+    let length = |(_, data): &Message| {
+        data["text"].as_str().unwrap().len()
+            + usize::try_from(data["skipped_bytes"].as_u64().unwrap_or(0)).unwrap()
+    };
+    let lengths: Vec<usize> = told.map(length).collect();
+    assert!(lengths.len() > 1, "it came in one piece");
+    assert_eq!(lengths.iter().sum::<usize>(), result["stdout"].as_str().unwrap().len());
+}
+
+#[test]
+fn one_who_waits_is_told_the_place_and_the_start() {
+    let served = Served::start();
+    let path = "/tools/steady/execute";
+    let first = served.server.begin(path, TOKEN, &call("sleep", "first")).unwrap();
+    assert!(wait_until(PATIENCE, || served.tools() == 1), "nothing runs");
+    let mut second = served.ask(path, Some(&call("exit3", "second")));
+    assert_eq!(second.data_of("queued").unwrap()["ahead"], 0);
+    drop(first);
+    let plan = second.data_of("started").unwrap();
+    assert_eq!((&plan["tool"], &plan["address"]), (&json!("steady"), &json!("127.0.0.1")));
+    assert_eq!(second.data_of("result").unwrap()["returncode"], 3);
+}
