@@ -281,6 +281,19 @@ pub const EVENTS: &[Event] = &[
          follows of the same is not logged.",
     ),
     event(
+        "events.read",
+        Level::INFO,
+        &["client", "address"],
+        "Somebody reads the events of this server from now on.",
+    ),
+    event(
+        "events.dismissed",
+        Level::WARN,
+        &["client", "address", "reason"],
+        "One who read them is hung up on: too far behind (`too slow`), or with a token that is known no \
+         more (`token taken back`).",
+    ),
+    event(
         "registry.enabled",
         Level::INFO,
         &["tool", "client", "changed"],

@@ -1,4 +1,4 @@
-//! Runs that are watched over HTTP, with a real broker: what is told of them is what was run, and whoever
+//! Runs and events over HTTP with a real broker: what is told of them is what was run, and whoever
 //! leaves ends the run.
 
 use std::{
@@ -121,4 +121,19 @@ fn one_who_waits_is_told_the_place_and_the_start() {
     let plan = second.data_of("started").unwrap();
     assert_eq!((&plan["tool"], &plan["address"]), (&json!("steady"), &json!("127.0.0.1")));
     assert_eq!(second.data_of("result").unwrap()["returncode"], 3);
+}
+
+#[test]
+fn runs_of_every_client_are_told_to_those_who_read_the_events() {
+    let served = Served::start();
+    let mut events = served.ask("/events", None);
+    assert_eq!(events.data_of("metrics").unwrap()["tools"]["loud"]["executions"], 0);
+    let answer = served.server.post("/tools/loud/execute", TOKEN, &call("exit3", "told")).unwrap();
+    assert_eq!(answer.status, 200);
+    let started = events.data_of("run").unwrap();
+    assert_eq!((&started["state"], &started["tool"]), (&json!("started"), &json!("loud")));
+    let ended = events.data_of("run").unwrap();
+    assert_eq!((&ended["state"], &ended["returncode"]), (&json!("ended"), &json!(3)));
+    assert_eq!((&ended["correlation_id"], &ended["status"]), (&json!("told"), &json!("failure")));
+    assert_eq!(events.data_of("metrics").unwrap()["tools"]["loud"]["executions"], 1);
 }

@@ -64,6 +64,17 @@ pub struct Limits {
     pub head: Duration,
 }
 
+/// Ends a connection, whatever is under way on it and whoever still has to read.
+#[derive(Debug, Clone, Default)]
+pub struct HangUp(CancellationToken);
+
+impl HangUp {
+    /// Ends it.
+    pub fn now(&self) {
+        self.0.cancel();
+    }
+}
+
 /// Takes connections in for as long as the future is polled. `closing` ends each
 /// when it has been answered; `connections` are those that are open.
 pub async fn accept_all(
@@ -142,9 +153,12 @@ async fn answer(
     closing: CancellationToken,
 ) {
     let (evicted, place) = (place.evicted.clone(), Arc::new(place));
+    let hang_up = HangUp::default();
+    let hung_up = hang_up.0.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let (router, busy) = (router.clone(), Busy::of(&place));
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(hang_up.clone());
         Box::pin(async move {
             let response = router.oneshot(request.map(Body::new)).await?;
             // The connection is busy until the last byte of the answer is taken.
@@ -168,6 +182,7 @@ async fn answer(
     };
     tokio::select! {
         () = evicted.cancelled() => {}
+        () = hung_up.cancelled() => {}
         // How it ended is the client's business.
         served = served => if served.is_ok() {
             linger(connection.into_parts().io.into_inner()).await;

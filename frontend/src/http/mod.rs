@@ -9,6 +9,7 @@ pub mod auth;
 mod body;
 mod connection;
 mod entry;
+mod events;
 mod feed;
 mod forwarded;
 mod guard;
@@ -32,6 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     auth::{Caller, Failures, TokenStore},
     connection::Limits,
+    events::Hub,
 };
 pub use self::{
     forwarded::Proxies,
@@ -76,6 +78,8 @@ pub struct Server {
     calls: TaskTracker,
     /// What answers MCP.
     mcp: Mcp,
+    /// Those who read the events.
+    hub: Hub,
 }
 
 impl Server {
@@ -105,6 +109,7 @@ impl Server {
             shutdown,
             calls,
             mcp,
+            hub: Hub::new(),
         })
     }
 
@@ -116,6 +121,8 @@ impl Server {
         let connections = TaskTracker::new();
         let router = routes::router(&self);
         let limits = Limits { connections: most, head: self.http.read_timeout };
+        // Those who read keep their connections, and others want to ask.
+        self.hub.open(most / 2);
         tokio::select! {
             never = connection::accept_all(listener, router, limits, &connections, &closing) => match never {},
             () = self.ended() => {}

@@ -99,7 +99,9 @@ impl Status {
         }
     }
 
-    fn of(result: &ToolResult) -> Self {
+    /// How a call with this result ended.
+    #[must_use]
+    pub fn of(result: &ToolResult) -> Self {
         if result.is_cancelled() {
             return Self::Cancelled;
         }

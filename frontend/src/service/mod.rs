@@ -7,6 +7,7 @@
 
 mod kept;
 mod limits;
+mod news;
 mod outcome;
 mod refusal;
 
@@ -22,7 +23,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::outcome::Outcome;
+pub use self::news::{RunEnd, RunNews};
+use self::{news::News, outcome::Outcome};
 use crate::{
     breaker::{BreakerStatus, Pass},
     broker_client::{Broker, BrokerError, OnEvent, RunEvent, RunOutcome},
@@ -55,6 +57,7 @@ pub struct Service {
     machine: Arc<Machine>,
     health: Monitor,
     limiter: Limiter,
+    news: News,
 }
 
 /// What a client asks for, in its own words.
@@ -91,7 +94,8 @@ impl Service {
         let machine = Arc::new(Machine::default());
         let health = Monitor::new(broker.clone(), &registry, &machine, &config.health);
         let limiter = Limiter::new(config.http.rate);
-        Self { broker, resolver, config, registry, limiter, metrics, machine, health }
+        let news = News::new();
+        Self { broker, resolver, config, registry, metrics, machine, health, limiter, news }
     }
 
     /// What is published now, the tools by name.
@@ -123,6 +127,12 @@ impl Service {
     #[must_use]
     pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
         self.registry.breaker_changes()
+    }
+
+    /// Tells of runs that begin and end from now on. Whoever falls far behind misses the oldest.
+    #[must_use]
+    pub fn run_news(&self) -> broadcast::Receiver<Arc<RunNews>> {
+        self.news.listen()
     }
 
     /// What is counted and timed.
@@ -199,12 +209,14 @@ impl Service {
                 Err(open) => ToolResult::breaker_open(&asked, &open),
                 Ok(pass) => {
                     let running = events::tool_start(&asked);
+                    let told = self.news.began(&asked, asking.client);
                     let tool = listing.name_of(&asked.tool).unwrap_or(UNKNOWN_TOOL);
                     let mut execution = self.metrics.execution(tool);
                     let way = Way { pass, session: asking.session, on_event };
                     let result = self.run(request, &asked, &listing, way, &mut execution).await;
                     execution.ended();
                     running.ended();
+                    told.ended(&result);
                     result
                 }
             },

@@ -20,6 +20,7 @@ use probity_tests::{
     needs,
     procs::{broker_below, wait_until},
     rig::{Rig, running_tools},
+    sse::Events,
 };
 use serde_json::{Value, json};
 
@@ -260,8 +261,15 @@ pub fn a_server_over_http() -> String {
     }
     let foreign = server.raw("GET", "/", &format!("Host: {SECRET}.example\r\n"), "").unwrap();
     assert_eq!(foreign.status, 403);
+    // The viewer, who stands first, is taken out while reading.
+    let connection = server.connect().unwrap();
+    let mut events = Events::ask(connection, server.host(), "/events", &viewer, None).unwrap();
+    events.data_of("metrics").unwrap();
+    let tokens = fs::read_to_string(&file).unwrap();
+    fs::write(&file, &tokens[tokens.rfind("[[token]]").unwrap()..]).unwrap();
     server.signal(Signal::SIGHUP).unwrap();
     server.await_log("tokens.reloaded").unwrap();
+    server.await_log("events.dismissed").unwrap();
     fs::write(&file, format!("[[token]]\nname = \"{SECRET}\"\n")).unwrap();
     server.signal(Signal::SIGHUP).unwrap();
     server.await_log("tokens.reload_failed").unwrap();

@@ -123,6 +123,18 @@ impl Caller {
         self.token.as_ref().map(|token| token.role)
     }
 
+    /// Whether their token still is one, and still the same.
+    #[must_use]
+    pub fn is_known(&self, tokens: &TokenStore) -> bool {
+        self.token.as_ref().is_some_and(|token| tokens.has(token, self.address))
+    }
+
+    /// Whether another comes with the very same token.
+    #[must_use]
+    pub fn has_token_of(&self, other: &Self) -> bool {
+        matches!((&self.token, &other.token), (Some(own), Some(other)) if Arc::ptr_eq(own, other))
+    }
+
     /// Whether they may take a way in.
     #[must_use]
     pub fn may(&self, access: Access) -> bool {

@@ -112,7 +112,7 @@ impl fmt::Display for TokenHash {
 }
 
 /// Somebody who may come in.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Token {
     /// Who that is, for the log.
     pub name: String,
@@ -402,6 +402,12 @@ impl TokenStore {
     #[must_use]
     pub fn find(&self, presented: &str, address: IpAddr) -> Option<Arc<Token>> {
         self.current().find(presented, address)
+    }
+
+    /// Whether a token that was found once still holds, unchanged.
+    #[must_use]
+    pub fn has(&self, token: &Token, address: IpAddr) -> bool {
+        token.is_for(address) && self.current().iter().any(|known| known == token)
     }
 
     fn current(&self) -> Arc<Tokens> {

@@ -2,6 +2,7 @@
 //! nothing in it can be reached without the access that stands beside it.
 
 mod cache;
+mod events;
 mod health;
 mod info;
 mod mcp;
@@ -11,6 +12,8 @@ mod rate;
 mod run;
 mod stream;
 mod tools;
+
+pub(super) use self::tools::{BreakerInfo, ToolList};
 
 use std::sync::Arc;
 
@@ -57,6 +60,7 @@ pub const ROUTES: &[Route] = &[
     of_get("/readyz", Access::Everyone, "Whether calls would be served.", || get(info::readyz)),
     of_get("/health", Access::Everyone, "How this server is; the checks for those who may look.", || get(health::health)),
     of_get("/metrics", Access::Local, "What was counted and timed.", || get(metrics::metrics)),
+    of_get("/events", VIEWER, "Health, metrics, runs and changes as they come, as server-sent events.", || get(events::events)),
     of_get("/tools", Access::Local, "The tools, with what there is to know of each.", || get(tools::list)),
     of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
     of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),

@@ -22,7 +22,7 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, health, info, is_probe, mcp, metrics, run, tools};
+use super::{ROUTES, Route, cache, events, health, info, is_probe, mcp, metrics, run, tools};
 use crate::http::{ProblemDetails, auth::Access, body::Properties};
 
 /// What the document calls the one way to say who one is.
@@ -42,6 +42,7 @@ const TOKEN: &str = "token";
         info::config,
         health::health,
         metrics::metrics,
+        events::events,
         tools::list,
         tools::one,
         tools::enable,

@@ -124,14 +124,7 @@ pub struct Changed {
 
 #[utoipa::path(get, path = "/tools", responses((status = 200, body = ToolList)))]
 pub(super) async fn list(State(server): State<Arc<Server>>, caller: Caller) -> Json<ToolList> {
-    let listing = server.listing_for(&caller);
-    let disabled = listing.all_hidden().filter(|(_, hidden)| *hidden == Hidden::Disabled);
-    let counters = |entry: &ToolEntry| counters(&server, entry, &listing);
-    let info = |tool: Published<'_>| ToolInfo::of(tool, counters(tool.entry));
-    let mut tools: Vec<ToolInfo> = listing.tools().map(info).collect();
-    tools.extend(disabled.map(|(entry, _)| ToolInfo::of_entry(entry, None, counters(entry))));
-    tools.sort_by(|a, b| a.name.cmp(&b.name));
-    Json(ToolList { tools })
+    Json(ToolList::of(&server, &server.listing_for(&caller)))
 }
 
 #[utoipa::path(
@@ -279,6 +272,19 @@ fn is_in_list(name: &str) -> bool {
         "concurrency",
     ];
     IN_LIST.contains(&name)
+}
+
+impl ToolList {
+    /// Those of a listing, with those that an administrator has disabled.
+    pub fn of(server: &Server, listing: &Listing) -> Self {
+        let disabled = listing.all_hidden().filter(|(_, hidden)| *hidden == Hidden::Disabled);
+        let counters = |entry: &ToolEntry| counters(server, entry, listing);
+        let info = |tool: Published<'_>| ToolInfo::of(tool, counters(tool.entry));
+        let mut tools: Vec<ToolInfo> = listing.tools().map(info).collect();
+        tools.extend(disabled.map(|(entry, _)| ToolInfo::of_entry(entry, None, counters(entry))));
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { tools }
+    }
 }
 
 impl ToolInfo {

@@ -1,0 +1,30 @@
+//! What goes on in this process, for those who watch it.
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, response::Response};
+
+use crate::http::{Problem, Server, auth::Caller, connection::HangUp, sse};
+
+#[utoipa::path(
+    get,
+    path = "/events",
+    responses(
+        (
+            status = 200,
+            description = "Messages `{type, data}`, for as long as they are read.",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+    ),
+)]
+pub(super) async fn events(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Extension(hang_up): Extension<HangUp>,
+) -> Result<Response, Problem> {
+    let (client, address) = (caller.name(), caller.address.to_string());
+    let messages = server.hub.join(&server, caller, hang_up)?;
+    tracing::info!(client, address, "events.read");
+    Ok(sse::response(messages))
+}
