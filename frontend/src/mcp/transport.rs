@@ -105,8 +105,19 @@ where
     async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
         let (broken, shutdown) = (self.output.broken.clone(), self.shutdown.clone());
         loop {
+            let is_recalling = shutdown.is_recalling();
+            if is_recalling && self.is_done(is_recalling) {
+                return None;
+            }
             if let Some(answering) = &mut self.answering {
-                let written = answering.await;
+                let written = tokio::select! {
+                    written = answering => written,
+                    // It may be one that nobody reads.
+                    () = shutdown.recalling(), if !is_recalling => continue,
+                    () = self.output.answered.notified(), if is_recalling => continue,
+                    () = broken.cancelled() => return None,
+                    () = shutdown.over() => return None,
+                };
                 self.answering = None;
                 written.ok()?.ok()?;
             }
@@ -116,7 +127,6 @@ where
                 return Some(message);
             }
             let is_stopping = shutdown.is_stopping();
-            let is_recalling = shutdown.is_recalling();
             if is_stopping && self.is_done(is_recalling) {
                 return None;
             }
