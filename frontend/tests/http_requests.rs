@@ -82,7 +82,7 @@ fn a_host_is_this_machine_s_or_a_named_one_or_the_request_is_turned_away() {
             ("a path that there is not", "/nothing", host("evil.example"), 403),
         ],
     );
-    let log = server.log();
+    let log = server.log_with("http.foreign");
     assert!(log.contains("WARN http.foreign address=127.0.0.1 header=Host"), "{log}");
     assert!(log.matches("http.foreign").count() <= 10, "it fills no log");
     assert!(!log.contains("evil"), "what anybody may write is not repeated");
@@ -129,7 +129,7 @@ fn an_origin_is_this_server_s_own_or_a_named_one_or_the_request_is_turned_away()
             ),
         ],
     );
-    let log = server.log();
+    let log = server.log_with("header=Origin");
     assert!(log.contains("WARN http.foreign address=127.0.0.1 header=Origin"), "{log}");
 }
 
@@ -215,8 +215,8 @@ fn the_call_s_id_goes_to_the_broker_and_the_body_s_own_is_the_nearer_one() {
     let both = json!({"target": "10.0.0.1", "correlation_id": "body"});
     assert_eq!(run("X-Correlation-Id: head\r\n", both), "body");
     assert_eq!(run("X-Correlation-Id: not an id\r\n", target()).len(), 36);
-    let log = server.log();
     let line = "http.call client=environment address=127.0.0.1 tool=ping correlation_id=body";
+    let log = server.log_with(line);
     assert!(log.contains(line), "{log}");
 }
 

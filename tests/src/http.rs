@@ -78,6 +78,20 @@ impl HttpServer {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The same as soon as this is in it: a server writes its log beside what it answers. What there is
+    /// where it never comes.
+    #[must_use]
+    pub fn log_with(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains(text) || Instant::now() > deadline {
+                return log;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until it has written this.
     ///
     /// # Errors

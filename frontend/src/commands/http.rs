@@ -120,22 +120,26 @@ fn given_token(config: &Config) -> Result<Option<Token>, TokensError> {
     Ok(Some(NewToken::admin("environment").with(&secret)))
 }
 
-/// Says where it is, and how to get in where nobody has a token yet.
+/// Says how to get in where nobody has a token yet, and last where it is: whoever waits for that has
+/// read all of it.
 fn greet(listener: &Listener, made: Option<&Secret>) {
+    if let Some(secret) = made {
+        let token = secret.reveal();
+        let (option, url) = match listener {
+            Listener::Tcp(_, address) => (String::new(), format!("http://{address}")),
+            Listener::Unix(listener, _) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+                (format!("--unix-socket {path} "), "http://localhost".to_owned())
+            }
+        };
+        complain(&format!(
+            "no token is configured, so this one is an administrator's until the server ends: \
+             {token}\nTry it:\n  curl {option}-H 'Authorization: Bearer {token}' {url}/tools"
+        ));
+    }
     complain(&format!("serving on {listener}"));
-    let Some(secret) = made else { return };
-    let token = secret.reveal();
-    let (option, url) = match listener {
-        Listener::Tcp(_, address) => (String::new(), format!("http://{address}")),
-        Listener::Unix(_, path) => {
-            let path = path.as_ref().map(|own| own.path().display().to_string());
-            (format!("--unix-socket {} ", path.unwrap_or_default()), "http://localhost".to_owned())
-        }
-    };
-    complain(&format!(
-        "no token is configured, so this one is an administrator's until the server ends: {token}\n\
-         Try it:\n  curl {option}-H 'Authorization: Bearer {token}' {url}/tools"
-    ));
 }
 
 /// Whoever was given a token or lost it is known from now on.

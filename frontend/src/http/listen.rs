@@ -106,14 +106,6 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct OwnPath(PathBuf);
 
-impl OwnPath {
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
 impl Drop for OwnPath {
     fn drop(&mut self) {
         // It may have been removed already.
