@@ -11,6 +11,7 @@ mod decisions;
 mod life;
 mod log;
 mod policies;
+mod remote;
 mod samples;
 mod server;
 mod spawn;
@@ -55,6 +56,8 @@ enum Group {
     Log,
     /// One MCP call against a bare ping.
     Call,
+    /// One call over HTTP, REST and MCP, against the same over stdio.
+    Remote,
     /// Fifty MCP calls in flight.
     Load,
     /// A short call beside long ones.
@@ -107,7 +110,9 @@ enum Unmeasured {
     Failed { program: &'static str, status: std::process::ExitStatus },
     #[error("`probity stdio` does not answer: {error}{complaints}")]
     Session { error: io::Error, complaints: String },
-    #[error("`probity stdio` answers something else than a finished ping: {0}")]
+    #[error("`probity http` does not answer: {0}")]
+    Http(io::Error),
+    #[error("`probity` answers something else than a finished ping: {0}")]
     Answer(String),
     #[error("the broker does something else than what is to be measured: {0}")]
     Broker(String),
@@ -130,12 +135,13 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 10] = [
+    const ORDER: [Group; 11] = [
         Group::Spawn,
         Group::Decide,
         Group::Policy,
         Group::Log,
         Group::Call,
+        Group::Remote,
         Group::Beside,
         Group::Cancel,
         Group::Start,
@@ -170,6 +176,7 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         Group::Policy => decisions::loading(rounds),
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
+        Group::Remote => remote::rows(rounds),
         Group::Load => calls::in_flight(rounds),
         Group::Beside => calls::beside_long_ones(rounds),
         Group::Cancel => cancels::rows(rounds),
@@ -185,6 +192,7 @@ const fn name(group: Group) -> &'static str {
         Group::Policy => "policy",
         Group::Log => "log",
         Group::Call => "call",
+        Group::Remote => "remote",
         Group::Load => "load",
         Group::Beside => "beside",
         Group::Cancel => "cancel",

@@ -46,15 +46,31 @@ impl Installation {
     /// A session that is initialized.
     pub(crate) fn start(&self) -> Result<Server<'_>, Unmeasured> {
         let log = fs::File::create(self.log()).map_err(io_error("a log"))?;
-        let mut command = Command::new(&self.frontend);
-        command
-            .args(["stdio", "--embedded", "--policy"])
-            .arg(self.folder.path().join("policy.toml"))
-            .env("PROBITY_BROKER", &self.broker)
-            .env("XDG_STATE_HOME", self.folder.path().join("state"))
-            .stderr(log);
+        let mut command = self.frontend("stdio");
+        command.stderr(log);
         let session = Session::start(command).map_err(|error| self.silent(error))?;
         Ok(Server { session, installation: self })
+    }
+
+    /// A server over HTTP, which limits nobody.
+    pub(crate) fn serve(&self) -> Result<HttpServer<'_>, Unmeasured> {
+        let mut command = self.frontend("http");
+        command.args(["--listen", "127.0.0.1:0"]).env("PROBITY_HTTP_TOKEN", TOKEN);
+        // So many in a second.
+        command.env("PROBITY_RATE_REQUESTS", "100000").env("PROBITY_RATE_WINDOW_SEC", "1");
+        let server = probity_tests::http::HttpServer::start(command).map_err(Unmeasured::Http)?;
+        Ok(HttpServer { server, _installation: self })
+    }
+
+    /// A frontend with a broker of its own.
+    fn frontend(&self, command: &str) -> Command {
+        let mut frontend = Command::new(&self.frontend);
+        frontend
+            .args([command, "--embedded", "--policy"])
+            .arg(self.folder.path().join("policy.toml"))
+            .env("PROBITY_BROKER", &self.broker)
+            .env("XDG_STATE_HOME", self.folder.path().join("state"));
+        frontend
     }
 
     /// What runs a broker without a frontend, and the socket that it makes.
@@ -94,6 +110,28 @@ fn write(folder: &Path, policy: &str, ping: &str) -> io::Result<()> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
     }
     Ok(())
+}
+
+/// The token of a server over HTTP.
+const TOKEN: &str = "a-token-of-the-bench";
+
+/// A running frontend that is asked over HTTP.
+pub(crate) struct HttpServer<'a> {
+    server: probity_tests::http::HttpServer,
+    /// Its policy lives as long.
+    _installation: &'a Installation,
+}
+
+impl HttpServer<'_> {
+    /// Where it listens.
+    pub(crate) fn host(&self) -> &str {
+        self.server.host()
+    }
+
+    /// What it is asked with.
+    pub(crate) const fn token(&self) -> &'static str {
+        TOKEN
+    }
 }
 
 /// A running frontend with its broker.
@@ -143,7 +181,7 @@ impl Server<'_> {
 }
 
 /// Packets after the first are 4 s apart: a run of two is a long one that costs nothing.
-fn ping_call(packets: u32) -> Value {
+pub(crate) fn ping_call(packets: u32) -> Value {
     let mut arguments = json!({"target": TARGET, "count": packets});
     if packets > 1 {
         arguments["interval"] = json!(4);
@@ -152,15 +190,21 @@ fn ping_call(packets: u32) -> Value {
 }
 
 /// A refusal would be fast, and no measure of anything.
-fn finished(answer: &Value) -> Result<(), Unmeasured> {
+pub(crate) fn finished(answer: &Value) -> Result<(), Unmeasured> {
     let result = &answer["result"];
-    if result["structuredContent"]["returncode"] == json!(NO_REPLY) {
-        return Err(Unmeasured::NoReply);
+    match result["isError"] == json!(true) {
+        true => Err(Unmeasured::Answer(answer.to_string())),
+        false => ran(&result["structuredContent"]),
     }
-    if result["isError"] == json!(true) || result["structuredContent"]["returncode"] != json!(0) {
-        return Err(Unmeasured::Answer(answer.to_string()));
+}
+
+/// The same of a result without its envelope.
+pub(crate) fn ran(result: &Value) -> Result<(), Unmeasured> {
+    match &result["returncode"] {
+        code if *code == json!(0) => Ok(()),
+        code if *code == json!(NO_REPLY) => Err(Unmeasured::NoReply),
+        _ => Err(Unmeasured::Answer(result.to_string())),
     }
-    Ok(())
 }
 
 /// Seconds that the same ping takes when it is simply run.
