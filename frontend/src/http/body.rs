@@ -20,7 +20,7 @@ use hyper::body::{Frame, SizeHint};
 use serde_json::{Map, Value};
 use tokio::time::{Sleep, sleep};
 
-use super::{Kind, Problem};
+use super::{Kind, Problem, json};
 
 /// Largest body. The largest honest one is a call with 2 KiB of arguments; one with much more of
 /// them still gets the answer of a call.
@@ -151,7 +151,7 @@ impl<S: Sync> FromRequest<S> for Properties {
             return Ok(Self::default());
         }
         // A parser's message has a place and what is missing there, and nothing of the text.
-        let value: Value = serde_json::from_slice(&text)
+        let value = json::read(&text)
             .map_err(|error| bad_request(format!("the body is no JSON: {error}")))?;
         match value {
             Value::Object(properties) => Ok(Self(properties)),

@@ -13,6 +13,7 @@ mod events;
 mod feed;
 mod forwarded;
 mod guard;
+mod json;
 pub mod listen;
 mod mcp;
 mod problem;
