@@ -26,6 +26,7 @@ test-long: packages venv ## The same suites with their full counts: properties, 
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
 	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test kills --test soak
+	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test http_schemathesis
 
 lint:
 	$(CARGO) fmt --all --check

@@ -29,8 +29,9 @@ pub enum HealthAnswer {
     Word(HealthWord),
 }
 
-/// How this server is, in a word.
+/// How this server is, in a word. Nothing else is in it, or a report would be one too.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct HealthWord {
     /// As the worst of the checks has it.
     status: Health,

@@ -18,6 +18,7 @@ use crate::{
 
 /// How the figures are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// The form, before what the header Accept says.
     #[param(inline)]
