@@ -141,6 +141,9 @@ fn calls_over_mcp_are_counted_with_the_others_and_answered_as_results() {
         }
     }
     assert_eq!(execute(&server, &ada, "ping"), 429);
+    let metrics = server.get("/metrics", None).unwrap().body;
+    let counted = r#"probity_rate_limited_requests_total{tool="ping"} 3"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
     // Lists and reads are not calls.
     for _ in 0..5 {
         assert_eq!(MODERN.ask(&server, &ada, "tools/list", json!({})).status, 200);

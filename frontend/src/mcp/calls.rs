@@ -31,7 +31,7 @@ impl Server {
         let mut arguments = request.arguments.clone().unwrap_or_default();
         let label = self.client.label(context);
         if let Client::Caller(asker) = &self.client {
-            http_call(asker, &request.name, &mut arguments);
+            name_call(asker, &mut arguments);
         }
         let asking = Asking {
             tool: &request.name,
@@ -42,6 +42,9 @@ impl Server {
         };
         if let Some(refused) = self.refusal(asking) {
             return Ok(answer::answer(&refused, &self.store));
+        }
+        if let Client::Caller(asker) = &self.client {
+            log_call(asker, asking);
         }
         let listing = service.listing();
         let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
@@ -101,17 +104,20 @@ impl Server {
     }
 }
 
-/// Notes that somebody calls a tool over HTTP. Their own id for the call is nearer than the request's.
-fn http_call(asker: &Asker, tool: &str, arguments: &mut Map<String, Value>) {
-    let given = arguments.get("correlation_id").filter(|id| !id.is_null());
-    if given.is_none() {
+/// Gives a call over HTTP its request's id, where it has none of its own, which is nearer.
+fn name_call(asker: &Asker, arguments: &mut Map<String, Value>) {
+    if arguments.get("correlation_id").is_none_or(Value::is_null) {
         arguments.insert("correlation_id".into(), json!(asker.correlation_id));
     }
-    let correlation_id = arguments.get("correlation_id").and_then(Value::as_str);
+}
+
+/// Notes that somebody calls a tool over HTTP.
+fn log_call(asker: &Asker, asking: Asking<'_>) {
+    let correlation_id = asking.arguments.get("correlation_id").and_then(Value::as_str);
     // One that is none is refused by the service.
     let correlation_id = correlation_id.filter(|id| CorrelationId::new(*id).is_ok());
     let (client, address) = (asker.caller.name(), asker.caller.address.to_string());
-    let tool: String = clean_str(tool).chars().take(64).collect();
+    let tool: String = clean_str(asking.tool).chars().take(64).collect();
     tracing::info!(client, address, tool, correlation_id, "http.call");
 }
 
