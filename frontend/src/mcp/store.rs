@@ -111,27 +111,38 @@ impl Shelf {
     }
 }
 
-/// Drops the oldest of whoever keeps too much. The newest of all stays.
+/// Drops the oldest of the newcomer, who keeps too much, or of whoever keeps most. The newest of all
+/// stays.
 fn make_room(kept: &mut VecDeque<Kept>, newcomer: ClientKey) {
-    loop {
-        let mut held: HashMap<ClientKey, (usize, usize)> = HashMap::new();
-        for kept in kept.iter() {
-            let (count, bytes) = held.entry(kept.owner).or_default();
-            (*count, *bytes) = (*count + 1, *bytes + kept.text.len());
-        }
-        let (count, bytes) = held.get(&newcomer).copied().unwrap_or_default();
-        let all: usize = held.values().map(|(_, bytes)| bytes).sum();
-        let greediest = || held.iter().max_by_key(|(_, (_, bytes))| *bytes).map(|(key, _)| *key);
-        let too_much = match () {
-            () if count > MAX_KEPT || bytes > MAX_BYTES => Some(newcomer),
-            () if all > MAX_BYTES_OF_ALL => greediest(),
-            () => None,
-        };
-        let before_newest = kept.len().saturating_sub(1);
-        let oldest = kept.iter().take(before_newest).position(|kept| Some(kept.owner) == too_much);
-        let Some(oldest) = oldest else { return };
+    while let Some(oldest) = too_much(kept, newcomer) {
         kept.remove(oldest);
     }
+}
+
+/// The place of what goes first; `None` where nothing has to.
+fn too_much(kept: &VecDeque<Kept>, newcomer: ClientKey) -> Option<usize> {
+    let mut held: HashMap<ClientKey, (usize, usize)> = HashMap::new();
+    for kept in kept {
+        let (count, bytes) = held.entry(kept.owner).or_default();
+        (*count, *bytes) = (*count + 1, *bytes + kept.text.len());
+    }
+    let earlier = || kept.iter().take(kept.len().saturating_sub(1));
+    let oldest_of = |owner| earlier().position(|kept| kept.owner == owner);
+    let (count, bytes) = held.get(&newcomer).copied().unwrap_or_default();
+    if count > MAX_KEPT || bytes > MAX_BYTES {
+        let own = oldest_of(newcomer);
+        if own.is_some() {
+            return own;
+        }
+    }
+    let all: usize = held.values().map(|(_, bytes)| bytes).sum();
+    if all <= MAX_BYTES_OF_ALL {
+        return None;
+    }
+    let bytes_of = |owner: &ClientKey| held.get(owner).map_or(0, |(_, bytes)| *bytes);
+    // Of several, whoever has kept something for longest.
+    let greediest = earlier().rev().map(|kept| kept.owner).max_by_key(bytes_of)?;
+    oldest_of(greediest)
 }
 
 #[cfg(test)]
