@@ -121,7 +121,7 @@ fn json_that_is_broken_or_says_two_things_is_refused_before_the_broker_is_asked(
         ("a name that is a half pair", br#"{"target": "10.0.0.1", "\ud800": 1}"#),
         ("no UTF-8", b"{\"target\": \"10.0.0.1\xff\"}"),
         ("an overlong slash", b"{\"target\": \"10.0.0.1\xc0\xaf24\"}"),
-        ("UTF-16", b"{\0\"\0t\0\"\0:\0\"\01\0\"\0}\0"),
+        ("UTF-16", b"{\0\"\0t\0\"\0:\0\"\0\x31\0\"\0}\0"),
         ("a byte order mark", b"\xef\xbb\xbf{\"target\": \"10.0.0.1\"}"),
         ("a raw NUL in a text", b"{\"target\": \"10.0.0.1\0\"}"),
         ("a NUL after it", b"{\"target\": \"10.0.0.1\"}\0"),

@@ -22,7 +22,9 @@ pub const CHOSEN: &str = "a-token-of-one's-own";
 /// The program with these variables and no others, to serve on a free port.
 pub fn command(broker: &ScriptedBroker, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
-    command.env_clear().env("PROBITY_SOCKET", &broker.socket).envs(variables.iter().copied());
+    command.env_clear().env("PROBITY_SOCKET", &broker.socket);
+    // Nobody is limited unless a test says so.
+    command.env("PROBITY_RATE_REQUESTS", "100000").envs(variables.iter().copied());
     command.args(["http", "--listen", "127.0.0.1:0"]);
     command
 }
