@@ -417,6 +417,7 @@ fn each_method_of_the_path_says_what_it_is_for() {
         ("{", -32700),
         ("", -32700),
         ("[]", -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#, -32700),
         (r#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#, -32600),
     ] {
         let wrong = answer(both, body);

@@ -5,6 +5,7 @@ use std::io;
 
 use bytes::{Buf, BytesMut};
 use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
+use serde::Deserialize as _;
 use serde_json::Value;
 use tokio_util::codec::Decoder;
 
@@ -24,7 +25,7 @@ impl Answer {
         Box::new(Self { id: None, error: ErrorData::invalid_request(message, None) })
     }
 
-    fn no_json(what: &str, why: &str) -> Box<Self> {
+    pub(crate) fn no_json(what: &str, why: &str) -> Box<Self> {
         let message = format!("{what} is no JSON: {why}");
         Box::new(Self { id: None, error: ErrorData::new(ErrorCode::PARSE_ERROR, message, None) })
     }
@@ -56,18 +57,28 @@ pub(super) fn line_message(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, 
 }
 
 /// Reads a message, or says what to answer. `what` names the text.
-pub(crate) fn message(text: &[u8], what: &str) -> Result<ClientJsonRpcMessage, Box<Answer>> {
+fn message(text: &[u8], what: &str) -> Result<ClientJsonRpcMessage, Box<Answer>> {
     if let Ok(message) = serde_json::from_slice(text) {
         return Ok(message);
     }
     let value: Value =
         serde_json::from_slice(text).map_err(|error| Answer::no_json(what, &error.to_string()))?;
-    let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
-    let message = match value {
-        Value::Array(_) => String::from("batches are not served: send one message at a time"),
-        _ => format!("{what} is no JSON-RPC 2.0 message"),
-    };
-    Err(Box::new(Answer { id, error: ErrorData::invalid_request(message, None) }))
+    value_message(&value, what)
+}
+
+/// The same of what was read from a text by somebody else.
+pub(crate) fn value_message(
+    value: &Value,
+    what: &str,
+) -> Result<ClientJsonRpcMessage, Box<Answer>> {
+    ClientJsonRpcMessage::deserialize(value).map_err(|_| {
+        let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
+        let message = match value {
+            Value::Array(_) => String::from("batches are not served: send one message at a time"),
+            _ => format!("{what} is no JSON-RPC 2.0 message"),
+        };
+        Box::new(Answer { id, error: ErrorData::invalid_request(message, None) })
+    })
 }
 
 /// What stands between two line ends.

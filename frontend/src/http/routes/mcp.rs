@@ -17,10 +17,14 @@ use crate::{
         auth::Caller,
         body,
         entry::RequestId,
+        json,
         mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS},
     },
-    mcp::{Asker, Client, News, Places, read_message},
+    mcp::{Answer, Asker, Client, News, Places, value_message},
 };
+
+/// What a message is read from.
+const BODY: &str = "the body";
 
 /// One message of JSON-RPC, and its answer. What is wrong with the message is told in its own terms,
 /// as JSON-RPC; what is wrong with the request as every other problem.
@@ -61,7 +65,9 @@ pub(super) async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, text) = body::json_text(request).await?;
-    let message = match read_message(&text, "the body") {
+    // A name that stands twice is read by everybody as they like.
+    let value = json::read(&text).map_err(|error| Answer::no_json(BODY, &error.to_string()));
+    let message = match value.and_then(|value| value_message(&value, BODY)) {
         Ok(message) => message,
         Err(answer) => return Ok(mcp::no_message(answer.id, answer.error)),
     };
