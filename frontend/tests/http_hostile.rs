@@ -64,6 +64,11 @@ fn expect_refusal(server: &HttpServer, what: &str, bytes: &[u8]) {
     }
 }
 
+/// A server whose rate limit stands before nothing.
+fn open_server(broker: &ScriptedBroker) -> HttpServer {
+    serve_with(broker, &[("PROBITY_RATE_REQUESTS", "100000")])
+}
+
 fn expect_still_there(server: &HttpServer, broker: &ScriptedBroker) {
     assert_eq!(server.get("/livez", None).unwrap().status, 200);
     assert_eq!(broker.runs().len(), 0, "{:?}", broker.runs());
@@ -89,7 +94,7 @@ fn hidden(server: &HttpServer) -> String {
 #[test]
 fn json_that_is_broken_or_says_two_things_is_refused_before_the_broker_is_asked() {
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let server = open_server(&broker);
     let nested = |count: usize| {
         format!(
             "{{\"target\": \"10.0.0.1\", \"count\": {}1{}",
@@ -148,7 +153,7 @@ fn json_that_is_broken_or_says_two_things_is_refused_before_the_broker_is_asked(
 #[test]
 fn numbers_that_nothing_counts_and_values_of_other_kinds_are_refused_by_their_names() {
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let server = open_server(&broker);
     for (name, values) in [
         ("count", ["0", "-1", "1.5", "1e300", "18446744073709551616", "[]", "{}", "\"x\"", "true"]),
         ("timeout_sec", ["0", "-1", "-0.0", "1e308", "1e-300", "[]", "{}", "\"1\"", "false"]),
@@ -184,7 +189,7 @@ fn plain_head(server: &HttpServer, more: &str) -> String {
 fn paths_that_others_read_otherwise_lead_nowhere() {
     // It is the broker that says which names are tools.
     let broker = ScriptedBroker::start(script_with(&[vec![denied(DenialCode::UnknownTool)]]));
-    let server = serve(&broker);
+    let server = open_server(&broker);
     for path in [
         "/tools/ping%2fexecute",
         "/tools%2fping/execute",
@@ -241,7 +246,7 @@ fn paths_that_others_read_otherwise_lead_nowhere() {
 #[test]
 fn a_request_of_which_two_readers_see_different_ends_hides_no_other() {
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let server = open_server(&broker);
     let second = hidden(&server);
     let length = second.len();
     // The first is refused, or it is the last of its connection.
@@ -296,7 +301,7 @@ fn a_request_of_which_two_readers_see_different_ends_hides_no_other() {
 #[test]
 fn requests_in_one_write_are_answered_one_after_another_and_a_broken_one_ends_it() {
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let server = open_server(&broker);
     let body = target().to_string();
     let check = |id: &str| {
         let more = format!("X-Correlation-Id: {id}\r\nContent-Length: {}\r\n", body.len());
@@ -378,7 +383,7 @@ fn a_chunked_body_is_read_and_a_broken_one_is_refused() {
 #[test]
 fn what_is_no_http_is_refused_or_closed() {
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let server = open_server(&broker);
     let of_all_bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let zeros = vec![0; 100_000];
     let cases: &[(&str, &[u8])] = &[
