@@ -12,6 +12,7 @@ use axum::{
 };
 use futures_util::Stream;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/event-stream";
@@ -24,6 +25,15 @@ pub const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// nginx would hold events back until its buffer is full.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Each event of a stream, as readers of server-sent events have it.
+#[derive(ToSchema)]
+#[allow(dead_code)] // It is described, and written by hand.
+pub struct ServerSentEvent {
+    /// JSON: a message `{type, data}`, or over MCP one of its own.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
 
 #[derive(Serialize)]
 struct Message<'a, T> {

@@ -139,7 +139,9 @@ impl Mcp {
 /// The id that a client of the older era was given and sends along.
 pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(SESSION_ID)?.to_str().ok()?;
-    (id.len() <= MAX_SESSION_ID).then(|| id.to_owned())
+    let is_one =
+        (1..=MAX_SESSION_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    is_one.then(|| id.to_owned())
 }
 
 /// The answer to a body that is no message.

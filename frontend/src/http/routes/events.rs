@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use axum::{Extension, extract::State, response::Response};
 
-use crate::http::{Problem, Server, auth::Caller, connection::HangUp, sse};
+use crate::http::{
+    Problem, Server,
+    auth::Caller,
+    connection::HangUp,
+    sse::{self, ServerSentEvent},
+};
 
 #[utoipa::path(
     get,
@@ -13,7 +18,7 @@ use crate::http::{Problem, Server, auth::Caller, connection::HangUp, sse};
         (
             status = 200,
             description = "Messages `{type, data}`, for as long as they are read.",
-            body = String,
+            body = ServerSentEvent,
             content_type = "text/event-stream",
         ),
     ),

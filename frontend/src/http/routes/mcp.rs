@@ -10,6 +10,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     http::{
@@ -19,6 +21,7 @@ use crate::{
         entry::RequestId,
         json,
         mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS},
+        sse::ServerSentEvent,
     },
     mcp::{Answer, Asker, Client, News, Places, value_message},
 };
@@ -26,18 +29,35 @@ use crate::{
 /// What a message is read from.
 const BODY: &str = "the body";
 
+/// A message of JSON-RPC 2.0; what MCP has in it stands in its own specification.
+#[derive(ToSchema)]
+#[allow(dead_code)] // It is described, and read by rmcp.
+pub struct JsonRpcMessage {
+    /// `2.0`
+    #[schema(pattern = "^2\\.0$")]
+    jsonrpc: String,
+    /// What is asked, where something is.
+    #[schema(nullable = false)]
+    method: Option<String>,
+    /// Under which an answer is awaited, where one is.
+    #[schema(nullable = false)]
+    id: Option<u32>,
+    /// What the method takes.
+    params: Option<Map<String, Value>>,
+}
+
 /// One message of JSON-RPC, and its answer. What is wrong with the message is told in its own terms,
 /// as JSON-RPC; what is wrong with the request as every other problem.
 #[utoipa::path(
     post,
     path = "/mcp",
     operation_id = "mcp",
-    request_body = Object,
+    request_body = JsonRpcMessage,
     responses(
         (
             status = 200,
             description = "The answer; with what comes before it, as events.",
-            content((Object = "application/json"), (String = "text/event-stream")),
+            content((Object = "application/json"), (ServerSentEvent = "text/event-stream")),
         ),
         (status = 202, description = "A notification, taken note of."),
         (
@@ -84,7 +104,7 @@ pub(super) async fn post(
         (
             status = 200,
             description = "Events, until the server stops.",
-            body = String,
+            body = ServerSentEvent,
             content_type = "text/event-stream",
         ),
         (
@@ -130,6 +150,12 @@ pub(super) async fn get(
     delete,
     path = "/mcp",
     operation_id = "mcp_end",
+    params((
+        "Mcp-Session-Id" = String,
+        Header,
+        description = "The session, as `initialize` was answered with it.",
+        pattern = "^[!-~]{1,64}$",
+    )),
     responses(
         (status = 204, description = "It is over."),
         (

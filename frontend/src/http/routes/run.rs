@@ -25,6 +25,7 @@ use crate::{
         body::Properties,
         entry::{CORRELATION_ID, RequestId, stopping},
         feed::{Ending, Teller},
+        sse::ServerSentEvent,
     },
     progress::Watcher,
     result::ToolResult,
@@ -58,7 +59,7 @@ pub(super) async fn check(
     params(("name" = String, Path, description = "A tool's name or alias.")),
     request_body = Properties,
     responses(
-        (status = 200, content((ToolResult = "application/json"), (String = "text/event-stream"))),
+        (status = 200, content((ToolResult = "application/json"), (ServerSentEvent = "text/event-stream"))),
     ),
 )]
 pub(super) async fn execute(
