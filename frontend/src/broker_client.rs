@@ -24,7 +24,7 @@ use prometheus::Histogram;
 use tokio::{
     io::AsyncWriteExt,
     net::UnixStream,
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{
@@ -38,6 +38,10 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much longer than its time limit a run may stay unfinished before the broker counts as lost.
 const END_GRACE: Duration = Duration::from_secs(30);
+
+/// Verdicts that are asked for at once. The broker decides one after another, so a few keep it busy;
+/// more would only take up connections, of which each user has so many, and runs need theirs.
+const VERDICTS_AT_ONCE: usize = 16;
 
 /// A broker that is away is asked again after this time, doubled each time, up to the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -57,6 +61,8 @@ pub struct Broker {
     patience: Duration,
     /// Told whenever it has answered.
     answered: Arc<Notify>,
+    /// Turns to ask for a verdict, first come first served.
+    turns: Arc<Semaphore>,
     /// Where the time to its welcome is noted.
     round_trips: Option<Histogram>,
 }
@@ -220,6 +226,7 @@ impl Broker {
             tier: None,
             patience: Duration::ZERO,
             answered: Arc::default(),
+            turns: Arc::new(Semaphore::new(VERDICTS_AT_ONCE)),
             round_trips: None,
         }
     }
@@ -365,9 +372,11 @@ impl Broker {
     ) -> Result<Connection, BrokerError> {
         let mut pause = FIRST_PAUSE;
         loop {
+            let turn = self.turn(request).await?;
             let asked_at = Instant::now();
             let error = match self.ask_once(request).await {
-                Ok(connection) => {
+                Ok(mut connection) => {
+                    connection.turn = turn;
                     if let Some(round_trips) = &self.round_trips {
                         round_trips.observe(asked_at.elapsed().as_secs_f64());
                     }
@@ -375,6 +384,7 @@ impl Broker {
                 }
                 Err(error) => error,
             };
+            drop(turn);
             // Those that wait together are not to come back together.
             let jittered = pause.mul_f64(0.5 + fastrand::f64());
             if !error.is_passing() || Instant::now() + jittered > give_up {
@@ -383,6 +393,15 @@ impl Broker {
             sleep(jittered).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Waits for a turn where one is needed. Runs have had theirs.
+    async fn turn(&self, request: &Request) -> Result<Option<OwnedSemaphorePermit>, BrokerError> {
+        if !matches!(request, Request::Check(_)) {
+            return Ok(None);
+        }
+        let turn = timeout(ANSWER_DEADLINE, Arc::clone(&self.turns).acquire_owned()).await;
+        Ok(turn.map_err(|_| BrokerError::Stalled)?.ok())
     }
 
     /// Connects, says hello and asks in one write, and waits for the welcome.
@@ -434,6 +453,8 @@ impl CatalogWatch {
 struct Connection {
     frames: FramedRead<UnixStream, LengthDelimitedCodec>,
     welcome: Welcome,
+    /// Given back with the connection.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
@@ -441,7 +462,7 @@ impl Connection {
         let mut frames = FramedRead::new(stream, framing(MAX_REPLY_FRAME));
         match within_deadline(&mut frames).await? {
             Reply::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
-                Ok(Self { frames, welcome })
+                Ok(Self { frames, welcome, turn: None })
             }
             Reply::Welcome(welcome) => Err(FrameError::Version(welcome.protocol).into()),
             _ => Err(BrokerError::Unexpected("a welcome")),

@@ -4,6 +4,7 @@
 //! - 5,000 connections, all open at once
 //! - heads and bodies that never come to their end
 //! - answers that nobody reads
+//! - more clients that ask for verdicts than the broker takes connections
 //! - bodies without end, and garbage
 
 use std::{
@@ -16,7 +17,11 @@ use std::{
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use probity_tests::{http::HttpServer, procs::wait_until, rig::Rig};
+use probity_tests::{
+    http::{HttpServer, read_answer},
+    procs::wait_until,
+    rig::Rig,
+};
 use serde_json::json;
 
 /// For whatever has to happen at all; never waited out where all is well.
@@ -204,6 +209,31 @@ fn answers_that_nobody_reads_are_not_kept_and_make_room() {
         let answer = server.get("/tools", Some(TOKEN)).unwrap();
         assert_eq!(answer.status, 200);
         drop(deaf);
+    });
+}
+
+#[test]
+fn more_clients_than_the_broker_takes_connections_all_get_their_verdicts() {
+    // Of one user the broker takes 128.
+    const CLIENTS: usize = 400;
+    make_room_for(2000);
+    let attacked = Attacked::start(&[]);
+    attacked.under(|server| {
+        let body = json!({"target": "127.0.0.1"}).to_string();
+        let more = format!("Connection: close\r\nContent-Length: {}\r\n", body.len());
+        let text = format!("POST /tools/replay/check HTTP/1.1\r\n{}{body}", head(server, &more));
+        let mut clients = connections(server, CLIENTS, "");
+        for stream in &mut clients {
+            stream.write_all(text.as_bytes()).unwrap();
+        }
+        for mut stream in clients {
+            let answer = read_answer(&mut stream).unwrap();
+            assert_eq!(
+                (answer.status, &answer.json()["dry_run"]),
+                (200, &json!(true)),
+                "{answer:?}"
+            );
+        }
     });
 }
 
