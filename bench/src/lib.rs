@@ -7,6 +7,7 @@
 
 mod calls;
 mod cancels;
+mod crowd;
 mod decisions;
 mod life;
 mod log;
@@ -58,6 +59,8 @@ enum Group {
     Call,
     /// One call over HTTP, REST and MCP, against the same over stdio.
     Remote,
+    /// Many clients over HTTP at once.
+    Crowd,
     /// Fifty MCP calls in flight.
     Load,
     /// A short call beside long ones.
@@ -135,7 +138,7 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 11] = [
+    const ORDER: [Group; 12] = [
         Group::Spawn,
         Group::Decide,
         Group::Policy,
@@ -146,6 +149,7 @@ pub fn run() -> ExitCode {
         Group::Cancel,
         Group::Start,
         Group::Memory,
+        Group::Crowd,
         Group::Load,
     ];
     let cli = Cli::parse();
@@ -177,6 +181,7 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
         Group::Remote => remote::rows(rounds),
+        Group::Crowd => crowd::rows(rounds),
         Group::Load => calls::in_flight(rounds),
         Group::Beside => calls::beside_long_ones(rounds),
         Group::Cancel => cancels::rows(rounds),
@@ -193,6 +198,7 @@ const fn name(group: Group) -> &'static str {
         Group::Log => "log",
         Group::Call => "call",
         Group::Remote => "remote",
+        Group::Crowd => "crowd",
         Group::Load => "load",
         Group::Beside => "beside",
         Group::Cancel => "cancel",

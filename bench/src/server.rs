@@ -128,6 +128,11 @@ impl HttpServer<'_> {
         self.server.host()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// What it is asked with.
     pub(crate) const fn token(&self) -> &'static str {
         TOKEN
