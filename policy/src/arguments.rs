@@ -141,10 +141,10 @@ pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, Not
     if let Some(at) = by_flag(word) {
         return Ok(Found { at, value: None });
     }
-    let (flag, value) = match word.split_once('=') {
-        Some((flag, value)) if word.starts_with("--") => (flag, value),
+    let (flag, value) = match word.starts_with("--") {
+        true => word.split_once('=').unwrap_or((word, "")),
         // One dash and one letter, then the value. The word is ASCII, so 2 is a boundary.
-        _ => word.split_at_checked(2).unwrap_or((word, "")),
+        false => word.split_at_checked(2).unwrap_or((word, "")),
     };
     match by_flag(flag).filter(|at| tool.options.get(*at).is_some_and(takes_value)) {
         Some(at) => Ok(Found { at, value: Some(value) }),

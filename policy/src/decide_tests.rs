@@ -264,6 +264,17 @@ fn clusters_of_short_flags_are_refused_with_the_way_to_write_them() {
     assert!(denial.message.contains("-n -I"), "{}", denial.message);
 }
 
+#[test]
+fn a_long_flag_that_there_is_not_is_named_in_full() {
+    let policy = policy_with("");
+    for words in ["--count 1", "--count=1"] {
+        let denial = decide(&policy, &owner(), &call("ping", "10.0.0.1", words)).unwrap_err();
+        assert_eq!(denial.code, DenialCode::OptionUnknown);
+        assert!(denial.message.starts_with("The option --count is not"), "{}", denial.message);
+        assert!(denial.message.contains("Did you mean count?"), "{}", denial.message);
+    }
+}
+
 /// Whether every word of a command line is explained by the tool's file.
 fn explained(tool: &Tool, words: &[String]) -> bool {
     let fixed = ["-n", "-oX", "-", "--stats-every", "2s", "--max-hostgroup", "8", "--unprivileged"];
