@@ -7,7 +7,10 @@ use std::{
     net::{IpAddr, SocketAddr},
     os::{
         fd::AsFd,
-        unix::{fs::FileTypeExt as _, net::UnixStream},
+        unix::{
+            fs::{FileTypeExt as _, PermissionsExt as _},
+            net::UnixStream,
+        },
     },
     path::{Path, PathBuf},
     str::FromStr,
@@ -31,6 +34,9 @@ const SEND_BUFFER: usize = 128 << 10;
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TRIES: u32 = 3;
+
+/// Its group may connect to a Unix socket, such as a proxy's; everybody else has no business there.
+const SOCKET_MODE: u32 = 0o660;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +154,7 @@ impl Listener {
         let socket = UnixSocket::new_stream().map_err(fail)?;
         socket.bind(path).map_err(fail)?;
         let own = OwnPath(path.to_owned());
+        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(fail)?;
         Ok(Self::Unix(socket.listen(BACKLOG).map_err(fail)?, Some(own)))
     }
 
