@@ -9,7 +9,10 @@ use ipnet::IpNet;
 
 use crate::{
     config::{Flags, show},
-    http::{auth::Role, listen::Address},
+    http::{
+        auth::{Role, whole_network},
+        listen::Address,
+    },
     terminal::Again,
 };
 
@@ -35,7 +38,7 @@ Exit status:
   1    the tool failed, timed out or could not run, or its answer is no (a host that is silent)
   2    wrong usage, or a configuration that cannot be used
   3    refused by the policy
-  4    no broker
+  4    no broker, or its own could not start (a policy that cannot be used)
   130  ended by Ctrl-C or SIGTERM, and the run with it";
 
 const HTTP_HELP: &str = "\
@@ -227,7 +230,7 @@ pub struct NewTokenArgs {
     pub role: Role,
 
     /// A network that they have to come from; may be repeated
-    #[arg(long = "network", value_name = "CIDR")]
+    #[arg(long = "network", value_name = "CIDR", value_parser = whole_network)]
     pub networks: Vec<IpNet>,
 
     /// A tool that they may run, instead of all of them; may be repeated

@@ -16,7 +16,9 @@ use crate::request::client_label;
 
 pub use self::{
     failures::{Failures, Standing},
-    tokens::{NewToken, Secret, Token, TokenStore, Tokens, TokensError, is_unguessable},
+    tokens::{
+        NewToken, Secret, Token, TokenStore, Tokens, TokensError, is_unguessable, whole_network,
+    },
 };
 
 /// What a token is for. Each may do all that the one before it may.

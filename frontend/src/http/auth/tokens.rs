@@ -36,6 +36,24 @@ const LEAST_CHOSEN: usize = 16;
 /// Largest tokens file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// A network as it is meant: one with bits of a host in it may be meant as that one host.
+///
+/// # Errors
+/// What to write instead.
+pub fn whole_network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    let network = network.map_err(|_| format!("{text:?} is no network, such as 10.0.0.0/8"))?;
+    match network.trunc() == network {
+        true => Ok(network),
+        false => Err(format!(
+            "{network} has bits of a host: write {} for the network, or {} for that host",
+            network.trunc(),
+            network.addr()
+        )),
+    }
+}
+
 /// A token as its holder has it. It is shown once, and never logged.
 pub struct Secret(String);
 
@@ -244,7 +262,7 @@ struct RawToken {
     role: Role,
     hash: String,
     #[serde(default)]
-    networks: Vec<IpNet>,
+    networks: Vec<toml::Spanned<String>>,
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default)]
@@ -297,6 +315,10 @@ impl Tokens {
             if name.trim().is_empty() || name.contains(char::is_control) {
                 return Err(defect(at, "a token has a name, for the log".to_owned()));
             }
+            let read = |text: &toml::Spanned<String>| {
+                whole_network(text.get_ref()).map_err(|message| defect(text.span().start, message))
+            };
+            let networks = networks.iter().map(read).collect::<Result<Vec<IpNet>, _>>()?;
             if tokens.iter().any(|token| token.name == name) {
                 return Err(defect(at, format!("there are two tokens named {name:?}")));
             }

@@ -56,6 +56,10 @@ fn a_wrong_entry_is_refused_with_its_line() {
     let good = NewToken::admin("a").with(&Secret::random().unwrap()).entry();
     for (text, expected) in [
         (format!("{good}\n{good}"), "tokens.toml:6: there are two tokens named \"a\""),
+        (
+            format!("{good}networks = [\"10.0.0.1/8\"]\n"),
+            "tokens.toml:5: 10.0.0.1/8 has bits of a host: write 10.0.0.0/8 for the network, or 10.0.0.1",
+        ),
         (good.replace("sha256:", "md5:"), "tokens.toml:1: the hash of \"a\" is not sha256:"),
         (good.replace("admin", "root"), "tokens.toml:3: unknown variant `root`"),
         (good.replace("role", "rule"), "tokens.toml:3: unknown field `rule`"),
