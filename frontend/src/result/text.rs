@@ -12,7 +12,7 @@ impl ToolResult {
     pub fn text(&self) -> String {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
-            None => self.output_text() + &self.age_text(),
+            None => self.output_text() + &self.complaint() + &self.age_text(),
             Some(kind) => self.error_text(kind),
         }
     }
@@ -55,6 +55,18 @@ impl ToolResult {
             return String::from("(no output)");
         }
         shorten(raw.trim_end(), RAW_MAX)
+    }
+
+    /// What the tool had to say beside a report that is no success: that there is no route, perhaps.
+    fn complaint(&self) -> String {
+        const LONGEST: usize = 200;
+        let said = self.stderr.lines().find(|line| !line.trim().is_empty());
+        match said {
+            Some(said) if self.report.is_some() && self.returncode != Some(0) => {
+                format!("\nIt complained: {}", shorten(said.trim(), LONGEST))
+            }
+            _ => String::new(),
+        }
     }
 
     /// Who reads of a host that is up has to know when that was.
