@@ -289,7 +289,8 @@ pub const SETTINGS: &[Setting] = &[
         default: "INFO",
         kind: Kind::Level,
         unit: "",
-        help: "Least level logged; where unset, `call`, `tools` and `config` log errors only.",
+        help: "Least level logged; where unset, `call`, `tools` and `config` log errors, and warnings of a \
+               configuration that cannot be what was meant.",
     },
     Setting {
         key: "log.format",

@@ -176,8 +176,9 @@ fn peer_of(request: &Request) -> Result<Peer, Problem> {
 }
 
 fn unauthenticated(message: &str) -> Problem {
-    let suggestion = "Send the header `Authorization: Bearer TOKEN`. Without any token configured, \
-                      the server has printed one at its start.";
+    let suggestion = "Send the header `Authorization: Bearer TOKEN`, with that word before the token. \
+                      Whoever runs this server has tokens (`probity token new`); one without any \
+                      prints one at its start.";
     Problem::new(Kind::Unauthenticated, message, suggestion)
 }
 
