@@ -51,8 +51,11 @@ impl Proxies {
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
         let mut client = peer.address;
         for line in lines {
-            for written in line.to_str().unwrap_or_default().rsplit(',') {
+            // A proxy adds to the line that it was given, whatever bytes are in it: each part is read for
+            // itself, or a stray byte of the client's would hide what the proxy wrote behind it.
+            for written in line.as_bytes().rsplit(|byte| *byte == b',') {
                 // What is no address was written by nobody of ours: the last good one counts.
+                let written = str::from_utf8(written).unwrap_or_default();
                 let Ok(address) = written.trim().parse::<IpAddr>() else { return client };
                 client = address.to_canonical();
                 if !self.has(client) {
@@ -70,13 +73,15 @@ impl Proxies {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn client(peer: &str, lines: &[&str]) -> String {
         let proxies = Proxies { networks: vec!["10.0.0.0/24".parse().unwrap()], unix: false };
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, line.parse().unwrap());
+            headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         let peer = Peer { address: peer.parse().unwrap(), local: None, unix: false };
         proxies.client(&headers, &peer).to_string()
@@ -91,5 +96,11 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["127.0.0.1", "192.168.1.9, 10.0.0.2"]), "192.168.1.9");
         assert_eq!(client("10.0.0.1", &["127.0.0.1, nonsense"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["::ffff:127.0.0.1"]), "127.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_wrote_before_its_proxy_hides_nothing_whatever_its_bytes() {
+        assert_eq!(client("10.0.0.1", &["\u{e9}, 192.168.1.9"]), "192.168.1.9");
+        assert_eq!(client("10.0.0.1", &["\u{e9}", "192.168.1.9, 10.0.0.2"]), "192.168.1.9");
     }
 }
