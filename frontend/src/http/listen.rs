@@ -38,6 +38,10 @@ const KEEP_ALIVE_TRIES: u32 = 3;
 /// Its group may connect to a Unix socket, such as a proxy's; everybody else has no business there.
 const SOCKET_MODE: u32 = 0o660;
 
+/// A client that is there and takes nothing of what it is sent is held no longer than this: its
+/// connection is busy, so it makes room for nobody.
+const UNREAD_FOR_MS: u32 = 60_000;
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -215,7 +219,8 @@ fn set_options(listener: impl AsFd) -> io::Result<()> {
     sockopt::set_socket_keepalive(&listener, true)?;
     sockopt::set_tcp_keepidle(&listener, KEEP_ALIVE_AFTER)?;
     sockopt::set_tcp_keepintvl(&listener, KEEP_ALIVE_EVERY)?;
-    Ok(sockopt::set_tcp_keepcnt(&listener, KEEP_ALIVE_TRIES)?)
+    sockopt::set_tcp_keepcnt(&listener, KEEP_ALIVE_TRIES)?;
+    Ok(sockopt::set_tcp_user_timeout(&listener, UNREAD_FOR_MS)?)
 }
 
 fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {
@@ -276,6 +281,7 @@ mod tests {
         assert!(sockopt::socket_keepalive(&connection).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&connection).unwrap(), KEEP_ALIVE_AFTER);
         assert_eq!(sockopt::tcp_keepcnt(&connection).unwrap(), KEEP_ALIVE_TRIES);
+        assert_eq!(sockopt::tcp_user_timeout(&connection).unwrap(), UNREAD_FOR_MS);
         // The kernel counts what it takes to keep them too.
         let buffer = sockopt::socket_send_buffer_size(&connection).unwrap();
         assert!((SEND_BUFFER..=2 * SEND_BUFFER).contains(&buffer), "{buffer}");
