@@ -1,7 +1,7 @@
 //! The address behind a proxy. `X-Forwarded-For` is believed only as far as configured proxies wrote
 //! it: anybody else could write anything.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -56,7 +56,7 @@ impl Proxies {
             for written in line.as_bytes().rsplit(|byte| *byte == b',') {
                 // What is no address was written by nobody of ours: the last good one counts.
                 let written = str::from_utf8(written).unwrap_or_default();
-                let Ok(address) = written.trim().parse::<IpAddr>() else { return client };
+                let Some(address) = address(written.trim()) else { return client };
                 client = address.to_canonical();
                 if !self.has(client) {
                     return client;
@@ -69,6 +69,12 @@ impl Proxies {
     fn has(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Some proxies write the port too.
+fn address(written: &str) -> Option<IpAddr> {
+    let with_port = || written.parse().map(|address: SocketAddr| address.ip());
+    written.parse().or_else(|_| with_port()).ok()
 }
 
 #[cfg(test)]
@@ -96,6 +102,8 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["127.0.0.1", "192.168.1.9, 10.0.0.2"]), "192.168.1.9");
         assert_eq!(client("10.0.0.1", &["127.0.0.1, nonsense"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["::ffff:127.0.0.1"]), "127.0.0.1");
+        assert_eq!(client("10.0.0.1", &["127.0.0.1, 192.168.1.9:4711"]), "192.168.1.9");
+        assert_eq!(client("10.0.0.1", &["127.0.0.1, [fd00::9]:4711"]), "fd00::9");
     }
 
     #[test]
