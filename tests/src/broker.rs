@@ -383,3 +383,15 @@ pub fn program(name: &str) -> PathBuf {
     let built = this.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
     built.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace"))
 }
+
+/// Copies a program of this build to where every user can reach it. Another process does it: were the
+/// copy open for writing here, a child that another test starts just then would have it open too, and
+/// the kernel runs no program that is open for writing.
+///
+/// # Errors
+/// Those of `install(1)`.
+pub fn copy_of_program(name: &str, to: &Path) -> io::Result<()> {
+    let copied =
+        Command::new("install").args(["-m", "0755"]).arg(program(name)).arg(to).status()?;
+    copied.success().then_some(()).ok_or_else(|| io::Error::other(format!("no copy of {name}")))
+}

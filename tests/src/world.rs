@@ -6,7 +6,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt as _, process::Command};
 use serde_json::Value;
 
 use crate::{
-    broker::{Broker, CLIENT_GID, PolicyFolder, program},
+    broker::{Broker, CLIENT_GID, PolicyFolder, copy_of_program, program},
     lab::Lab,
 };
 
@@ -41,8 +41,7 @@ impl World {
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let frontend = folder.path().join("probity");
-        fs::copy(program("probity"), &frontend)?;
-        fs::set_permissions(&frontend, fs::Permissions::from_mode(0o755))?;
+        copy_of_program("probity", &frontend)?;
         Ok(Self { lab, broker, policy, folder })
     }
 

@@ -5,14 +5,10 @@
 //! - a raw banner: every byte of it passes through Probity, by `call --json`, as text, and by MCP
 //! - nmap: versions and scripts, which carry what a server says into names and script outputs
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    process::{Command, Output},
-};
+use std::process::{Command, Output};
 
 use probity_tests::{
-    broker::{Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
+    broker::{Broker, CLIENT_GID, PolicyFolder, USER_UID, copy_of_program, program},
     lab::Lab,
     mcp::Session,
     needs,
@@ -46,8 +42,7 @@ impl World {
         let policy = PolicyFolder::with_grants("").unwrap();
         // Whoever runs them may not reach where they are built.
         for name in ["grab-banner", "probity"] {
-            fs::copy(program(name), policy.path(name)).unwrap();
-            fs::set_permissions(policy.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+            copy_of_program(name, &policy.path(name)).unwrap();
         }
         let tool = format!(
             "name = \"banner\"\n\

@@ -17,7 +17,7 @@ use nix::{
 };
 use probity_protocol::{Call, Catalog, Digest, End, Reply, Request, Tier, Verdict};
 use probity_tests::{
-    broker::{Broker, PolicyFolder, USER_UID, program},
+    broker::{Broker, PolicyFolder, USER_UID, copy_of_program, program},
     clients::Client,
     mcp::Session,
     needs,
@@ -438,8 +438,7 @@ fn a_policy_that_is_no_longer_root_s_is_lent_no_privilege() {
     chown(folder.path(), Some(USER_UID), Some(USER_UID)).unwrap();
     let path = |name: &str| folder.path().join(name);
     let own = path("probity-broker");
-    fs::copy(program("probity-broker"), &own).unwrap();
-    fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
+    copy_of_program("probity-broker", &own).unwrap();
     let policy = PolicyFolder::with_grants("").unwrap();
     let mut command = Command::new(SETPRIV);
     command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);

@@ -14,7 +14,7 @@ use std::{
 
 use probity_protocol::{Reply, Request};
 use probity_tests::{
-    broker::{BROKER_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
+    broker::{BROKER_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, copy_of_program, program},
     needs,
     peer::{Peer, call},
     procs::{ProcStatus, broker_below, wait_until},
@@ -43,8 +43,7 @@ impl Place {
     /// The broker's program where every user can reach it, with no privilege of its own.
     fn own_program(&self) -> PathBuf {
         let copy = self.path("probity-broker");
-        fs::copy(program("probity-broker"), &copy).unwrap();
-        fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        copy_of_program("probity-broker", &copy).unwrap();
         copy
     }
 
