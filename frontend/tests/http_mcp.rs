@@ -410,6 +410,9 @@ fn each_method_of_the_path_says_what_it_is_for() {
     let only_json = answer("Accept: application/json\r\n", &list);
     assert_eq!(only_json.status, 406, "{only_json:?}");
     assert_eq!(only_json.header("content-type"), Some("application/problem+json"));
+    for anything in ["", "Accept: */*\r\n"] {
+        assert_eq!(answer(anything, &list).status, 200, "{anything:?}");
+    }
     let unknown = answer(&format!("{both}MCP-Protocol-Version: 1999-01-01\r\n"), &list);
     assert_eq!(unknown.status, 400, "{unknown:?}");
     assert_eq!(unknown.header("content-type"), Some("application/problem+json"));
@@ -417,6 +420,11 @@ fn each_method_of_the_path_says_what_it_is_for() {
         ("{", -32700),
         ("", -32700),
         ("[]", -32600),
+        ("{}", -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":[]}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#, -32700),
         (r#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#, -32600),
     ] {

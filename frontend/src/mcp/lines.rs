@@ -32,6 +32,16 @@ impl Answer {
 }
 
 impl Answer {
+    /// What is JSON and yet no message.
+    pub(crate) fn no_message(value: &Value, what: &str) -> Box<Self> {
+        let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
+        let message = match value {
+            Value::Array(_) => String::from("batches are not served: send one message at a time"),
+            _ => format!("{what} is no JSON-RPC 2.0 message"),
+        };
+        Box::new(Self { id, error: ErrorData::invalid_request(message, None) })
+    }
+
     /// What is asked of a server that is stopping is not begun.
     pub(super) fn stopping(id: RequestId) -> Box<Self> {
         let message = "the server is stopping and begins nothing new; start it again and ask then";
@@ -71,14 +81,7 @@ pub(crate) fn value_message(
     value: &Value,
     what: &str,
 ) -> Result<ClientJsonRpcMessage, Box<Answer>> {
-    ClientJsonRpcMessage::deserialize(value).map_err(|_| {
-        let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
-        let message = match value {
-            Value::Array(_) => String::from("batches are not served: send one message at a time"),
-            _ => format!("{what} is no JSON-RPC 2.0 message"),
-        };
-        Box::new(Answer { id, error: ErrorData::invalid_request(message, None) })
-    })
+    ClientJsonRpcMessage::deserialize(value).map_err(|_| Answer::no_message(value, what))
 }
 
 /// What stands between two line ends.

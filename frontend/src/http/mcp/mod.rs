@@ -46,6 +46,9 @@ use crate::{
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
+/// Both forms that an answer may have.
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
 /// The first version without sessions.
 pub(super) const WITHOUT_SESSIONS: &str = "2026-07-28";
 
@@ -97,7 +100,10 @@ impl Mcp {
         let sessions = Arc::new(NeverSessionManager::default());
         let service =
             StreamableHttpService::new(move || Ok(server.clone()), sessions, self.config.clone());
-        let request = Request::from_parts(parts, Full::new(text));
+        let mut request = Request::from_parts(parts, Full::new(text));
+        if takes_anything(request.headers()) {
+            request.headers_mut().insert(header::ACCEPT, BOTH);
+        }
         let mut answering =
             Box::pin(
                 async move { presentable(service.handle(request).await.map(Body::new)).await },
@@ -134,6 +140,12 @@ impl Mcp {
             _ => OpenRequest::unnamed(),
         }
     }
+}
+
+/// The library wants both named, as the protocol does. Who takes anything takes them.
+fn takes_anything(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT);
+    accepted.is_none_or(|accepted| accepted.as_bytes().starts_with(b"*/*"))
 }
 
 /// The id that a client of the older era was given and sends along.
