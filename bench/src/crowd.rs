@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Rounds, Unmeasured,
-    policies::LOOPBACK_NAME,
+    policies::{LOOPBACK_NAME, SHIPPED_NAME},
     samples::Samples,
     server::{HttpServer, Installation, ping_call},
     table::{Goal, Quantity, Row, Unit},
@@ -36,26 +36,37 @@ const READERS: usize = 1000;
 
 pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let installation = Installation::find()?;
-    let server = installation.serve()?;
     let mut rows = Vec::new();
+    let shipped = installation.serve_shipped()?;
     for (what, path, expected) in [
         ("GET /livez over HTTP, kept alive", "/livez", "ok"),
-        ("GET /tools over HTTP, kept alive", "/tools", "tools"),
+        ("GET /tools over HTTP, kept alive", "/tools", "traceroute"),
     ] {
-        let load = Load::open(server.host(), CONNECTIONS, get(&server, path), expected);
-        let mut load = load.map_err(Unmeasured::Http)?;
-        let mut rates = Vec::new();
-        for _ in 0..rounds.of(LOADS) {
-            rates.push(load.closed(REQUESTS).map_err(Unmeasured::Http)?.rate);
-        }
         rows.push(
-            Row::new(what, Unit::PerSecond, Samples::new(rates).median(), LOOPBACK_NAME)
+            Row::new(what, Unit::PerSecond, rate(rounds, &shipped, path, expected)?, SHIPPED_NAME)
                 .goal(Goal::at_least(Quantity::Measured, 20_000.0)),
         );
     }
-    rows.extend(checks(rounds, &server)?);
+    drop(shipped);
+    rows.extend(checks(rounds, &installation.serve()?)?);
     rows.push(readers(&installation)?);
     Ok(rows)
+}
+
+/// Requests per second.
+fn rate(
+    rounds: Rounds,
+    server: &HttpServer<'_>,
+    path: &str,
+    expected: &'static str,
+) -> Result<f64, Unmeasured> {
+    let load = Load::open(server.host(), CONNECTIONS, get(server, path), expected);
+    let mut load = load.map_err(Unmeasured::Http)?;
+    let mut rates = Vec::new();
+    for _ in 0..rounds.of(LOADS) {
+        rates.push(load.closed(REQUESTS).map_err(Unmeasured::Http)?.rate);
+    }
+    Ok(Samples::new(rates).median())
 }
 
 /// Two hundred clients that all ask as fast as they are answered wait for each other: then the time is

@@ -54,7 +54,15 @@ impl Installation {
 
     /// A server over HTTP, which limits nobody.
     pub(crate) fn serve(&self) -> Result<HttpServer<'_>, Unmeasured> {
-        let mut command = self.frontend("http");
+        self.served_by(self.frontend("http"))
+    }
+
+    /// The same under the policy that is compiled in, for what runs nothing.
+    pub(crate) fn serve_shipped(&self) -> Result<HttpServer<'_>, Unmeasured> {
+        self.served_by(self.frontend_shipped("http"))
+    }
+
+    fn served_by(&self, mut command: Command) -> Result<HttpServer<'_>, Unmeasured> {
         command.args(["--listen", "127.0.0.1:0"]).env("PROBITY_HTTP_TOKEN", TOKEN);
         // So many in a second.
         command.env("PROBITY_RATE_REQUESTS", "100000").env("PROBITY_RATE_WINDOW_SEC", "1");
@@ -64,10 +72,15 @@ impl Installation {
 
     /// A frontend with a broker of its own.
     fn frontend(&self, command: &str) -> Command {
+        let mut frontend = self.frontend_shipped(command);
+        frontend.arg("--policy").arg(self.folder.path().join("policy.toml"));
+        frontend
+    }
+
+    fn frontend_shipped(&self, command: &str) -> Command {
         let mut frontend = Command::new(&self.frontend);
         frontend
-            .args([command, "--embedded", "--policy"])
-            .arg(self.folder.path().join("policy.toml"))
+            .args([command, "--embedded"])
             .env("PROBITY_BROKER", &self.broker)
             .env("XDG_STATE_HOME", self.folder.path().join("state"));
         frontend
