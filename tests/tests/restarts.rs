@@ -72,7 +72,17 @@ impl Installed {
     }
 }
 
-fn start(rig: &Rig, mut command: Command) -> Session {
+/// With SIGHUP as a terminal has it: where this test runs under `nohup`, that is ignored, and the server
+/// would respect it.
+fn start(rig: &Rig, server: Command) -> Session {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(server.get_program()).args(server.get_args());
+    for (name, value) in server.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command.stderr(fs::File::create(rig.path("log")).unwrap());
     Session::start(command).unwrap()
 }
