@@ -358,7 +358,13 @@ fn a_broker_that_inherits_a_capability_drops_it_before_a_user_s_own_policy() {
         let socket = place.path("broker.sock");
         let up = wait_until(Duration::from_secs(5), || Peer::connect(&socket).is_ok());
         assert!(up, "{}", fs::read_to_string(place.path("stderr")).unwrap());
-        for pid in [running.0.id(), broker_below(running.0.id()).unwrap()] {
+        // The socket is there a moment before the two are.
+        let mut broker = None;
+        assert!(wait_until(Duration::from_secs(5), || {
+            broker = broker_below(running.0.id());
+            broker.is_some()
+        }));
+        for pid in [running.0.id(), broker.unwrap()] {
             let status = ProcStatus::read(pid).unwrap();
             assert_eq!(status.uids, [USER_UID; 4]);
             let sets = [status.cap_prm, status.cap_eff, status.cap_inh, status.cap_amb];
