@@ -288,7 +288,9 @@ fn what_the_parent_left_open_reaches_neither_the_broker_nor_its_tools() {
     fs::set_permissions(&careless, Permissions::from_mode(0o755)).unwrap();
     let broker = Broker::start(&careless, &policy, None).unwrap();
     let open = fs::read_dir(format!("/proc/{}/fd", broker.pid())).unwrap();
-    let open: Vec<_> = open.map(|fd| fs::read_link(fd.unwrap().path()).unwrap()).collect();
+    // One may be closed while they are looked at.
+    let open: Vec<_> = open.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok()).collect();
+    assert!(!open.is_empty());
     assert!(!open.contains(&PathBuf::from("/etc/shadow")), "{open:?}");
 
     let request = Request::Run(call("hostile", "127.0.0.1", "--what probe"));
