@@ -1,46 +1,17 @@
 use std::time::Duration;
 
-use probity_protocol::{
-    Availability, BreakerSettings, Digest, TargetKind, Tier, ToolEntry, ToolName,
-};
+use probity_protocol::{Digest, ToolEntry, ToolName};
 
 use super::*;
-use crate::{breaker::BreakerState, cache, gate::ClientKey};
+use crate::{breaker::BreakerState, cache, gate::ClientKey, test_catalog};
 
 fn tool(name: &str, alias: &str) -> ToolEntry {
-    ToolEntry {
-        name: ToolName::new(name).unwrap(),
-        aliases: vec![ToolName::new(alias).unwrap()],
-        title: None,
-        summary: String::new(),
-        advice: None,
-        command: format!("/usr/bin/{name}"),
-        targets: vec![TargetKind::Address],
-        tier: Tier::Standard,
-        intrusive: false,
-        options: vec![],
-        presets: vec![],
-        timeout: Duration::from_secs(30),
-        timeout_is_default: false,
-        concurrency: 3,
-        concurrency_is_default: false,
-        breaker: BreakerSettings::default(),
-        parser: None,
-        cache_seconds: 0,
-        availability: Availability::Available,
-    }
+    ToolEntry { aliases: vec![ToolName::new(alias).unwrap()], ..test_catalog::tool(name) }
 }
 
 fn catalog() -> Catalog {
-    Catalog {
-        policy_digest: Digest([0; 32]),
-        networks: vec!["10.0.0.0/8".parse().unwrap()],
-        denied: vec![],
-        names: vec![],
-        max_hosts: 16,
-        timeout_ceiling: Duration::from_secs(600),
-        tools: vec![tool("traceroute", "TracertTool"), tool("ping", "PingTool")],
-    }
+    let tools = vec![tool("traceroute", "TracertTool"), tool("ping", "PingTool")];
+    Catalog { policy_digest: Digest([0; 32]), tools, ..test_catalog::of(&[]) }
 }
 
 fn registry(change: impl FnOnce(&mut Config)) -> Registry {
