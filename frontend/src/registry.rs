@@ -118,6 +118,19 @@ impl Registry {
         Ok(control.map_or(0, |control| control.cache.clear(why)))
     }
 
+    /// Closes the circuit breaker of a tool of the catalog, published or not. Reports whether it was not
+    /// closed.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
+    pub fn reset_breaker(&self, name: &str) -> Result<bool, NoSuchTool> {
+        let state = self.state();
+        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        // That of one that was never listed has nothing to close.
+        let control = state.controls.get(entry.name.as_str());
+        Ok(control.is_some_and(|control| control.breaker.reset()))
+    }
+
     /// Tells of each circuit breaker that changes from now on.
     #[must_use]
     pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {

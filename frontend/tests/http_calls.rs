@@ -161,9 +161,14 @@ fn a_tool_that_cannot_start_is_503_and_then_its_breaker_until_it_is_reset() {
     assert_eq!(broker.runs().len(), 1);
     let breaker = || server.get("/tools/ping", Some(CHOSEN)).unwrap().json()["breaker"].clone();
     assert_eq!((&breaker()["state"], &breaker()["failures"]), (&json!("open"), &json!(1)));
-    for changed in [true, false] {
-        let reset = server.post("/tools/PingTool/reset", CHOSEN, &json!({})).unwrap();
-        assert_eq!(reset.json(), json!({"tool": "ping", "enabled": true, "changed": changed}));
+    // That of a tool which nobody may call meanwhile can be closed as well.
+    for (before, enabled, changed) in [("disable", false, true), ("enable", true, false)] {
+        let act = |action: &str| {
+            server.post(&format!("/tools/PingTool/{action}"), CHOSEN, &json!({})).unwrap().json()
+        };
+        act(before);
+        let expected = json!({"tool": "ping", "enabled": enabled, "changed": changed});
+        assert_eq!(act("reset"), expected);
     }
     assert_eq!(breaker()["state"], "closed");
     assert_eq!(execute().status, 200);

@@ -161,14 +161,12 @@ impl Service {
         self.health.add(check).await;
     }
 
-    /// Closes a tool's breaker. Reports whether it was not closed.
+    /// Closes a tool's breaker, published or not. Reports whether it was not closed.
     ///
     /// # Errors
-    /// [`NoSuchTool`] for a name or alias that is not published.
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
     pub fn reset_breaker(&self, name: &str) -> Result<bool, NoSuchTool> {
-        let listing = self.listing();
-        let tool = listing.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
-        Ok(tool.breaker.reset())
+        self.registry.reset_breaker(name)
     }
 
     /// Drops a tool's kept results, because `client` asked for it. Reports how many there were.

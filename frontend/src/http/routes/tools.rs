@@ -213,7 +213,8 @@ pub(super) async fn reset(
     let changed = server.service.reset_breaker(&tool).map_err(|none| unknown(&none))?;
     let client = caller.name();
     tracing::info!(tool, client, changed, "breaker.reset");
-    Ok(Json(Changed { tool, enabled: true, changed }))
+    let enabled = server.service.listing().tool(&tool).is_some();
+    Ok(Json(Changed { tool, enabled, changed }))
 }
 
 fn set_enabled(
