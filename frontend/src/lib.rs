@@ -24,6 +24,7 @@ pub mod events;
 pub mod gate;
 pub mod health;
 pub mod http;
+mod json;
 pub mod limiter;
 pub mod logging;
 pub mod mcp;

@@ -20,7 +20,8 @@ use hyper::body::{Frame, SizeHint};
 use serde_json::{Map, Value};
 use tokio::time::{Sleep, sleep};
 
-use super::{Kind, Problem, json};
+use super::{Kind, Problem};
+use crate::json;
 
 /// Largest body. The largest honest one is a call with 2 KiB of arguments; one with much more of
 /// them still gets the answer of a call.

@@ -13,7 +13,6 @@ mod events;
 mod feed;
 mod forwarded;
 mod guard;
-mod json;
 pub mod listen;
 mod mcp;
 mod problem;

@@ -9,6 +9,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use tokio_util::codec::Decoder;
 
+use crate::json;
+
 /// Longest line read. The largest honest request is a call with 2 KiB of arguments; a call with a
 /// mebibyte of them still gets the answer of a call.
 pub const MAX_LINE: usize = 4 * 1024 * 1024;
@@ -25,7 +27,7 @@ impl Answer {
         Box::new(Self { id: None, error: ErrorData::invalid_request(message, None) })
     }
 
-    pub(crate) fn no_json(what: &str, why: &str) -> Box<Self> {
+    fn no_json(what: &str, why: &str) -> Box<Self> {
         let message = format!("{what} is no JSON: {why}");
         Box::new(Self { id: None, error: ErrorData::new(ErrorCode::PARSE_ERROR, message, None) })
     }
@@ -33,7 +35,7 @@ impl Answer {
 
 impl Answer {
     /// What is JSON and yet no message.
-    pub(crate) fn no_message(value: &Value, what: &str) -> Box<Self> {
+    fn no_message(value: &Value, what: &str) -> Box<Self> {
         let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
         let message = match value {
             Value::Array(_) => String::from("batches are not served: send one message at a time"),
@@ -62,26 +64,25 @@ pub(super) fn line_message(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, 
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii();
     match line.is_empty() {
         true => Ok(None),
-        false => message(line, "the line").map(Some),
+        false => read_message(line, "the line").map(Some),
     }
 }
 
 /// Reads a message, or says what to answer. `what` names the text.
-fn message(text: &[u8], what: &str) -> Result<ClientJsonRpcMessage, Box<Answer>> {
-    if let Ok(message) = serde_json::from_slice(text) {
-        return Ok(message);
-    }
-    let value: Value =
-        serde_json::from_slice(text).map_err(|error| Answer::no_json(what, &error.to_string()))?;
-    value_message(&value, what)
+pub(crate) fn read_message(text: &[u8], what: &str) -> Result<ClientJsonRpcMessage, Box<Answer>> {
+    let value = json::read(text).map_err(|error| Answer::no_json(what, &error.to_string()))?;
+    let message = is_message(&value).then(|| ClientJsonRpcMessage::deserialize(&value).ok());
+    message.flatten().ok_or_else(|| Answer::no_message(&value, what))
 }
 
-/// The same of what was read from a text by somebody else.
-pub(crate) fn value_message(
-    value: &Value,
-    what: &str,
-) -> Result<ClientJsonRpcMessage, Box<Answer>> {
-    ClientJsonRpcMessage::deserialize(value).map_err(|_| Answer::no_message(value, what))
+/// Whether it is a request, a notification or an answer by its form. The library is more generous: what
+/// has an id that is none passes there for a notification, and nobody answers it.
+fn is_message(value: &Value) -> bool {
+    let is_answer = || value.get("result").or(value.get("error")).is_some();
+    value["jsonrpc"] == "2.0"
+        && value.get("method").map_or_else(is_answer, Value::is_string)
+        && value.get("id").is_none_or(|id| id.is_string() || id.is_i64())
+        && value.get("params").is_none_or(|params| params.is_object() || params.is_null())
 }
 
 /// What stands between two line ends.

@@ -46,7 +46,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::client::{Asker, Client};
 pub(crate) use self::{
-    lines::{Answer, value_message},
+    lines::read_message,
     news::News,
     places::{Place, Places},
     transport::cancelled_id,

@@ -19,11 +19,10 @@ use crate::{
         auth::Caller,
         body,
         entry::RequestId,
-        json,
         mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS},
         sse::ServerSentEvent,
     },
-    mcp::{Answer, Asker, Client, News, Places, value_message},
+    mcp::{Asker, Client, News, Places, read_message},
 };
 
 /// What a message is read from.
@@ -85,13 +84,7 @@ pub(super) async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, text) = body::json_text(request).await?;
-    // A name that stands twice is read by everybody as they like.
-    let value = json::read(&text).map_err(|error| Answer::no_json(BODY, &error.to_string()));
-    let message = value.and_then(|value| match is_message(&value) {
-        true => value_message(&value, BODY),
-        false => Err(Answer::no_message(&value, BODY)),
-    });
-    let message = match message {
+    let message = match read_message(&text, BODY) {
         Ok(message) => message,
         Err(answer) => return Ok(mcp::no_message(answer.id, answer.error)),
     };
@@ -184,15 +177,6 @@ pub(super) async fn delete(
     })?;
     server.mcp.end_session(server.key_of(&caller), &session);
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Whether it is a request or a notification by its form. The library is more generous: what has an id
-/// that is none passes there for a notification, and nobody answers it.
-fn is_message(value: &Value) -> bool {
-    value["jsonrpc"] == "2.0"
-        && value["method"].is_string()
-        && value.get("id").is_none_or(|id| id.is_string() || id.is_i64())
-        && value.get("params").is_none_or(|params| params.is_object() || params.is_null())
 }
 
 fn client_of(server: &Server, caller: Caller, RequestId(correlation_id): RequestId) -> Client {

@@ -1,6 +1,6 @@
 //! JSON that says one thing. Where a name stands twice in an object, readers differ in which value
-//! counts, so whoever looks at a request before this server does (a proxy, a filter) could see another
-//! target than the one that is run. Such text is refused.
+//! counts, so whoever looks at a request before this server does (a proxy, a filter, a client that asks
+//! its user) could see another target than the one that is run. Such text is refused.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value};
 ///
 /// # Errors
 /// The parser's, with the place and nothing of the text.
-pub(super) fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(text).map(|Unambiguous(value)| value)
 }
 
