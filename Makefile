@@ -1,7 +1,7 @@
 # The main jobs. `make help` lists them.
 
 TOOLS = iputils-ping traceroute nmap
-LAB   = curl iputils-tracepath iproute2 util-linux libcap2-bin faketime python3 python3-venv
+LAB   = curl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CLIENTS = tests/clients
 CARGO ?= cargo

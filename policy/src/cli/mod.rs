@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod diff;
 mod explain;
+mod fence;
 mod generate;
 mod new_tool;
 mod output;
@@ -52,6 +53,7 @@ const TROUBLE: u8 = 2;
   probity-policy diff ./policy.toml          what would this policy grant and take away?
   probity-policy audit query --since 1d      what was asked, by whom, and how did it end?
   probity-policy new-tool tracepath          a file to start from
+  probity-policy systemd-dropin              the policy's networks, as a fence that the kernel keeps
 
 Exit status: 0 yes, 1 no (defects, a denied call, a change that widens), 2 wrong usage or unreadable files."
 )]
@@ -81,6 +83,7 @@ enum Command {
     Diff(diff::Args),
     Audit(audit::Args),
     NewTool(new_tool::Args),
+    SystemdDropin(fence::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
     #[command(hide = true)]
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args, &which),
         Command::Audit(args) => audit::run(&args, &which),
         Command::NewTool(args) => new_tool::run(&args),
+        Command::SystemdDropin(args) => fence::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
     };

@@ -165,7 +165,8 @@ fn ceilings(policy: &Policy) -> comfy_table::Table {
     table
 }
 
-fn capability(tool: &Tool) -> String {
+/// When a run of the tool is given the capability.
+pub(super) fn capability(tool: &Tool) -> String {
     match tool.sandbox.net_raw {
         CapabilityRule::Never => "never".to_owned(),
         CapabilityRule::Always => "always".to_owned(),
