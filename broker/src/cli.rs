@@ -46,6 +46,8 @@ Signals:
 Unless systemd starts it, it is two processes: a supervisor without any capability, to which signals
 are sent, and below it the broker. Whatever ends one ends the other, and the running tools.
 
+Exit status: 0 told to stop, 1 it cannot start or serve, 2 wrong usage, 78 a policy that it refuses.
+
   -h, --help          show this
   -V, --version       show the version
 

@@ -52,7 +52,7 @@ pub fn run() -> ExitCode {
             Ok(code) => code,
             Err(error) => {
                 let _ = writeln!(io::stderr(), "probity-broker: {error}");
-                ExitCode::FAILURE
+                error.exit_code()
             }
         },
         Err(error) => {

@@ -106,6 +106,18 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// By this systemd knows that another try would end as this one (`RestartPreventExitStatus=`).
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        /// A defect in the policy, as sysexits.h has it.
+        const CONFIG: u8 = 78;
+        match self {
+            Self::Rules(_) => ExitCode::from(CONFIG),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
 fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
     let what = what.into();
     move |error| StartError::System { what, error }
@@ -292,8 +304,10 @@ fn make_run_folder(
     let uid = account.map_or_else(Uid::effective, |account| Uid::from_raw(account.uid));
     match DirBuilder::new().mode(0o700).create(&folder) {
         Ok(()) => {
-            let gid = account.map(|account| Gid::from_raw(account.gid));
-            chown(&folder, Some(uid), gid).map_err(|e| fail(e.into()))?;
+            if let Some(account) = account {
+                let gid = Gid::from_raw(account.gid);
+                chown(&folder, Some(uid), Some(gid)).map_err(|e| fail(e.into()))?;
+            }
         }
         // What was there before is not given away: it may be anything.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
