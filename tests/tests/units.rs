@@ -1,0 +1,71 @@
+//! The units as they are shipped, weighed by systemd's own measure: without a systemd that runs.
+//! What they do when one runs is in `boot.rs`.
+
+use std::{path::PathBuf, process::Command};
+
+use probity_tests::broker::program;
+
+fn shipped(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../systemd").join(name)
+}
+
+/// What `systemd-analyze security` says of a unit in all.
+fn exposure(unit: &str) -> f64 {
+    let mut command = Command::new("/usr/bin/systemd-analyze");
+    command.args(["security", "--offline=yes", "--no-pager"]).arg(shipped(unit));
+    let output = command.output().unwrap();
+    let (text, complaints) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    // A directive that it does not know is named there, and ignored.
+    assert_eq!(complaints, "");
+    let overall = text.lines().find_map(|line| line.split("Overall exposure level for ").nth(1));
+    let level = overall.and_then(|line| line.split_whitespace().nth(1)).unwrap();
+    level.parse().unwrap()
+}
+
+#[test]
+fn the_broker_is_exposed_by_1_9_at_most_and_the_frontend_by_1_0() {
+    assert!(exposure("probity-broker.service") <= 1.9);
+    assert!(exposure("probity.service") <= 1.0);
+}
+
+#[test]
+fn what_is_left_open_is_explained_in_the_unit_itself() {
+    for unit in ["probity-broker.service", "probity.service"] {
+        let mut command = Command::new("/usr/bin/systemd-analyze");
+        command.args(["security", "--offline=yes", "--no-pager"]).arg(shipped(unit));
+        // The marks are ASCII elsewhere.
+        command.env("LC_ALL", "C.UTF-8");
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let open: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("✗ ")).collect();
+        assert!(!open.is_empty());
+        let unit_text = std::fs::read_to_string(shipped(unit)).unwrap();
+        let (_, explained) = unit_text.split_once("--- What is left open").unwrap();
+        for item in open {
+            let name = item.split_whitespace().next().unwrap();
+            // "RestrictAddressFamilies=~AF_PACKET" is explained as AF_PACKET, and so on.
+            let (directive, value) = name.split_once('=').unwrap();
+            let word = match value.trim_start_matches('~') {
+                "" | "/RootImage=" => directive.to_owned() + "=",
+                value if value.starts_with("CAP_NET_") => "CAP_NET_RAW".to_owned(),
+                "AF_(INET|INET6)" => "AF_INET(6)".to_owned(),
+                value => value.to_owned(),
+            };
+            assert!(explained.contains(&word), "{unit}: {word} is not explained");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_fence_is_the_shipped_policys() {
+    let mut command = Command::new(program("probity-policy"));
+    let output = command.args(["systemd-dropin", "--shipped"]).output().unwrap();
+    let file = shipped("probity-broker.service.d/10-egress.conf");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        std::fs::read_to_string(file).unwrap(),
+        "make it anew: probity-policy systemd-dropin --shipped"
+    );
+}
