@@ -1,13 +1,16 @@
 # The main jobs. `make help` lists them.
 
 TOOLS = iputils-ping traceroute nmap
+BOOT  = debootstrap systemd-container lintian shellcheck
 LAB   = curl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
+CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
+BOOT_ROOT = $(VENV)/boot
 CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test test-long lint bench build packages venv
+.PHONY: help demo test test-long lint bench build install uninstall deb packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -16,12 +19,12 @@ demo: packages ## Watch Probity at work, on a network made for it (as root: the 
 	$(CARGO) build --quiet --workspace --bins
 	@$(TARGET)/debug/demo
 
-test: packages venv lint ## Everything CI runs
+test: packages venv lint deb $(BOOT_ROOT)/ready ## Everything CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	$(TARGET)/debug/demo
 
-test-long: packages venv ## The same suites with their full counts: properties, and runs under the sandbox
+test-long: packages venv deb $(BOOT_ROOT)/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
@@ -31,6 +34,8 @@ test-long: packages venv ## The same suites with their full counts: properties, 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@packaging/install-packages $(BOOT)
+	shellcheck packaging/install packaging/install-packages packaging/debian/p*
 
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap
@@ -39,6 +44,19 @@ bench: packages ## The figures, as ratios against something in the same run
 
 build: ## Release binaries, in target/release
 	$(CARGO) build --release --workspace --bins
+
+install: ## Install them for everybody, as root (PREFIX=/usr/local, DESTDIR=)
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install install
+
+uninstall: ## Take them away again; what an administrator wrote stays
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install uninstall
+
+deb: build $(CARGO_DEB) ## The Debian package, in target/package
+	@packaging/install-packages $(BOOT)
+	packaging/manual target/package/man
+	rm -f $(TARGET)/package/*.deb
+	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
+	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
 packages:
 	@packaging/install-packages $(TOOLS) $(LAB)
@@ -80,3 +98,14 @@ $(VENV)/promtool/promtool:
 	dpkg-deb -x $(@D)/prometheus_*.deb $(@D)/package
 	mv $(@D)/package/usr/bin/promtool $@
 	rm -r $(@D)/package $(@D)/prometheus_*.deb
+
+$(CARGO_DEB):
+	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
+
+# A Debian that the suite tests/tests/boot.rs boots in a container, each test over it a layer of its own.
+$(BOOT_ROOT)/ready: packaging/boot-packages
+	@packaging/install-packages $(BOOT)
+	rm -rf $(BOOT_ROOT)
+	mkdir -p $(BOOT_ROOT)
+	debootstrap --variant=minbase --include=$$(sed '/^#/d' $< | paste -sd,) bookworm $(BOOT_ROOT)/root >$(BOOT_ROOT)/log
+	touch $@

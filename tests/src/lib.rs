@@ -9,6 +9,7 @@ pub mod clients;
 pub mod http;
 pub mod lab;
 pub mod leftovers;
+pub mod machine;
 pub mod mcp;
 pub mod needs;
 pub mod peer;

@@ -6,7 +6,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::procs::ProcStatus;
+use crate::{machine, procs::ProcStatus};
 
 /// Whether the test runs as root (effective user id 0), which namespaces need.
 ///
@@ -30,6 +30,18 @@ pub fn root() -> bool {
 pub fn tool(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     met(is_program(path), &format!("the program {}", path.display()))
+}
+
+/// Whether a whole machine can be booted: its tree and the package are there (`make test` makes both).
+///
+/// Without them, says so on stderr and returns false; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn machine() -> bool {
+    met(machine::root().is_some(), "a tree to boot: make .venv/boot/ready")
+        && met(machine::package().is_some(), "the package: make deb")
 }
 
 fn is_program(path: &Path) -> bool {

@@ -39,7 +39,11 @@ impl Namespace {
         command
     }
 
-    pub(super) fn shell(&self, script: &str) -> Result<(), LabError> {
+    /// Runs a script of the shell inside.
+    ///
+    /// # Errors
+    /// That it failed, with what it said.
+    pub fn shell(&self, script: &str) -> Result<(), LabError> {
         run(self.command("/bin/sh").args(["-c", script]), "")
     }
 

@@ -1,0 +1,44 @@
+//! The first use of all: an administrator installs Probity on a server, and people on it call tools.
+//! Each test boots a machine of its own (see `probity_tests::machine`), installs, and asks systemd, the
+//! kernel and the programs what came of it.
+//!
+//! - `boot/serving.rs`: what a member of the group, a stranger and HTTP get; reloads; the journal
+//! - `boot/confined.rs`: what the kernel says of the processes, the fence, a broker that is killed
+//! - `boot/package.rs`: upgrades, removal, purging; machines where something is missing
+//! - `boot/from_source.rs`: `make install` and `make uninstall`
+
+#[path = "boot/confined.rs"]
+mod confined;
+#[path = "boot/from_source.rs"]
+mod from_source;
+#[path = "boot/package.rs"]
+mod package;
+#[path = "boot/serving.rs"]
+mod serving;
+
+use probity_tests::{
+    machine::{Kind, Machine},
+    needs,
+};
+
+/// A machine with the package installed, a member of the group (ada) and somebody else (bob); none
+/// where this machine cannot boot one.
+fn installed() -> Option<Machine> {
+    let machine = bare(Kind::default())?;
+    machine.done("dpkg --install /package/probity.deb").unwrap();
+    Some(machine)
+}
+
+fn bare(kind: Kind) -> Option<Machine> {
+    if !needs::root() || !needs::machine() {
+        return None;
+    }
+    let machine = Machine::boot(kind).unwrap();
+    machine.done("useradd --create-home ada; useradd --create-home bob").unwrap();
+    Some(machine)
+}
+
+/// Makes ada a member.
+fn let_ada_in(machine: &Machine) {
+    machine.done("adduser --quiet ada probity").unwrap();
+}
