@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use ipnet::IpNet;
 
 use crate::{
+    client_config::Client,
     config::{Flags, show},
     http::{
         auth::{Role, whole_network},
@@ -30,8 +31,8 @@ Examples:
   probity tools --embedded                   without an installed broker: no root needed
   probity config                             the settings in force, and how to change them
 
-For an assistant (Claude Desktop and others), as a stdio MCP server:
-  { \"mcpServers\": { \"probity\": { \"command\": \"probity\", \"args\": [\"stdio\", \"--embedded\"] } } }
+For an assistant: Claude Desktop, Claude Code, VS Code or Cursor
+  probity client-config claude-desktop       what its configuration has to say; --write merges it
 
 Exit status:
   0    the tool succeeded, or a dry run was approved
@@ -50,6 +51,22 @@ Examples:
 
 Without any token configured, one for an administrator is made and printed with a ready curl line.
 `probity token new --help` says how to make lasting ones. GET / lists what is served.";
+
+const CLIENT_HELP: &str = "\
+Examples:
+  probity client-config claude-desktop       the JSON, and where it goes
+  probity client-config claude-desktop --write
+                                             merged into the file, a copy of which is kept (.bak)
+  probity client-config cursor --embedded --policy my.toml
+                                             with a broker of its own and your policy
+  probity client-config vscode --http=https://probe.example.org/mcp
+                                             for a server that runs already: `probity http`
+  probity client-config claude-desktop --ssh probe.example.org
+                                             for Probity on another machine
+
+Only the JSON goes to standard output. With --write everything else of the file stays as it is, byte
+for byte; a server of the name `probity` that is there already keeps what you added to it, such as
+`env`. docs/clients.md has every form, and what to do when a client does not find the tools.";
 
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
@@ -83,7 +100,13 @@ impl Cli {
         let (broker, dry_run) = match &self.command {
             Some(Command::Tools(args)) => (&args.broker, false),
             Some(Command::Call(args)) => (&args.broker, args.dry_run),
-            Some(Command::Stdio(_) | Command::Http(_) | Command::Token(_) | Command::Config(_))
+            Some(
+                Command::Stdio(_)
+                | Command::Http(_)
+                | Command::Token(_)
+                | Command::Config(_)
+                | Command::ClientConfig(_),
+            )
             | None => return Again::default(),
         };
         let path = |path: &PathBuf| path.display().to_string();
@@ -106,6 +129,8 @@ impl Cli {
             Some(Command::Tools(args)) => &args.broker.socket,
             Some(Command::Call(args)) => &args.broker.socket,
             Some(Command::Http(args)) => &args.broker.socket,
+            // What it names is for another machine, maybe, and another process in any case.
+            Some(Command::ClientConfig(_)) => &None,
             Some(Command::Config(_) | Command::Token(_)) | None => &None,
         };
         Flags { config: self.config.clone(), socket: socket.clone() }
@@ -156,6 +181,9 @@ usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C.")]
     /// Show the settings in force and where each comes from.
     #[command(after_help = show::help())]
     Config(ConfigArgs),
+    /// Print what an MCP client's configuration has to say, or merge it into its file.
+    #[command(after_help = CLIENT_HELP)]
+    ClientConfig(ClientConfigArgs),
 }
 
 /// Which broker to ask.
@@ -252,6 +280,35 @@ pub struct ConfigArgs {
     /// Print them as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `probity client-config`
+#[derive(Debug, Args)]
+pub struct ClientConfigArgs {
+    /// The client
+    pub client: Client,
+
+    /// Merge it into the client's file, after a copy of that was made
+    #[arg(long)]
+    pub write: bool,
+
+    /// Another file than the client's usual one
+    #[arg(long, value_name = "PATH", requires = "write")]
+    pub file: Option<PathBuf>,
+
+    /// For a server that runs already, at this URL [default: server.host and server.port, /mcp]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with_all = ["ssh", "embedded", "policy", "socket"])]
+    pub http: Option<String>,
+
+    /// For Probity on another machine, which the client starts over ssh
+    #[arg(long, value_name = "HOST", conflicts_with = "config")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub ssh: Option<String>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
 }
 
 /// `probity tools`

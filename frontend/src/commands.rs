@@ -3,6 +3,7 @@
 //! This is the only place that turns errors into messages on standard error.
 
 mod call;
+mod client_config;
 mod http;
 mod stdio;
 mod token;
@@ -17,7 +18,9 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 
-use self::{call::call, http::http, stdio::stdio, token::token, tools::tools};
+use self::{
+    call::call, client_config::client_config, http::http, stdio::stdio, token::token, tools::tools,
+};
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
@@ -56,6 +59,8 @@ enum CommandError {
     Listen(#[from] crate::http::listen::ListenError),
     #[error(transparent)]
     Tokens(#[from] crate::http::auth::TokensError),
+    #[error(transparent)]
+    Client(#[from] client_config::ClientError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -71,9 +76,9 @@ pub fn main() -> ExitCode {
         Some(Command::Stdio(_) | Command::Http(_)) | None => {
             Usual { events: LevelFilter::INFO, configuration: LevelFilter::INFO }
         }
-        Some(Command::Tools(_) | Command::Call(_) | Command::Token(_)) => {
-            Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN }
-        }
+        Some(
+            Command::Tools(_) | Command::Call(_) | Command::Token(_) | Command::ClientConfig(_),
+        ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN },
         // It prints the warnings itself.
         Some(Command::Config(_)) => {
             Usual { events: LevelFilter::ERROR, configuration: LevelFilter::ERROR }
@@ -101,7 +106,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Connect(_) => Exit::NoBroker,
-            Self::Listen(_) | Self::Tokens(_) => Exit::Usage,
+            Self::Listen(_) | Self::Tokens(_) | Self::Client(_) => Exit::Usage,
             // Whoever read the output has seen enough: `probity tools | head`.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             _ => Exit::ToolFailed,
@@ -186,6 +191,7 @@ async fn once(
             Command::Tools(args) => tools(&args, config, again).await,
             Command::Config(args) => show_config(&args, loaded),
             Command::Token(args) => token(&args),
+            Command::ClientConfig(args) => client_config(&args, loaded),
             // They hear signals themselves.
             Command::Stdio(_) | Command::Http(_) | Command::Call(_) => Ok(Exit::Usage),
         }

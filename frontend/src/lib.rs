@@ -16,6 +16,7 @@ pub mod cache;
 pub mod call_events;
 pub mod clean;
 pub mod cli;
+pub mod client_config;
 pub mod commands;
 pub mod config;
 pub mod connect;
