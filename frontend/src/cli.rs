@@ -30,6 +30,7 @@ Examples:
   probity call nmap 192.168.1.0/28 --dry-run what would run, without running it
   probity tools --embedded                   without an installed broker: no root needed
   probity config                             the settings in force, and how to change them
+  probity doctor                             what works here, and how to mend what does not
 
 For an assistant: Claude Desktop, Claude Code, VS Code or Cursor
   probity client-config claude-desktop       what its configuration has to say; --write merges it
@@ -105,7 +106,8 @@ impl Cli {
                 | Command::Http(_)
                 | Command::Token(_)
                 | Command::Config(_)
-                | Command::ClientConfig(_),
+                | Command::ClientConfig(_)
+                | Command::Doctor(_),
             )
             | None => return Again::default(),
         };
@@ -131,6 +133,7 @@ impl Cli {
             Some(Command::Http(args)) => &args.broker.socket,
             // What it names is for another machine, maybe, and another process in any case.
             Some(Command::ClientConfig(_)) => &None,
+            Some(Command::Doctor(args)) => &args.broker.socket,
             Some(Command::Config(_) | Command::Token(_)) | None => &None,
         };
         Flags { config: self.config.clone(), socket: socket.clone() }
@@ -184,6 +187,19 @@ usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C.")]
     /// Print what an MCP client's configuration has to say, or merge it into its file.
     #[command(after_help = CLIENT_HELP)]
     ClientConfig(ClientConfigArgs),
+    /// Say what works here, and how to mend what does not.
+    #[command(after_help = "\
+Examples:
+  probity doctor                             the installed broker, or one of your own without it
+  probity doctor --embedded                  one of your own
+  probity doctor --embedded --policy my.toml the same, by your policy
+  probity doctor --json | jq '.checks[] | select(.state != \"ok\")'
+
+It needs no root, changes nothing, and leaves nothing behind. Where the policy allows 127.0.0.1, it is
+pinged once.
+
+Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong usage.")]
+    Doctor(DoctorArgs),
 }
 
 /// Which broker to ask.
@@ -307,6 +323,18 @@ pub struct ClientConfigArgs {
     pub ssh: Option<String>,
 
     /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which broker to look at.
     #[command(flatten)]
     pub broker: BrokerArgs,
 }

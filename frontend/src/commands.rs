@@ -4,6 +4,7 @@
 
 mod call;
 mod client_config;
+mod doctor;
 mod http;
 mod stdio;
 mod token;
@@ -19,7 +20,8 @@ use std::{
 use tracing::level_filters::LevelFilter;
 
 use self::{
-    call::call, client_config::client_config, http::http, stdio::stdio, token::token, tools::tools,
+    call::call, client_config::client_config, doctor::doctor, http::http, stdio::stdio,
+    token::token, tools::tools,
 };
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
@@ -79,8 +81,8 @@ pub fn main() -> ExitCode {
         Some(
             Command::Tools(_) | Command::Call(_) | Command::Token(_) | Command::ClientConfig(_),
         ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN },
-        // It prints the warnings itself.
-        Some(Command::Config(_)) => {
+        // They say themselves what there is to warn of.
+        Some(Command::Config(_) | Command::Doctor(_)) => {
             Usual { events: LevelFilter::ERROR, configuration: LevelFilter::ERROR }
         }
     };
@@ -192,6 +194,7 @@ async fn once(
             Command::Config(args) => show_config(&args, loaded),
             Command::Token(args) => token(&args),
             Command::ClientConfig(args) => client_config(&args, loaded),
+            Command::Doctor(args) => doctor(&args, loaded).await,
             // They hear signals themselves.
             Command::Stdio(_) | Command::Http(_) | Command::Call(_) => Ok(Exit::Usage),
         }

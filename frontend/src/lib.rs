@@ -20,6 +20,7 @@ pub mod client_config;
 pub mod commands;
 pub mod config;
 pub mod connect;
+pub mod doctor;
 pub mod embedded;
 pub mod events;
 pub mod gate;

@@ -68,6 +68,11 @@ impl PrivateDirectory {
         self.directory.path().join(LISTEN).join("broker.sock")
     }
 
+    /// An audit log that goes with the directory.
+    pub(super) fn passing_audit_log(&self) -> PathBuf {
+        self.directory.path().join(LISTEN).join("audit.jsonl")
+    }
+
     /// Where its runs have their folders.
     pub(super) fn runs(&self) -> PathBuf {
         self.directory.path().join(RUNS)

@@ -12,10 +12,16 @@ mod directory;
 mod keep;
 
 use std::{
-    env, fs, io,
+    env,
+    fs::{self, File},
+    io,
     os::{
         fd::OwnedFd,
-        unix::{fs::DirBuilderExt, net::UnixListener, process::CommandExt},
+        unix::{
+            fs::{DirBuilderExt, FileExt as _},
+            net::UnixListener,
+            process::CommandExt,
+        },
     },
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -42,6 +48,9 @@ const LIFETIME_FD: i32 = 4;
 /// How long a broker may take to end its runs and its audit log before its directory goes.
 const END_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Complaints that are read of a broker that is looked at, in bytes.
+const MOST_COMPLAINTS: usize = 64 << 10;
+
 /// A running private broker. Dropping it ends it.
 #[derive(Debug)]
 pub struct EmbeddedBroker {
@@ -59,6 +68,8 @@ struct Launch {
     policy: Option<PathBuf>,
     audit: PathBuf,
     directory: PrivateDirectory,
+    /// Where its complaints go, in place of this process's standard error.
+    complaints: Option<File>,
 }
 
 /// Why there is no private broker.
@@ -107,12 +118,32 @@ impl EmbeddedBroker {
     /// # Errors
     /// [`EmbeddedError`]. A defect in the policy shows only later, as the broker's end.
     pub fn start(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
-        let launch = Launch {
+        Self::launch(Launch {
             program: find_program()?,
             policy: policy.map(Path::to_owned),
             audit: audit_file()?,
             directory: PrivateDirectory::make()?,
-        };
+            complaints: None,
+        })
+    }
+
+    /// Starts one to look at: it leaves nothing behind, its audit log included, and what it complains
+    /// of is kept for [`Self::complaints`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_to_look_at(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
+        let directory = PrivateDirectory::make()?;
+        Self::launch(Launch {
+            program: find_program()?,
+            policy: policy.map(Path::to_owned),
+            audit: directory.passing_audit_log(),
+            directory,
+            complaints: Some(tempfile::tempfile().map_err(preparing("a file in /tmp"))?),
+        })
+    }
+
+    fn launch(launch: Launch) -> Result<Self, EmbeddedError> {
         let (child, lifetime) = launch.spawn()?;
         // The broker reads its policy meanwhile.
         launch.directory.sweep();
@@ -129,6 +160,16 @@ impl EmbeddedBroker {
     /// `patience`.
     pub fn ended_within(&mut self, patience: Duration) -> Option<EmbeddedError> {
         wait(&mut self.child, patience).map(EmbeddedError::Ended)
+    }
+
+    /// What one that is looked at has complained of so far.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        let mut bytes = vec![0; MOST_COMPLAINTS];
+        // At a place of its own: the broker's place in the file is shared with this descriptor.
+        let read =
+            self.launch.complaints.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok());
+        String::from_utf8_lossy(&bytes[..read.unwrap_or(0)]).into_owned()
     }
 }
 
@@ -151,6 +192,10 @@ impl Launch {
         // Its complaints go where this process's go. It is in a process group of its own, so that
         // Ctrl-C is for this process to answer.
         command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        if let Some(complaints) = &self.complaints {
+            let own = complaints.try_clone();
+            command.stderr(own.map_err(preparing("the broker's standard error"))?);
+        }
         let mappings = vec![
             FdMapping { parent_fd: OwnedFd::from(listener), child_fd: LISTEN_FD },
             FdMapping { parent_fd: OwnedFd::from(watched), child_fd: LIFETIME_FD },
@@ -208,15 +253,20 @@ fn find_program() -> Result<PathBuf, EmbeddedError> {
         let named = PathBuf::from(named);
         return if named.is_file() { Ok(named) } else { Err(EmbeddedError::NoSuchFile(named)) };
     }
+    let beside = || env::current_exe().unwrap_or_default();
+    program_of_ours(PROGRAM).ok_or_else(|| EmbeddedError::NotFound { beside: beside() })
+}
+
+/// Another program of Probity's: beside this one, or on `PATH`.
+pub(crate) fn program_of_ours(name: &str) -> Option<PathBuf> {
     let own = env::current_exe().unwrap_or_default();
     let path = env::var_os("PATH").unwrap_or_default();
     own.parent()
-        .map(|folder| folder.join(PROGRAM))
+        .map(|folder| folder.join(name))
         .into_iter()
         // An empty or relative entry would mean whatever directory this happens to run in.
-        .chain(env::split_paths(&path).filter(|f| f.is_absolute()).map(|f| f.join(PROGRAM)))
+        .chain(env::split_paths(&path).filter(|f| f.is_absolute()).map(|f| f.join(name)))
         .find(|candidate| candidate.is_file())
-        .ok_or(EmbeddedError::NotFound { beside: own })
 }
 
 /// One audit log for each embedded broker, since each has a chain of its own. One that is started

@@ -5,6 +5,7 @@
 //! cleaned here; a result's is clean already.
 
 mod again;
+mod doctor;
 mod layout;
 mod one_tool;
 mod plan;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub use self::{
     again::Again,
+    doctor::print_report,
     one_tool::print_tool,
     result::{print_raw, print_result},
     tools::{no_such_tool, print_tools},

@@ -1,0 +1,19 @@
+//! `probity doctor`: looks, says, and changes nothing.
+
+use super::{CommandError, Exit};
+use crate::{cli::DoctorArgs, config::Loaded, doctor, terminal};
+
+/// Prints what works and what does not. Exit status 1 where calls cannot work.
+pub(super) async fn doctor(args: &DoctorArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
+    let report = doctor::examine(&args.broker, loaded).await;
+    let exit = if report.ok { Exit::Success } else { Exit::ToolFailed };
+    let printed = match args.json {
+        true => terminal::print_json(&report),
+        false => terminal::print_report(&report),
+    };
+    match printed {
+        // What was found is the same, however much of it was read.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit),
+        printed => Ok(printed.map(|()| exit)?),
+    }
+}

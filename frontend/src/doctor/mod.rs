@@ -1,0 +1,228 @@
+//! `probity doctor`: what works on this machine, for this user, and how to mend what does not.
+//!
+//! One file an area, and in each the same two parts: what is looked at, and pure functions from that
+//! to a [`Check`], so that a machine without Landlock or a socket that nobody listens at can be had in
+//! a test. It looks with what this user may; it changes nothing and leaves nothing behind: a broker
+//! that it starts for the look keeps its audit log in a directory that goes with it. Every step has a
+//! time limit.
+
+mod broker;
+mod kernel;
+mod network;
+mod person;
+mod policy;
+mod report;
+mod self_test;
+mod socket;
+mod tools;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+pub use self::report::{Check, Remedy, Report, State};
+use self::{
+    broker::Asked,
+    person::Person,
+    policy::{Grounds, PolicyFile},
+    report::Mode,
+    socket::{Host, Knock, Socket},
+};
+use crate::{
+    broker_client::{Broker, BrokerError},
+    cli::BrokerArgs,
+    config::{Loaded, show},
+    embedded::EmbeddedBroker,
+    registry::Listing,
+    resolve::Resolver,
+    service::Service,
+};
+
+/// How long a broker may take for an answer. It takes less than a millisecond.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long a broker that closed a connection may take to be seen as ended.
+const END: Duration = Duration::from_millis(300);
+
+/// The setting that names the socket, and its source where nobody has set it.
+const SOCKET_SETTING: &str = "broker.socket";
+const NOBODY: &str = "default";
+
+/// Where an installed broker's policy is.
+const SYSTEM_FOLDER: &str = "/etc/probity";
+
+/// The broker that is looked at.
+struct Patient {
+    broker: Broker,
+    /// It lives as long as this.
+    embedded: Option<EmbeddedBroker>,
+}
+
+/// Who looks, at which broker, and with which settings.
+struct Scene<'a> {
+    loaded: &'a Loaded,
+    person: Person,
+    mode: Mode,
+}
+
+/// Looks at everything.
+pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
+    let host = Host::look();
+    let socket = &loaded.config.broker.socket;
+    let mode = mode(args.embedded, is_usual_socket(loaded), is_installed(socket, &host));
+    let scene = Scene { loaded, person: Person::look().await, mode };
+    let (patient, asked) = ask(args, &scene).await;
+
+    let mut checks = vec![configuration(loaded)];
+    checks.extend(kernel::checks(kernel::Landlock::look(), asked.facts()));
+    if mode == Mode::Installed {
+        let at = Socket::look(socket, &scene.person).await;
+        checks.push(socket::reach(&at, &Knock::of(asked.error()), &scene.person, &host));
+    }
+    let grounds = Grounds {
+        file: policy_file(args, loaded, mode),
+        decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
+        systemd: host.systemd,
+    };
+    let policy = policy::check(&policy::look(&grounds.file).await, &grounds);
+    let is_policy_bad = policy.state == State::Failed;
+    checks.push(policy);
+    checks.push(broker::check(&asked, mode, &host, is_policy_bad));
+    checks.push(broker::audit_log(&asked, mode));
+    checks.push(network::capability(
+        asked.facts(),
+        network::PingRange::look(),
+        &scene.person,
+        mode,
+    ));
+    match patient.filter(|_| asked.answer.is_ok()) {
+        Some(patient) => checks.extend(offer(&patient.broker, &asked, &scene).await),
+        None => {
+            checks.push(broker::no_catalog(None));
+            checks.push(self_test::not_tried());
+        }
+    }
+    Report::new(mode, socket, checks)
+}
+
+/// Asks the broker that is meant, which is started for that if it is one of this process's own.
+async fn ask(args: &BrokerArgs, scene: &Scene<'_>) -> (Option<Patient>, Asked) {
+    let started = match scene.mode {
+        Mode::Installed => {
+            let broker = Broker::at(&scene.loaded.config.broker.socket, false);
+            Ok(Patient { broker, embedded: None })
+        }
+        Mode::Embedded | Mode::NothingInstalled => {
+            EmbeddedBroker::start_to_look_at(args.policy.as_deref()).map(|embedded| Patient {
+                broker: Broker::at(&embedded.socket(), true),
+                embedded: Some(embedded),
+            })
+        }
+    };
+    match started {
+        Ok(mut patient) => {
+            let mut asked = Asked::of(&patient.broker, PATIENCE).await;
+            asked.note_end(patient.embedded.as_mut(), END);
+            (Some(patient), asked)
+        }
+        Err(error) => (None, Asked::never_started(&error)),
+    }
+}
+
+/// What this user can have of it: grants, tools, and a call.
+async fn offer(broker: &Broker, asked: &Asked, scene: &Scene<'_>) -> Vec<Check> {
+    let (listing, granted) = match published(broker, scene.loaded).await {
+        Ok(published) => published,
+        Err(error) => return vec![broker::no_catalog(Some(&error)), self_test::not_tried()],
+    };
+    let has_net_raw = asked.facts().is_some_and(|facts| facts.net_raw);
+    let mut checks = vec![broker::grants(&listing, &granted, &scene.person, scene.mode)];
+    checks.extend(tools::checks(&listing, &granted, has_net_raw));
+    checks.push(self_test::try_it(broker, &listing).await);
+    checks
+}
+
+/// What this user is granted, and what of it is published here.
+async fn published(
+    broker: &Broker,
+    loaded: &Loaded,
+) -> Result<(Arc<Listing>, Vec<String>), BrokerError> {
+    let tier = loaded.config.security.highest_tier();
+    let broker = broker.clone().at_most(tier);
+    let catalog = timeout(PATIENCE, broker.catalog()).await;
+    let catalog = catalog.unwrap_or(Err(BrokerError::Stalled))?;
+    let granted = catalog.tools.iter().map(|tool| tool.name.to_string()).collect();
+    let config = Arc::new(loaded.config.clone());
+    let service = Service::new(broker, Resolver::system(), config, catalog);
+    Ok((service.listing(), granted))
+}
+
+/// Whether there is any trace of an installed broker.
+fn is_installed(socket: &Path, host: &Host) -> bool {
+    // A folder that is closed to this user is one, too.
+    let may_be = |path: &Path| path.try_exists().unwrap_or(true);
+    let folder = socket.parent();
+    host.unit || may_be(Path::new(SYSTEM_FOLDER)) || folder.is_some_and(may_be)
+}
+
+/// Without a word of the caller's, the installed broker is meant, if there is one.
+fn mode(embedded: bool, is_usual_socket: bool, is_installed: bool) -> Mode {
+    match embedded {
+        true => Mode::Embedded,
+        false if is_installed || !is_usual_socket => Mode::Installed,
+        false => Mode::NothingInstalled,
+    }
+}
+
+fn is_usual_socket(loaded: &Loaded) -> bool {
+    let socket = loaded.effective.iter().find(|it| it.setting.key == SOCKET_SETTING);
+    socket.is_none_or(|setting| setting.source == NOBODY)
+}
+
+/// Which file the policy is in, as far as that is known: a broker at another socket may have been
+/// given any.
+fn policy_file(args: &BrokerArgs, loaded: &Loaded, mode: Mode) -> PolicyFile {
+    match (mode, &args.policy) {
+        (Mode::Installed, _) if is_usual_socket(loaded) => PolicyFile::System,
+        (Mode::Installed, _) => PolicyFile::Unknown,
+        (_, Some(path)) => PolicyFile::At(path.clone()),
+        (_, None) => PolicyFile::Shipped,
+    }
+}
+
+/// What `probity config` would warn of.
+fn configuration(loaded: &Loaded) -> Check {
+    let warnings = show::as_json(loaded)["warnings"].as_array().map_or(0, Vec::len);
+    let file = match &loaded.file {
+        Some(path) => format!("the file {path}, the environment and the defaults"),
+        None => "no file; the environment and the defaults".to_owned(),
+    };
+    match warnings {
+        0 => Check::ok("configuration", file),
+        count => {
+            let warn =
+                if count == 1 { "1 setting needs" } else { &format!("{count} settings need") };
+            let found = format!("{file}; {warn} to be looked at");
+            Check::warning("configuration", found)
+                .mend("See what is wrong with each:", ["probity config"])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newcomer_without_any_broker_gets_to_see_one_of_his_own() {
+        for (embedded, is_usual_socket, is_installed, expected) in [
+            (true, true, true, Mode::Embedded),
+            (false, true, true, Mode::Installed),
+            (false, true, false, Mode::NothingInstalled),
+            // Whoever names a socket means that one.
+            (false, false, false, Mode::Installed),
+        ] {
+            assert_eq!(mode(embedded, is_usual_socket, is_installed), expected);
+        }
+    }
+}
