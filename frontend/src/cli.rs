@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::{
     client_config::Client,
+    commands::generate::{CompletionsArgs, ManArgs},
     config::{Flags, show},
     http::{
         auth::{Role, whole_network},
@@ -107,7 +108,9 @@ impl Cli {
                 | Command::Token(_)
                 | Command::Config(_)
                 | Command::ClientConfig(_)
-                | Command::Doctor(_),
+                | Command::Doctor(_)
+                | Command::Man(_)
+                | Command::Completions(_),
             )
             | None => return Again::default(),
         };
@@ -134,7 +137,10 @@ impl Cli {
             // What it names is for another machine, maybe, and another process in any case.
             Some(Command::ClientConfig(_)) => &None,
             Some(Command::Doctor(args)) => &args.broker.socket,
-            Some(Command::Config(_) | Command::Token(_)) | None => &None,
+            Some(
+                Command::Config(_) | Command::Token(_) | Command::Man(_) | Command::Completions(_),
+            )
+            | None => &None,
         };
         Flags { config: self.config.clone(), socket: socket.clone() }
     }
@@ -200,6 +206,12 @@ pinged once.
 
 Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong usage.")]
     Doctor(DoctorArgs),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// Print a shell's completions.
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
 }
 
 /// Which broker to ask.

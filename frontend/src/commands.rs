@@ -5,6 +5,7 @@
 mod call;
 mod client_config;
 mod doctor;
+pub mod generate;
 mod http;
 mod stdio;
 mod token;
@@ -26,6 +27,7 @@ use self::{
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
+    confine,
     connect::ConnectError,
     logging::{self, Usual},
     mcp,
@@ -72,6 +74,12 @@ enum CommandError {
 pub fn main() -> ExitCode {
     let cli = Cli::read().unwrap_or_else(|error| error.exit());
     cli.color.write_global();
+    // They ask nothing of the settings.
+    match &cli.command {
+        Some(Command::Man(args)) => return end(generate::man(args)),
+        Some(Command::Completions(args)) => return end(generate::completions(args)),
+        _ => {}
+    }
     let again = cli.again();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
     let usual_level = match cli.command {
@@ -82,9 +90,9 @@ pub fn main() -> ExitCode {
             Command::Tools(_) | Command::Call(_) | Command::Token(_) | Command::ClientConfig(_),
         ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN },
         // They say themselves what there is to warn of.
-        Some(Command::Config(_) | Command::Doctor(_)) => {
-            Usual { events: LevelFilter::ERROR, configuration: LevelFilter::ERROR }
-        }
+        Some(
+            Command::Config(_) | Command::Doctor(_) | Command::Man(_) | Command::Completions(_),
+        ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::ERROR },
     };
     let loaded = match config::load(&cli.flags(), &Environment::of_process()) {
         Ok(loaded) => loaded,
@@ -94,6 +102,10 @@ pub fn main() -> ExitCode {
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
     let exit = command.and_then(|command| run(command, &loaded, &again));
+    end(exit)
+}
+
+fn end(exit: Result<Exit, CommandError>) -> ExitCode {
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
@@ -153,6 +165,15 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 
 fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
     let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
+    let with_installed_broker = match &command {
+        Command::Stdio(args) => !args.broker.embedded,
+        Command::Http(args) => !args.broker.embedded,
+        _ => false,
+    };
+    if with_installed_broker {
+        // Before there is another thread. A kernel without Landlock leaves this to the unit.
+        let _ = confine::execute_nothing();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
@@ -197,6 +218,8 @@ async fn once(
             Command::Doctor(args) => doctor(&args, loaded).await,
             // They hear signals themselves.
             Command::Stdio(_) | Command::Http(_) | Command::Call(_) => Ok(Exit::Usage),
+            // They were answered before.
+            Command::Man(_) | Command::Completions(_) => Ok(Exit::Usage),
         }
     };
     tokio::select! {

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod client_config;
 pub mod commands;
 pub mod config;
+pub mod confine;
 pub mod connect;
 pub mod doctor;
 pub mod embedded;
