@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     connect,
     gate::ClientKey,
-    progress::{Status, Watcher},
+    progress::{Status, Watcher, shortfall},
     registry::Listing,
     request::join_words,
     result::{ErrorType, ToolResult},
@@ -55,7 +55,14 @@ pub(super) async fn call(
     };
     let parser = listing.tool(&args.tool).and_then(|tool| tool.entry.parser.as_deref());
     let (mut watcher, status) = Watcher::new(parser);
-    let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
+    let mut on_event = |event: RunEvent<'_>| {
+        if let RunEvent::Started(begun) = &event
+            && let Some(notice) = shortfall(parser, begun.plan)
+        {
+            complain(&format!("it will not end in time: {notice}. --timeout gives it more"));
+        }
+        watcher.hear(event);
+    };
     let run = service.call(asking, &mut on_event);
     let call = async {
         // Events and the line would be written over each other.

@@ -10,7 +10,9 @@ mod ping;
 mod status;
 mod traceroute;
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
+
+use probity_protocol::PlanSummary;
 
 pub use self::status::{Running, Status, Watcher};
 use self::{lines::Lines, nmap::Nmap, ping::Ping, traceroute::Traceroute};
@@ -84,8 +86,22 @@ impl Reader {
     }
 }
 
+/// Says that a run cannot end by itself within its time limit, where the command shows it: a notice,
+/// and no reason to refuse the call, whose answers until then may be all that is wanted.
+#[must_use]
+pub fn shortfall(parser: Option<&str>, plan: &PlanSummary) -> Option<String> {
+    let (needs, why) = match parser? {
+        "ping" => ping::sending_time(&plan.argv)?,
+        _ => return None,
+    };
+    (needs >= plan.timeout).then(|| {
+        let limit = plan.timeout.as_secs_f64();
+        format!("{why} take {} s, and the time limit is {limit} s", needs.as_secs_f64())
+    })
+}
+
 /// The number after `flag` in a command, in a word of its own or attached.
-fn number_after(argv: &[String], flag: &str) -> Option<u32> {
+fn number_after<T: FromStr>(argv: &[String], flag: &str) -> Option<T> {
     argv.iter().enumerate().find_map(|(at, word)| {
         let value = match word.strip_prefix(flag)? {
             "" => argv.get(at + 1)?,

@@ -1,8 +1,21 @@
 //! ping: reply by reply. It writes a line for each, at once, into a pipe too; of a packet that gets
 //! no answer it writes nothing, which shows as a gap in the numbers of those that do.
 
+use std::time::Duration;
+
 use super::{Progress, counted, number_after};
 use crate::parsers::{self, Parsed, ping::PingReply, ping::Unreachable};
+
+/// Seconds between two packets where the command does not say.
+const USUAL_INTERVAL: f64 = 1.0;
+
+/// How long sending alone takes, and of what.
+pub(super) fn sending_time(argv: &[String]) -> Option<(Duration, String)> {
+    let count: u32 = number_after(argv, "-c").filter(|count| *count > 1)?;
+    let interval: f64 = number_after(argv, "-i").unwrap_or(USUAL_INTERVAL);
+    let time = Duration::try_from_secs_f64(f64::from(count - 1) * interval).ok()?;
+    Some((time, format!("{count} packets, {interval} s apart,")))
+}
 
 /// What has come back so far.
 #[derive(Debug)]
@@ -18,7 +31,7 @@ pub(super) struct Ping {
 
 impl Ping {
     pub(super) fn new(argv: &[String]) -> Self {
-        let count = number_after(argv, "-c").filter(|count| *count > 0);
+        let count = number_after(argv, "-c").filter(|count: &u32| *count > 0);
         Self { count, from_zero: false, sent: 0, received: 0, failed: 0 }
     }
 

@@ -11,14 +11,21 @@ use super::ErrorType;
 pub(super) fn error_of(
     exited: &Exited,
     limit: Duration,
+    notice: Option<&str>,
     understood: bool,
 ) -> Option<(ErrorType, String, String)> {
     let look = "Look at stderr, correct the arguments and try again.";
     let (kind, message, suggestion) = match (exited.end, exited.status) {
         (End::TimedOut, _) => (
             ErrorType::Timeout,
-            format!("the tool was ended after its time limit of {} s", limit.as_secs_f64()),
-            "Ask for less (fewer ports, packets or hosts), or give a larger timeout_sec.",
+            match notice {
+                Some(notice) => format!("the tool was ended at its time limit: {notice}"),
+                None => {
+                    format!("the tool was ended after its time limit of {} s", limit.as_secs_f64())
+                }
+            },
+            "Give it more time (`--timeout SECONDS` with probity call, `timeout_sec` over MCP and \
+             HTTP), or ask for less: fewer ports, packets or hosts.",
         ),
         (End::SandboxViolation, _) => (
             ErrorType::SandboxViolation,

@@ -27,12 +27,16 @@ use crate::{
     gate::Full,
     limiter::Exceeded,
     parsers::{self, ParseError, Parsed},
+    progress,
     registry::Hidden,
     suggestion::Suggestion,
 };
 
 /// Says in a result's metadata that its run was cancelled.
 const CANCELLED: &str = "cancelled";
+
+/// Says there what is to be expected of its run beside the verdict.
+const NOTICE: &str = "notice";
 
 /// Says there that nothing was run for this call, and how old the run is that it is answered with.
 const CACHED: &str = "cached";
@@ -128,7 +132,9 @@ impl ToolResult {
         if exited.end == End::Cancelled {
             result.metadata.insert(CANCELLED.to_owned(), json!(true));
         }
-        match ending::error_of(exited, output.started.plan.timeout, result.parsed.is_some()) {
+        let notice = result.notice();
+        let (limit, understood) = (output.started.plan.timeout, result.parsed.is_some());
+        match ending::error_of(exited, limit, notice, understood) {
             Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),
             None => result,
         }
@@ -329,9 +335,14 @@ impl ToolResult {
 
     /// A dry run that was approved.
     #[must_use]
-    pub fn planned(asked: &Asked, plan: &PlanSummary, availability: &Availability) -> Self {
+    pub fn planned(
+        asked: &Asked,
+        plan: &PlanSummary,
+        availability: &Availability,
+        parser: Option<&str>,
+    ) -> Self {
         let mut result = Self::empty(asked);
-        result.take_plan(plan);
+        result.take_plan(plan, parser);
         result.metadata.insert("plan".into(), plan_json(plan));
         let availability = match availability {
             Availability::Available => json!({ "available": true }),
@@ -418,7 +429,7 @@ impl ToolResult {
 
     fn with_output(asked: &Asked, output: &Output, parser: Option<&str>) -> Self {
         let mut result = Self::empty(asked);
-        result.take_plan(&output.started.plan);
+        result.take_plan(&output.started.plan, parser);
         result.stdout = clean(&output.stdout);
         result.stderr = clean(&output.stderr);
         if let Some(parsed) = parse(asked, output, parser) {
@@ -428,12 +439,20 @@ impl ToolResult {
         result
     }
 
-    fn take_plan(&mut self, plan: &PlanSummary) {
+    fn take_plan(&mut self, plan: &PlanSummary, parser: Option<&str>) {
         self.tool = plan.tool.to_string();
         self.address = Some(plan.target.clone());
         self.argv = plan.argv.iter().map(|word| clean_str(word).into_owned()).collect();
         self.metadata.insert("timeout_sec".into(), json!(plan.timeout.as_secs_f64()));
         self.metadata.insert("net_raw".into(), json!(plan.sandbox.net_raw));
+        if let Some(notice) = progress::shortfall(parser, plan) {
+            self.metadata.insert(NOTICE.into(), json!(notice));
+        }
+    }
+
+    /// What was to be expected of the run.
+    fn notice(&self) -> Option<&str> {
+        self.metadata.get(NOTICE).and_then(Value::as_str)
     }
 
     fn with_error(mut self, kind: ErrorType, message: String, suggestion: String) -> Self {

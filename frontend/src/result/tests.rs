@@ -114,7 +114,7 @@ fn only_a_success_of_which_nothing_is_missing_may_be_given_again() {
         finished(PONG, End::Cancelled, ExitStatus::Code(0)),
         finished(PONG, End::SandboxViolation, ExitStatus::Code(0)),
         finished(PONG, End::ShuttingDown, ExitStatus::Code(0)),
-        ToolResult::planned(&asked(), &plan(), &Availability::Available),
+        ToolResult::planned(&asked(), &plan(), &Availability::Available, Some("ping")),
     ] {
         assert!(!result.is_whole(), "{result:?}");
     }
@@ -191,6 +191,36 @@ fn each_kind_of_ending_opens_with_words_of_its_own() {
     assert!(lost.text().starts_with("INTERRUPTED") && lost.parsed.is_some());
     let late = finished(PONG, End::TimedOut, ExitStatus::Signal(9)).text();
     assert!(late.starts_with("TIMED OUT"));
+}
+
+#[test]
+fn a_run_out_of_time_says_how_to_give_it_more() {
+    let late = finished(PONG, End::TimedOut, ExitStatus::Signal(9)).text();
+    assert!(late.contains("--timeout SECONDS") && late.contains("timeout_sec"), "{late}");
+}
+
+#[test]
+fn a_ping_that_cannot_end_in_time_is_told_from_one_that_just_can() {
+    let text_of = |flags: &[&str]| {
+        let mut plan = plan();
+        plan.argv = ["/usr/bin/ping", "-n"]
+            .into_iter()
+            .chain(flags.iter().copied())
+            .map(String::from)
+            .collect();
+        plan.timeout = Duration::from_secs(30);
+        let asked = Asked { dry_run: true, ..asked() };
+        ToolResult::planned(&asked, &plan, &Availability::Available, Some("ping")).text()
+    };
+    let slow = text_of(&["-c", "5", "-i", "10"]);
+    assert!(
+        slow.contains("5 packets, 10 s apart, take 40 s, and the time limit is 30 s"),
+        "{slow}"
+    );
+    assert!(text_of(&["-c", "31"]).contains("31 packets, 1 s apart, take 30 s"));
+    for quick in [&["-c", "30"][..], &["-c", "100", "-i", "0.2"], &["-c", "1", "-i", "60"], &[]] {
+        assert!(!text_of(quick).contains("not end in time"), "{quick:?}");
+    }
 }
 
 #[test]

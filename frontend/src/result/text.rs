@@ -23,9 +23,11 @@ impl ToolResult {
             self.error_details.as_ref().map_or("", |details| details.recovery_suggestion.as_str());
         match (self.denial_code(), kind) {
             (Some(code), _) => format!("REFUSED ({code}): {message}\nTry: {suggestion}"),
-            (None, ErrorType::Timeout) => {
-                format!("TIMED OUT: {message}. What it wrote until then:\n{}", self.output_text())
-            }
+            // The advice first: what was written may be long.
+            (None, ErrorType::Timeout) => format!(
+                "TIMED OUT: {message}.\nTry: {suggestion}\nWhat it wrote until then:\n{}",
+                self.output_text()
+            ),
             (None, ErrorType::BrokerLost) => format!(
                 "INTERRUPTED: {message}. What the tool wrote until then:\n{}",
                 self.output_text()
@@ -83,6 +85,9 @@ impl ToolResult {
         let limit = self.metadata.get("timeout_sec").and_then(serde_json::Value::as_f64);
         if let Some(seconds) = limit {
             text.push_str(&format!("\nTime limit: {seconds} s"));
+        }
+        if let Some(notice) = self.notice() {
+            text.push_str(&format!("\nIt would not end in time: {notice}."));
         }
         let availability = self.metadata.get("availability");
         let said = |name: &str| availability.and_then(|a| a.get(name)).and_then(|v| v.as_str());

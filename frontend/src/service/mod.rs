@@ -227,7 +227,9 @@ impl Service {
         let call = self.resolved(request.call, listing).await;
         match self.broker.check(call).await {
             Ok(Verdict::Approved { plan, availability }) => {
-                ToolResult::planned(asked, &plan, &availability)
+                let tool = listing.tool(&asked.tool);
+                let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
+                ToolResult::planned(asked, &plan, &availability, parser)
             }
             Ok(Verdict::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
             Err(error) => ToolResult::unanswered(asked, &error, None),

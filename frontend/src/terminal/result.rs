@@ -36,7 +36,13 @@ pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::R
         // What it wrote has just been shown.
         (Some(error), Some(kind)) if wrote => {
             let style = style_of(result);
-            writeln!(err, "{style}probity: {error} ({kind}){style:#}")
+            writeln!(err, "{style}probity: {error} ({kind}){style:#}")?;
+            match &result.error_details {
+                Some(details) if kind == ErrorType::Timeout => {
+                    writeln!(err, "Try: {}", details.recovery_suggestion)
+                }
+                _ => Ok(()),
+            }
         }
         (Some(_), _) => write_result(&mut err, result, catalog, again),
         (None, _) => Ok(()),
