@@ -279,9 +279,12 @@ fn an_embedded_broker_that_is_killed_is_replaced() {
     }
     assert_eq!(session.close().unwrap(), Some(0));
     assert_eq!(directories(&rig), Vec::<PathBuf>::new());
-    // One log, one chain.
-    let logs: Vec<_> =
-        fs::read_dir(rig.path("probity")).unwrap().map(|e| e.unwrap().path()).collect();
+    // One log, one chain; beside it stands only the lock by which it was claimed.
+    let (logs, locks): (Vec<_>, Vec<_>) = fs::read_dir(rig.path("probity"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .partition(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    assert!(locks.iter().all(|path| path.extension().is_some_and(|it| it == "lock")), "{locks:?}");
     assert_eq!(logs.len(), 1, "{logs:?}");
     let verified = Command::new(program("probity-policy"))
         .args(["audit", "verify"])

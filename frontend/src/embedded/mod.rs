@@ -6,10 +6,11 @@
 //! it a privilege.
 //!
 //! One that ends under a server is started again (`keep`), in the same directory and with the same
-//! audit log, whose chain goes on where it stopped.
+//! audit log (`trail`), whose chain goes on where it stopped.
 
 mod directory;
 mod keep;
+mod trail;
 
 use std::{
     env,
@@ -32,8 +33,8 @@ use std::{
 use command_fds::{CommandFdExt, FdMapping};
 use tokio::process::Child;
 
-use self::directory::PrivateDirectory;
 pub use self::keep::kept;
+use self::{directory::PrivateDirectory, trail::Trail};
 
 /// The program started.
 const PROGRAM: &str = "probity-broker";
@@ -66,7 +67,7 @@ pub struct EmbeddedBroker {
 struct Launch {
     program: PathBuf,
     policy: Option<PathBuf>,
-    audit: PathBuf,
+    audit: Trail,
     directory: PrivateDirectory,
     /// Where its complaints go, in place of this process's standard error.
     complaints: Option<File>,
@@ -121,7 +122,7 @@ impl EmbeddedBroker {
         Self::launch(Launch {
             program: find_program()?,
             policy: policy.map(Path::to_owned),
-            audit: audit_file()?,
+            audit: Trail::find()?,
             directory: PrivateDirectory::make()?,
             complaints: None,
         })
@@ -181,7 +182,7 @@ impl Launch {
         command.arg("--embedded");
         command.args(["--listen-fd", "3", "--lifetime-fd", "4"]);
         command.arg("--run-dir").arg(self.directory.runs());
-        command.arg("--audit").arg(&self.audit);
+        command.arg("--audit").arg(self.audit.path());
         if let Some(policy) = &self.policy {
             command.arg("--policy").arg(policy);
         }
@@ -267,20 +268,6 @@ pub(crate) fn program_of_ours(name: &str) -> Option<PathBuf> {
         // An empty or relative entry would mean whatever directory this happens to run in.
         .chain(env::split_paths(&path).filter(|f| f.is_absolute()).map(|f| f.join(name)))
         .find(|candidate| candidate.is_file())
-}
-
-/// One audit log for each embedded broker, since each has a chain of its own. One that is started
-/// again goes on with it, as an installed one does.
-fn audit_file() -> Result<PathBuf, EmbeddedError> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|f| f.is_absolute());
-    let state = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .ok_or(EmbeddedError::NoStateDirectory)?;
-    let folder = state.join("probity");
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.map_err(preparing(&folder.display().to_string()))?;
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    Ok(folder.join(format!("audit-{now}-{}.jsonl", std::process::id())))
 }
 
 fn preparing(what: &str) -> impl FnOnce(io::Error) -> EmbeddedError {
