@@ -32,6 +32,10 @@ use crate::{
 /// Where the installed broker's policy is.
 const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
 
+/// What else there is to ask where nothing is installed.
+const INSTEAD: &str = "--shipped is the policy that is compiled in, which `probity --embedded` goes \
+                       by; --policy FILE is any other.";
+
 /// Exit status of a policy with defects, of a denied call, and of a change that widens.
 const NO: u8 = 1;
 
@@ -95,6 +99,8 @@ enum Command {
 enum CliError {
     #[error("the policy cannot be read: {0}")]
     Load(#[from] LoadError),
+    #[error("no policy is installed here: {0}\n{INSTEAD}")]
+    NotInstalled(LoadError),
     #[error("the policy has defects, so nothing runs by it:\n{0}")]
     Defects(#[from] Defects),
     #[error("{}: {error}", path.display())]
@@ -148,10 +154,26 @@ impl Which {
 
     /// The policy and the text it is made of.
     fn read(&self) -> Result<(Sources, Policy), CliError> {
-        let sources = load(&self.origin())?;
+        let origin = self.origin();
+        let sources = load(&origin).map_err(|error| match is_not_installed(&origin, &error) {
+            true => CliError::NotInstalled(error),
+            false => CliError::Load(error),
+        })?;
         let policy = validate(&sources, &accounts()?)?;
         Ok((sources, policy))
     }
+}
+
+/// Whether it was the installed policy that was looked for, and there is none.
+fn is_not_installed(origin: &Origin, error: &LoadError) -> bool {
+    fn is_absent(error: &LoadError) -> bool {
+        match error {
+            LoadError::Io { error, .. } => error.kind() == io::ErrorKind::NotFound,
+            LoadError::Several(all) => all.iter().all(is_absent),
+            LoadError::Untrusted { .. } | LoadError::NotText { .. } => false,
+        }
+    }
+    *origin == Origin::Root(SYSTEM_POLICY.into()) && is_absent(error)
 }
 
 /// This machine's users and groups, as the broker reads them.
@@ -161,4 +183,25 @@ fn accounts() -> Result<Accounts, CliError> {
 
 fn read_text(path: &str) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| CliError::File { path: path.into(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_ask_instead_is_said_only_where_the_installed_policy_is_absent() {
+        let io = |kind: io::ErrorKind| LoadError::Io { path: "p".into(), error: kind.into() };
+        let installed = Which { policy: None, shipped: false }.origin();
+        let named = Which { policy: Some("p.toml".into()), shipped: false }.origin();
+        let absent = || io(io::ErrorKind::NotFound);
+        let closed = || io(io::ErrorKind::PermissionDenied);
+        assert!(is_not_installed(&installed, &absent()));
+        assert!(is_not_installed(&installed, &LoadError::Several(vec![absent(), absent()])));
+        assert!(!is_not_installed(&installed, &closed()));
+        assert!(!is_not_installed(&installed, &LoadError::Several(vec![absent(), closed()])));
+        assert!(!is_not_installed(&named, &absent()));
+        let said = CliError::NotInstalled(absent()).to_string();
+        assert!(said.contains("--shipped") && said.contains("--policy FILE"), "{said}");
+    }
 }

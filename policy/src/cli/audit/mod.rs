@@ -3,6 +3,7 @@
 //! The broker never reads JSON; this does, as whoever asks. It writes to no log, and what it prints
 //! of one does nothing to a terminal, even if somebody else wrote the file.
 
+mod embedded;
 mod filter;
 mod follow;
 mod lines;
@@ -61,7 +62,11 @@ impl Files {
     fn paths(&self, which: &Which) -> Result<Vec<PathBuf>, CliError> {
         let given: Vec<_> = self.files.iter().chain(&self.named).cloned().collect();
         if given.is_empty() {
-            return Ok(vec![which.read()?.1.audit_path().clone()]);
+            return match which.read() {
+                Ok((_, policy)) => Ok(vec![policy.audit_path().clone()]),
+                Err(CliError::NotInstalled(_)) => Err(CliError::Usage(embedded::instead())),
+                Err(error) => Err(error),
+            };
         }
         Ok(given)
     }

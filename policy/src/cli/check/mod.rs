@@ -15,7 +15,10 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CliError, NO, TROUBLE, Which, accounts, output, people::People, written::Written};
+use super::{
+    CliError, INSTEAD, NO, TROUBLE, Which, accounts, is_not_installed, output, people::People,
+    written::Written,
+};
 use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate};
 
 /// Say everything that is wrong with a policy, and what is unwise
@@ -82,6 +85,11 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
         output::print_json(&as_json(&report, &name, args.strict))?;
     } else {
         print(&report, &printable(&name))?;
+    }
+    if let Report::Unreadable(error) = &report
+        && is_not_installed(&origin, error)
+    {
+        anstream::eprintln!("No policy is installed here. {INSTEAD}");
     }
     Ok(match &report {
         Report::Unreadable(_) => ExitCode::from(TROUBLE),
