@@ -6,6 +6,7 @@
 //! whatever it started for it.
 
 use std::{
+    borrow::Cow,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -31,6 +32,8 @@ use tokio_util::{
     codec::{Encoder, FramedRead, LengthDelimitedCodec},
     sync::CancellationToken,
 };
+
+use crate::accounts;
 
 /// How long the broker may take to answer what needs no run. It decides in microseconds; this is
 /// for a machine that is badly overloaded.
@@ -163,8 +166,9 @@ pub enum BrokerError {
 impl BrokerError {
     /// What the person at this machine can do about it.
     #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match self {
+    pub fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
+            Self::NotPermitted { socket } => return accounts::way_to(socket).into(),
             Self::Unreachable { embedded: true, .. } => {
                 "This process's own broker has ended; its reasons are on standard error. A server \
                  keeps trying to start another; otherwise start probity again."
@@ -172,9 +176,6 @@ impl BrokerError {
             Self::Unreachable { .. } => {
                 "Add `--embedded` to run with a private broker, or start the installed one (README, \
                  \"A broker of its own\")."
-            }
-            Self::NotPermitted { .. } => {
-                "Join the group probity: `sudo usermod -aG probity $USER`, then log in again."
             }
             Self::NoDescriptor(_) => {
                 "Wait until other calls have ended, then try again; where it stays so, raise the \
@@ -187,7 +188,8 @@ impl BrokerError {
             Self::NoAnswer | Self::Lost(_) => {
                 "Look at the broker's log with `journalctl -u probity-broker`, then try again."
             }
-        }
+        };
+        remedy.into()
     }
 }
 

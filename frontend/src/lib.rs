@@ -9,6 +9,7 @@
 //! object, and [`mcp`] or [`terminal`] shows it; [`progress`] says how far it is meanwhile. [`config`] says how, within what the policy allows.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod arguments;
 pub mod breaker;
 pub mod broker_client;

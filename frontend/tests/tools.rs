@@ -7,8 +7,9 @@ mod support;
 
 use std::path::Path;
 
+use probity_protocol::{Catalog, Reply};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, command::*, samples::*};
+use support::{ScriptedBroker, Step, command::*, samples::*};
 
 #[test]
 fn tools_are_listed_with_what_is_missing_and_how_to_mend_it() {
@@ -140,4 +141,20 @@ fn the_catalog_as_json_is_for_programs() {
     assert_eq!(catalog["timeout_ceiling"], 3600.0);
     assert_eq!(catalog["names"][0], "*.lab.internal");
     assert_eq!(catalog["tools"][1]["input_schema"]["type"], "object");
+}
+
+#[test]
+fn who_is_granted_nothing_is_told_whom_the_broker_sees_and_what_would_grant_it() {
+    let mut nothing = script();
+    nothing.catalog = vec![Step::Send(Reply::Catalog(Catalog { tools: Vec::new(), ..catalog() }))];
+    let broker = ScriptedBroker::start(nothing);
+    let output = probity(&broker.socket, &["tools"]);
+    assert_eq!((status(&output), stdout(&output).as_str()), (3, ""));
+    let uid = rustix::process::geteuid().as_raw();
+    let said = stderr(&output);
+    assert!(said.contains(&format!("uid {uid}")) && said.contains("group"), "{said}");
+    assert!(said.contains("[[grant]]\n  user = ") && said.contains("policy.toml"), "{said}");
+    let output = probity(&broker.socket, &["tools", "--json"]);
+    let json: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((status(&output), &json["tools"]), (3, &json!([])));
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{CommandError, Exit, complain};
 use crate::{
-    cli::ToolsArgs,
+    accounts::Whom,
+    cli::{BrokerArgs, ToolsArgs},
     config::Config,
     connect,
     registry::{Hidden, Listing},
@@ -21,6 +22,15 @@ pub(super) async fn tools(
     let listing = session.service.listing();
     if let Some(name) = &args.tool {
         return one(name, args.json, &listing, again);
+    }
+    if session.granted.is_empty() {
+        if args.json {
+            terminal::print_json(&terminal::tools_json(&listing, &[]))?;
+        }
+        let BrokerArgs { embedded, policy, .. } = &args.broker;
+        let whom = Whom::this_process();
+        complain(&terminal::nothing_granted(&whom, *embedded, policy.as_deref()));
+        return Ok(Exit::Denied);
     }
     let hidden = |name: &String| listing.hidden(name).map(|hidden| (name.clone(), hidden));
     let hidden: Vec<(String, Hidden)> = session.granted.iter().filter_map(hidden).collect();

@@ -330,7 +330,11 @@ impl ToolResult {
             BrokerError::RequestTooLarge => (Self::empty(asked), ErrorType::ValidationError),
             _ => (Self::empty(asked), ErrorType::BrokerUnreachable),
         };
-        result.with_error(kind, clean_str(&error.to_string()).into_owned(), error.remedy().into())
+        result.with_error(
+            kind,
+            clean_str(&error.to_string()).into_owned(),
+            error.remedy().into_owned(),
+        )
     }
 
     /// A dry run that was approved.

@@ -24,7 +24,7 @@ pub use self::{
     doctor::print_report,
     one_tool::print_tool,
     result::{print_raw, print_result},
-    tools::{no_such_tool, print_tools},
+    tools::{no_such_tool, nothing_granted, print_tools},
     tools_json::{tool_json, tools_json},
 };
 

@@ -1,6 +1,6 @@
 //! `probity tools`: what may be run here, and at what.
 
-use std::{fmt, io::Write};
+use std::{fmt, io::Write, path::Path};
 
 use probity_protocol::{Availability, Catalog, TargetKind, ToolEntry};
 
@@ -9,6 +9,7 @@ use super::{
     layout::{Column, Layout},
 };
 use crate::{
+    accounts::Whom,
     clean::clean_str,
     near::nearest,
     registry::{Hidden, Listing},
@@ -32,9 +33,6 @@ const NEAR: f64 = 0.7;
 pub fn print_tools(listing: &Listing, hidden: &[(String, Hidden)]) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     let (layout, catalog) = (Layout::of_stdout(), &listing.catalog);
-    if catalog.tools.is_empty() && hidden.is_empty() {
-        return writeln!(out, "The policy grants you no tool. Ask an administrator for a grant.");
-    }
     if !catalog.tools.is_empty() {
         let rows: Vec<_> = catalog.tools.iter().map(|tool| row(tool, layout)).collect();
         writeln!(out, "{}\n", layout.table(&COLUMNS, &rows))?;
@@ -58,6 +56,30 @@ pub fn print_tools(listing: &Listing, hidden: &[(String, Hidden)]) -> std::io::R
     let facts: Vec<_> = facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect();
     writeln!(out, "{}", layout.facts(&facts))?;
     writeln!(out, "\n`probity tools NAME` shows one tool with all its options.")
+}
+
+/// What to say where nothing is granted: to whom, and which lines would change it. `policy` is that
+/// of an embedded broker, if it has one of its own.
+#[must_use]
+pub fn nothing_granted(whom: &Whom, embedded: bool, policy: Option<&Path>) -> String {
+    let mut text = format!("the policy grants no tool to {whom}.");
+    if whom.uid == 0 {
+        text.push_str(" Root is granted what is granted to it by name, like everybody else.");
+    }
+    let (file, grantee, then) = match (embedded, policy) {
+        (true, Some(policy)) => (policy.display().to_string(), "self = true".into(), ""),
+        (true, None) => ("a policy of your own (--policy)".into(), "self = true".into(), ""),
+        (false, _) => {
+            let then = "\nand have the broker read it: sudo systemctl reload probity-broker. Or join a \
+                        group that has a\ngrant, usually probity, and log in again.";
+            ("/etc/probity/policy.toml".into(), whom.as_grantee(), then)
+        }
+    };
+    text.push_str(&format!(
+        "\nTo grant the tools of the standard tier, add to {file}:\n\n  [[grant]]\n  {grantee}\n  \
+         tools = [\"*\"]\n{then}"
+    ));
+    text.trim_end().to_owned()
 }
 
 /// What to say of a name that no granted tool has.
