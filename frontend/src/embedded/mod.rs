@@ -138,7 +138,7 @@ impl EmbeddedBroker {
         Self::launch(Launch {
             program: find_program()?,
             policy: policy.map(Path::to_owned),
-            audit: directory.passing_audit_log(),
+            audit: Trail::passing(directory.passing_audit_log()),
             directory,
             complaints: Some(tempfile::tempfile().map_err(preparing("a file in /tmp"))?),
         })

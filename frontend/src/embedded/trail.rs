@@ -30,7 +30,8 @@ const ATTEMPTS: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Trail {
     path: PathBuf,
-    _claim: File,
+    /// None where nobody else could come upon it.
+    _claim: Option<File>,
 }
 
 impl Trail {
@@ -39,6 +40,11 @@ impl Trail {
         let folder = folder()?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.and_then(|()| Self::find_in(&folder)).map_err(preparing(&folder.display().to_string()))
+    }
+
+    /// One in a directory of this process's own, which goes with that.
+    pub(super) fn passing(path: PathBuf) -> Self {
+        Self { path, _claim: None }
     }
 
     /// The file, which need not be there yet.
@@ -58,7 +64,7 @@ impl Trail {
             if let Ok(Some(claim)) = claimed(folder, name)
                 && matches!(is_free(&folder.join(name)), Ok(true))
             {
-                return Ok(Self { path: folder.join(name), _claim: claim });
+                return Ok(Self { path: folder.join(name), _claim: Some(claim) });
             }
         }
         Self::new_in(folder)
@@ -73,7 +79,7 @@ impl Trail {
             if let Some(claim) = claimed(folder, &name)?
                 && fs::symlink_metadata(&path).is_err()
             {
-                return Ok(Self { path, _claim: claim });
+                return Ok(Self { path, _claim: Some(claim) });
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
