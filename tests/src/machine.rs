@@ -116,7 +116,7 @@ impl Machine {
     fn look_whether_it_is_up(&mut self, kind: Kind) -> bool {
         let Some(&leader) = children(self.nspawn.id()).first() else { return false };
         // Another one comes first, and goes: it makes the namespaces.
-        if !numbers(leader).is_some_and(|numbers| numbers.len() > 1) {
+        if numbers(leader).is_none_or(|numbers| numbers.len() < 2) {
             return false;
         }
         self.leader = leader;

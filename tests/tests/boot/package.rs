@@ -93,7 +93,7 @@ fn without_systemd_it_installs_and_says_how_to_start_the_broker() {
     let by_hand = "probity-broker --socket /run/probity/broker.sock";
     assert!(text.contains("systemd does not run here") && text.contains(by_hand), "{text}");
     let_ada_in(&machine);
-    let _broker = machine
+    let mut broker = machine
         .command("probity-broker")
         .args(["--socket", "/run/probity/broker.sock"])
         .spawn()
@@ -101,6 +101,9 @@ fn without_systemd_it_installs_and_says_how_to_start_the_broker() {
     machine.done("until test -S /run/probity/broker.sock; do sleep 0.1; done").unwrap();
     let ping = machine.run_as("ada", &format!("probity call ping {HOST} -- -c 1")).unwrap();
     assert!(ping.status.success(), "{}", said(&ping));
+    // It goes with the machine.
+    drop(machine);
+    broker.wait().unwrap();
 }
 
 #[test]
