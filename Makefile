@@ -1,7 +1,7 @@
 # The main jobs. `make help` lists them.
 
 TOOLS = iputils-ping traceroute nmap
-BOOT  = debootstrap systemd-container lintian shellcheck
+BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 LAB   = curl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb

@@ -65,6 +65,8 @@ pub struct Kind {
 pub struct Machine {
     nspawn: Child,
     leader: u32,
+    /// Its processes' own: machines that share one would mistake each other's units for theirs.
+    _cgroup: Cgroup,
     /// Its network, taken down after it.
     lab: Lab,
 }
@@ -77,7 +79,10 @@ impl Machine {
     pub fn boot(kind: Kind) -> io::Result<Self> {
         let lab = Lab::new().map_err(io::Error::other)?;
         let console = tempfile::NamedTempFile::new()?;
-        let mut command = Command::new("/usr/bin/systemd-nspawn");
+        let cgroup = Cgroup::make(lab.client().name())?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]).arg(&cgroup.0);
+        command.arg("/usr/bin/systemd-nspawn");
         command
             .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
             .args(["--quiet", "--volatile=overlay"]);
@@ -103,7 +108,7 @@ impl Machine {
         };
         command.stdin(Stdio::null()).stdout(console.reopen()?).stderr(console.reopen()?);
         let nspawn = command.spawn()?;
-        let mut machine = Self { nspawn, leader: 0, lab };
+        let mut machine = Self { nspawn, leader: 0, _cgroup: cgroup, lab };
         let is_up = wait_until(BOOT, || machine.look_whether_it_is_up(kind));
         if !is_up {
             let said = fs::read_to_string(console.path()).unwrap_or_default();
@@ -227,6 +232,39 @@ impl Drop for Machine {
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
     }
+}
+
+/// A cgroup, removed with all below it once its processes are gone.
+#[derive(Debug)]
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn make(name: &str) -> io::Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let mount = mounts.find(|fields| fields.get(2) == Some(&"cgroup2"));
+        let mount = mount.ok_or_else(|| io::Error::other("no cgroup2 is mounted"))?;
+        let own = fs::read_to_string("/proc/self/cgroup")?;
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        let folder = Path::new(mount[1]).join(own).join(name);
+        fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = wait_until(Duration::from_secs(5), || remove_below(&self.0).is_ok());
+    }
+}
+
+fn remove_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_below(&entry.path())?;
+        }
+    }
+    fs::remove_dir(folder)
 }
 
 /// The numbers of a process in its namespaces, outermost first.

@@ -110,6 +110,14 @@ fn of_parent(pid: u32) -> u32 {
 }
 
 #[test]
+fn systemd_has_nothing_to_say_against_the_units() {
+    let Some(machine) = installed() else { return };
+    let units = "probity-broker.service probity-broker.socket probity.service probity.socket";
+    let output = machine.run(&format!("systemd-analyze verify {units}")).unwrap();
+    assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
 fn the_frontends_unit_executes_nothing_and_reads_no_secrets() {
     let Some(machine) = installed() else { return };
     machine

@@ -46,6 +46,47 @@ fn members_of_the_group_run_tools_and_others_are_told_how_to_become_one() {
 }
 
 #[test]
+fn the_doctor_finds_what_keeps_somebody_from_calling_and_nothing_once_it_is_mended() {
+    let Some(machine) = installed() else { return };
+    let report = |user: &str| {
+        let output = machine.run_as(user, "probity doctor --json").unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+        (output.status.code(), report)
+    };
+    let state = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name).cloned();
+        check.unwrap_or_else(|| panic!("no check {name}: {report}"))
+    };
+    let (exit, stranger) = report("ada");
+    assert_eq!(exit, Some(1), "{stranger}");
+    let socket = state(&stranger, "socket");
+    assert_eq!(socket["state"], "failed");
+    assert!(socket["remedy"].to_string().contains("usermod -aG probity ada"), "{socket}");
+
+    let_ada_in(&machine);
+    let (exit, member) = report("ada");
+    assert_eq!(exit, Some(0), "{member}");
+    for name in ["landlock", "seccomp", "socket", "policy", "broker", "audit_log", "capability"] {
+        assert_eq!(state(&member, name)["state"], "ok", "{member}");
+    }
+    for tool in ["ping", "traceroute", "nmap", "scanner"] {
+        assert_eq!(state(&member, &format!("tool.{tool}"))["state"], "ok", "{member}");
+    }
+    // A policy on disk that is not the one in force.
+    deny_the_host(&machine);
+    let (_, changed) = report("ada");
+    let policy = state(&changed, "policy");
+    assert_eq!(policy["state"], "warning", "{policy}");
+    assert!(policy["remedy"].to_string().contains("systemctl reload probity-broker"), "{policy}");
+    machine.done("systemctl stop probity-broker.socket probity-broker").unwrap();
+    let (exit, stopped) = report("ada");
+    assert_eq!(exit, Some(1), "{stopped}");
+    assert!(stopped.to_string().contains("systemctl"), "{stopped}");
+}
+
+#[test]
 fn a_client_of_mcp_is_served_over_standard_input_and_output() {
     let Some(machine) = installed() else { return };
     let_ada_in(&machine);
