@@ -175,6 +175,13 @@ fn peer_of(request: &Request) -> Result<Peer, Problem> {
     })
 }
 
+/// What is left of a request whose token was good only when it came.
+pub(super) fn withdrawn() -> Problem {
+    unauthenticated(
+        "the token was taken back, or allows less now, and so what it had begun is ended",
+    )
+}
+
 fn unauthenticated(message: &str) -> Problem {
     let suggestion = "Send the header `Authorization: Bearer TOKEN`, with that word before the token. \
                       Whoever runs this server has tokens (`probity token new`); one without any \

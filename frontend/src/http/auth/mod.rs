@@ -131,6 +131,20 @@ impl Caller {
         self.token.as_ref().is_some_and(|token| tokens.has(token, self.address))
     }
 
+    /// Waits until their token is taken back, or allows less than it did when they came.
+    pub fn withdrawn(&self, tokens: &TokenStore) -> impl Future<Output = ()> + Send + use<> {
+        let (token, address, mut current) = (self.token.clone(), self.address, tokens.changes());
+        async move {
+            // Those who need no token have none to lose, and nobody loses one where nothing is read.
+            if let Some(token) = token
+                && current.wait_for(|tokens| !tokens.uphold(&token, address)).await.is_ok()
+            {
+                return;
+            }
+            std::future::pending().await
+        }
+    }
+
     /// Whether another comes with the very same token.
     #[must_use]
     pub fn has_token_of(&self, other: &Self) -> bool {

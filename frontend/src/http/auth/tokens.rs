@@ -11,13 +11,14 @@ use std::{
     net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use tokio::sync::watch;
 
 use super::Role;
 
@@ -200,6 +201,15 @@ impl Token {
         entry
     }
 
+    /// Whether what another token of the same holder began may go on under this one. Nothing that takes
+    /// an administrator lasts, so that one may become an operator.
+    fn allows_all_of(&self, other: &Self) -> bool {
+        let covers = self.tools.is_empty()
+            || !other.tools.is_empty() && other.tools.iter().all(|tool| self.tools.contains(tool));
+        let has_tier = !self.no_intrusive || other.no_intrusive;
+        covers && has_tier && self.role >= other.role.min(Role::Operator)
+    }
+
     fn is_for(&self, address: IpAddr) -> bool {
         self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&address))
     }
@@ -343,6 +353,13 @@ impl Tokens {
         self.0.iter().map(AsRef::as_ref)
     }
 
+    /// Whether a token that was found once still opens from `address`, and for no less than then.
+    #[must_use]
+    pub fn uphold(&self, token: &Token, address: IpAddr) -> bool {
+        let now = self.iter().find(|known| known.hash == token.hash);
+        now.is_some_and(|now| now.is_for(address) && now.allows_all_of(token))
+    }
+
     /// Whose token this is. It takes as long for a wrong one as for any right one.
     fn find(&self, presented: &str, address: IpAddr) -> Option<Arc<Token>> {
         let hash = TokenHash::of(presented);
@@ -385,7 +402,7 @@ pub struct TokenStore {
     file: Option<PathBuf>,
     /// From the environment, or made at start.
     own: Vec<Arc<Token>>,
-    current: RwLock<Arc<Tokens>>,
+    current: watch::Sender<Arc<Tokens>>,
 }
 
 impl TokenStore {
@@ -395,7 +412,7 @@ impl TokenStore {
     /// Those of [`Tokens::read`].
     pub fn open(file: Option<PathBuf>, own: Option<Token>) -> Result<Self, TokensError> {
         let own = own.into_iter().map(Arc::new).collect();
-        let this = Self { file, own, current: RwLock::default() };
+        let this = Self { file, own, current: watch::Sender::default() };
         this.reload()?;
         Ok(this)
     }
@@ -410,7 +427,7 @@ impl TokenStore {
             self.file.as_deref().map_or_else(|| Ok(Tokens::default()), Tokens::read)?;
         tokens.0.extend(self.own.iter().cloned());
         let count = tokens.0.len();
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.current.send_replace(Arc::new(tokens));
         Ok(count)
     }
 
@@ -432,8 +449,14 @@ impl TokenStore {
         token.is_for(address) && self.current().iter().any(|known| known == token)
     }
 
+    /// Tells of each time that they are read again.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<Tokens>> {
+        self.current.subscribe()
+    }
+
     fn current(&self) -> Arc<Tokens> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.borrow())
     }
 }
 

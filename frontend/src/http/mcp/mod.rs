@@ -31,10 +31,10 @@ use rmcp::{
 };
 use tokio::time::timeout;
 
-pub(super) use self::stream::news;
+pub(super) use self::stream::{Withdrawable, news};
 use self::{
     open::{OpenRequest, OpenRequests},
-    stream::{Late, Withdrawable},
+    stream::Late,
 };
 use super::{Kind, Problem, body::MAX_BODY_BYTES};
 use crate::{
@@ -119,7 +119,9 @@ impl Mcp {
             let id = uuid::Uuid::new_v4().to_string();
             response.headers_mut().extend(HeaderValue::from_str(&id).map(|id| (SESSION_ID, id)));
         }
-        response.map(|body| Body::new(Withdrawable::new(body, open)))
+        // It is open until its body is dropped.
+        response
+            .map(|body| Body::new(Withdrawable::new(body, async move { open.withdrawn().await })))
     }
 
     /// Ends the open requests of a session.

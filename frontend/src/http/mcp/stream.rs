@@ -16,7 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use super::{PULSE, open::OpenRequest};
+use super::PULSE;
 use crate::mcp::{News, Place};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
@@ -110,17 +110,19 @@ fn as_events(response: Response<Body>) -> Body {
     Body::from_stream(stream::once(event))
 }
 
-/// A body that ends when its request is taken back: what is left of it is dropped, and the run with
-/// it, as if the client had gone.
-pub(super) struct Withdrawable {
+/// A body that ends when its request, or the token that it came with, is taken back: what is left of it
+/// is dropped, and the run with it, as if the client had gone.
+pub(in crate::http) struct Withdrawable {
     body: Body,
     withdrawn: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _open: OpenRequest,
 }
 
 impl Withdrawable {
-    pub(super) fn new(body: Body, open: OpenRequest) -> Self {
-        Self { body, withdrawn: Box::pin(open.withdrawn()), _open: open }
+    pub(in crate::http) fn new(
+        body: Body,
+        withdrawn: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self { body, withdrawn: Box::pin(withdrawn) }
     }
 }
 

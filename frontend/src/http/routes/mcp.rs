@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -18,8 +19,8 @@ use crate::{
         Kind, Problem, ProblemDetails, Server,
         auth::Caller,
         body,
-        entry::RequestId,
-        mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS},
+        entry::{self, RequestId},
+        mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS, Withdrawable},
         sse::ServerSentEvent,
     },
     mcp::{Asker, Client, News, Places, read_message},
@@ -88,8 +89,15 @@ pub(super) async fn post(
         Ok(message) => message,
         Err(answer) => return Ok(mcp::no_message(answer.id, answer.error)),
     };
+    let mut withdrawn = Box::pin(caller.withdrawn(&server.tokens));
     let client = client_of(&server, caller, id);
-    Ok(server.mcp.answer(client, &message, parts, text).await)
+    tokio::select! {
+        biased;
+        () = &mut withdrawn => Err(entry::withdrawn()),
+        response = server.mcp.answer(client, &message, parts, text) => {
+            Ok(response.map(|body| Body::new(Withdrawable::new(body, withdrawn))))
+        }
+    }
 }
 
 /// News, where the protocol's version has them come so: the newer one has `subscriptions/listen`.
@@ -132,6 +140,7 @@ pub(super) async fn get(
         let suggestion = "Send the header `Accept: text/event-stream`.";
         return Err(Problem::new(Kind::NotAcceptable, message, suggestion).into_response());
     }
+    let withdrawn = caller.withdrawn(&server.tokens);
     let client = client_of(&server, caller, id);
     let (shared, most) = (&server.mcp.shared, client.most_listens());
     let Some(place) = Places::take(shared.places(), client.key(), most) else {
@@ -139,7 +148,8 @@ pub(super) async fn get(
         let suggestion = "Close one of them.";
         return Err(Problem::new(Kind::RateLimited, message, suggestion).into_response());
     };
-    Ok(mcp::news(News::of(shared, &client), place))
+    let news = mcp::news(News::of(shared, &client), place);
+    Ok(news.map(|body| Body::new(Withdrawable::new(body, withdrawn))))
 }
 
 /// The end of a session, and of what it still waits for.

@@ -23,7 +23,7 @@ use crate::{
         Kind, Problem, Server,
         auth::Caller,
         body::Properties,
-        entry::{CORRELATION_ID, RequestId, stopping},
+        entry::{CORRELATION_ID, RequestId, stopping, withdrawn},
         feed::{Ending, Teller},
         sse::ServerSentEvent,
     },
@@ -80,6 +80,7 @@ pub(super) async fn execute(
 /// A call as narrow as its caller's token has it. While there is one, the server's end waits for it.
 pub(super) struct Call {
     server: Arc<Server>,
+    caller: Caller,
     tool: String,
     properties: Map<String, Value>,
     /// None where the caller's own is none: the service refuses that.
@@ -117,8 +118,19 @@ impl Call {
         if server.shutdown.is_stopping() {
             return Err(stopping());
         }
-        let (label, tier) = (caller.label(), caller.highest_tier());
-        Ok(Self { server, tool, properties, correlation_id, label, session, tier, _open: open })
+        let (caller, label, tier) = (caller.clone(), caller.label(), caller.highest_tier());
+        let call = Self {
+            server,
+            caller,
+            tool,
+            properties,
+            correlation_id,
+            label,
+            session,
+            tier,
+            _open: open,
+        };
+        Ok(call)
     }
 
     /// Does it and answers with what came of it. Dropping the future, as the end of its connection does,
@@ -129,9 +141,10 @@ impl Call {
     }
 
     /// Puts it to the service, with `teller` hearing of it. At the server's end a run that has begun is
-    /// recalled: what it had found is its result.
+    /// recalled: what it had found is its result. One whose token is taken back is ended, and says no
+    /// more than that.
     pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
-        let Self { server, tool, properties, label, session, tier, .. } = self;
+        let Self { server, caller, tool, properties, label, session, tier, .. } = self;
         let client = label.as_ref();
         let asking = Asking { tool, arguments: properties, client, session: *session, tier: *tier };
         let listing = server.service.listing();
@@ -152,13 +165,16 @@ impl Call {
         let mut call = pin!(server.service.call(asking, &mut on_event));
         let result = tokio::select! {
             biased;
-            () = server.shutdown.over() => return Err(self.stopped()),
+            () = server.shutdown.over() => return Err(self.named(stopping())),
+            () = caller.withdrawn(&server.tokens) => return Err(self.named(withdrawn())),
             () = server.shutdown.recalling() => {
                 // One that has not begun has nothing to say.
-                let Some(cancel) = status.borrow().cancel().cloned() else { return Err(self.stopped()) };
+                let Some(cancel) = status.borrow().cancel().cloned() else {
+                    return Err(self.named(stopping()));
+                };
                 cancel.cancel();
                 tokio::select! {
-                    () = server.shutdown.over() => return Err(self.stopped()),
+                    () = server.shutdown.over() => return Err(self.named(stopping())),
                     result = &mut call => result,
                 }
             }
@@ -172,8 +188,7 @@ impl Call {
         }
     }
 
-    fn stopped(&self) -> Problem {
-        let mut problem = stopping();
+    fn named(&self, mut problem: Problem) -> Problem {
         problem.correlation_id.clone_from(&self.correlation_id);
         problem
     }
