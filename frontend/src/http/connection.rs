@@ -25,6 +25,7 @@ use tokio::{
     task::yield_now,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
@@ -62,6 +63,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long the head of a request may take to come, and an idle connection may stay.
     pub head: Duration,
+    /// How long a client may take nothing of what is written for it.
+    pub unread: Duration,
 }
 
 /// Ends a connection, whatever is under way on it and whoever still has to read.
@@ -105,12 +108,8 @@ pub async fn accept_all(
         let (router, closing) = (router.clone(), closing.clone());
         connections.spawn(async move {
             match stream {
-                Stream::Tcp(stream) => {
-                    answer(stream, peer, limits.head, place, router, closing).await
-                }
-                Stream::Unix(stream) => {
-                    answer(stream, peer, limits.head, place, router, closing).await
-                }
+                Stream::Tcp(stream) => answer(stream, peer, limits, place, router, closing).await,
+                Stream::Unix(stream) => answer(stream, peer, limits, place, router, closing).await,
             }
         });
         // What it has said already is read before the next one could take its place.
@@ -147,7 +146,7 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: Peer,
-    head: Duration,
+    limits: Limits,
     place: Place,
     router: Router,
     closing: CancellationToken,
@@ -166,11 +165,13 @@ async fn answer(
             Ok::<_, Infallible>(Response::from_parts(parts, Held { body, _busy: busy }))
         })
     });
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits.unread));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let served = async {
         tokio::select! {
             served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
@@ -322,7 +323,41 @@ impl hyper::body::Body for Held {
 
 #[cfg(test)]
 mod tests {
+    use axum::{body::Bytes, routing::get};
+    use futures_util::stream;
+    use tokio::net::{UnixListener, UnixStream};
+
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_reads_nothing_is_held_no_longer_than_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("http.sock");
+        let listener = Listener::Unix(UnixListener::bind(&path).unwrap(), None);
+        let endless = || async {
+            let pieces = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![0; 4096])));
+            Body::from_stream(pieces)
+        };
+        let router = Router::new().route("/", get(endless));
+        let limits = Limits {
+            connections: 1,
+            head: Duration::from_secs(60),
+            unread: Duration::from_millis(100),
+        };
+        let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
+        let client = async {
+            let mut client = UnixStream::connect(&path).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            // One byte is an answer, and the rest is never read.
+            client.read_exact(&mut [0]).await.unwrap();
+            connections.close();
+            timeout(Duration::from_secs(20), connections.wait()).await
+        };
+        tokio::select! {
+            never = accept_all(&listener, router, limits, &connections, &closing) => match never {},
+            ended = client => ended.expect("it is held for as long as it likes"),
+        }
+    }
 
     #[test]
     fn at_the_cap_the_one_that_was_idle_for_longest_makes_room_and_no_busy_one_does() {

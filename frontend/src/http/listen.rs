@@ -39,8 +39,9 @@ const KEEP_ALIVE_TRIES: u32 = 3;
 const SOCKET_MODE: u32 = 0o660;
 
 /// A client that is there and takes nothing of what it is sent is held no longer than this: its
-/// connection is busy, so it makes room for nobody.
-const UNREAD_FOR_MS: u32 = 60_000;
+/// connection is busy, so it makes room for nobody. Over TCP that holds for what the kernel has taken in
+/// already, too.
+pub(super) const UNREAD_FOR: Duration = Duration::from_secs(60);
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,7 +221,8 @@ fn set_options(listener: impl AsFd) -> io::Result<()> {
     sockopt::set_tcp_keepidle(&listener, KEEP_ALIVE_AFTER)?;
     sockopt::set_tcp_keepintvl(&listener, KEEP_ALIVE_EVERY)?;
     sockopt::set_tcp_keepcnt(&listener, KEEP_ALIVE_TRIES)?;
-    Ok(sockopt::set_tcp_user_timeout(&listener, UNREAD_FOR_MS)?)
+    let limit = u32::try_from(UNREAD_FOR.as_millis()).unwrap_or(u32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(&listener, limit)?)
 }
 
 fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {
@@ -281,7 +283,7 @@ mod tests {
         assert!(sockopt::socket_keepalive(&connection).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&connection).unwrap(), KEEP_ALIVE_AFTER);
         assert_eq!(sockopt::tcp_keepcnt(&connection).unwrap(), KEEP_ALIVE_TRIES);
-        assert_eq!(sockopt::tcp_user_timeout(&connection).unwrap(), UNREAD_FOR_MS);
+        assert_eq!(sockopt::tcp_user_timeout(&connection).unwrap(), 60_000);
         // The kernel counts what it takes to keep them too.
         let buffer = sockopt::socket_send_buffer_size(&connection).unwrap();
         assert!((SEND_BUFFER..=2 * SEND_BUFFER).contains(&buffer), "{buffer}");

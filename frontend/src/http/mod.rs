@@ -120,7 +120,8 @@ impl Server {
         let closing = CancellationToken::new();
         let connections = TaskTracker::new();
         let router = routes::router(&self);
-        let limits = Limits { connections: most, head: self.http.read_timeout };
+        let limits =
+            Limits { connections: most, head: self.http.read_timeout, unread: listen::UNREAD_FOR };
         // Those who read keep their connections, and others want to ask.
         self.hub.open(most / 2);
         tokio::select! {
