@@ -257,8 +257,9 @@ pub const EVENTS: &[Event] = &[
     event(
         "http.forbidden",
         Level::WARN,
-        &["client", "needed"],
-        "A token is not for this: the role or the tool that it would take.",
+        &["client", "needed", "left_out"],
+        "A token is not for this: the role or the tool that it would take. Ten of a client's are logged \
+         in a minute; the next says how many were left out before it.",
     ),
     event(
         "rate.limited",
@@ -283,15 +284,16 @@ pub const EVENTS: &[Event] = &[
     event(
         "events.read",
         Level::INFO,
-        &["client", "address"],
-        "Somebody reads the events of this server from now on.",
+        &["client", "address", "left_out"],
+        "Somebody reads the events of this server from now on. Ten of a client's are logged in a minute, \
+         too.",
     ),
     event(
         "events.dismissed",
         Level::WARN,
-        &["client", "address", "reason"],
+        &["client", "address", "reason", "left_out"],
         "One who read them is hung up on: too far behind (`too slow`), or with a token that is known no \
-         more (`token taken back`).",
+         more (`token taken back`). Ten of a client's are logged in a minute, too.",
     ),
     event(
         "registry.enabled",

@@ -5,6 +5,9 @@
 //! of the log is what this program said.
 
 mod patience;
+mod seldom;
+
+pub use self::seldom::Seldom;
 
 use std::{fmt, io};
 

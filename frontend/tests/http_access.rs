@@ -335,6 +335,23 @@ fn guessing_is_limited_and_logged_and_a_made_token_opens_all_the_same() {
 }
 
 #[test]
+fn whoever_asks_for_too_much_too_often_fills_no_log() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    let viewer = file.add("vera", "viewer", &[]);
+    let mut server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    for _ in 0..15 {
+        assert_eq!(status(&server, "/config", &viewer), 403);
+        drop(Events::ask(server.connect().unwrap(), server.host(), "/events", &viewer, None));
+    }
+    assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
+    let log = server.log_with("shutdown.finished");
+    for event in ["http.forbidden client=vera", "events.read client=vera"] {
+        assert_eq!(log.matches(event).count(), 10, "{log}");
+    }
+}
+
+#[test]
 fn whoever_is_on_this_machine_may_look_unless_that_is_closed_or_a_proxy_stands_before() {
     let broker = ScriptedBroker::start(script());
     let tools = |server: &HttpServer, headers: &str| {

@@ -15,7 +15,7 @@ use probity_protocol::CorrelationId;
 
 use super::{
     Kind, Problem, Server,
-    auth::{Access, Caller, Standing, is_unguessable},
+    auth::{Access, Caller, Standing, is_unguessable, log_forbidden},
     body,
     connection::Peer,
     guard::Foreign,
@@ -104,8 +104,7 @@ pub(super) async fn admit(access: Access, request: Request, next: Next) -> Respo
     match caller {
         Some(caller) if caller.may(access) => next.run(request).await,
         Some(caller) if caller.role().is_some() => {
-            let client = caller.name();
-            tracing::warn!(client, needed = access.as_str(), "http.forbidden");
+            log_forbidden(&caller.name(), access.as_str());
             let message = format!("this takes a token of role {}", access.as_str());
             let suggestion = "Ask whoever runs this server for one.";
             Problem::new(Kind::Forbidden, message, suggestion).into_response()

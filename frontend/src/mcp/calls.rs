@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress};
 use crate::{
-    broker_client::RunEvent, clean::clean_str, progress::Watcher, result::ToolResult,
-    service::Asking,
+    broker_client::RunEvent, clean::clean_str, http::auth::log_forbidden, progress::Watcher,
+    result::ToolResult, service::Asking,
 };
 
 impl Server {
@@ -98,8 +98,7 @@ impl Server {
         }
         let Beyond { needed, message, suggestion } =
             self.client.beyond(asking.tool, &service.listing())?;
-        let client = self.client.name();
-        tracing::warn!(client, needed, "http.forbidden");
+        log_forbidden(&self.client.name(), &needed);
         Some(service.beyond_caller(asking, &message, suggestion))
     }
 }

@@ -12,7 +12,7 @@ use probity_protocol::{ClientLabel, Tier, ToolEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::request::client_label;
+use crate::{logging::Seldom, request::client_label};
 
 pub use self::{
     failures::{Failures, Standing},
@@ -78,6 +78,12 @@ impl Access {
             Self::Role(role) => role.as_str(),
         }
     }
+}
+
+/// Notes that a client asked for more than its token is for: a role, or a tool.
+pub fn log_forbidden(client: &str, needed: &str) {
+    static LINES: Seldom = Seldom::new();
+    LINES.line(client, |left_out| tracing::warn!(client, needed, left_out, "http.forbidden"));
 }
 
 /// Who asks.

@@ -10,6 +10,7 @@ mod view;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Kind, Problem, Server, auth::Caller, connection::HangUp};
+use crate::logging::Seldom;
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
 use tokio::sync::{
@@ -127,8 +128,11 @@ impl Reader {
     }
 
     fn dismiss(&self, reason: &'static str) {
+        static LINES: Seldom = Seldom::new();
         let (client, address) = (self.caller.name(), self.caller.address.to_string());
-        tracing::warn!(client, address, reason, "events.dismissed");
+        LINES.line(&client, |left_out| {
+            tracing::warn!(client, address, reason, left_out, "events.dismissed");
+        });
         // What the connection holds would be held for as long as nobody takes it.
         self.hang_up.now();
     }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::{Extension, extract::State, response::Response};
 
-use crate::http::{
-    Problem, Server,
-    auth::Caller,
-    connection::HangUp,
-    sse::{self, ServerSentEvent},
+use crate::{
+    http::{
+        Problem, Server,
+        auth::Caller,
+        connection::HangUp,
+        sse::{self, ServerSentEvent},
+    },
+    logging::Seldom,
 };
 
 #[utoipa::path(
@@ -28,8 +31,9 @@ pub(super) async fn events(
     caller: Caller,
     Extension(hang_up): Extension<HangUp>,
 ) -> Result<Response, Problem> {
+    static LINES: Seldom = Seldom::new();
     let (client, address) = (caller.name(), caller.address.to_string());
     let messages = server.hub.join(&server, caller, hang_up)?;
-    tracing::info!(client, address, "events.read");
+    LINES.line(&client, |left_out| tracing::info!(client, address, left_out, "events.read"));
     Ok(sse::response(messages))
 }

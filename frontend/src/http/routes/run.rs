@@ -21,7 +21,7 @@ use crate::{
     gate::ClientKey,
     http::{
         Kind, Problem, Server,
-        auth::Caller,
+        auth::{Caller, log_forbidden},
         body::Properties,
         entry::{CORRELATION_ID, RequestId, stopping, withdrawn},
         feed::{Ending, Teller},
@@ -198,8 +198,7 @@ impl Call {
 fn covered(server: &Server, caller: &Caller, name: &str) -> Result<(), Problem> {
     match server.service.listing().entry(name) {
         Some(entry) if !caller.covers(entry) => {
-            let client = caller.name();
-            tracing::warn!(client, needed = entry.name.as_str(), "http.forbidden");
+            log_forbidden(&caller.name(), entry.name.as_str());
             let message = format!("this token is not for {}", entry.name);
             let suggestion = "GET /tools lists those that it is for.";
             let mut problem = Problem::new(Kind::Forbidden, message, suggestion);
