@@ -2,7 +2,7 @@
 
 TOOLS = iputils-ping traceroute nmap
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
-LAB   = curl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
+LAB   = curl openssl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
 BOOT_ROOT = $(VENV)/boot
@@ -63,9 +63,10 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis and promtool, in .venv
+venv: packages ## The official MCP clients, schemathesis, promtool and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
-		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/promtool/promtool
+		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/promtool/promtool \
+		$(VENV)/nginx/nginx
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -90,14 +91,22 @@ $(VENV)/node/ready: $(CLIENTS)/requirements-node.txt $(CLIENTS)/package-lock.jso
 		ci --loglevel=error --ignore-scripts --prefix $(CLIENTS)
 	touch $@
 
-# Prometheus' own check of the metrics. Only this program is taken out of the package: to install it
-# would start a server.
+# Only the program is taken out of the package: to install that would start a server.
+define take_out_of
+rm -rf $(@D) && mkdir -p $(@D)/package
+cd $(@D) && apt-get -o APT::Sandbox::User=root download -qq $(1)
+dpkg-deb -x $(@D)/$(1)_*.deb $(@D)/package
+mv $(@D)/package/usr/$(2) $@
+rm -r $(@D)/package $(@D)/$(1)_*.deb
+endef
+
+# Prometheus' own check of the metrics.
 $(VENV)/promtool/promtool:
-	mkdir -p $(@D)/package
-	cd $(@D) && apt-get -o APT::Sandbox::User=root download -qq prometheus
-	dpkg-deb -x $(@D)/prometheus_*.deb $(@D)/package
-	mv $(@D)/package/usr/bin/promtool $@
-	rm -r $(@D)/package $(@D)/prometheus_*.deb
+	$(call take_out_of,prometheus,bin/promtool)
+
+# The proxy of docs/http.md. The libraries that it wants come with Python and the base system.
+$(VENV)/nginx/nginx:
+	$(call take_out_of,nginx,sbin/nginx)
 
 $(CARGO_DEB):
 	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
