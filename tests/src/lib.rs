@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod clients;
 pub mod http;
+pub mod http_rig;
 pub mod lab;
 pub mod leftovers;
 pub mod machine;

@@ -19,6 +19,7 @@ use std::{
 use nix::sys::signal::Signal;
 use probity_tests::{
     http::{Answer, HttpServer, read_answer},
+    http_rig::{HttpRig, TOKEN},
     procs::{broker_below, wait_until},
     rig::{Rig, running_tools},
 };
@@ -27,53 +28,20 @@ use serde_json::{Value, json};
 /// For whatever has to happen at all; never waited out where all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const TOKEN: &str = "a-token-of-the-tests";
-
-struct Served {
-    rig: Rig,
-    server: HttpServer,
+fn start(variables: &[(&str, &str)]) -> HttpRig {
+    HttpRig::start(variables).unwrap()
 }
 
-impl Served {
-    fn start(variables: &[(&str, &str)]) -> Self {
-        let rig = Rig::new("").unwrap();
-        let own = [("PROBITY_HTTP_TOKEN", TOKEN)];
-        let variables = [&own[..], variables].concat();
-        let variables: Vec<(String, String)> =
-            variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let mut command = rig.embedded("http", &variables);
-        command.args(["--listen", "127.0.0.1:0"]);
-        let server = HttpServer::start(command).unwrap();
-        Self { rig, server }
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Answer {
-        self.server.post(path, TOKEN, body).unwrap()
-    }
-
-    /// Begins a run that waits, and waits until it runs.
-    fn sleeper(&self) -> TcpStream {
-        let body = json!({"target": "127.0.0.1", "what": "sleep"});
-        let request = self.server.begin("/tools/loud/execute", TOKEN, &body).unwrap();
-        assert!(wait_until(PATIENCE, || self.tools() == 1), "nothing runs");
-        request
-    }
-
-    fn tools(&self) -> usize {
-        running_tools(self.server.pid()).len()
-    }
-
-    /// The lines of the audit log.
-    fn audit(&self) -> Vec<Value> {
-        let files = fs::read_dir(self.rig.path("probity")).unwrap();
-        let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-        let lines = files.iter().map(|path| fs::read_to_string(path).unwrap());
-        lines.flat_map(|text| text.lines().map(parsed).collect::<Vec<_>>()).collect()
-    }
+fn post(served: &HttpRig, path: &str, body: &Value) -> Answer {
+    served.server.post(path, TOKEN, body).unwrap()
 }
 
-fn parsed(line: &str) -> Value {
-    serde_json::from_str(line).unwrap()
+/// Begins a run that waits, and waits until it runs.
+fn sleeper(served: &HttpRig) -> TcpStream {
+    let body = json!({"target": "127.0.0.1", "what": "sleep"});
+    let request = served.server.begin("/tools/loud/execute", TOKEN, &body).unwrap();
+    assert!(wait_until(PATIENCE, || served.tools() == 1), "nothing runs");
+    request
 }
 
 fn target() -> Value {
@@ -82,7 +50,7 @@ fn target() -> Value {
 
 #[test]
 fn get_root_names_the_server_and_its_endpoints() {
-    let served = Served::start(&[]);
+    let served = start(&[]);
     let answer = served.server.get("/", None).unwrap();
     let info = answer.json();
     assert_eq!((answer.status, &info["name"]), (200, &json!("probity")));
@@ -102,7 +70,7 @@ fn get_root_names_the_server_and_its_endpoints() {
 
 #[test]
 fn get_tools_lists_the_tools_with_their_metadata() {
-    let served = Served::start(&[]);
+    let served = start(&[]);
     let list = served.server.get("/tools", None).unwrap().json();
     let tools = list["tools"].as_array().unwrap();
     let names: Vec<&Value> = tools.iter().map(|tool| &tool["name"]).collect();
@@ -122,7 +90,7 @@ fn get_tools_lists_the_tools_with_their_metadata() {
     assert_eq!(loud["breaker"]["state"], "closed");
     assert!(loud["command"].as_str().unwrap().ends_with("/hostile-tool"), "{loud}");
     assert_eq!(loud["counters"]["executions"], 0);
-    served.post("/tools/loud/execute", &target());
+    post(&served, "/tools/loud/execute", &target());
     let after = served.server.get("/tools/loud", Some(TOKEN)).unwrap().json();
     assert_eq!(after["counters"]["executions"], 1, "{after}");
     let policy = json!({"intrusive_allowed": true, "base_flags": ["--what"], "total_flags": 2});
@@ -136,18 +104,18 @@ fn get_tools_lists_the_tools_with_their_metadata() {
 
 #[test]
 fn post_execute_runs_a_tool_and_the_audit_log_has_who_and_under_which_id() {
-    let served = Served::start(&[]);
+    let served = start(&[]);
     let body = json!({"target": "127.0.0.1", "correlation_id": "run-1"});
-    let ran = served.post("/tools/loud/execute", &body);
+    let ran = post(&served, "/tools/loud/execute", &body);
     assert_eq!((ran.status, &ran.json()["returncode"]), (200, &json!(3)), "{}", ran.body);
     let body = json!({"target": "8.8.8.8", "correlation_id": "run-2"});
-    let refused = served.post("/tools/loud/execute", &body);
+    let refused = post(&served, "/tools/loud/execute", &body);
     assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("TARGET_NOT_ALLOWED")));
     let body = json!({"target": "127.0.0.1", "correlation_id": "run-3"});
-    assert_eq!(served.post("/tools/loud/check", &body).status, 200);
-    let unknown = served.post("/tools/nobody/execute", &target());
+    assert_eq!(post(&served, "/tools/loud/check", &body).status, 200);
+    let unknown = post(&served, "/tools/nobody/execute", &target());
     assert_eq!((unknown.status, unknown.json()["tool_name"].as_str()), (404, Some("nobody")));
-    let log = served.audit();
+    let log = served.audit().unwrap();
     for (id, count) in [("run-1", 2), ("run-2", 1), ("run-3", 1)] {
         let lines: Vec<&Value> = log.iter().filter(|line| line.to_string().contains(id)).collect();
         assert!(lines.len() >= count, "{id}: {log:#?}");
@@ -158,17 +126,17 @@ fn post_execute_runs_a_tool_and_the_audit_log_has_who_and_under_which_id() {
 
 #[test]
 fn post_enable_and_disable_change_what_is_published_and_nothing_is_run_meanwhile() {
-    let served = Served::start(&[]);
-    assert_eq!(served.post("/tools/loud/disable", &json!({})).status, 200);
-    let refused = served.post("/tools/LoudTool/execute", &target());
+    let served = start(&[]);
+    assert_eq!(post(&served, "/tools/loud/disable", &json!({})).status, 200);
+    let refused = post(&served, "/tools/LoudTool/execute", &target());
     assert_eq!((refused.status, &refused.json()["error_type"]), (409, &json!("DISABLED")));
-    assert_eq!(served.post("/tools/loud/enable", &json!({})).status, 200);
-    assert_eq!(served.post("/tools/LoudTool/execute", &target()).status, 200);
+    assert_eq!(post(&served, "/tools/loud/enable", &json!({})).status, 200);
+    assert_eq!(post(&served, "/tools/LoudTool/execute", &target()).status, 200);
 }
 
 #[test]
 fn get_config_shows_the_settings_in_force_without_the_token() {
-    let served = Served::start(&[("LOUD_TIMEOUT", "7.5")]);
+    let served = start(&[("LOUD_TIMEOUT", "7.5")]);
     let answer = served.server.get("/config", Some(TOKEN)).unwrap();
     let config = answer.json();
     let settings = config["settings"].as_array().unwrap();
@@ -181,8 +149,8 @@ fn get_config_shows_the_settings_in_force_without_the_token() {
 
 #[test]
 fn a_closed_request_ends_its_tool_and_gives_its_turn_to_the_next() {
-    let served = Served::start(&[("LOUD_CONCURRENCY", "1")]);
-    let request = served.sleeper();
+    let served = start(&[("LOUD_CONCURRENCY", "1")]);
+    let request = sleeper(&served);
     let body = json!({"target": "127.0.0.1", "what": "exit3"});
     let mut next = served.server.begin("/tools/loud/execute", TOKEN, &body).unwrap();
     // One that leaves the line is no longer in it.
@@ -196,8 +164,8 @@ fn a_closed_request_ends_its_tool_and_gives_its_turn_to_the_next() {
 #[test]
 fn a_server_that_ends_takes_its_tools_and_its_broker_with_it() {
     for (grace, signals) in [("0", 1), ("600", 2)] {
-        let mut served = Served::start(&[("PROBITY_GRACE_SEC", grace)]);
-        let request = served.sleeper();
+        let mut served = start(&[("PROBITY_GRACE_SEC", grace)]);
+        let request = sleeper(&served);
         let broker = broker_below(served.server.pid()).unwrap();
         let tools = running_tools(served.server.pid());
         for signal in [Signal::SIGTERM, Signal::SIGINT].iter().take(signals) {
@@ -214,7 +182,7 @@ fn a_server_that_ends_takes_its_tools_and_its_broker_with_it() {
 
 #[test]
 fn the_token_is_for_the_server_alone_and_not_for_its_broker() {
-    let served = Served::start(&[("NOTIFY_SOCKET", "/nonexistent")]);
+    let served = start(&[("NOTIFY_SOCKET", "/nonexistent")]);
     let broker = broker_below(served.server.pid()).unwrap();
     let environment = fs::read(format!("/proc/{broker}/environ")).unwrap();
     let environment = String::from_utf8_lossy(&environment);
@@ -224,7 +192,7 @@ fn the_token_is_for_the_server_alone_and_not_for_its_broker() {
 
 #[test]
 fn a_broker_that_is_away_shows_in_readyz_and_calls_come_through_when_it_is_back() {
-    let served = Served::start(&[]);
+    let served = start(&[]);
     let ready = || served.server.get("/readyz", None).unwrap();
     assert_eq!(ready().status, 200);
     let broker = broker_below(served.server.pid()).unwrap();
@@ -236,13 +204,13 @@ fn a_broker_that_is_away_shows_in_readyz_and_calls_come_through_when_it_is_back(
     };
     assert!(wait_until(PATIENCE, is_away));
     assert!(wait_until(PATIENCE, || ready().status == 200));
-    assert_eq!(served.post("/tools/loud/execute", &target()).status, 200);
+    assert_eq!(post(&served, "/tools/loud/execute", &target()).status, 200);
 }
 
 #[test]
 fn a_crowd_of_connections_keeps_nobody_from_being_answered() {
     const CROWD: usize = 5000;
-    let mut served = Served::start(&[("PROBITY_MAX_CONNECTIONS", "512")]);
+    let mut served = start(&[("PROBITY_MAX_CONNECTIONS", "512")]);
     let mut held = Vec::new();
     for number in 0..CROWD {
         // Some say nothing, some begin a request, some ask and do not read.
@@ -263,7 +231,7 @@ fn a_crowd_of_connections_keeps_nobody_from_being_answered() {
             assert_eq!(served.server.get("/livez", None).unwrap().status, 200, "{number}");
         }
     }
-    let ran = served.post("/tools/loud/execute", &target());
+    let ran = post(&served, "/tools/loud/execute", &target());
     assert_eq!(ran.status, 200);
     let descriptors = || fs::read_dir(format!("/proc/{}/fd", served.server.pid())).unwrap().count();
     assert!(descriptors() < 512 + 64, "{}", descriptors());

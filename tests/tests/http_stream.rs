@@ -2,16 +2,13 @@
 //! leaves ends the run.
 
 use std::{
-    fs,
     net::{Shutdown, TcpStream},
-    path::PathBuf,
     time::Duration,
 };
 
 use probity_tests::{
-    http::HttpServer,
+    http_rig::{HttpRig, TOKEN},
     procs::wait_until,
-    rig::{Rig, running_tools},
     sse::{Events, Message},
 };
 use serde_json::{Value, json};
@@ -19,39 +16,19 @@ use serde_json::{Value, json};
 /// For whatever has to happen at all; never waited out where all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const TOKEN: &str = "a-token-of-the-tests";
-
-struct Served {
-    rig: Rig,
-    server: HttpServer,
+fn start() -> HttpRig {
+    HttpRig::start(&[]).unwrap()
 }
 
-impl Served {
-    fn start() -> Self {
-        let rig = Rig::new("").unwrap();
-        let mut command = rig.embedded("http", &[("PROBITY_HTTP_TOKEN".into(), TOKEN.into())]);
-        command.args(["--listen", "127.0.0.1:0"]);
-        let server = HttpServer::start(command).unwrap();
-        Self { rig, server }
-    }
+fn ask(served: &HttpRig, path: &str, body: Option<&Value>) -> Events {
+    let stream = served.server.connect().unwrap();
+    Events::ask(stream, served.server.host(), path, TOKEN, body).unwrap()
+}
 
-    fn ask(&self, path: &str, body: Option<&Value>) -> Events {
-        let stream = self.server.connect().unwrap();
-        Events::ask(stream, self.server.host(), path, TOKEN, body).unwrap()
-    }
-
-    fn tools(&self) -> usize {
-        running_tools(self.server.pid()).len()
-    }
-
-    /// The line of the audit log about the end of a call's run.
-    fn exit_of(&self, id: &str) -> Option<Value> {
-        let files = fs::read_dir(self.rig.path("probity")).unwrap();
-        let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-        let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.find(|line| line["event"] == "exit" && line["correlation_id"] == id)
-    }
+/// The line of the audit log about the end of a call's run.
+fn exit_of(served: &HttpRig, id: &str) -> Option<Value> {
+    let lines = served.audit().unwrap();
+    lines.into_iter().find(|line| line["event"] == "exit" && line["correlation_id"] == id)
 }
 
 fn call(what: &str, id: &str) -> Value {
@@ -60,7 +37,7 @@ fn call(what: &str, id: &str) -> Value {
 
 #[test]
 fn whoever_leaves_ends_the_tool_frees_its_place_and_is_on_record() {
-    let served = Served::start();
+    let served = start();
     // One at a time: each needs the place of the one before.
     let path = "/tools/steady/execute";
     for (id, is_watched, is_half) in [
@@ -71,7 +48,7 @@ fn whoever_leaves_ends_the_tool_frees_its_place_and_is_on_record() {
     ] {
         let body = call("sleep", id);
         let stream: TcpStream = if is_watched {
-            let mut events = served.ask(path, Some(&body));
+            let mut events = ask(&served, path, Some(&body));
             events.data_of("output").unwrap();
             events.connection().try_clone().unwrap()
         } else {
@@ -83,8 +60,8 @@ fn whoever_leaves_ends_the_tool_frees_its_place_and_is_on_record() {
             assert!(wait_until(PATIENCE, || served.tools() == 0), "{id}: the tool is still there");
         }
         drop(stream);
-        assert!(wait_until(PATIENCE, || served.exit_of(id).is_some()), "{id}: no end on record");
-        assert_eq!(served.exit_of(id).unwrap()["end"], "cancelled", "{id}");
+        assert!(wait_until(PATIENCE, || exit_of(&served, id).is_some()), "{id}: no end on record");
+        assert_eq!(exit_of(&served, id).unwrap()["end"], "cancelled", "{id}");
         assert_eq!(served.tools(), 0, "{id}: the tool is still there");
     }
     let next = served.server.post(path, TOKEN, &call("exit3", "next")).unwrap();
@@ -93,8 +70,8 @@ fn whoever_leaves_ends_the_tool_frees_its_place_and_is_on_record() {
 
 #[test]
 fn what_is_told_of_a_flood_and_what_is_left_out_make_the_result() {
-    let served = Served::start();
-    let mut events = served.ask("/tools/loud/execute", Some(&call("flood", "flood")));
+    let served = start();
+    let mut events = ask(&served, "/tools/loud/execute", Some(&call("flood", "flood")));
     let messages = events.rest().unwrap();
     let (kind, result) = messages.last().unwrap();
     assert_eq!((kind.as_str(), &result["truncated_stdout"]), ("result", &json!(true)));
@@ -111,11 +88,11 @@ fn what_is_told_of_a_flood_and_what_is_left_out_make_the_result() {
 
 #[test]
 fn one_who_waits_is_told_the_place_and_the_start() {
-    let served = Served::start();
+    let served = start();
     let path = "/tools/steady/execute";
     let first = served.server.begin(path, TOKEN, &call("sleep", "first")).unwrap();
     assert!(wait_until(PATIENCE, || served.tools() == 1), "nothing runs");
-    let mut second = served.ask(path, Some(&call("exit3", "second")));
+    let mut second = ask(&served, path, Some(&call("exit3", "second")));
     assert_eq!(second.data_of("queued").unwrap()["ahead"], 0);
     drop(first);
     let plan = second.data_of("started").unwrap();
@@ -125,8 +102,8 @@ fn one_who_waits_is_told_the_place_and_the_start() {
 
 #[test]
 fn runs_of_every_client_are_told_to_those_who_read_the_events() {
-    let served = Served::start();
-    let mut events = served.ask("/events", None);
+    let served = start();
+    let mut events = ask(&served, "/events", None);
     assert_eq!(events.data_of("metrics").unwrap()["tools"]["loud"]["executions"], 0);
     let answer = served.server.post("/tools/loud/execute", TOKEN, &call("exit3", "told")).unwrap();
     assert_eq!(answer.status, 200);
