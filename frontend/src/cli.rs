@@ -52,7 +52,13 @@ Examples:
   probity http --listen unix:/run/p.sock     on a Unix socket
 
 Without any token configured, one for an administrator is made and printed with a ready curl line.
-`probity token new --help` says how to make lasting ones. GET / lists what is served.";
+`probity token new --help` says how to make lasting ones. GET / lists what is served.
+
+SIGHUP has the tokens file read again; what is changed in the settings takes a restart. SIGTERM or
+SIGINT lets calls in flight finish for shutdown.grace; a second one ends them at once.
+
+Exit status: 0 ended by a signal, 1 it could not go on, 2 wrong usage, or a configuration, tokens or an
+address that cannot be used, 4 no broker, 130 ended by a second signal.";
 
 const CLIENT_HELP: &str = "\
 Examples:

@@ -425,3 +425,19 @@ fn at_the_cap_connections_that_say_nothing_make_room_and_calls_are_left_alone() 
     assert!(closed >= 200 - 16, "{closed}");
     assert_eq!(read_answer(&mut call).unwrap().status, 200);
 }
+
+#[test]
+fn a_path_with_a_slash_too_many_is_told_the_one_without() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    for (path, meant) in [("/tools/", "/tools"), ("/tools/ping/execute//", "/tools/ping/execute")] {
+        let problem = server.get(path, Some(CHOSEN)).unwrap().json();
+        assert_eq!(problem["status"], 404, "{problem}");
+        let expected = format!("Ask for {meant}, without a slash at the end.");
+        assert_eq!(problem["recovery_suggestion"], json!(expected));
+    }
+    for path in ["/nothing/", "/nothing", "//", "/tools/ping/other/"] {
+        let problem = server.get(path, Some(CHOSEN)).unwrap().json();
+        assert_eq!(problem["recovery_suggestion"], "GET / lists what there is.", "{path}");
+    }
+}

@@ -95,13 +95,24 @@ pub enum ListenError {
     #[error("{0} has no address")]
     NoAddress(String),
     /// The system says no.
-    #[error("cannot listen on {place}: {error}")]
+    #[error("cannot listen on {place}: {error}{}", hint(error))]
     Io {
         /// Where.
         place: String,
         /// What it says.
         error: io::Error,
     },
+}
+
+/// What to do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ". Something else listens there: end that, or give another place, such as --listen \
+             127.0.0.1:0 for any port that is free"
+        }
+        _ => "",
+    }
 }
 
 /// A bound socket. A Unix socket's path goes when this is dropped.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderName, HeaderValue, Method, Uri, header, request::Parts},
     middleware::{self, Next},
     routing::{MethodRouter, delete, get, post},
 };
@@ -44,6 +44,15 @@ pub struct Route {
     /// What it does, in a few words.
     pub summary: &'static str,
     handler: fn() -> Methods,
+}
+
+impl Route {
+    /// Whether a path is this one, or this one of a tool.
+    fn is_for(&self, path: &str) -> bool {
+        let (own, given) = (self.path.split('/'), path.split('/'));
+        own.clone().count() == given.clone().count()
+            && own.zip(given).all(|(own, given)| own == given || own == "{name}")
+    }
 }
 
 type Methods = MethodRouter<Arc<Server>>;
@@ -168,8 +177,13 @@ fn cors(origins: Vec<String>) -> CorsLayer {
         ])
 }
 
-async fn not_found() -> Problem {
-    Problem::new(Kind::NotFound, "there is nothing here", "GET / lists what there is.")
+async fn not_found(uri: Uri) -> Problem {
+    let bare = uri.path().trim_end_matches('/');
+    let suggestion = match bare != uri.path() && ROUTES.iter().any(|route| route.is_for(bare)) {
+        true => format!("Ask for {bare}, without a slash at the end."),
+        false => "GET / lists what there is.".to_owned(),
+    };
+    Problem::new(Kind::NotFound, "there is nothing here", suggestion)
 }
 
 async fn method_not_allowed() -> Problem {
