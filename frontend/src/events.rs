@@ -86,6 +86,12 @@ pub const EVENTS: &[Event] = &[
         "`tool.include` or `tool.exclude` names a tool that there is not, or is not granted.",
     ),
     event(
+        "config.exposed",
+        Level::WARN,
+        &["key", "source"],
+        "A secret stands in a configuration file that everybody on the machine can read.",
+    ),
+    event(
         "config.apply_failed",
         Level::ERROR,
         &["error"],
@@ -316,8 +322,15 @@ pub const EVENTS: &[Event] = &[
     event(
         "tokens.reloaded",
         Level::INFO,
-        &["tokens"],
-        "The tokens were read again. So many hold now.",
+        &["tokens", "settings"],
+        "The tokens were read again. So many hold now. The settings were not, and hold as they are.",
+    ),
+    event(
+        "tokens.unknown_tool",
+        Level::WARN,
+        &["client", "tool", "nearest"],
+        "This token is for a tool that there is not, or is not granted; `nearest` is what it may have \
+         meant.",
     ),
     event(
         "tokens.reload_failed",

@@ -70,12 +70,15 @@ fn what_cannot_be_listened_on_is_said_and_nobody_is_asked() {
     let (code, said) = ends(&broker, &[], &place);
     assert_eq!(code, 2);
     assert!(said.contains("cannot listen on 127.0.0.1 port "), "{said}");
+    assert!(said.contains("--listen 127.0.0.1:0"), "{said}");
     assert!(!said.contains("shutdown.finished"), "{said}");
     let (code, said) = ends(&broker, &[("PROBITY_HTTP_TOKEN", "short")], "127.0.0.1:0");
     assert!(code == 2 && said.contains("at least 16"), "{said}");
     assert!(!said.contains("short"), "{said}");
     let (code, said) = ends(&broker, &[("PROBITY_TOKENS_FILE", "/nonexistent/t")], "127.0.0.1:0");
     assert!(code == 2 && said.contains("/nonexistent/t: "), "{said}");
+    let remedy = "`probity token new --name NAME --role operator --file /nonexistent/t`";
+    assert!(said.contains("server.tokens_file") && said.contains(remedy), "{said}");
     assert!(broker.requests.lock().unwrap().is_empty());
 }
 
@@ -169,6 +172,36 @@ fn the_file_holds_no_token_and_is_read_again_at_sighup() {
     let log = server.log();
     assert!(!log.contains(&ada) && !log.contains(&bob));
     assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0), "SIGHUP ended nothing");
+}
+
+#[test]
+fn a_token_for_a_tool_that_there_is_not_is_told_of_at_the_start_and_when_it_is_read() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    file.add("ada", "operator", &["--tool", "PingTool", "--tool", "pign"]);
+    let mut server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+    server.await_log("tokens.unknown_tool client=ada tool=pign nearest=ping").unwrap();
+    file.add("bob", "operator", &["--tool", "nothing-like-it"]);
+    server.signal(Signal::SIGHUP).unwrap();
+    server.await_log("tokens.unknown_tool client=bob tool=nothing-like-it\n").unwrap();
+    assert!(!server.log().contains("PingTool"), "{}", server.log());
+}
+
+#[test]
+fn a_token_in_a_file_that_everybody_can_read_is_warned_of() {
+    let broker = ScriptedBroker::start(script());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("probity.toml");
+    fs::write(&path, format!("[server]\ntoken = \"{CHOSEN}\"\n")).unwrap();
+    for (mode, is_open) in [(0o640, false), (0o644, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let file = path.to_str().unwrap();
+        let server = HttpServer::start(command(&broker, &[("MCP_CONFIG_FILE", file)])).unwrap();
+        let log = server.log();
+        let warning = format!("config.exposed key=server.token source={file}:2");
+        assert_eq!(log.contains(&warning), is_open, "{log}");
+        assert!(!log.contains(CHOSEN), "{log}");
+    }
 }
 
 #[test]

@@ -1,26 +1,33 @@
 //! `probity http`: a server, from its tokens and its socket to the end of its grace period.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
 use super::{CommandError, Exit, complain};
 use crate::{
+    clean::clean_str,
     cli::HttpArgs,
     config::{self, Config, Loaded},
     connect, embedded,
     http::{
         Server,
-        auth::{NewToken, Secret, Token, TokenStore, TokensError},
+        auth::{NewToken, Secret, Token, TokenStore, Tokens, TokensError},
         listen::{Address, Listener},
     },
+    near::nearest,
+    registry::Listing,
+    service::Service,
     shutdown::Shutdown,
     signals::{HANG_UP, Signals},
 };
 
 /// Descriptors that are not for connections: the broker's, the log, what the libraries hold.
 const RESERVED_DESCRIPTORS: u64 = 128;
+
+/// How like a tool's name one has to be to be taken for it.
+const NEAR: f64 = 0.7;
 
 /// Serves until a signal comes. The first lets calls in flight finish within the grace period; the
 /// second ends them at once. SIGHUP has the tokens read again.
@@ -71,6 +78,7 @@ async fn serve(
         connected = connect::for_serving(&args.broker, config) => connected?,
     };
     let settings = config::show::as_json(loaded);
+    let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
     let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
     let most = connections(loaded.config.http.max_connections);
     tracing::info!(address = listener.to_string(), "http.listening");
@@ -80,6 +88,30 @@ async fn serve(
         () = server.serve(&listener, most) => Ok(()),
         never = embedded::kept(&mut embedded) => match never {},
         never = watched() => match never {},
+        never = names => match never {},
+    }
+}
+
+/// Warns of tokens for tools that there are not, at the start and whenever the tokens are read again.
+async fn names_checked(service: Arc<Service>, tokens: Arc<TokenStore>) -> Infallible {
+    let mut changes = tokens.changes();
+    loop {
+        warn_of_unknown_tools(&changes.borrow_and_update(), &service.listing());
+        if changes.changed().await.is_err() {
+            return pending().await;
+        }
+    }
+}
+
+/// Such a token is for nothing, or for less than was meant.
+fn warn_of_unknown_tools(tokens: &Tokens, listing: &Listing) {
+    let known = || listing.tools().map(|tool| tool.entry.name.as_str());
+    for token in tokens.iter() {
+        for tool in token.tools.iter().filter(|tool| listing.entry(tool).is_none()) {
+            let (client, tool) = (&token.name, clean_str(tool));
+            let nearest = nearest(&tool, known(), NEAR);
+            tracing::warn!(client, tool = &*tool, nearest, "tokens.unknown_tool");
+        }
     }
 }
 
@@ -149,7 +181,10 @@ fn reread(tokens: &TokenStore) {
         Err(_) => tell(&[NotifyState::Reloading]),
     }
     match tokens.reload() {
-        Ok(count) => tracing::info!(tokens = count, "tokens.reloaded"),
+        // Whoever changed the settings, too, is told why nothing comes of it.
+        Ok(count) => {
+            tracing::info!(tokens = count, settings = "kept until a restart", "tokens.reloaded");
+        }
         Err(error) => tracing::error!(error = error.to_string(), "tokens.reload_failed"),
     }
     tell(&[NotifyState::Ready]);
@@ -163,8 +198,8 @@ fn tell(state: &[NotifyState<'_>]) {
 }
 
 /// Tells systemd's watchdog, where it watches, that this process still gets round to things.
-async fn watched() -> std::convert::Infallible {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+async fn watched() -> Infallible {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return pending().await };
     let pause = (limit / 2).max(Duration::from_millis(1));
     loop {
         tell(&[NotifyState::Watchdog]);

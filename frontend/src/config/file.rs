@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Read},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +20,8 @@ use yaml_rust2::{
 };
 
 use super::{
-    kind::{Table, Written},
+    kind::{Kind, Table, Written},
+    notice::Notice,
     settings::setting,
 };
 use crate::clean::clean_str;
@@ -61,6 +63,8 @@ pub(super) struct File {
     pub path: String,
     /// Keys with their sections, by name, each with its value and its place.
     pub entries: Vec<Entry>,
+    /// Everybody on this machine can read it.
+    is_open: bool,
 }
 
 /// One key.
@@ -80,7 +84,7 @@ impl File {
     /// [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let format = format_of(path)?;
-        let text = read_text(path)?;
+        let (text, is_open) = read_text(path)?;
         let shown = clean_str(&path.to_string_lossy()).into_owned();
         let file = config::File::from_str(&text, format);
         let parsed = config::Config::builder()
@@ -97,7 +101,19 @@ impl File {
             entries.push(Entry { key, written, place });
         });
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(Self { path: shown, entries })
+        Ok(Self { path: shown, entries, is_open })
+    }
+}
+
+impl File {
+    /// Its secrets, if they are none.
+    pub fn exposed(&self) -> impl Iterator<Item = Notice> {
+        let is_secret = |entry: &&Entry| {
+            let known = setting(&entry.key).filter(|known| known.kind == Kind::Secret);
+            known.is_some_and(|known| known.kind.read(&entry.written).is_some())
+        };
+        let secrets = self.entries.iter().filter(|_| self.is_open).filter(is_secret);
+        secrets.map(|entry| Notice::Exposed { key: entry.key.clone(), source: entry.place.clone() })
     }
 }
 
@@ -109,15 +125,17 @@ fn format_of(path: &Path) -> Result<FileFormat, FileError> {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, FileError> {
+/// A file's text, and whether everybody on this machine can read it.
+fn read_text(path: &Path) -> Result<(String, bool), FileError> {
+    let fail = |source| FileError::Read { path: path.to_owned(), source };
     let mut text = String::new();
-    let read = fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    let file = fs::File::open(path).map_err(fail)?;
+    let is_open = file.metadata().map_err(fail)?.permissions().mode() & 0o004 != 0;
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(fail)?;
     if read as u64 > MAX_BYTES {
         return Err(FileError::TooLarge(path.to_owned()));
     }
-    Ok(text)
+    Ok((text, is_open))
 }
 
 /// Hands on every value with its key. A setting's own key is never looked into.

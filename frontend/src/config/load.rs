@@ -134,6 +134,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
     };
     if let Some(file) = &file {
         notices.push(Notice::Applied { path: file.path.clone() });
+        notices.extend(file.exposed());
     }
     let entries = file.as_ref().map(|file| file.entries.as_slice()).unwrap_or_default();
     let FileLayer { layer: of_file, mut candidates, checks } = file_layer(entries, &mut notices);

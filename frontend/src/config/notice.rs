@@ -63,6 +63,13 @@ pub enum Notice {
         /// The key that was probably meant; empty where none is near.
         nearest: String,
     },
+    /// A secret in a file that everybody on this machine can read.
+    Exposed {
+        /// The setting.
+        key: String,
+        /// File and line.
+        source: String,
+    },
     /// The guide's variable that would choose code to load.
     ToolsPackage {
         /// What it names.
@@ -87,6 +94,7 @@ impl Notice {
             Self::UnknownKey { key, source, nearest } => {
                 tracing::warn!(key, source, nearest, "config.unknown_key");
             }
+            Self::Exposed { key, source } => tracing::warn!(key, source, "config.exposed"),
             Self::ToolsPackage { value } => {
                 let expected = "nothing: tools come from root's tools.d alone";
                 tracing::warn!(value, expected, "env.invalid_tools_package");
@@ -122,6 +130,9 @@ impl fmt::Display for Notice {
                     "" => Ok(()),
                     nearest => write!(f, "; did you mean {nearest}?"),
                 }
+            }
+            Self::Exposed { key, source } => {
+                write!(f, "{source}: everybody on this machine can read {key}: chmod o-r the file")
             }
             Self::ToolsPackage { .. } => f.write_str(
                 "TOOLS_PACKAGE: ignored; tools come from the administrator's tools.d alone",

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::PathBuf,
     process::{Command, Stdio},
     thread,
@@ -231,15 +231,21 @@ pub fn results_that_are_kept() -> String {
 pub fn a_server_over_http() -> String {
     let rig = Rig::new("").unwrap();
     let file = rig.path("tokens.toml").display().to_string();
-    let [viewer, admin] = ["viewer", "admin"].map(|role| {
+    let [viewer, _, admin] = ["viewer", "operator", "admin"].map(|role| {
         let new = ["token", "new", "--name", role, "--role", role, "--file", file.as_str()];
-        let output = rig.probity(&new, &[]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let mut new = rig.probity(&new, &[]);
+        if role == "operator" {
+            new.args(["--tool", "laud"]);
+        }
+        String::from_utf8(new.output().unwrap().stdout).unwrap().trim().to_owned()
     });
+    let settings = rig.path("settings.toml");
+    fs::write(&settings, "[server]\ntoken = \"MARK-SECRET-of-http\"\n").unwrap();
+    fs::set_permissions(&settings, fs::Permissions::from_mode(0o644)).unwrap();
     let mut set = log_in("json");
     set.extend(variables(&[
         ("PROBITY_TOKENS_FILE", &file),
-        ("PROBITY_HTTP_TOKEN", "MARK-SECRET-of-http"),
+        ("MCP_CONFIG_FILE", settings.to_str().unwrap()),
         ("NOTIFY_SOCKET", "/nonexistent"),
     ]));
     let mut command = rig.embedded("http", &set);

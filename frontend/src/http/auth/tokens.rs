@@ -226,6 +226,13 @@ pub enum TokensError {
         /// What the system says.
         error: io::Error,
     },
+    /// There is none where the setting says.
+    #[error(
+        "{path}: there is no such tokens file (server.tokens_file). Make it with `probity token new \
+         --name NAME --role operator --file {path}`, or leave the setting out",
+        path = .0.display()
+    )]
+    Missing(PathBuf),
     /// Others could add a token of their own.
     #[error("{}: {reason}", path.display())]
     Untrusted {
@@ -289,7 +296,10 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`], with the line where the text is wrong.
     pub fn read(path: &Path) -> Result<Self, TokensError> {
-        let fail = |error| TokensError::Io { path: path.to_owned(), error };
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => TokensError::Missing(path.to_owned()),
+            _ => TokensError::Io { path: path.to_owned(), error },
+        };
         let file = File::open(path).map_err(fail)?;
         check_trust(path, &file)?;
         let mut text = String::new();
