@@ -29,6 +29,11 @@ fn purging_leaves_nothing() {
     machine
         .done("test -e /etc/probity/policy.toml && test -s /var/log/probity/audit.jsonl")
         .unwrap();
+    // Installed again it is as it was, HTTP included.
+    machine.done("dpkg --install /package/probity.deb").unwrap();
+    machine.done("test -e /etc/probity/tools.d/own.toml").unwrap();
+    machine.done("systemctl start probity.socket && curl -sSf http://127.0.0.1:8080/livez").unwrap();
+    assert!(machine.run_as("ada", &ping).unwrap().status.success());
     machine.done("dpkg --purge probity").unwrap();
     let left = machine.run(TRACES).unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
