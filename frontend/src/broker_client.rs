@@ -174,8 +174,8 @@ impl BrokerError {
                  keeps trying to start another; otherwise start probity again."
             }
             Self::Unreachable { .. } => {
-                "Add `--embedded` to run with a private broker, or start the installed one (README, \
-                 \"A broker of its own\")."
+                "Add `--embedded` to run with a private broker, or start the installed one: `sudo \
+                 systemctl start probity-broker.socket`. `probity doctor` says what is wrong."
             }
             Self::NoDescriptor(_) => {
                 "Wait until other calls have ended, then try again; where it stays so, raise the \

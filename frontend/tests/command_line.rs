@@ -198,7 +198,7 @@ fn raw_leaves_standard_output_to_the_tool_whatever_happens() {
 fn no_broker_exits_with_4_and_names_both_ways_to_one() {
     let output = probity(Path::new("/nonexistent/broker.sock"), &["tools"]);
     assert_eq!((status(&output), stdout(&output).as_str()), (4, ""));
-    assert!(stderr(&output).contains("A broker of its own"));
+    assert!(stderr(&output).contains("systemctl start probity-broker.socket"));
     assert!(stderr(&output).contains("--embedded"));
 }
 
