@@ -91,6 +91,11 @@ fn wrong_usage_is_answered_with_an_example_of_right_usage() {
         (&["call", "ping", "10.0.0.1", "-c", "5"], "probity call ping 192.168.1.1 -- -c 5"),
         (&["call", "ping", "10.0.0.1", "--prest", "q"], "a similar argument exists: '--preset'"),
         (&["call", "ping", "10.0.0.1", "10.0.0.2"], "a call has one target"),
+        (&["--embedded"], "probity stdio --embedded, or probity http --embedded"),
+        (&["--policy=p.toml"], "probity stdio --embedded --policy"),
+        (&["--socket", "/run/p.sock"], "probity stdio --socket"),
+        (&["--listen", "127.0.0.1:0"], "after a subcommand: probity http --listen"),
+        (&["--embedded", "tools"], "'tools --embedded' exists"),
     ] {
         let output = probity(nowhere, line);
         assert!(stderr(&output).contains(tip), "{line:?}: {}", stderr(&output));

@@ -12,8 +12,21 @@ const OWN_FLAGS: &str =
 const ONE_TARGET: &str =
     "a call has one target; a network such as 192.168.1.0/28 is one, for tools that take networks";
 
+/// Flags of subcommands that are likely to be tried without one, each with the subcommands that a
+/// bare `probity` may stand for.
+const AFTER_THE_COMMAND: [(&str, &[&str]); 4] = [
+    ("--embedded", &["stdio", "http"]),
+    ("--policy", &["stdio --embedded", "http --embedded"]),
+    ("--socket", &["stdio", "http"]),
+    ("--listen", &["http"]),
+];
+
 /// Adds to an error what to do next.
 pub(super) fn explain(mut error: Error) -> Error {
+    if let Some(tip) = command_first(&error) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        return error;
+    }
     let tips = match error.kind() {
         ErrorKind::MissingRequiredArgument if names(&error, "<TARGET>") => vec![A_CALL, THE_TOOLS],
         ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
@@ -36,11 +49,28 @@ pub(super) fn explain(mut error: Error) -> Error {
     error
 }
 
+/// What to say of a subcommand's flag where no subcommand is; nothing where clap found one further on.
+fn command_first(error: &Error) -> Option<String> {
+    let is_bare = error.kind() == ErrorKind::UnknownArgument && usage(error).contains("[COMMAND]");
+    if !is_bare || error.get(ContextKind::Suggested).is_some() {
+        return None;
+    }
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
+    let (flag, commands) = AFTER_THE_COMMAND.iter().find(|(flag, _)| flag == given)?;
+    let lines: Vec<_> =
+        commands.iter().map(|command| format!("probity {command} {flag}")).collect();
+    Some(format!("{flag} stands after a subcommand: {}", lines.join(", or ")))
+}
+
 /// An error names its subcommand in the usage that it shows, and nowhere else.
 fn is_a_call(error: &Error) -> bool {
+    usage(error).contains("probity call")
+}
+
+fn usage(error: &Error) -> String {
     match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains("probity call"),
-        _ => false,
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
     }
 }
 
