@@ -96,6 +96,16 @@ pub enum StartError {
     /// No socket to listen on.
     #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
     NoSocket,
+    /// The socket is another's.
+    #[error(
+        "{0}: a broker listens there already. Use that one (`probity tools --socket {0}`), end it first \
+         (`systemctl stop probity-broker.socket probity-broker`, or whoever started it), or give this \
+         one another --socket"
+    )]
+    Taken(String),
+    /// Something that is no socket is where one is to be.
+    #[error("{0}: it is there, and is no socket: remove it, or give another --socket")]
+    NotASocket(String),
     /// Anything else.
     #[error("{what}: {error}")]
     System {
@@ -330,7 +340,7 @@ fn bind(
     account: Option<Account>,
 ) -> Result<UnixListener, StartError> {
     let path = options.socket.as_deref().ok_or(StartError::NoSocket)?;
-    remove_stale(path)?;
+    make_way(path)?;
     let group = match &options.group {
         Some(name) => Some(accounts.group(name).ok_or_else(|| StartError::System {
             what: format!("--group {name}"),
@@ -353,13 +363,19 @@ fn bind(
 }
 
 /// A socket that nobody listens on any more is in the way; anything else is not ours to remove.
-fn remove_stale(path: &Path) -> Result<(), StartError> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket());
-    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(|e| refused(&e)) {
-        fs::remove_file(path).map_err(system(path.display().to_string()))?;
+fn make_way(path: &Path) -> Result<(), StartError> {
+    let shown = || path.display().to_string();
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(StartError::NotASocket(shown()));
     }
-    Ok(())
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(system(shown()))
+        }
+        Err(error) => Err(system(shown())(error)),
+        Ok(_) => Err(StartError::Taken(shown())),
+    }
 }
 
 /// One thread, and none for blocking work.

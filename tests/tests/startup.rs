@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, Permissions},
     os::unix::{
         fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown},
-        net::UnixListener,
+        net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -305,6 +305,35 @@ fn what_the_parent_left_open_reaches_neither_the_broker_nor_its_tools() {
     let text = String::from_utf8(output.flatten().collect()).unwrap();
     let open = text.lines().filter(|line| line.starts_with("descriptor ")).count();
     assert_eq!(open, 3, "{text}");
+}
+
+#[test]
+fn a_socket_that_is_another_s_is_left_alone_with_what_to_do_about_it() {
+    let place = Place::new();
+    let socket = place.path("broker.sock");
+    let said_of_it = || {
+        let mut command = Command::new("/usr/bin/timeout");
+        let paths = place.arguments();
+        // All but the policy: the shipped one serves.
+        let paths = [&paths[..2], &paths[4..]].concat();
+        command.arg("5").arg(program("probity-broker")).arg("--embedded").args(paths);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        said(&output)
+    };
+    let first = UnixListener::bind(&socket).unwrap();
+    let said = said_of_it();
+    for part in ["a broker listens there already", "probity tools --socket", "another --socket"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(UnixStream::connect(&socket).is_ok());
+
+    drop(first);
+    fs::remove_file(&socket).unwrap();
+    fs::write(&socket, "notes").unwrap();
+    let said = said_of_it();
+    assert!(said.contains("is no socket: remove it"), "{said}");
+    assert_eq!(fs::read_to_string(&socket).unwrap(), "notes");
 }
 
 #[test]
