@@ -122,6 +122,30 @@ fn the_policy_s_page_shows_what_this_user_may_do() {
 }
 
 #[test]
+fn a_policy_s_page_without_tools_says_whose_doing_that_is() {
+    let broker = ScriptedBroker::start(script());
+    let page_with = |variables: &[(&str, &str)]| {
+        let mut session = Session::with(&broker.socket, false, variables);
+        session.initialize();
+        let answer = session.ask(2, "resources/read", json!({ "uri": "probity://policy" }));
+        answer["result"]["contents"][0]["text"].as_str().unwrap().to_owned()
+    };
+    let page = page_with(&[("TOOL_EXCLUDE", "ping,nmap")]);
+    assert!(page.contains("ping is excluded by this server's configuration"), "{page}");
+    assert!(!page.contains("grants no tool"), "{page}");
+
+    let mut nothing = script();
+    let empty = Catalog { tools: vec![], ..catalog() };
+    nothing.catalog = vec![Step::Send(Reply::Catalog(empty))];
+    let broker = ScriptedBroker::start(nothing);
+    let mut session = Session::start(&broker.socket, false);
+    let answer = session.ask(2, "resources/read", json!({ "uri": "probity://policy" }));
+    let page = answer["result"]["contents"][0]["text"].as_str().unwrap();
+    assert!(page.contains("grants no tool to the user that this server runs as"), "{page}");
+    assert!(page.contains("`probity tools`"), "{page}");
+}
+
+#[test]
 fn prompts_lead_through_the_tools_there_are() {
     let broker = ScriptedBroker::start(script());
     let mut session = Session::start(&broker.socket, false);

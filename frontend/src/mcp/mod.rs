@@ -283,7 +283,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.as_str();
         let (text, kind) = if uri == policy_page::URI {
-            (policy_page::page(&self.listing()), "text/markdown")
+            (policy_page::page(&self.listing(), &self.shared.service.listing()), "text/markdown")
         } else if let Some(text) = self.store.get(uri) {
             (text.to_string(), "application/json")
         } else {

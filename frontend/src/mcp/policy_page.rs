@@ -12,13 +12,13 @@ use crate::registry::Listing;
 /// Its address.
 pub const URI: &str = "probity://policy";
 
-/// The page, as Markdown.
+/// The page, as Markdown, for a client that sees `listing` of `all` that is published.
 #[must_use]
-pub fn page(listing: &Listing) -> String {
+pub fn page(listing: &Listing, all: &Listing) -> String {
     let catalog = &listing.catalog;
     let mut page = String::from("# What you may do\n\n");
     if catalog.tools.is_empty() {
-        page.push_str("The policy grants you no tool. Ask an administrator for a grant.\n");
+        page.push_str(&why_none(listing, all));
         return page;
     }
     let list = |items: Vec<String>| if items.is_empty() { "none".into() } else { items.join(", ") };
@@ -43,6 +43,24 @@ pub fn page(listing: &Listing) -> String {
          can change the policy.\n",
     );
     page
+}
+
+/// Why there is no tool on the page, and who can change that.
+fn why_none(listing: &Listing, all: &Listing) -> String {
+    let hidden = listing.all_hidden().map(|(tool, why)| format!("{} {}", tool.name, why.reason()));
+    let hidden: Vec<_> = hidden.collect();
+    if !hidden.is_empty() {
+        return format!("No tool is offered here: {}.\n", hidden.join("; "));
+    }
+    if !all.catalog.tools.is_empty() {
+        return String::from(
+            "This token is for none of the tools here. Whoever runs this server can change that.\n",
+        );
+    }
+    String::from(
+        "The policy grants no tool to the user that this server runs as. Root, too, is granted what is \
+         granted to it by name. `probity tools`, run as that user, says which lines would grant some.\n",
+    )
 }
 
 fn describe(page: &mut String, tool: &ToolEntry, aim: &str) {
