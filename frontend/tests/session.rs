@@ -450,6 +450,23 @@ fn a_notification_or_an_answer_before_the_first_request_is_passed_over() {
 }
 
 #[test]
+fn a_request_before_the_first_is_answered_with_what_to_send_and_the_session_goes_on() {
+    let broker = ScriptedBroker::start(script());
+    let mut session = Session::silent(&broker.socket, false);
+    for method in ["tools/list", "server/discover", "no/such"] {
+        let error = session.ask(7, method, json!({}))["error"].take();
+        let message = error["message"].as_str().unwrap();
+        assert_eq!(error["code"], -32602, "{error}");
+        assert!(message.starts_with("send `initialize` first"), "{error}");
+        assert!(message.contains("io.modelcontextprotocol/protocolVersion"), "{error}");
+        session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    }
+    assert_eq!(session.ask(8, "ping", json!({}))["result"], json!({}));
+    session.initialize();
+    assert_eq!(names(&mut session), ["nmap", "ping"]);
+}
+
+#[test]
 fn a_client_that_closes_only_its_reading_end_is_gone() {
     let broker = ScriptedBroker::start(script_with(&[vec![started(), Step::AwaitHangUp]]));
     let mut session = Session::unread(&broker.socket);

@@ -50,6 +50,15 @@ impl Answer {
         Box::new(Self { id: Some(id), error: ErrorData::internal_error(message, None) })
     }
 
+    /// What is asked before anybody could know in which era of the protocol. The code is the library's.
+    pub(super) fn too_early(id: RequestId, missing: &[&str]) -> Box<Self> {
+        let message = format!(
+            "send `initialize` first; or, as of 2026-07-28, give every request a params._meta with {}",
+            missing.join(" and ")
+        );
+        Box::new(Self { id: Some(id), error: ErrorData::invalid_params(message, None) })
+    }
+
     /// Two open requests of one id could not be told apart, by the client or by a cancellation.
     pub(super) fn repeated(message: ClientJsonRpcMessage) -> Box<Self> {
         let id = message.into_request().map(|(_, id)| id);

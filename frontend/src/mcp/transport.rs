@@ -18,8 +18,8 @@ use futures_util::StreamExt;
 use rmcp::{
     RoleServer,
     model::{
-        ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcMessage, RequestId,
-        ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta as _, JsonRpcMessage,
+        ProtocolVersion, RequestId, ServerJsonRpcMessage,
     },
     transport::Transport,
 };
@@ -53,6 +53,8 @@ pub struct LineTransport<R, W> {
     answering: Option<JoinHandle<io::Result<()>>>,
     /// A request has come: only then is anything else heard.
     begun: bool,
+    /// The client has said in which era of the protocol it speaks.
+    opened: bool,
     /// The client has said all that it will say.
     input_ended: bool,
     /// The log has how many calls are waited for.
@@ -95,6 +97,7 @@ where
             held: VecDeque::new(),
             answering: None,
             begun: false,
+            opened: false,
             input_ended: false,
             waits: false,
             shutdown,
@@ -156,6 +159,13 @@ where
                     self.answer(*Answer::stopping(request.id));
                     continue;
                 }
+                Some(Ok(JsonRpcMessage::Request(request)))
+                    if self.is_too_early(&request.request) =>
+                {
+                    let missing = missing_metadata(&request.request);
+                    self.answer(*Answer::too_early(request.id, &missing));
+                    continue;
+                }
                 Some(Ok(message)) => message,
                 Some(Err(answer)) => {
                     self.answer(*answer);
@@ -189,6 +199,18 @@ where
             tracing::info!(calls, "shutdown.waiting");
         }
         if is_recalling { calls == 0 } else { open == 0 }
+    }
+
+    /// Whether a request comes before the one that opens a session. The library would refuse it in
+    /// words that say nothing of `initialize`, and then end the session at a notification.
+    fn is_too_early(&mut self, request: &ClientRequest) -> bool {
+        let has_all = missing_metadata(request).is_empty();
+        // Both may be asked before anything is settled.
+        let is_probe =
+            matches!(request, ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_));
+        let opens = has_all && !is_probe || matches!(request, ClientRequest::InitializeRequest(_));
+        self.opened = self.opened || opens;
+        !self.opened && !has_all && !matches!(request, ClientRequest::PingRequest(_))
     }
 
     /// Answers a line that nobody is to serve.
@@ -243,6 +265,11 @@ where
         }
         Some(message)
     }
+}
+
+/// What a request lacks to stand for itself, as requests do since 2026-07-28.
+fn missing_metadata(request: &ClientRequest) -> Vec<&'static str> {
+    request.get_meta().missing_required_keys(&ProtocolVersion::V_2026_07_28)
 }
 
 fn request_id(message: ClientJsonRpcMessage) -> Option<RequestId> {
