@@ -38,7 +38,8 @@ For an assistant: Claude Desktop, Claude Code, VS Code or Cursor
 
 Exit status:
   0    the tool succeeded, or a dry run was approved
-  1    the tool failed, timed out or could not run, or its answer is no (a host that is silent)
+  1    the tool failed, timed out or could not run, or its answer is no (a silent host, a scan
+       that finds none)
   2    wrong usage, or a configuration that cannot be used
   3    refused by the policy
   4    no broker, or its own could not start (a policy that cannot be used)

@@ -45,6 +45,21 @@ fn a_tool_that_fails_times_out_or_is_lost_exits_with_1() {
     }
 }
 
+/// ping says no by its exit code, nmap says it in its report alone.
+#[test]
+fn a_scan_that_finds_no_host_exits_with_1_like_a_ping_that_nobody_answers() {
+    let silent = include_str!("../src/parsers/fixtures/nmap_silent.xml");
+    let lively = include_str!("../src/parsers/fixtures/nmap_ping_scan.xml");
+    for (report, expected) in [(silent, 1), (lively, 0)] {
+        let steps = vec![started(), output(Stream::Stdout, report), exited(0)];
+        let broker = ScriptedBroker::start(script_with(&[steps]));
+        for more in [&[][..], &["--json"], &["--raw"]] {
+            let output = probity(&broker.socket, &[&["call", "nmap", "10.0.0.1"], more].concat());
+            assert_eq!(status(&output), expected, "{more:?}: {}", stdout(&output));
+        }
+    }
+}
+
 /// `probity call … | head`: how the call ended is not how much of it was read.
 #[test]
 fn a_result_that_nobody_reads_changes_nothing_of_the_exit_status() {

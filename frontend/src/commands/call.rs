@@ -141,6 +141,7 @@ fn exit_of(result: &ToolResult) -> Exit {
         (Some(_), _) => Exit::Denied,
         (None, Some(ErrorType::BrokerUnreachable)) => Exit::NoBroker,
         (None, Some(_)) => Exit::ToolFailed,
+        (None, None) if result.found_nobody() => Exit::ToolFailed,
         (None, None) if result.dry_run || result.returncode == Some(0) => Exit::Success,
         (None, None) => Exit::ToolFailed,
     }

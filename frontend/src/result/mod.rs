@@ -26,7 +26,7 @@ use crate::{
     config::RateLimit,
     gate::Full,
     limiter::Exceeded,
-    parsers::{self, ParseError, Parsed},
+    parsers::{self, ParseError, Parsed, nmap::NmapReport},
     progress,
     registry::Hidden,
     suggestion::Suggestion,
@@ -184,6 +184,15 @@ impl ToolResult {
             details.metadata.insert("suggested_request".into(), json!(suggestion));
         }
         self.suggestion = suggestion;
+    }
+
+    /// Whether the run was all right and its answer is that nobody is there. ping says so by its exit
+    /// code; nmap has the same one for a network of silent hosts as for one of lively ones.
+    #[must_use]
+    pub fn found_nobody(&self) -> bool {
+        let is_silent = |report: &NmapReport| report.complete && report.hosts_up == 0;
+        self.returncode == Some(0)
+            && matches!(&self.report, Some(Parsed::Nmap(report)) if is_silent(report))
     }
 
     /// A request that would pass, where this is a denial and there is one.
