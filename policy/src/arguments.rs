@@ -84,7 +84,7 @@ impl Given<'_> {
     fn set(&mut self, found: Result<Found<'_>, NotFound<'_>>) -> Result<(), Denial> {
         let Found { at, value } = found.map_err(|not_found| match not_found {
             NotFound::Unknown(given) => denial::option_unknown(self.tool, self.tier, given),
-            NotFound::Operand(word) => denial::operand(self.tool, word),
+            NotFound::Operand(word) => denial::operand(self.tool, self.tier, word),
         })?;
         let (Some(option), Some(slot)) = (self.tool.options.get(at), self.settings.get_mut(at))
         else {

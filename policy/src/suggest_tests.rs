@@ -227,6 +227,9 @@ const REPAIRS: &[(DenialCode, &str, &str)] = &[
         "nmap 10.0.0.1 -- -T5 --top-ports=1",
     ),
     (DenialCode::OptionValue, "nmap 10.0.0.1 ports=22,http,99999", "nmap 10.0.0.1 ports=22"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=80-22", "nmap 10.0.0.1 ports=22-80"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 -- -p 1-70000", "nmap 10.0.0.1 -- -p 1-65535"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=70000-80000,7", "nmap 10.0.0.1 ports=7"),
     (
         DenialCode::OptionValue,
         "nmap 10.0.0.1 -- --script exploit -sV",
@@ -242,6 +245,10 @@ const REPAIRS: &[(DenialCode, &str, &str)] = &[
     (DenialCode::OptionRepeated, "ping 10.0.0.1 count=2 -- -c 3 -q", "ping 10.0.0.1 count=2 -- -q"),
     (DenialCode::OptionRepeated, "ping 10.0.0.1 -- -c 2 -c3", "ping 10.0.0.1 -- -c 2"),
     (DenialCode::Operand, "ping 10.0.0.1 -- -c 2 10.0.0.2", "ping 10.0.0.1 -- -c 2"),
+    (DenialCode::Operand, "nmap 10.0.0.1 -- -sV quick", "nmap 10.0.0.1 preset=quick -- -sV"),
+    // A preset that was chosen stays, and one beyond the grant is not offered.
+    (DenialCode::Operand, "nmap 10.0.0.1 preset=quick -- quick", "nmap 10.0.0.1 preset=quick"),
+    (DenialCode::Operand, "nmap 10.0.0.1 -- udp", "nmap 10.0.0.1"),
     (
         DenialCode::Ceiling,
         "ping 10.0.0.1 count=2 timeout=7200",
@@ -366,6 +373,13 @@ fn the_sentence_and_the_suggestion_say_the_same() {
         ("ping 10.0.0.1 count=1000", "such as 100.", "100"),
         ("nmap 10.0.0.1 preset=udp", "Use the preset quick, or none.", "quick"),
         ("nmap 10.0.0.1 scripts=vuln", "Use --script safe, or leave it out.", "safe"),
+        ("nmap 10.0.0.1 -- quick", "`--preset quick` with probity call", "quick"),
+        (
+            "nmap 10.0.0.1 ports=80-22",
+            "the lower end first, joined by commas, such as 22-80.",
+            "22-80",
+        ),
+        ("nmap 10.0.0.1 ports=http", "joined by commas, such as 22,80", "22,80,443,8000-8100"),
         ("zmap 10.0.0.1", "Use one of: nmap, ping, scanner, traceroute, sweep.", "nmap"),
     ] {
         let asked = call(line);

@@ -116,7 +116,10 @@ impl ValueKind {
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Duration { min, max } => format!("seconds, from {min} to {max}"),
-            Self::Ports => "ports from 1 to 65535, such as 22,80,8000-8100".into(),
+            Self::Ports => {
+                "port numbers from 1 to 65535 and ranges of them, the lower end first, joined by commas"
+                    .into()
+            },
             Self::Enumeration(words) => format!("one of {}", words.join(", ")),
             Self::EnumerationList(words) => {
                 format!("one or several of {}, joined by commas", words.join(", "))

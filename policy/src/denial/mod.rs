@@ -9,7 +9,7 @@ use crate::{
     decide::Beyond,
     policy::Policy,
     subject::Subject,
-    suggest::{flags_of_cluster, meant_option, nearest_value},
+    suggest::{flags_of_cluster, meant_option, meant_preset, nearest_value},
     tool::{Tool, ToolOption},
 };
 
@@ -142,12 +142,19 @@ pub(crate) fn option_repeated(option: &ToolOption) -> Denial {
     )
 }
 
-pub(crate) fn operand(tool: &Tool, word: &str) -> Denial {
+pub(crate) fn operand(tool: &Tool, tier: Tier, word: &str) -> Denial {
+    let instead = match meant_preset(tool, tier, word) {
+        Some(preset) => format!(
+            "Give the preset {preset} as preset (`--preset {preset}` with probity call), not in extra_args."
+        ),
+        None => "Leave it out. The target goes into target, and nowhere else; extra_args holds \
+                 options only."
+            .to_owned(),
+    };
     denial(
         DenialCode::Operand,
         format!("{word} is neither an option of {} nor a value of one.", tool.name),
-        "Leave it out. The target goes into target, and nowhere else; extra_args holds options \
-         only.",
+        instead,
         &[("word", word.to_owned())],
     )
 }

@@ -35,7 +35,10 @@ pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Argume
         kept.words(item, found);
         words = rest;
     }
-    let preset = preset.as_ref().and_then(|name| allowed_preset(tool, tier, name));
+    let preset = match preset {
+        Some(name) => allowed_preset(tool, tier, name),
+        None => operands(tool, tokens).find_map(|word| meant_preset(tool, tier, word)),
+    };
     let Kept { options, tokens, .. } = kept;
     let mut arguments = Arguments::Given { preset: preset.cloned(), options, tokens };
     while !can_be_sent(&arguments) {
@@ -45,6 +48,20 @@ pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Argume
         }
     }
     arguments
+}
+
+/// The words that belong to no option.
+fn operands<'a>(tool: &'a Tool, mut words: &'a [Token]) -> impl Iterator<Item = &'a str> {
+    std::iter::from_fn(move || {
+        while !words.is_empty() {
+            let (found, rest) = find_first(tool, words);
+            words = rest;
+            if let Err(NotFound::Operand(word)) = found {
+                return Some(word);
+            }
+        }
+        None
+    })
 }
 
 /// The arguments without one part of them: first the words, then the options, then the preset.
@@ -188,6 +205,12 @@ pub(crate) fn standard_preset<'t>(tool: &'t Tool, beyond: &Preset) -> Option<&'t
     };
     let presets = presets_within(tool, Tier::Standard);
     presets.min_by_key(|(_, preset)| different(preset)).map(|(name, _)| name)
+}
+
+/// The preset that a word among the tool's own flags names.
+pub(crate) fn meant_preset<'t>(tool: &'t Tool, tier: Tier, word: &str) -> Option<&'t Identifier> {
+    let mut names = presets_within(tool, tier).map(|(name, _)| name);
+    names.find(|name| name.as_str() == word).filter(|_| tool.tier <= tier)
 }
 
 /// The option that a property was probably meant to be.

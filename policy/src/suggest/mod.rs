@@ -13,7 +13,9 @@ use probity_protocol::{
 
 use crate::{decide::decide, policy::Policy, subject::Subject, tool::Tool};
 
-pub(crate) use arguments::{closest, flags_of_cluster, meant_option, standard_preset};
+pub(crate) use arguments::{
+    closest, flags_of_cluster, meant_option, meant_preset, standard_preset,
+};
 pub(crate) use value::nearest_value;
 
 /// Most times that the policy is asked. Each layer is repaired as a whole, so that two or three do.

@@ -40,11 +40,12 @@ fn near(kind: &ValueKind, text: &str) -> Option<String> {
             Some(Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string())
         }
         ValueKind::Ports | ValueKind::EnumerationList(_) => {
-            let mut fine = Vec::new();
+            let mut fine: Vec<String> = Vec::new();
             for part in text.split(',').map(str::trim) {
-                if kind.parse(part).is_ok() && !fine.contains(&part) {
-                    fine.push(part);
-                }
+                let range = || port_range(part).filter(|_| matches!(kind, ValueKind::Ports));
+                let fits = kind.parse(part).is_ok();
+                let part = if fits { Some(part.to_owned()) } else { range() };
+                fine.extend(part.filter(|part| !fine.contains(part)));
             }
             (!fine.is_empty()).then(|| fine.join(","))
         }
@@ -53,6 +54,14 @@ fn near(kind: &ValueKind, text: &str) -> Option<String> {
         }
         ValueKind::None | ValueKind::Rendered(_) | ValueKind::Text { .. } => None,
     }
+}
+
+/// The ports of a range that is written from its upper end, or goes beyond the last port.
+fn port_range(text: &str) -> Option<String> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+    let (low, high) = (first.min(last).max(1), first.max(last).min(u32::from(u16::MAX)));
+    (low <= high).then(|| format!("{low}-{high}"))
 }
 
 /// A number that a range may not hold.
