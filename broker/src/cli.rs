@@ -40,6 +40,7 @@ Signals:
                       where it was moved. A policy with a defect changes nothing; running tools end
                       under the policy that approved them; a new audit path needs a restart.
                       Nothing is read anew once it is told to stop
+  SIGUSR1             open the audit log anew where it was moved, and nothing else: for logrotate
   SIGTERM, SIGINT     take in nothing more, let tools finish for the grace period, end those that go
                       on (TERM, and KILL 2 s later), then exit 0. A second one: KILL at once
 

@@ -1,4 +1,5 @@
-//! SIGHUP: the log is opened anew where it was moved, and the policy is read anew.
+//! SIGHUP: the log is opened anew where it was moved, and the policy is read anew. SIGUSR1: the log
+//! alone, so that rotation never puts in force what an administrator is still writing.
 //!
 //! All of it is read, validated and compiled before anything changes, and then swapped at once. What
 //! cannot be read, has a defect or cannot be recorded changes nothing: the old policy works on. Runs
@@ -47,19 +48,33 @@ enum ReloadError {
     Audit(#[from] AuditError),
 }
 
+/// What it is told by.
+pub(crate) struct ReloadSignals {
+    /// Policy and log.
+    pub reload: Signal,
+    /// The log alone.
+    pub rotate: Signal,
+}
+
 impl Reload {
     /// Reloads at each signal, until the broker stops: there is nobody then to decide for, and systemd
     /// would be told that it serves again. Signals that come while it loads are one more.
-    pub(crate) async fn at_each(self, mut hangup: Signal, broker: Rc<Broker>) {
+    pub(crate) async fn at_each(self, mut signals: ReloadSignals, broker: Rc<Broker>) {
         let stopping = broker.stopping();
         tokio::pin!(stopping);
         loop {
             tokio::select! {
                 biased;
                 () = &mut stopping => return,
-                signal = hangup.recv() => if signal.is_none() { return },
+                signal = signals.reload.recv() => {
+                    if signal.is_none() { return }
+                    self.once(&broker);
+                }
+                signal = signals.rotate.recv() => {
+                    if signal.is_none() { return }
+                    reopen_log(&broker);
+                }
             }
-            self.once(&broker);
             // Whoever sends signals in a loop does not keep the sessions from their turn.
             tokio::task::yield_now().await;
         }
@@ -67,11 +82,7 @@ impl Reload {
 
     fn once(&self, broker: &Broker) {
         self.notifier.reloading();
-        if let Err(error) = broker.audit.borrow_mut().reopen() {
-            complain!(
-                "{error}: the log goes on in the file it had; mend that and send SIGHUP again"
-            );
-        }
+        reopen_log(broker);
         let old = broker.rules();
         match self.apply(broker, &old) {
             Ok(new) => {
@@ -127,6 +138,14 @@ impl Reload {
             }
             Some(_) | None => Vec::new(),
         }
+    }
+}
+
+fn reopen_log(broker: &Broker) {
+    if let Err(error) = broker.audit.borrow_mut().reopen() {
+        complain!(
+            "{error}: the log goes on in the file it had; mend that and send the signal again"
+        );
     }
 }
 

@@ -43,7 +43,7 @@ use crate::{
     cli::Options,
     notify::Notifier,
     privileges::{Account, PrivilegeError, drop_to},
-    reload::Reload,
+    reload::{Reload, ReloadSignals},
     rules::{Grounds, RulesError, Written},
     run_folder::RunFolder,
     runs::Runs,
@@ -136,7 +136,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 /// Starts, serves, and returns when told to stop. The exit code of a broker that has a supervisor is
 /// the supervisor's too.
 pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
-    hold(&[Signal::SIGHUP])?;
+    hold(&[Signal::SIGHUP, Signal::SIGUSR1])?;
     sys::process::keep_ended_children().map_err(system("SIGCHLD"))?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
@@ -399,16 +399,20 @@ fn serve(
             .map(|pipe| pipe.map(pipe::Receiver::from_owned_fd).transpose())
             .map(|pipe| pipe.map_err(system("the lifetime pipe")));
         let causes = Causes::listen([frontend?, supervisor?]).map_err(system("signals"))?;
-        let hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
+        let heard = |kind, name: &str| signal(kind).map_err(system(name));
+        let signals = ReloadSignals {
+            reload: heard(SignalKind::hangup(), "SIGHUP")?,
+            rotate: heard(SignalKind::user_defined1(), "SIGUSR1")?,
+        };
         let notifier = Rc::clone(&reload.notifier);
         notifier.ready(&format!("Deciding by policy {}", broker.rules().policy.digest()));
-        let_in(&[Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT])?;
+        let_in(&[Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTERM, Signal::SIGINT])?;
 
         tokio::task::spawn_local(Rc::clone(&notifier).keep_alive());
         let stopping = move || notifier.stopping();
         tokio::task::spawn_local(causes.conduct(end.enter, end.grace, stopping));
         let broker = Rc::new(broker);
-        tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&broker)));
+        tokio::task::spawn_local(reload.at_each(signals, Rc::clone(&broker)));
         let keeper = Rc::clone(&broker);
         tokio::task::spawn_local(async move { AuditLog::keep(&keeper.audit).await });
         Rc::clone(&broker).serve(listener).await;

@@ -100,7 +100,7 @@ pub(crate) fn divide() -> Result<Side, SupervisorError> {
         None => {
             // What asks for the broker's end or for a reload waits until it can be answered.
             let mut held = before;
-            held.extend([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+            held.extend([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1]);
             held.thread_set_mask().map_err(system("signals"))?;
             // Ctrl-C in a terminal goes to a whole group: the broker is to hear it once.
             setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(system("a group of its own"))?;

@@ -61,6 +61,12 @@ fn what_stands_in_its_way_is_said_and_nothing_is_touched() {
     refused("root", "nonsense");
     machine.done("rm -r /etc/probity && dpkg --install /package/probity.deb").unwrap();
     refused("root", "sudo apt remove probity");
+    // That advice taken, it installs, and the package is the one that has to wait.
+    machine.done("dpkg --remove probity").unwrap();
+    machine.done(INSTALL).unwrap();
+    let package = machine.run("dpkg --install /package/probity.deb").unwrap();
+    assert!(!package.status.success());
+    assert!(said(&package).contains("sudo make uninstall"), "{}", said(&package));
 }
 
 #[test]

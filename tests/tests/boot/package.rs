@@ -20,7 +20,7 @@ fn purging_leaves_nothing() {
     machine.done("systemctl enable --now --quiet probity.socket && curl -sSf http://127.0.0.1:8080/livez").unwrap();
     let ping = format!("probity call ping {HOST} -- -c 1");
     assert!(machine.run_as("ada", &ping).unwrap().status.success());
-    machine.done("cp /etc/probity/tools.d/ping.toml /etc/probity/tools.d/own.toml").unwrap();
+    machine.done("echo mine >/etc/probity/notes").unwrap();
     assert!(!machine.done(TRACES).unwrap_or_default().is_empty());
 
     // Removed: nothing runs, and what an administrator wrote is there.
@@ -31,7 +31,7 @@ fn purging_leaves_nothing() {
         .unwrap();
     // Installed again it is as it was, HTTP included.
     machine.done("dpkg --install /package/probity.deb").unwrap();
-    machine.done("test -e /etc/probity/tools.d/own.toml").unwrap();
+    machine.done("test -e /etc/probity/notes").unwrap();
     machine
         .done("systemctl start probity.socket && curl -sSf http://127.0.0.1:8080/livez")
         .unwrap();
@@ -131,7 +131,9 @@ fn without_a_tool_the_others_work_and_its_own_call_says_what_to_install() {
 fn on_a_kernel_without_landlock_it_refuses_and_says_why() {
     let kind = Kind { without_landlock: true, ..Kind::default() };
     let Some(machine) = bare(kind) else { return };
-    machine.run("dpkg --install /package/probity.deb").unwrap();
+    let install = machine.run("dpkg --install /package/probity.deb").unwrap();
+    let text = said(&install);
+    assert!(text.contains("Landlock") && text.contains("the broker does not start"), "{text}");
     let_ada_in(&machine);
     let journal = machine.done("journalctl --unit probity-broker --no-pager --output cat").unwrap();
     assert!(journal.contains("Landlock"), "{journal}");
