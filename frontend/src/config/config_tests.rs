@@ -525,3 +525,23 @@ fn a_health_check_that_is_none_is_told_of_and_left_out() {
     let loaded = from_toml("[health]\nchecks = 5\n");
     assert!(warnings(&loaded)[0].contains("[[health.checks]]"), "{:?}", warnings(&loaded));
 }
+
+#[test]
+fn a_number_or_a_switch_is_no_host_and_no_path() {
+    for (name, text) in [
+        ("f.toml", "[server]\nhost = 5\ntokens_file = true\n[broker]\nsocket = 1.5\n"),
+        ("f.yaml", "server:\n  host: 5\n  tokens_file: true\nbroker:\n  socket: 1.5\n"),
+    ] {
+        let loaded = load_all(name, text, &[]).unwrap();
+        let warnings = warnings(&loaded);
+        for (key, said) in [
+            ("server.host", "\"5\" does not count for server.host; give an address"),
+            ("server.tokens_file", "\"true\" does not count for server.tokens_file; give a path"),
+            ("broker.socket", "\"1.5\" does not count for broker.socket; give a path"),
+        ] {
+            assert_eq!(shown(&loaded, key).1, "default", "{name}: {key}");
+            assert!(warnings.iter().any(|warning| warning.contains(said)), "{warnings:?}");
+        }
+    }
+    assert_eq!(from_toml("server.host = \"5\"").config.server.host, "5");
+}

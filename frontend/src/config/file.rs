@@ -166,7 +166,8 @@ fn written(kind: ValueKind) -> Written {
                 None => Written::Other("[…]".into()),
             }
         }
-        single => Written::Text(single.to_string()),
+        ValueKind::String(text) => Written::Text(text),
+        single => Written::Bare(single.to_string()),
     }
 }
 

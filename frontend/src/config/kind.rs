@@ -72,8 +72,10 @@ pub(super) type Table = Vec<(String, String)>;
 /// A value as somebody wrote it, whatever the file's format.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Written {
-    /// A single value. `true`, `5` and `"5"` are all text here.
+    /// A single value: of a variable, or in quotes.
     Text(String),
+    /// `true` or `5` in a file. Where a number or a switch is asked for it is as good as in quotes.
+    Bare(String),
     /// A list of such values.
     List(Vec<String>),
     /// A list of tables.
@@ -85,7 +87,7 @@ pub(super) enum Written {
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) | Self::Other(text) => f.write_str(text),
+            Self::Text(text) | Self::Bare(text) | Self::Other(text) => f.write_str(text),
             Self::List(items) => f.write_str(&items.join(",")),
             Self::Tables(_) => f.write_str("[{…}]"),
         }
@@ -98,7 +100,9 @@ impl Kind {
         let text = match (self, written) {
             (Self::Names, Written::List(items)) => return Some(names(items)),
             (Self::Networks, Written::List(items)) => return networks(items),
-            (_, Written::Text(text)) => text.trim(),
+            // Nobody's host or file is called so, unless in quotes.
+            (Self::Host | Self::Path, Written::Bare(_)) => return None,
+            (_, Written::Text(text) | Written::Bare(text)) => text.trim(),
             _ => return None,
         };
         let some_text = !text.is_empty() && !text.contains(char::is_control);
