@@ -139,6 +139,11 @@ impl ArgumentCheck {
             ValidationErrorKind::Required { .. } => {
                 (DenialCode::TargetSyntax, String::from("it is missing"), expected(schema))
             }
+            kind @ ValidationErrorKind::Maximum { limit } if property == "timeout_sec" => (
+                code_of(&property, kind),
+                format!("{} is more than the ceiling of {limit} s", quoted(error.instance())),
+                expected(schema),
+            ),
             kind => (
                 code_of(&property, kind),
                 format!("{} is not {}", quoted(error.instance()), expected(schema)),

@@ -79,7 +79,7 @@ fn each_flaw_names_its_property_and_what_it_takes() {
         (
             json!({ "target": "t", "timeout_sec": 9999 }),
             "CEILING",
-            "timeout_sec: 9999 is not a number from 0.001 to 3600.",
+            "timeout_sec: 9999 is more than the ceiling of 3600 s.",
         ),
         (
             json!({ "target": "t", "timeout_sec": 0 }),
