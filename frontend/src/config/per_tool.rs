@@ -18,6 +18,10 @@ use super::{
     settings::{PER_TOOL, SETTINGS, Setting},
 };
 
+/// The tools of the shipped policy, by name and alias, as their variables begin.
+const SHIPPED: [&str; 8] =
+    ["NMAP", "NMAPTOOL", "PING", "PINGTOOL", "SCANNER", "SCANNERTOOL", "TRACEROUTE", "TRACERTTOOL"];
+
 /// What is set for one tool. `None`: its file and the defaults decide.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ToolOverride {
@@ -69,6 +73,11 @@ impl Candidate {
     /// The key it would have in a file.
     pub fn key(&self) -> String {
         format!("tools.{}.{}", self.tool.to_ascii_lowercase(), last_part(self.what))
+    }
+
+    /// Whether it may well be somebody else's: a variable, and none of a shipped tool's.
+    pub fn is_doubtful(&self) -> bool {
+        self.from_variable && !SHIPPED.contains(&self.tool.as_str())
     }
 
     /// What its number counts.

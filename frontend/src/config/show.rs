@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     load::{DEFAULT, Effective, FILE_VARIABLE, Loaded},
     notice::Notice,
+    per_tool::Candidate,
     settings::{PER_TOOL, SETTINGS},
 };
 use crate::{clean::clean_str, terminal::print_json};
@@ -43,6 +44,9 @@ pub fn print(loaded: &Loaded) -> io::Result<()> {
     writeln!(out, "{}", table.trim_fmt())?;
     if !loaded.config.overrides.candidates().is_empty() {
         writeln!(out, "\ntools.* takes effect where a tool that you are granted has that name.")?;
+    }
+    if loaded.config.overrides.candidates().iter().any(Candidate::is_doubtful) {
+        writeln!(out, "What is no shipped tool's may be another program's variable.")?;
     }
     for (number, notice) in warnings(loaded).enumerate() {
         let gap = if number == 0 { "\n" } else { "" };
@@ -83,6 +87,9 @@ struct Row<'a> {
     clamped_from: Option<String>,
     /// The layer above whose value was none.
     ignored: Option<String>,
+    /// A variable whose name may be meant for another program.
+    #[serde(skip)]
+    is_doubtful: bool,
 }
 
 impl<'a> Row<'a> {
@@ -106,7 +113,7 @@ impl<'a> Row<'a> {
             }
         }
         let unit = (!unit.is_empty()).then_some(unit);
-        Self { key, value: json_of(value), unit, source, clamped_from, ignored }
+        Self { key, value: json_of(value), unit, source, clamped_from, ignored, is_doubtful: false }
     }
 
     fn value_text(&self) -> String {
@@ -129,6 +136,7 @@ impl<'a> Row<'a> {
         match (&self.clamped_from, &self.ignored) {
             (Some(old), _) => format!("{source} ({old} is out of range)"),
             (None, Some(ignored)) => format!("{source} ({ignored} does not count)"),
+            (None, None) if self.is_doubtful => format!("{source} (no shipped tool's)"),
             (None, None) => source.to_owned(),
         }
     }
@@ -149,7 +157,8 @@ fn tools(loaded: &Loaded) -> Vec<Row<'_>> {
     let candidates = loaded.config.overrides.candidates().iter();
     let rows = candidates.filter_map(|candidate| {
         let (value, unit) = (candidate.value.as_ref()?, candidate.unit());
-        Some(Row::new(loaded, candidate.key(), value, unit, &candidate.source))
+        let row = Row::new(loaded, candidate.key(), value, unit, &candidate.source);
+        Some(Row { is_doubtful: candidate.is_doubtful(), ..row })
     });
     rows.collect()
 }
@@ -192,14 +201,15 @@ Variables:
     text
 }
 
-/// Everything that somebody should mend, of variables for single tools too.
+/// Everything that somebody should mend, of variables for shipped tools too. Those of other tools are
+/// warned of when such a tool is called.
 fn warnings(loaded: &Loaded) -> impl Iterator<Item = &Notice> {
     let of_variables = loaded
         .config
         .overrides
         .candidates()
         .iter()
-        .filter(|candidate| candidate.from_variable)
+        .filter(|candidate| candidate.from_variable && !candidate.is_doubtful())
         .filter_map(|candidate| candidate.notice.as_ref());
     loaded.notices.iter().filter(|notice| notice.is_warning()).chain(of_variables)
 }
