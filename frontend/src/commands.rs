@@ -128,17 +128,23 @@ impl CommandError {
     }
 }
 
-/// Says what is wrong with the configuration, in the log too, as far as the environment alone can
-/// say how that is written.
+/// Says what is wrong with the configuration, once: a server in its log, as far as the environment
+/// alone can say how that is written, and everything else in plain words.
 fn refuse_to_start(error: &LoadError, usual_level: Usual) -> ExitCode {
+    let text = error.to_string();
+    let serves = usual_level.events == LevelFilter::INFO;
     let without_file = Environment::of_process().without_file();
-    if let Ok(loaded) = config::load(&Flags::default(), &without_file) {
+    if serves && let Ok(loaded) = config::load(&Flags::default(), &without_file) {
         logging::start(&loaded.config.log, usual_level);
     }
-    let text = error.to_string();
-    let defect = text.lines().next().unwrap_or_default();
-    tracing::error!(error = defect, "config.apply_failed");
-    complain(&text);
+    // Nobody hears of it in a log that is off.
+    match serves && tracing::enabled!(tracing::Level::ERROR) {
+        true => {
+            let (defect, remedy) = text.split_once('\n').unwrap_or((&text, ""));
+            tracing::error!(error = defect, remedy, "config.apply_failed");
+        }
+        false => complain(&text),
+    }
     ExitCode::from(Exit::Usage as u8)
 }
 

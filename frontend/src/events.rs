@@ -94,8 +94,9 @@ pub const EVENTS: &[Event] = &[
     event(
         "config.apply_failed",
         Level::ERROR,
-        &["error"],
-        "The configuration file cannot be read or parsed. Nothing starts.",
+        &["error", "remedy"],
+        "The configuration file cannot be read or parsed. No server starts; a command says the same in \
+         plain words.",
     ),
     event(
         "env.override",

@@ -188,11 +188,19 @@ fn a_broken_file_keeps_every_command_from_starting() {
         for output in [by_variable, by_flag] {
             assert_eq!((status(&output), stdout(&output).as_str()), (2, ""), "{command:?}");
             let text = stderr(&output);
-            assert!(text.contains("ERROR config.apply_failed error="), "{text}");
-            assert!(text.contains(&format!("probity: {place}")), "{text}");
+            let is_a_server_s = command.is_empty() || command == ["stdio"];
+            let said = match is_a_server_s {
+                true => format!("ERROR config.apply_failed error=\"{place}"),
+                false => format!("probity: {place}"),
+            };
+            assert!(text.contains(&said), "{text}");
+            assert_eq!(text.matches(&place).count(), 1, "once is enough: {text}");
+            assert!(text.contains("Nothing starts without the file"), "{text}");
         }
     }
     assert!(broker.requests.lock().unwrap().is_empty(), "nobody was asked");
+    let unlogged = probity(&["stdio", "--config", file.path()], &[("LOG_LEVEL", "off")]);
+    assert!(stderr(&unlogged).starts_with(&format!("probity: {place}")), "{}", stderr(&unlogged));
 }
 
 #[test]
