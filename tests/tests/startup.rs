@@ -423,5 +423,5 @@ fn what_nobody_reads_any_more_is_no_failure_of_its_own() {
     assert_eq!(code(broker().arg("--version").stdout(gone())), Some(0));
     assert_eq!(code(broker().arg("--sokcet").stderr(gone())), Some(2));
     let missing = ["--embedded", "--socket", "/nowhere/s", "--policy", "/nowhere/policy.toml"];
-    assert_eq!(code(broker().args(missing).stderr(gone())), Some(1));
+    assert_eq!(code(broker().args(missing).stderr(gone())), Some(REFUSED_POLICY));
 }
