@@ -25,6 +25,9 @@ const CALLS: &str = "bpf seccomp landlock_create_ruleset landlock_add_rule landl
 /// Booting takes two seconds on a machine that does nothing else.
 const BOOT: Duration = Duration::from_secs(60);
 
+/// Seconds for a script inside. One that hangs fails, and holds up nobody.
+const PATIENCE: &str = "120";
+
 /// Where a machine finds the package.
 const PACKAGE: &str = "/package/probity.deb";
 
@@ -155,7 +158,8 @@ impl Machine {
     /// # Errors
     /// Those of the process.
     pub fn run(&self, script: &str) -> io::Result<Output> {
-        self.command("sh").args(["-c", script]).stdin(Stdio::null()).output()
+        let mut command = self.command("timeout");
+        command.args([PATIENCE, "sh", "-c", script]).stdin(Stdio::null()).output()
     }
 
     /// The same as a user, who has just logged in.
@@ -164,7 +168,8 @@ impl Machine {
     /// Those of the process.
     pub fn run_as(&self, user: &str, script: &str) -> io::Result<Output> {
         let mut command = self.command("runuser");
-        command.args(["-u", user, "--", "env", &format!("HOME=/home/{user}"), "sh", "-c", script]);
+        command.args(["-u", user, "--", "env", &format!("HOME=/home/{user}"), "timeout", PATIENCE]);
+        command.args(["sh", "-c", script]);
         command.stdin(Stdio::null()).output()
     }
 

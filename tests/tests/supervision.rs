@@ -244,7 +244,7 @@ fn signals_to_the_supervisor_reach_the_broker_and_its_exit_status_comes_back() {
     // What it has no use for ends it, as it would without a supervisor.
     let mut setup = Setup::new();
     let run = setup.run(long_ping());
-    send(setup.broker.supervisor(), Signal::SIGUSR1);
-    assert_eq!(setup.broker.exit_code().unwrap(), Some(128 + Signal::SIGUSR1 as i32));
+    send(setup.broker.supervisor(), Signal::SIGUSR2);
+    assert_eq!(setup.broker.exit_code().unwrap(), Some(128 + Signal::SIGUSR2 as i32));
     assert!(setup.is_gone(&[run.pid]));
 }

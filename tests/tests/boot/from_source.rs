@@ -38,6 +38,10 @@ fn it_serves_twice_over_and_goes_again_but_for_what_an_administrator_wrote() {
     }
     machine.done("curl -sSf http://127.0.0.1:8080/livez").unwrap();
 
+    machine.done("systemctl disable --quiet --now probity-broker.socket probity-broker").unwrap();
+    assert!(machine.done(INSTALL).unwrap().contains("switched off"));
+    assert!(!machine.run("systemctl is-active --quiet probity-broker").unwrap().status.success());
+
     machine.done(UNINSTALL).unwrap();
     assert!(machine.run("pgrep -u probity-broker; pgrep -u probity").unwrap().stdout.is_empty());
     let left = machine.done(TRACES).unwrap();
