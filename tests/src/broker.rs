@@ -384,6 +384,18 @@ pub fn program(name: &str) -> PathBuf {
     built.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace"))
 }
 
+/// Makes a script that can be executed at once. Another process writes it, for the reason of
+/// [`copy_of_program`].
+///
+/// # Errors
+/// Those of the shell.
+pub fn script(to: &Path, text: &str) -> io::Result<()> {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]).arg(to).arg(text);
+    let written = command.status()?;
+    written.success().then_some(()).ok_or_else(|| io::Error::other("no script"))
+}
+
 /// Copies a program of this build to where every user can reach it. Another process does it: were the
 /// copy open for writing here, a child that another test starts just then would have it open too, and
 /// the kernel runs no program that is open for writing.

@@ -10,7 +10,7 @@ use nix::{
 use serde_json::{Value, json};
 
 use crate::{
-    broker::{Broker, CLIENT_GID, PolicyFolder, program},
+    broker::{self, Broker, CLIENT_GID, PolicyFolder, program},
     leftovers::{Leftovers, Traces},
     mcp::Session,
 };
@@ -74,8 +74,8 @@ impl Served {
             let words: Vec<_> = set.chain([built.display().to_string()]).collect();
             let script = policy.path("start-broker");
             let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
-            fs::write(&script, format!("#!/bin/sh\nexec env {} \"$@\"\n", quoted.join(" ")))?;
-            fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+            let text = format!("#!/bin/sh\nexec env {} \"$@\"\n", quoted.join(" "));
+            broker::script(&script, &text)?;
             Broker::start_with(&script, &policy, None, &more)?
         };
         let audit = audit.unwrap_or_else(|| broker.audit_path());

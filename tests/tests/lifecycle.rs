@@ -4,7 +4,6 @@
 use std::{
     ffi::OsString,
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, Instant},
 };
@@ -12,7 +11,7 @@ use std::{
 use nix::sys::signal::Signal;
 use probity_protocol::{Call, End, ExitStatus, Exited, RefusalKind, Reply, Request, Stream};
 use probity_tests::{
-    broker::{Broker, PolicyFolder, program},
+    broker::{Broker, PolicyFolder, program, script},
     needs,
     peer::{Peer, call},
     procs::{ProcStatus, wait_until},
@@ -446,13 +445,12 @@ fn the_end_of_the_lifetime_pipe_knows_no_grace() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     // For both ways, so that neither opening waits for the other.
     let lifetime = fs::File::options().read(true).write(true).open(&pipe).unwrap();
-    let script = format!(
+    let text = format!(
         "#!/bin/bash\nexec 9<{}\nexec {} \"$@\"\n",
         pipe.display(),
         program("probity-broker").display()
     );
-    fs::write(&started, script).unwrap();
-    fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
+    script(&started, &text).unwrap();
     let arguments = ["--lifetime-fd", "9", "--grace", "60"].map(AsRef::as_ref);
     let broker = Broker::start_with(&started, &policy, None, &arguments).unwrap();
     let mut hostile = Hostile { broker, _policy: policy };

@@ -16,7 +16,7 @@ use std::{
 use nix::sys::signal::Signal;
 use probity_protocol::{Reply, Request};
 use probity_tests::{
-    broker::{Broker, PolicyFolder, program},
+    broker::{Broker, PolicyFolder, program, script},
     needs,
     peer::{Peer, call},
     procs::{broker_below, children},
@@ -58,12 +58,11 @@ impl Told {
     ) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let started = policy.path("started-by-systemd");
-        let script = format!(
+        let text = format!(
             "#!/bin/bash\nexport NOTIFY_SOCKET={address} {variables}\nexec {} \"$@\"\n",
             program("probity-broker").display()
         );
-        fs::write(&started, script).unwrap();
-        fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
+        script(&started, &text).unwrap();
         let broker = Broker::start_with(&started, &policy, None, more).unwrap();
         Self { broker, policy, socket }
     }

@@ -14,7 +14,9 @@ use std::{
 
 use probity_protocol::{Reply, Request};
 use probity_tests::{
-    broker::{BROKER_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, copy_of_program, program},
+    broker::{
+        BROKER_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, copy_of_program, program, script,
+    },
     needs,
     peer::{Peer, call},
     procs::{ProcStatus, broker_below, wait_until},
@@ -283,12 +285,11 @@ fn what_the_parent_left_open_reaches_neither_the_broker_nor_its_tools() {
     }
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
     let careless = policy.path("careless");
-    let script = format!(
+    let text = format!(
         "#!/bin/bash\nexec 9</etc/shadow 200</etc/shadow\nexec {} \"$@\"\n",
         program("probity-broker").display()
     );
-    fs::write(&careless, script).unwrap();
-    fs::set_permissions(&careless, Permissions::from_mode(0o755)).unwrap();
+    script(&careless, &text).unwrap();
     let broker = Broker::start(&careless, &policy, None).unwrap();
     let open = fs::read_dir(format!("/proc/{}/fd", broker.pid())).unwrap();
     // One may be closed while they are looked at.

@@ -2,7 +2,7 @@
 //! from it, as Debian's ping, nor a folder, nor a supervisor. And a broker whose supervisor is killed
 //! ends, and its runs with it.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -10,7 +10,7 @@ use nix::{
 };
 use probity_protocol::{Call, End, ExitStatus, Reply, Request, Stream};
 use probity_tests::{
-    broker::{BROKER_UID, Broker, PolicyFolder, program},
+    broker::{BROKER_UID, Broker, PolicyFolder, program, script},
     needs,
     peer::{Peer, call},
     procs::{ProcStatus, children, wait_until},
@@ -169,7 +169,7 @@ fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
     let started_above = policy.path("started-above");
     let tree = "setsid bash -c \"setsid sleep 600 & sleep 600; :\" & setsid sleep 600 & sleep 0.5";
-    let script = format!(
+    let text = format!(
         "#!/bin/bash\n\
          exec 3>&2 >/dev/null 2>&1\n\
          {SETPRIV} --reuid {BROKER_UID} --regid {BROKER_UID} --clear-groups bash -c '{tree}' &\n\
@@ -177,8 +177,7 @@ fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
          exec {} \"$@\" 2>&3\n",
         program("probity-broker").display()
     );
-    fs::write(&started_above, script).unwrap();
-    fs::set_permissions(&started_above, fs::Permissions::from_mode(0o755)).unwrap();
+    script(&started_above, &text).unwrap();
     let mut broker = Broker::start(&started_above, &policy, None).unwrap();
     let status = |pid: &u32| ProcStatus::read(*pid).unwrap();
     let below = || children(broker.supervisor()).into_iter().filter(|&pid| pid != broker.pid());
@@ -208,9 +207,8 @@ fn a_broker_whose_parent_ignores_the_end_of_children_sees_the_end_of_its_own() {
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
     let started = policy.path("started-by-one-who-ignores");
     let built = program("probity-broker");
-    let script = format!("#!/bin/sh\nexec {ENV} --ignore-signal=CHLD {} \"$@\"\n", built.display());
-    fs::write(&started, script).unwrap();
-    fs::set_permissions(&started, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!("#!/bin/sh\nexec {ENV} --ignore-signal=CHLD {} \"$@\"\n", built.display());
+    script(&started, &text).unwrap();
     let mut broker = Broker::start(&started, &policy, None).unwrap();
     let replies = Peer::ask(&broker.socket(), &Request::Run(does("exit3"))).unwrap().replies();
     match replies.unwrap().last() {
