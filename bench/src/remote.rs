@@ -21,15 +21,18 @@ const ROUNDS: usize = 300;
 /// What HTTP may cost.
 const AT_MOST: f64 = 1.3;
 
-const LEGACY: &str = "MCP-Protocol-Version: 2025-11-25\r\n";
-const MODERN: &str =
-    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: ping\r\n";
+/// An answer at the end, and no events before it.
+const PLAIN: &str = "Accept: application/json\r\n";
+const LEGACY: &str =
+    "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\n";
+const MODERN: &str = "Accept: application/json, text/event-stream\r\n\
+    MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: ping\r\n";
 
 pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let installation = Installation::find()?;
     let server = installation.serve()?;
     let call = ping_call(1);
-    let execute = Request::new(&server, "/tools/ping/execute", "", &call["arguments"]);
+    let execute = Request::new(&server, "/tools/ping/execute", PLAIN, &call["arguments"]);
     let legacy = Request::new(&server, "/mcp", LEGACY, &message(call.clone()));
     let modern = Request::new(&server, "/mcp", MODERN, &message(with_meta(call)));
     let row = |what, request: &Request, check: fn(&Value) -> Result<(), Unmeasured>| {
@@ -76,7 +79,7 @@ impl Request {
         let length = body.len();
         let text = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-             Accept: application/json, text/event-stream\r\n{headers}\
+             {headers}\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         Self(text.into_bytes())
