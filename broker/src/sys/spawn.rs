@@ -264,7 +264,15 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
 
         // Rust ignores SIGPIPE, and exec would pass that on. The others have handlers, which must
         // not run in the moment between the unblocking below and exec.
-        for signal in [libc::SIGPIPE, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD] {
+        const CHANGED: [c_int; 6] = [
+            libc::SIGPIPE,
+            libc::SIGTERM,
+            libc::SIGINT,
+            libc::SIGHUP,
+            libc::SIGUSR1,
+            libc::SIGCHLD,
+        ];
+        for signal in CHANGED {
             if libc::signal(signal, libc::SIG_DFL) == libc::SIG_ERR {
                 return Err(Step::Signals);
             }
