@@ -74,12 +74,6 @@ enum CommandError {
 pub fn main() -> ExitCode {
     let cli = Cli::read().unwrap_or_else(|error| error.exit());
     cli.color.write_global();
-    // They ask nothing of the settings.
-    match &cli.command {
-        Some(Command::Man(args)) => return end(generate::man(args)),
-        Some(Command::Completions(args)) => return end(generate::completions(args)),
-        _ => {}
-    }
     let again = cli.again();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
     let usual_level = match cli.command {
@@ -102,10 +96,6 @@ pub fn main() -> ExitCode {
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
     let exit = command.and_then(|command| run(command, &loaded, &again));
-    end(exit)
-}
-
-fn end(exit: Result<Exit, CommandError>) -> ExitCode {
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
@@ -222,10 +212,10 @@ async fn once(
             Command::Token(args) => token(&args),
             Command::ClientConfig(args) => client_config(&args, loaded),
             Command::Doctor(args) => doctor(&args, loaded).await,
+            Command::Man(args) => generate::man(&args),
+            Command::Completions(args) => generate::completions(&args),
             // They hear signals themselves.
             Command::Stdio(_) | Command::Http(_) | Command::Call(_) => Ok(Exit::Usage),
-            // They were answered before.
-            Command::Man(_) | Command::Completions(_) => Ok(Exit::Usage),
         }
     };
     tokio::select! {
