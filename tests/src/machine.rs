@@ -162,6 +162,17 @@ impl Machine {
         command.args([PATIENCE, "sh", "-c", script]).stdin(Stdio::null()).output()
     }
 
+    /// The same as a process of the machine's systemd: with its filters, too, which keep Landlock from a
+    /// machine that is to have none.
+    ///
+    /// # Errors
+    /// Those of the process.
+    pub fn run_by_systemd(&self, script: &str) -> io::Result<Output> {
+        let mut command = self.command("systemd-run");
+        command.args(["--quiet", "--wait", "--pipe", "--service-type=exec", "timeout", PATIENCE]);
+        command.args(["sh", "-c", script]).stdin(Stdio::null()).output()
+    }
+
     /// The same as a user, who has just logged in.
     ///
     /// # Errors

@@ -74,6 +74,17 @@ fn what_stands_in_its_way_is_said_and_nothing_is_touched() {
 }
 
 #[test]
+fn on_a_kernel_without_landlock_nothing_is_installed() {
+    let kind = Kind { without_landlock: true, ..Kind::default() };
+    let Some(machine) = bare(kind) else { return };
+    let output = machine.run_by_systemd(INSTALL).unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("has no Landlock") && text.contains("Nothing was changed."), "{text}");
+    assert_eq!(machine.done(TRACES).unwrap(), "");
+}
+
+#[test]
 fn without_systemd_and_without_tools_it_says_what_is_left_to_do() {
     let kind = Kind { without_systemd: true, ..Kind::default() };
     let Some(machine) = bare(kind) else { return };
