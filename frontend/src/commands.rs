@@ -18,6 +18,7 @@ use std::{
     sync::Arc,
 };
 
+use landlock::RulesetStatus;
 use tracing::level_filters::LevelFilter;
 
 use self::{
@@ -27,7 +28,7 @@ use self::{
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
-    confine,
+    confine::{self, Needs},
     connect::ConnectError,
     logging::{self, Usual},
     mcp,
@@ -161,20 +162,16 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 
 fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
     let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
-    let with_installed_broker = match &command {
-        Command::Stdio(args) => !args.broker.embedded,
-        Command::Http(args) => !args.broker.embedded,
-        _ => false,
-    };
-    if with_installed_broker {
-        // Before there is another thread. A kernel without Landlock leaves this to the unit.
-        let _ = confine::execute_nothing();
-    }
+    // Before there is another thread.
+    let confined = confine(&command, &loaded.config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
         .build()
         .map_err(CommandError::Runtime)?;
+    if let Some(landlock) = confined {
+        tracing::debug!(landlock, "server.confined");
+    }
     let exit = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
@@ -194,6 +191,26 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
         tracing::info!("shutdown.finished");
     }
     exit
+}
+
+/// A server that uses the installed broker gives up what it has no need of. How far the kernel holds
+/// it to that; `None` for everything else.
+fn confine(command: &Command, config: &Config) -> Option<&'static str> {
+    let (broker, address) = match command {
+        Command::Stdio(args) => (&args.broker, None),
+        Command::Http(args) => (&args.broker, Some(http::address(args, config))),
+        _ => return None,
+    };
+    // One of its own is executed.
+    if broker.embedded {
+        return None;
+    }
+    let needs = Needs { listens: address.as_ref(), health_checks: &config.health.checks };
+    Some(match confine::give_up_all_but(needs) {
+        Ok(RulesetStatus::FullyEnforced) => "fully",
+        Ok(RulesetStatus::PartiallyEnforced) => "as far as this kernel knows it",
+        Ok(RulesetStatus::NotEnforced) | Err(_) => "no",
+    })
 }
 
 /// A command that answers and is done. A signal takes back what it does, in order: an embedded

@@ -241,6 +241,13 @@ pub const EVENTS: &[Event] = &[
         &["limit"],
         "A line on standard input has more bytes than this. It is skipped and answered as wrong.",
     ),
+    event(
+        "server.confined",
+        Level::DEBUG,
+        &["landlock"],
+        "A server with the installed broker gave up executing, writing and connecting: `fully`, `as far \
+         as this kernel knows it`, or `no`, for want of Landlock.",
+    ),
     event("http.listening", Level::INFO, &["address"], "HTTP is served there from now on."),
     event(
         "http.call",

@@ -136,13 +136,17 @@ impl Entrance {
         if tokens.is_empty() {
             complain(&"nobody has a token yet: the file of server.tokens_file has none");
         }
-        let address = || Address::Tcp(config.server.host.clone(), config.server.port);
-        let address = args.listen.clone().unwrap_or_else(address);
         // The one that is made here is nobody's configuration.
         let is_given = made.is_none() && !tokens.is_empty();
-        let listener = Listener::open(&address, is_given).await?;
+        let listener = Listener::open(&address(args, config), is_given).await?;
         Ok(Self { tokens, made, listener })
     }
+}
+
+/// Where to listen, unless systemd passes a socket.
+pub(super) fn address(args: &HttpArgs, config: &Config) -> Address {
+    let usual = || Address::Tcp(config.server.host.clone(), config.server.port);
+    args.listen.clone().unwrap_or_else(usual)
 }
 
 /// The one token of the settings.
