@@ -10,7 +10,7 @@ CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test test-long lint bench build install uninstall deb packages venv
+.PHONY: help demo test test-long lint bench build install uninstall deb cargo-installed packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,12 +19,12 @@ demo: packages ## Watch Probity at work, on a network made for it (as root: the 
 	$(CARGO) build --quiet --workspace --bins
 	@$(TARGET)/debug/demo
 
-test: packages venv lint deb $(BOOT_ROOT)/ready ## Everything CI runs
+test: packages venv lint deb cargo-installed $(BOOT_ROOT)/ready ## Everything CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	$(TARGET)/debug/demo
 
-test-long: packages venv deb $(BOOT_ROOT)/ready ## The same suites with their full counts: properties, and runs under the sandbox
+test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
@@ -57,6 +57,13 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	rm -f $(TARGET)/package/*.deb
 	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
+
+# What the suite tests/tests/first_run.rs runs: `cargo install`, as README.md has it, less the optimizing.
+cargo-installed:
+	for package in frontend broker; do \
+		$(CARGO) install --quiet --debug --locked --path $$package \
+			--root $(TARGET)/cargo-installed --target-dir $(TARGET) --no-track --force || exit 1; \
+	done
 
 packages:
 	@packaging/install-packages $(TOOLS) $(LAB)

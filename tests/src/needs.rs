@@ -4,7 +4,11 @@
 //! worse than none: it reads as a pass. So a skip prints its reason, and where `CI` is set there
 //! are no skips: the missing need is a failure. Nothing here ever acquires what is missing.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use crate::{machine, procs::ProcStatus};
 
@@ -42,6 +46,21 @@ pub fn tool(path: impl AsRef<Path>) -> bool {
 pub fn machine() -> bool {
     met(machine::root().is_some(), "a tree to boot: make .venv/boot/ready")
         && met(machine::package().is_some(), "the package: make deb")
+}
+
+/// The folder of programs that `cargo install` made, as README.md has it (`make cargo-installed`).
+///
+/// Without it, says so on stderr and returns nothing; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn cargo_installed() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let places = this.ancestors().map(|folder| folder.join("cargo-installed/bin"));
+    let found = places.into_iter().find(|place| is_program(&place.join("probity-broker")));
+    met(found.is_some(), "what cargo installs: make cargo-installed");
+    found
 }
 
 fn is_program(path: &Path) -> bool {
