@@ -6,6 +6,7 @@
 //! - `boot/confined.rs`: what the kernel says of the processes, the fence, a broker that is killed
 //! - `boot/package.rs`: upgrades, removal, purging; machines where something is missing
 //! - `boot/from_source.rs`: `make install` and `make uninstall`
+//! - `boot/pages.rs`: the lines of the administrators' pages
 
 #[path = "boot/confined.rs"]
 mod confined;
@@ -13,6 +14,8 @@ mod confined;
 mod from_source;
 #[path = "boot/package.rs"]
 mod package;
+#[path = "boot/pages.rs"]
+mod pages;
 #[path = "boot/serving.rs"]
 mod serving;
 
