@@ -7,10 +7,12 @@ use std::{
 };
 
 use probity_tests::{
-    lab::HOST,
+    lab::{CLIENT, HOST},
     machine::{Machine, said},
     procs::{ProcStatus, children, wait_until},
 };
+
+use serde_json::Value;
 
 use super::{installed, let_ada_in};
 
@@ -206,6 +208,32 @@ fn the_fence_holds_what_the_policy_lets_through_until_it_is_made_anew() {
     // The frontend's own fence is as it was: it sends nothing to anybody but private networks.
     let allowed = machine.done("systemctl show --property=IPAddressAllow --value probity").unwrap();
     assert!(allowed.contains("10.0.0.0/8") && !allowed.contains("198.51.100"), "{allowed}");
+}
+
+#[test]
+fn a_router_outside_the_fence_is_still_seen_in_a_trace() {
+    let Some(machine) = installed() else { return };
+    let_ada_in(&machine);
+    // It answers with an address that RFC 1918 has not, as a provider's would.
+    let outside = "198.51.100.1";
+    let answer = format!(
+        "ip addr add {outside}/32 dev lo && \
+         ip route change 10.66.1.0/24 dev $(ip -o route get {CLIENT} | grep -o 'dev [^ ]*' | cut -c5-) \
+         src {outside}"
+    );
+    machine.lab().router().shell(&answer).unwrap();
+    let trace = machine.run_as("ada", &format!("probity call traceroute {HOST} --json")).unwrap();
+    assert!(trace.status.success(), "{}", said(&trace));
+    let trace: Value = serde_json::from_slice(&trace.stdout).unwrap();
+    let hops = ["/parsed/hops/0", "/parsed/hops/1"]
+        .map(|hop| trace.pointer(&format!("{hop}/probes/0/address")).cloned());
+    assert_eq!(hops, [Some(outside.into()), Some(HOST.to_string().into())], "{trace}");
+    // It is an error of the kernel's own, and no packet that a tool was sent: pinging it is fenced off.
+    machine.done("sed -i 's|^networks .*|networks = [\"10.0.0.0/8\", \"198.51.100.0/24\"]|' /etc/probity/policy.toml && systemctl reload probity-broker").unwrap();
+    let ping =
+        || machine.run_as("ada", &format!("probity call ping {outside} -- -c 1 -W 1")).unwrap();
+    assert!(wait_until(Duration::from_secs(10), || ping().status.code() != Some(3)));
+    assert!(!ping().status.success(), "{}", said(&ping()));
 }
 
 #[test]
