@@ -19,8 +19,10 @@ use crate::{
     procs::{children, wait_until},
 };
 
-/// What Landlock and cgroup filters need beyond what containers are usually let do.
-const CALLS: &str = "bpf seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self";
+/// What tools' sandboxes, Landlock and cgroup filters need beyond what containers are usually let do.
+const SECCOMP: &str = "seccomp";
+const LANDLOCK: &str = "landlock_create_ruleset landlock_add_rule landlock_restrict_self";
+const BPF: &str = "bpf";
 
 /// Booting takes two seconds on a machine that does nothing else.
 const BOOT: Duration = Duration::from_secs(60);
@@ -59,8 +61,19 @@ pub fn package() -> Option<PathBuf> {
 pub struct Kind {
     /// Its kernel answers as one without Landlock would.
     pub without_landlock: bool,
+    /// It answers as one without BPF would, which fences are made of.
+    pub without_bpf: bool,
     /// Nothing boots: one command at a time, as in a container image.
     pub without_systemd: bool,
+}
+
+impl Kind {
+    /// System calls that are let through beyond the usual ones.
+    fn calls(self) -> String {
+        let more = [(LANDLOCK, self.without_landlock), (BPF, self.without_bpf)];
+        let more = more.into_iter().filter(|(_, is_missing)| !is_missing).map(|(calls, _)| calls);
+        [SECCOMP].into_iter().chain(more).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// A machine that runs, until it is dropped.
@@ -94,11 +107,7 @@ impl Machine {
         command.arg(format!("--machine={}", lab.client().name()));
         // None of the services of this machine's own systemd, which may not run.
         command.args(["--register=no", "--keep-unit", "--capability=all", "--resolv-conf=off"]);
-        if !kind.without_landlock {
-            command.arg(format!("--system-call-filter={CALLS}"));
-        } else {
-            command.arg("--system-call-filter=bpf seccomp");
-        }
+        command.arg(format!("--system-call-filter={}", kind.calls()));
         let package = package().ok_or_else(|| missing("make deb"))?;
         command.arg(format!("--bind-ro={}:{PACKAGE}", package.display()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;

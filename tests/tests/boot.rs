@@ -27,7 +27,11 @@ use probity_tests::{
 /// A machine with the package installed, a member of the group (ada) and somebody else (bob); none
 /// where this machine cannot boot one.
 fn installed() -> Option<Machine> {
-    let machine = bare(Kind::default())?;
+    installed_on(Kind::default())
+}
+
+fn installed_on(kind: Kind) -> Option<Machine> {
+    let machine = bare(kind)?;
     machine.done("dpkg --install /package/probity.deb").unwrap();
     Some(machine)
 }

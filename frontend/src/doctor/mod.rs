@@ -7,6 +7,7 @@
 //! time limit.
 
 mod broker;
+mod fence;
 mod kernel;
 mod network;
 mod person;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 pub use self::report::{Check, Remedy, Report, State};
 use self::{
     broker::Asked,
+    fence::Fences,
     person::Person,
     policy::{Grounds, PolicyFile},
     report::Mode,
@@ -87,6 +89,10 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     let policy = policy::check(&policy::look(&grounds.file).await, &grounds);
     let is_policy_bad = policy.state == State::Failed;
     checks.push(policy);
+    // It is the unit's, which lives by the system's policy.
+    if grounds.file == PolicyFile::System && host.systemd && host.unit {
+        checks.push(fence::check(Fences::look(&grounds.file).await));
+    }
     checks.push(broker::check(&asked, mode, &host, is_policy_bad));
     checks.push(broker::audit_log(&asked, mode));
     checks.push(network::capability(

@@ -88,7 +88,7 @@ struct Defect {
 }
 
 impl PolicyFile {
-    fn path(&self) -> Option<PathBuf> {
+    pub(super) fn path(&self) -> Option<PathBuf> {
         match self {
             Self::System => Some(Path::new(SYSTEM_FOLDER).join("policy.toml")),
             Self::At(path) => Some(path.clone()),

@@ -8,13 +8,12 @@ use std::{
 
 use probity_tests::{
     lab::{CLIENT, HOST},
-    machine::{Machine, said},
+    machine::{Kind, Machine, said},
     procs::{ProcStatus, children, wait_until},
 };
-
 use serde_json::Value;
 
-use super::{installed, let_ada_in};
+use super::{installed, installed_on, let_ada_in};
 
 /// `CAP_NET_RAW`, as a bit.
 const NET_RAW: u64 = 1 << 13;
@@ -178,15 +177,30 @@ fn a_broker_that_is_killed_leaves_nothing_and_is_back_for_the_next_call() {
     assert_eq!(machine.done("ls /run/probity-broker/runs | wc -l").unwrap().trim(), "0");
 }
 
+/// What `probity doctor` says of the fence, to ada.
+fn fence(machine: &Machine) -> Value {
+    let output = machine.run_as("ada", "probity doctor --json").unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == "fence").cloned().unwrap_or(report)
+}
+
 #[test]
 fn the_fence_holds_what_the_policy_lets_through_until_it_is_made_anew() {
     let Some(machine) = installed() else { return };
     let_ada_in(&machine);
+    let shipped = fence(&machine);
+    assert_eq!(shipped["state"], "ok", "{shipped}");
     // A network that RFC 1918 has not, on the lab's own host.
     machine.lab().host().shell("ip link set lo up && ip addr add 198.51.100.2/32 dev lo").unwrap();
     machine.lab().router().shell(&format!("ip route add 198.51.100.2/32 via {HOST}")).unwrap();
-    let widen = "sed -i 's|^networks .*|networks = [\"10.0.0.0/8\", \"198.51.100.0/24\"]|' /etc/probity/policy.toml";
-    machine.done(&format!("{widen} && systemctl reload probity-broker")).unwrap();
+    let set_networks = |networks: &str| {
+        let line = format!("s|^networks .*|networks = [{networks}]|");
+        let change = format!("sed -i '{line}' /etc/probity/policy.toml");
+        machine.done(&format!("{change} && systemctl reload probity-broker")).unwrap();
+    };
+    set_networks("\"10.0.0.0/8\", \"198.51.100.0/24\"");
     let ping = |target: &str| {
         machine.run_as("ada", &format!("probity call ping {target} -- -c 1 -W 1")).unwrap()
     };
@@ -196,18 +210,45 @@ fn the_fence_holds_what_the_policy_lets_through_until_it_is_made_anew() {
     assert!(!fenced.status.success(), "{}", said(&fenced));
     assert!(ping(&HOST.to_string()).status.success());
 
-    let dropin = "/etc/systemd/system/probity-broker.service.d/10-egress.conf";
-    machine
-        .done(&format!(
-            "mkdir -p $(dirname {dropin}) && probity-policy systemd-dropin -o {dropin} \
-             && systemctl daemon-reload && systemctl restart probity-broker"
-        ))
-        .unwrap();
+    // The doctor says so, and what it says mends it.
+    let old = fence(&machine);
+    assert_eq!(old["state"], "warning", "{old}");
+    let found = old["found"].as_str().unwrap();
+    assert!(found.contains("the policy allows 198.51.100.0/24, "), "{found}");
+    assert!(found.contains("lets through 172.16.0.0/12, 192.168.0.0/16, "), "{found}");
+    let commands = old["remedy"]["commands"].as_array().unwrap();
+    let commands: Vec<_> = commands.iter().map(|command| command.as_str().unwrap()).collect();
+    let page = machine.done("zcat -f /usr/share/doc/probity/install.md*").unwrap();
+    assert!(page.contains(&commands.join("\n")), "{commands:?}");
+    let mend = || machine.done(&commands.join(" && ").replace("sudo ", "")).unwrap();
+    mend();
     let is_open = || ping("198.51.100.2").status.success();
     assert!(wait_until(Duration::from_secs(10), is_open), "{}", said(&ping("198.51.100.2")));
+    let new = fence(&machine);
+    assert_eq!(new["state"], "ok", "{new}");
+
     // The frontend's own fence is as it was: it sends nothing to anybody but private networks.
     let allowed = machine.done("systemctl show --property=IPAddressAllow --value probity").unwrap();
     assert!(allowed.contains("10.0.0.0/8") && !allowed.contains("198.51.100"), "{allowed}");
+
+    // What is denied since is let through still.
+    set_networks("\"10.0.0.0/8\"");
+    let wide = fence(&machine);
+    assert_eq!(wide["state"], "warning", "{wide}");
+    assert!(wide["found"].as_str().unwrap().contains("lets through 198.51.100.0/24, "), "{wide}");
+    mend();
+    assert_eq!(fence(&machine)["state"], "ok");
+}
+
+#[test]
+fn a_fence_that_the_kernel_cannot_hold_is_told_of() {
+    let Some(machine) = installed_on(Kind { without_bpf: true, ..Kind::default() }) else { return };
+    let_ada_in(&machine);
+    assert_eq!(machine.done("systemctl is-active probity-broker").unwrap().trim(), "active");
+    let void = fence(&machine);
+    assert_eq!(void["state"], "warning", "{void}");
+    assert!(void["found"].as_str().unwrap().contains("no BPF for cgroups"), "{void}");
+    assert!(void["remedy"].to_string().contains("--nftables"), "{void}");
 }
 
 #[test]

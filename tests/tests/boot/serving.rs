@@ -68,7 +68,9 @@ fn the_doctor_finds_what_keeps_somebody_from_calling_and_nothing_once_it_is_mend
     let_ada_in(&machine);
     let (exit, member) = report("ada");
     assert_eq!(exit, Some(0), "{member}");
-    for name in ["landlock", "seccomp", "socket", "policy", "broker", "audit_log", "capability"] {
+    for name in
+        ["landlock", "seccomp", "socket", "policy", "fence", "broker", "audit_log", "capability"]
+    {
         assert_eq!(state(&member, name)["state"], "ok", "{member}");
     }
     for tool in ["ping", "traceroute", "nmap", "scanner"] {

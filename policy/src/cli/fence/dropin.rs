@@ -37,8 +37,8 @@ fn head(fence: &Fence) -> String {
     text.push_str(&comment(&format!("\nMade from {policy}, whose digest is")));
     text.push_str(&listed(&[digest]));
     text.push_str(&comment(
-        "\nMake it again whenever the networks of the policy change. Until then calls to a network \
-         that was added fail with \"Operation not permitted\":",
+        "\nMake it again whenever the networks of the policy change; `probity doctor` tells when it \
+         is due. Until then calls to a network that was added fail with \"Operation not permitted\":",
     ));
     text.push_str(&listed(&[
         format!("{again} -o {FOLDER}/10-egress.conf"),
@@ -47,7 +47,7 @@ fn head(fence: &Fence) -> String {
     text.push_str(&comment(
         "\nSee it with `systemctl show -p IPAddressAllow -p IPAddressDeny probity-broker`. Where the \
          kernel has no BPF for cgroups, systemd says so in the journal and starts the service \
-         without a fence.",
+         without a fence; `probity doctor` tells that too.",
     ));
     text.push_str(&comment(
         "\nIt holds IP sockets, raw ones among them. It does not hold packet sockets (AF_PACKET), \

@@ -38,7 +38,8 @@ Examples:
   probity-policy systemd-dropin --nftables --device eth0 --device lo -o /etc/probity/egress.nft
   nft -f /etc/probity/egress.nft     the same for nftables, frames of packet sockets included
 
-Make it again whenever the policy's networks change. Exit status: 0, or 2 for a policy with defects.")]
+Make it again whenever the policy's networks change: `probity doctor` tells when the drop-in is due.
+Exit status: 0, or 2 for a policy with defects.")]
 pub(super) struct Args {
     /// A ruleset for nftables instead
     #[arg(long)]
