@@ -23,6 +23,7 @@ use std::{
 
 use nix::{
     sys::{
+        resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
         stat::{Mode, umask},
     },
@@ -138,6 +139,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     hold(&[Signal::SIGHUP, Signal::SIGUSR1])?;
     sys::process::keep_ended_children().map_err(system("SIGCHLD"))?;
+    make_room_for_descriptors().map_err(system("the limit of open files"))?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
     let as_root = Uid::effective().is_root();
@@ -360,6 +362,18 @@ fn bind(
         setegid(own_group).map_err(|e| system("the broker's group")(e.into()))?;
     }
     bound.map_err(system(path.display().to_string()))
+}
+
+/// Room for all connections that are looked at, and for what runs have open. The usual 1,024 are a limit
+/// for programs that use select(2); tools are given limits of their own.
+fn make_room_for_descriptors() -> io::Result<()> {
+    const DESCRIPTORS: u64 = 8192;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let wanted = DESCRIPTORS.min(hard);
+    if soft < wanted {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+    }
+    Ok(())
 }
 
 /// A socket that nobody listens on any more is in the way; anything else is not ours to remove.

@@ -415,7 +415,7 @@ impl Broker {
                 .encode(Bytes::from(body), &mut frames)
                 .map_err(|_| BrokerError::RequestTooLarge)?;
         }
-        let connected = timeout(ANSWER_DEADLINE, UnixStream::connect(&self.socket)).await;
+        let connected = timeout(ANSWER_DEADLINE, connect(&self.socket)).await;
         let mut stream = connected
             .map_err(|_| BrokerError::Stalled)?
             .map_err(|source| self.cannot_connect(source))?;
@@ -481,6 +481,19 @@ impl Connection {
         let body = Bytes::from(encode(&Interrupt::Cancel));
         if framing(MAX_REQUEST_FRAME).encode(body, &mut frame).is_ok() {
             let _ = timeout(CANCEL_GRACE, self.frames.get_mut().write_all(&frame)).await;
+        }
+    }
+}
+
+/// Connects. Where so many want to that the socket's queue is full, the broker is busy and not away:
+/// there is room as soon as it has taken some of them in.
+async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(FIRST_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            }
+            connected => return connected,
         }
     }
 }
