@@ -64,13 +64,32 @@ fn what_stands_in_its_way_is_said_and_nothing_is_touched() {
     machine.done("cp -r /src/policy/defaults /etc/probity && echo 'nonsense = 1' >>/etc/probity/policy.toml").unwrap();
     refused("root", "nonsense");
     machine.done("rm -r /etc/probity && dpkg --install /package/probity.deb").unwrap();
-    refused("root", "sudo apt remove probity");
-    // That advice taken, it installs, and the package is the one that has to wait.
+    refused("root", "sudo apt purge probity");
+    // What is left of it would be purged some day, and take this installation's files with it.
     machine.done("dpkg --remove probity").unwrap();
-    machine.done(INSTALL).unwrap();
+    refused("root", "sudo apt purge probity");
+    // That advice taken, it installs, and the package is the one that has to wait.
+    machine.done("dpkg --purge probity && groupadd probity && usermod -aG probity bob").unwrap();
+    refused("root", "the group probity is there already, with bob in it");
+    machine.done("groupdel probity && useradd --shell /bin/bash probity-broker").unwrap();
+    refused("root", "the account probity-broker is somebody's");
+    machine.done(&format!("userdel probity-broker && {INSTALL}")).unwrap();
     let package = machine.run("dpkg --install /package/probity.deb").unwrap();
     assert!(!package.status.success());
     assert!(said(&package).contains("sudo make uninstall"), "{}", said(&package));
+}
+
+#[test]
+fn whatever_root_s_umask_is_only_root_writes_and_the_services_read() {
+    for umask in ["000", "077"] {
+        let Some(machine) = bare(Kind::default()) else { return };
+        machine.done(&format!("umask {umask}; {INSTALL}")).unwrap();
+        let open = "find /etc/probity /usr/local -perm /022 -not -type l";
+        assert_eq!(machine.done(open).unwrap(), "", "{umask}");
+        let_ada_in(&machine);
+        let ping = machine.run_as("ada", &format!("probity call ping {HOST} -- -c 1")).unwrap();
+        assert!(ping.status.success(), "{umask}: {}", said(&ping));
+    }
 }
 
 #[test]

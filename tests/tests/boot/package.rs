@@ -142,6 +142,45 @@ fn on_a_kernel_without_landlock_nothing_is_installed() {
 }
 
 #[test]
+fn accounts_that_are_somebody_s_are_not_taken_for_its_own() {
+    let Some(machine) = bare(Kind::default()) else { return };
+    let traces = || String::from_utf8(machine.run(TRACES).unwrap().stdout).unwrap();
+    for (there, why, away) in [
+        ("groupadd probity && usermod -aG probity bob", "with bob in it", "groupdel probity"),
+        (
+            "useradd --shell /bin/bash probity",
+            "the account probity is somebody's",
+            "userdel probity",
+        ),
+        (
+            "useradd --shell /bin/bash probity-broker",
+            "the account probity-broker is somebody's",
+            "userdel probity-broker",
+        ),
+    ] {
+        machine.done(there).unwrap();
+        let before = traces();
+        let install = machine.run("dpkg --install /package/probity.deb").unwrap();
+        let text = said(&install);
+        assert!(!install.status.success() && text.contains(why), "{text}");
+        assert_eq!(traces(), before);
+        machine.done(away).unwrap();
+    }
+    machine.done("dpkg --install /package/probity.deb").unwrap();
+}
+
+#[test]
+fn an_audit_log_that_is_somebody_s_keeps_the_broker_from_starting_and_it_is_said() {
+    let Some(machine) = bare(Kind::default()) else { return };
+    machine
+        .done("install -d -o bob /var/log/probity && touch /var/log/probity/audit.jsonl")
+        .unwrap();
+    let install = machine.run("dpkg --install /package/probity.deb").unwrap();
+    let text = said(&install);
+    assert!(text.contains("the broker does not start") && !text.contains("adduser NAME"), "{text}");
+}
+
+#[test]
 fn a_broker_that_does_not_start_says_why_at_the_installation() {
     let kind = Kind { without_landlock: true, ..Kind::default() };
     let Some(machine) = bare(kind) else { return };
