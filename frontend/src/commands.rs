@@ -18,7 +18,6 @@ use std::{
     sync::Arc,
 };
 
-use landlock::RulesetStatus;
 use tracing::level_filters::LevelFilter;
 
 use self::{
@@ -28,7 +27,7 @@ use self::{
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
-    confine::{self, Needs},
+    confine::{self, Confined, Needs},
     connect::ConnectError,
     logging::{self, Usual},
     mcp,
@@ -169,8 +168,8 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
         .max_blocking_threads(LOOK_UP_THREADS)
         .build()
         .map_err(CommandError::Runtime)?;
-    if let Some(landlock) = confined {
-        tracing::debug!(landlock, "server.confined");
+    if let Some(Confined { landlock, seccomp }) = confined {
+        tracing::debug!(landlock, seccomp, "server.confined");
     }
     let exit = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
@@ -193,9 +192,8 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     exit
 }
 
-/// A server that uses the installed broker gives up what it has no need of. How far the kernel holds
-/// it to that; `None` for everything else.
-fn confine(command: &Command, config: &Config) -> Option<&'static str> {
+/// A server that uses the installed broker gives up what it has no need of; nothing else does.
+fn confine(command: &Command, config: &Config) -> Option<Confined> {
     let (broker, address) = match command {
         Command::Stdio(args) => (&args.broker, None),
         Command::Http(args) => (&args.broker, Some(http::address(args, config))),
@@ -206,11 +204,7 @@ fn confine(command: &Command, config: &Config) -> Option<&'static str> {
         return None;
     }
     let needs = Needs { listens: address.as_ref(), health_checks: &config.health.checks };
-    Some(match confine::give_up_all_but(needs) {
-        Ok(RulesetStatus::FullyEnforced) => "fully",
-        Ok(RulesetStatus::PartiallyEnforced) => "as far as this kernel knows it",
-        Ok(RulesetStatus::NotEnforced) | Err(_) => "no",
-    })
+    Some(confine::give_up_all_but(needs))
 }
 
 /// A command that answers and is done. A signal takes back what it does, in order: an embedded

@@ -244,9 +244,9 @@ pub const EVENTS: &[Event] = &[
     event(
         "server.confined",
         Level::DEBUG,
-        &["landlock"],
-        "A server with the installed broker gave up executing, writing and connecting: `fully`, `as far \
-         as this kernel knows it`, or `no`, for want of Landlock.",
+        &["landlock", "seccomp"],
+        "A server with the installed broker gave up executing, writing and connecting. By Landlock: \
+         `fully`, `as far as this kernel knows it`, or `no`. By a filter of system calls: `true` or `false`.",
     ),
     event("http.listening", Level::INFO, &["address"], "HTTP is served there from now on."),
     event(

@@ -1,14 +1,17 @@
 //! A server that uses the installed broker has nothing to execute, nothing to write and nobody to
-//! connect to but a name server, so it gives all that up: whoever takes it over finds no shell and no
+//! connect to but a name server, so it gives all that up: whoever takes it over starts no shell and no
 //! tool, and changes no file of the person who started it.
 //!
 //! It is its own doing, beside what a systemd unit says (`NoExecPaths=`), and holds for a server that a
-//! person or an MCP client starts, too. It never widens anything. What the kernel does not know is left
-//! out, and one without Landlock leaves things as they were: nothing that the policy rests on is held
-//! up here.
+//! person or an MCP client starts, too: by Landlock, and by a filter of system calls (`calls.rs`) for
+//! what Landlock has no rule for. It never widens anything. What the kernel does not know is left out,
+//! and one without Landlock leaves things as they were: nothing that the policy rests on is held up here.
 //!
-//! What stays: reading, sockets of the file system (the broker's, the system's name services), and
-//! sending by UDP. Their fence is the unit's.
+//! What stays: reading, sending by UDP, and sockets in the file system. Those are the broker's and the
+//! name services', and a person's own as well: what serves that person by a socket (`systemd --user`,
+//! the session's D-Bus, an ssh-agent) still does what it is asked. Only a unit hides them.
+
+mod calls;
 
 use std::path::Path;
 
@@ -34,13 +37,30 @@ pub struct Needs<'a> {
     pub health_checks: &'a [CheckSettings],
 }
 
+/// How far the kernel holds this process to what it gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confined {
+    /// The files, programs, ports and processes of Landlock: `fully`, `as far as this kernel knows it`,
+    /// or `no`.
+    pub landlock: &'static str,
+    /// Whether the filter of system calls is there.
+    pub seccomp: bool,
+}
+
 /// From here on neither this thread nor any that it starts executes a program, changes what is in the
 /// file system, connects or binds by TCP beyond its needs, sends signals to other processes, or
 /// connects to their abstract sockets. What is open stays open, and libraries are loaded as before.
-///
-/// # Errors
-/// What the kernel refused.
-pub fn give_up_all_but(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
+#[must_use]
+pub fn give_up_all_but(needs: Needs<'_>) -> Confined {
+    let landlock = match landlock(needs) {
+        Ok(RulesetStatus::FullyEnforced) => "fully",
+        Ok(RulesetStatus::PartiallyEnforced) => "as far as this kernel knows it",
+        Ok(RulesetStatus::NotEnforced) | Err(_) => "no",
+    };
+    Confined { landlock, seccomp: calls::give_up().is_ok() }
+}
+
+fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     // An access that is handled, and no rule that grants it anywhere. (Settings of a terminal, which
     // the ABIs from the fifth know, are no change of any file.)
     let mut rules = Ruleset::default()
@@ -80,12 +100,20 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs, io,
+        fs::{self, File},
+        io,
         net::{TcpListener, TcpStream, UdpSocket},
-        os::unix::net::UnixListener,
+        os::unix::{fs::PermissionsExt as _, net::UnixListener},
         process::Command,
         thread,
-        time::Duration,
+        time::{Duration, SystemTime},
+    };
+
+    use rustix::{
+        fs::{XattrFlags, setxattr},
+        io::Errno,
+        net::{AddressFamily, SocketType},
+        process::{Pid, Signal, kill_process},
     };
 
     use super::*;
@@ -95,13 +123,15 @@ mod tests {
     fn confined<T: Send>(needs: Needs<'_>, look: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let looked = scope.spawn(|| {
-                assert_eq!(give_up_all_but(needs).unwrap(), RulesetStatus::FullyEnforced);
+                let confined = give_up_all_but(needs);
+                assert_eq!(confined, Confined { landlock: "fully", seccomp: true });
                 look()
             });
             looked.join().unwrap()
         })
     }
 
+    /// By either of them: EACCES or EPERM.
     fn refused<T: std::fmt::Debug>(result: io::Result<T>) {
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
@@ -126,7 +156,38 @@ mod tests {
             refused(fs::write(folder.path().join("new"), ""));
             refused(fs::remove_file(&file));
             refused(fs::rename(&file, folder.path().join("elsewhere")));
+            // Of these Landlock knows nothing.
+            refused(fs::set_permissions(&file, fs::Permissions::from_mode(0o777)));
+            refused(std::os::unix::fs::chown(&file, None, None));
+            refused(File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH));
+            refused(setxattr(&file, "user.mark", b"1", XattrFlags::empty()).map_err(Into::into));
             assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        });
+    }
+
+    #[test]
+    fn it_signals_itself_and_nobody_else() {
+        let mut other = Command::new("/usr/bin/sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&other);
+        confined(Needs::default(), || {
+            refused(kill_process(pid, Signal::TERM).map_err(Into::into));
+            // What `abort` does, by which the standard library ends in despair.
+            nix::sys::signal::raise(nix::sys::signal::Signal::SIGURG).unwrap();
+        });
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn sockets_are_those_that_it_serves_and_asks_by() {
+        let socket = |family| rustix::net::socket(family, SocketType::DGRAM, None);
+        confined(Needs::default(), || {
+            for family in [AddressFamily::UNIX, AddressFamily::INET, AddressFamily::INET6] {
+                socket(family).unwrap();
+            }
+            for family in [AddressFamily::PACKET, AddressFamily::VSOCK, AddressFamily::BLUETOOTH] {
+                assert_eq!(socket(family).unwrap_err(), Errno::PERM);
+            }
         });
     }
 

@@ -7,10 +7,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     os::{
         fd::AsFd,
-        unix::{
-            fs::{FileTypeExt as _, PermissionsExt as _},
-            net::UnixStream,
-        },
+        unix::{fs::FileTypeExt as _, net::UnixStream},
     },
     path::{Path, PathBuf},
     str::FromStr,
@@ -18,7 +15,7 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use rustix::net::sockopt;
+use rustix::{fs::Mode, net::sockopt, process::umask};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, lookup_host};
 
 /// Connections that the kernel holds until they are accepted. Beyond it each would wait a second for
@@ -168,9 +165,13 @@ impl Listener {
         let fail = |error| ListenError::Io { place: path.display().to_string(), error };
         remove_stale(path).map_err(fail)?;
         let socket = UnixSocket::new_stream().map_err(fail)?;
-        socket.bind(path).map_err(fail)?;
+        // Made with this mode, and not given it later: there is no moment for anybody else. (A server
+        // with the installed broker has given up changing modes, too.)
+        let before = umask(Mode::from_raw_mode(0o777 & !SOCKET_MODE));
+        let bound = socket.bind(path);
+        umask(before);
+        bound.map_err(fail)?;
         let own = OwnPath(path.to_owned());
-        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(fail)?;
         Ok(Self::Unix(socket.listen(BACKLOG).map_err(fail)?, Some(own)))
     }
 
