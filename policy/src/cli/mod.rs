@@ -105,6 +105,9 @@ enum CliError {
     Defects(#[from] Defects),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    #[error("{}: {error}\nThe log is for root and its group to read: join it (`stat -c %G` of the file shows it; \
+             adm where Probity is installed), or ask with sudo", path.display())]
+    Closed { path: PathBuf, error: io::Error },
     #[error("{0}")]
     Usage(String),
     /// Nobody reads the answer, or it cannot be written.

@@ -1,6 +1,9 @@
 //! Which records are looked for. Every filter that is given must match.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use probity_protocol::{HostName, NamePattern, Target};
@@ -74,6 +77,15 @@ pub(super) struct Filter<'f> {
 }
 
 impl Filters {
+    /// Whether a file may have a record that is looked for, by when it was last written to.
+    pub(super) fn may_match_in(&self, file: &Path) -> bool {
+        let written = file.metadata().and_then(|found| found.modified());
+        match (self.since, written) {
+            (Some(since), Ok(written)) => written >= since,
+            _ => true,
+        }
+    }
+
     pub(super) fn on_this_machine(&self, which: &Which) -> Result<Filter<'_>, CliError> {
         let uid = match &self.user {
             None => None,

@@ -15,7 +15,7 @@ use nix::{
     },
 };
 
-use super::lines::Lines;
+use super::lines::{Lines, unreadable};
 use crate::cli::CliError;
 
 /// How often a file that gave all it has is looked at again.
@@ -38,7 +38,7 @@ impl Follower {
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC))
             .map_err(|errno| CliError::Usage(format!("signals cannot be waited for: {errno}")))?;
-        let lines = Lines::of(File::open(path).map_err(|error| trouble(path, error))?);
+        let lines = Lines::of(File::open(path).map_err(|error| unreadable(path, error))?);
         Ok(Self { path: path.to_owned(), lines, stopped })
     }
 
@@ -47,7 +47,9 @@ impl Follower {
         &mut self,
         mut see: impl FnMut(&[u8]) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
-        while let Some((_, line)) = self.lines.next().map_err(|error| trouble(&self.path, error))? {
+        while let Some((_, line)) =
+            self.lines.next().map_err(|error| unreadable(&self.path, error))?
+        {
             see(line)?;
         }
         Ok(())
@@ -68,7 +70,7 @@ impl Follower {
         }
         // Between the renaming and the making of the new file there is none.
         let Ok(now) = File::open(&self.path) else { return Ok(true) };
-        if self.is_replaced_by(&now).map_err(|error| trouble(&self.path, error))? {
+        if self.is_replaced_by(&now).map_err(|error| unreadable(&self.path, error))? {
             self.read(see)?;
             self.lines = Lines::of(now);
         }
@@ -85,8 +87,4 @@ impl Follower {
         // An empty file is not the broker's yet: until SIGHUP it writes to the old one.
         Ok(new.len() > 0)
     }
-}
-
-fn trouble(path: &Path, error: io::Error) -> CliError {
-    CliError::File { path: path.to_owned(), error }
 }

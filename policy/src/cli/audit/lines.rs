@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flate2::read::MultiGzDecoder;
 use probity_protocol::chain::MAX_AUDIT_LINE;
 
 use crate::cli::CliError;
@@ -102,14 +103,26 @@ pub(super) fn each(
     Ok(())
 }
 
-/// A file, or standard input for `-`.
+/// A file, unpacked where it is compressed, or standard input for `-`.
 fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
     match File::open(path) {
+        Ok(file) if path.extension() == Some("gz".as_ref()) => {
+            Ok(Box::new(MultiGzDecoder::new(file)))
+        }
         Ok(file) => Ok(Box::new(file)),
-        Err(error) => Err(CliError::File { path: path.to_owned(), error }),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+/// Why a file of a log cannot be read.
+pub(super) fn unreadable(path: &Path, error: io::Error) -> CliError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => CliError::Closed { path, error },
+        _ => CliError::File { path, error },
     }
 }
 

@@ -10,6 +10,7 @@ mod lines;
 mod print;
 mod query;
 mod record;
+mod rotated;
 mod tail;
 mod verify;
 
@@ -41,7 +42,7 @@ enum Question {
 /// Which files are read.
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// The log's files, oldest first; - is standard input [default: the policy's audit log]
+    /// The log's files, oldest first, .gz too; - is standard input [default: the policy's audit log]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The same, as an option
@@ -58,8 +59,20 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
 }
 
 impl Files {
+    /// The files that were named, or those of the policy's log, rotated ones and all.
+    fn whole(&self, which: &Which) -> Result<Vec<PathBuf>, CliError> {
+        match self.recent(which)?.as_slice() {
+            [log] if !self.are_named() => rotated::all_of(log),
+            files => Ok(files.to_vec()),
+        }
+    }
+
+    fn are_named(&self) -> bool {
+        !(self.files.is_empty() && self.named.is_empty())
+    }
+
     /// The files that were named, or the one that the policy names.
-    fn paths(&self, which: &Which) -> Result<Vec<PathBuf>, CliError> {
+    fn recent(&self, which: &Which) -> Result<Vec<PathBuf>, CliError> {
         let given: Vec<_> = self.files.iter().chain(&self.named).cloned().collect();
         if given.is_empty() {
             return match which.read() {

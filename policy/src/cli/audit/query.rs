@@ -23,8 +23,8 @@ const MOST_RUNS: usize = 1024;
 /// Find calls, refusals and events in the audit log
 ///
 /// A record is shown if every filter matches it. --target counts both ways: a scan of 10.0.0.0/16
-/// aimed at 10.0.0.5 too. Files are read once, in the order given, so rotated ones go first; of
-/// compressed ones: zcat audit.jsonl.2.gz | probity-policy audit query -
+/// aimed at 10.0.0.5 too. Rotated files are read, too, the oldest first; those that you name are read
+/// once, in the order given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +52,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let filter = args.filters.on_this_machine(which)?;
-    let files = args.files.paths(which)?;
+    let mut files = args.files.whole(which)?;
+    if !args.files.are_named() {
+        // What was written to last before that time has nothing of what is looked for.
+        let newest = files.pop();
+        files.retain(|file| args.filters.may_match_in(file));
+        files.extend(newest);
+    }
     let mut out = BufWriter::new(anstream::stdout().lock());
     let mut left = args.limit.unwrap_or(u64::MAX);
     if !args.json {

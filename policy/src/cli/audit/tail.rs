@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
-    let files = args.files.paths(which)?;
+    let files = args.files.recent(which)?;
     let mut last = Last { most: args.lines as usize, lines: VecDeque::new() };
     let mut out = anstream::stdout().lock();
     let Some((newest, older)) = files.split_last().filter(|_| args.follow) else {

@@ -20,8 +20,8 @@ use breach::{Breach, Place};
 
 /// Verify the audit log's chain
 ///
-/// Each line holds the hash of the one before, across rotated files: give those first, oldest
-/// first. A line that was changed, taken away, doubled or moved shows. The chain has no key: that
+/// Each line holds the hash of the one before, across rotated files, which are read too; of files
+/// that you name, give the oldest first. A line that was changed, taken away, doubled or moved shows. The chain has no key: that
 /// lines were cut off its end, or that all of it was written anew, shows only against a head that
 /// was kept elsewhere, as in the journal.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ use breach::{Breach, Place};
 Examples:
   probity-policy audit verify
   probity-policy audit verify audit.jsonl.2 audit.jsonl.1 audit.jsonl
-  zcat audit.jsonl.3.gz | probity-policy audit verify - audit.jsonl.2
+  probity-policy audit verify audit.jsonl.3.gz audit.jsonl.2.gz
   journalctl -u probity-broker -g 'audit chain head'    heads for --head
 
 Exit status: 0 unbroken and every head is in it, 1 not so, 2 wrong usage or unreadable files.")]
@@ -85,7 +85,7 @@ enum State {
 }
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
-    let files = args.files.paths(which)?;
+    let files = args.files.whole(which)?;
     let mut reading = Reading::of(&args.heads);
     lines::each(&files, |line| Ok(reading.take(line)))?;
     let report = reading.report(files);
