@@ -85,7 +85,8 @@ pub fn way_to(socket: &Path) -> String {
         );
     }
     let group = Names::of("/etc/group").name(gid).unwrap_or_else(|| gid.to_string());
-    format!("Join the group {group}: `sudo usermod -aG {group} $USER`, then log in again.")
+    let user = Whom::this_process().user.unwrap_or_else(|| "USER".into());
+    format!("Join the group {group}: `sudo usermod -aG {group} {user}`, then log in again.")
 }
 
 /// A file of the form of `/etc/passwd` and `/etc/group`: the name first, the number third.

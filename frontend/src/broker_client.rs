@@ -186,7 +186,8 @@ impl BrokerError {
                 "Install the same version of probity and probity-broker, and restart both."
             }
             Self::NoAnswer | Self::Lost(_) => {
-                "Look at the broker's log with `journalctl -u probity-broker`, then try again."
+                "`probity doctor` says what is wrong with it, and its log more (`sudo journalctl -u \
+                 probity-broker`)."
             }
         };
         remedy.into()

@@ -220,8 +220,11 @@ pub(super) fn audit_log(asked: &Asked, mode: Mode) -> Check {
     };
     match status.audit_failed {
         None if mode == Mode::Installed => {
-            let lines = status.audit_records;
-            Check::ok(AUDIT_LOG, format!("it is written; {lines} lines since the broker started"))
+            let lines = match status.audit_records {
+                1 => "1 line".to_owned(),
+                lines => format!("{lines} lines"),
+            };
+            Check::ok(AUDIT_LOG, format!("it is written; {lines} since the broker started"))
         }
         None => Check::ok(AUDIT_LOG, "it is written (what a doctor's broker writes goes with it)"),
         Some(since) => Check::failed(
@@ -278,7 +281,7 @@ fn nothing_granted(who: &str, person: &Person, mode: Mode) -> Check {
         (Mode::Installed, 0) => check.mend(
             "Root is granted nothing but by name. Ask as the user whose calls are to work (whose name \
              is to stand for USER):",
-            ["sudo -u USER probity doctor"],
+            ["runuser -u USER -- probity doctor"],
         ),
         (Mode::Installed, _) => check.mend(
             "Join a group that has a grant (the shipped policy's is probity) and log in again, or let \

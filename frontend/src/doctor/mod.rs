@@ -77,10 +77,6 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
 
     let mut checks = vec![configuration(loaded)];
     checks.extend(kernel::checks(kernel::Landlock::look(), asked.facts()));
-    if mode == Mode::Installed {
-        let at = Socket::look(socket, &scene.person).await;
-        checks.push(socket::reach(&at, &Knock::of(asked.error()), &scene.person, &host));
-    }
     let grounds = Grounds {
         file: policy_file(args, loaded, mode),
         decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
@@ -90,8 +86,16 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     let is_policy_bad = policy.state == State::Failed;
     checks.push(policy);
     // It is the unit's, which lives by the system's policy.
+    let mut is_fence_off = false;
     if grounds.file == PolicyFile::System && host.systemd && host.unit {
-        checks.push(fence::check(Fences::look(&grounds.file).await));
+        let fence = fence::check(Fences::look(&grounds.file).await);
+        is_fence_off = fence.state == State::Warning;
+        checks.push(fence);
+    }
+    // After the policy: a broker that refuses that leaves nobody at its socket.
+    if mode == Mode::Installed {
+        let at = Socket::look(socket, &scene.person).await;
+        checks.push(socket::reach(&at, &Knock::of(asked.error()), &scene.person, &host));
     }
     checks.push(broker::check(&asked, mode, &host, is_policy_bad));
     checks.push(broker::audit_log(&asked, mode));
@@ -102,7 +106,9 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
         mode,
     ));
     match patient.filter(|_| asked.answer.is_ok()) {
-        Some(patient) => checks.extend(offer(&patient.broker, &asked, &scene).await),
+        Some(patient) => {
+            checks.extend(offer(&patient.broker, &asked, &scene, is_fence_off).await);
+        }
         None => {
             checks.push(broker::no_catalog(None));
             checks.push(self_test::not_tried());
@@ -136,7 +142,12 @@ async fn ask(args: &BrokerArgs, scene: &Scene<'_>) -> (Option<Patient>, Asked) {
 }
 
 /// What this user can have of it: grants, tools, and a call.
-async fn offer(broker: &Broker, asked: &Asked, scene: &Scene<'_>) -> Vec<Check> {
+async fn offer(
+    broker: &Broker,
+    asked: &Asked,
+    scene: &Scene<'_>,
+    is_fence_off: bool,
+) -> Vec<Check> {
     let (listing, granted) = match published(broker, scene.loaded).await {
         Ok(published) => published,
         Err(error) => return vec![broker::no_catalog(Some(&error)), self_test::not_tried()],
@@ -144,7 +155,7 @@ async fn offer(broker: &Broker, asked: &Asked, scene: &Scene<'_>) -> Vec<Check> 
     let has_net_raw = asked.facts().is_some_and(|facts| facts.net_raw);
     let mut checks = vec![broker::grants(&listing, &granted, &scene.person, scene.mode)];
     checks.extend(tools::checks(&listing, &granted, has_net_raw));
-    checks.push(self_test::try_it(broker, &listing).await);
+    checks.push(self_test::try_it(broker, &listing, is_fence_off).await);
     checks
 }
 

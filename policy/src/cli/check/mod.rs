@@ -165,11 +165,11 @@ fn print_sound(
     let count = |about| findings.iter().filter(|finding| finding.about == about).count();
     writeln!(
         out,
-        "{name}: {}, with {}, {} and {} about this machine.",
+        "{name}: {}, with {}, {} and {} on this machine.",
         output::good("sound"),
         counted(policy.tools().len(), "tool"),
         counted(count(About::Policy), "warning"),
-        count(About::Machine),
+        counted(count(About::Machine), "remark"),
     )?;
     writeln!(out, "digest {}", policy.digest())
 }
