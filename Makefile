@@ -36,7 +36,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
-	shellcheck packaging/install packaging/install-packages packaging/debian/p*
+	shellcheck packaging/install packaging/install-packages packaging/manual packaging/debian/p*
 
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap
@@ -54,7 +54,7 @@ uninstall: ## Take them away again; what an administrator wrote stays
 
 deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)
-	packaging/manual target/package/man
+	packaging/manual $(TARGET)/package
 	rm -f $(TARGET)/package/*.deb
 	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb

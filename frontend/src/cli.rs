@@ -277,8 +277,31 @@ Examples:
   probity token new --name ci --role operator --tool ping --network 10.0.0.0/8 --no-intrusive
   probity token new --name ada --role admin    prints the entry to put into a file yourself
 
-A server that is running reads its file again at SIGHUP.")]
+A server that is running reads its file again at SIGHUP (systemctl reload probity).")]
     New(NewTokenArgs),
+
+    /// Show who has a token, never the tokens; with a defect in the file, where
+    #[command(after_help = "\
+Examples:
+  probity token list --file /etc/probity/tokens.toml
+  probity token list                           the file of the settings (server.tokens_file)
+
+To take a token back, take its [[token]] out of the file, then: systemctl reload probity
+
+Exit status: 0, or 2 for a file that cannot be used.")]
+    List(ListTokensArgs),
+}
+
+/// `probity token list`
+#[derive(Debug, Args)]
+pub struct ListTokensArgs {
+    /// The tokens file, instead of the one of the settings
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `probity token new`

@@ -220,7 +220,7 @@ async fn once(
         match command {
             Command::Tools(args) => tools(&args, config, again).await,
             Command::Config(args) => show_config(&args, loaded),
-            Command::Token(args) => token(&args),
+            Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),
             Command::Doctor(args) => doctor(&args, loaded).await,
             Command::Man(args) => generate::man(&args),

@@ -32,6 +32,24 @@ fn the_broker_is_exposed_by_1_9_at_most_and_the_frontend_by_1_0() {
 }
 
 #[test]
+fn each_directive_of_the_confinement_stands_below_a_comment() {
+    for unit in ["probity-broker.service", "probity.service"] {
+        let text = std::fs::read_to_string(shipped(unit)).unwrap();
+        let (_, confinement) = text.split_once("--- Who it is").unwrap();
+        let (confinement, _) = confinement.split_once("--- What is left open").unwrap();
+        let mut is_explained = false;
+        for line in confinement.lines().skip(1) {
+            match line {
+                "" => is_explained = false,
+                line if line.starts_with("# ---") => is_explained = false,
+                line if line.starts_with('#') => is_explained = true,
+                directive => assert!(is_explained, "{unit}: {directive}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_left_open_is_explained_in_the_unit_itself() {
     for unit in ["probity-broker.service", "probity.service"] {
         let mut command = Command::new("/usr/bin/systemd-analyze");

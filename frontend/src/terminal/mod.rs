@@ -6,7 +6,7 @@
 
 mod again;
 mod doctor;
-mod layout;
+pub mod layout;
 mod one_tool;
 mod plan;
 pub mod progress;

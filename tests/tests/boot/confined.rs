@@ -218,7 +218,7 @@ fn the_fence_holds_what_the_policy_lets_through_until_it_is_made_anew() {
     assert!(found.contains("lets through 172.16.0.0/12, 192.168.0.0/16, "), "{found}");
     let commands = old["remedy"]["commands"].as_array().unwrap();
     let commands: Vec<_> = commands.iter().map(|command| command.as_str().unwrap()).collect();
-    let page = machine.done("zcat -f /usr/share/doc/probity/install.md*").unwrap();
+    let page = machine.done("zcat -f /usr/share/doc/probity/docs/install.md*").unwrap();
     assert!(page.contains(&commands.join("\n")), "{commands:?}");
     let mend = || machine.done(&commands.join(" && ").replace("sudo ", "")).unwrap();
     mend();

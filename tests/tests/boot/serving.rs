@@ -154,6 +154,17 @@ fn http_is_off_until_it_is_switched_on_and_runs_nothing_without_a_token() {
     // The log knows the token, by its name.
     let log = machine.done("probity-policy audit query --user probity --json").unwrap();
     assert!(log.contains("\"claimed_client\"") && log.contains("ci"), "{log}");
+
+    // A file with a defect fails the reload, and what held before does: nobody is left to believe that a
+    // token was taken back.
+    let listed = machine.done("probity token list --file /etc/probity/tokens.toml").unwrap();
+    assert!(listed.contains("ci") && listed.contains("operator"), "{listed}");
+    machine.done("sed -i 's/^role.*/rolle = 1/' /etc/probity/tokens.toml").unwrap();
+    let reload = machine.run("systemctl reload probity").unwrap();
+    assert!(!reload.status.success(), "{}", said(&reload));
+    let status = machine.run("systemctl status --no-pager probity").unwrap();
+    assert!(said(&status).contains("tokens.toml:3"), "{}", said(&status));
+    assert_eq!(ask(token, "/tools/ping", "").0, 200);
 }
 
 /// Allows 10.66.2.0/24 less than before, as an administrator would.

@@ -201,6 +201,12 @@ impl Token {
         entry
     }
 
+    /// Where they may come from; empty for anywhere.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
     /// Whether what another token of the same holder began may go on under this one. Nothing that takes
     /// an administrator lasts, so that one may become an operator.
     fn allows_all_of(&self, other: &Self) -> bool {
