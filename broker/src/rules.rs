@@ -120,8 +120,8 @@ impl Rules {
             reason: format!(
                 "This use of {tool} needs CAP_NET_RAW, which this broker does not hold."
             ),
-            remedy: "Use the installed broker (systemctl start probity-broker.socket), or let an \
-                     administrator allow ICMP echo sockets: sysctl -w \
+            remedy: "Use the installed broker, which holds it (without --embedded, as a member of group \
+                     probity), or let an administrator allow ICMP echo sockets: sysctl -w \
                      net.ipv4.ping_group_range=\"0 2147483647\"."
                 .into(),
         }

@@ -84,8 +84,15 @@ pub fn way_to(socket: &Path) -> String {
             metadata.uid()
         );
     }
-    let group = Names::of("/etc/group").name(gid).unwrap_or_else(|| gid.to_string());
+    let groups = Names::of("/etc/group");
+    let group = groups.name(gid).unwrap_or_else(|| gid.to_string());
     let user = Whom::this_process().user.unwrap_or_else(|| "USER".into());
+    if groups.lists(gid, &user) {
+        return format!(
+            "{user} is in the group {group} since this session began: log in again (`newgrp {group}` is \
+             enough for this terminal)."
+        );
+    }
     format!("Join the group {group}: `sudo usermod -aG {group} {user}`, then log in again.")
 }
 
@@ -105,6 +112,17 @@ impl Names {
             is_it.then(|| clean_str(name).into_owned())
         })
     }
+
+    /// Whether a group has this user among its members, which come fourth.
+    fn lists(&self, gid: u32, user: &str) -> bool {
+        self.0.lines().map(|line| line.split(':').collect::<Vec<_>>()).any(|fields| {
+            let is_it = fields.get(2).is_some_and(|its| its.parse() == Ok(gid));
+            is_it
+                && fields
+                    .get(3)
+                    .is_some_and(|users| users.split(',').any(|one| !one.is_empty() && one == user))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +137,9 @@ mod tests {
         assert_eq!(names.name(1000).as_deref(), Some("ada"));
         assert_eq!(names.name(0).as_deref(), Some("root"));
         assert_eq!((names.name(7), names.name(8)), (None, None));
+        let groups = Names("adm:x:4:syslog,ada\nprobity:x:990:\n".into());
+        assert!(groups.lists(4, "ada"));
+        assert!(!groups.lists(4, "ad") && !groups.lists(990, "ada") && !groups.lists(990, ""));
     }
 
     #[test]

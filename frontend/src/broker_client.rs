@@ -181,7 +181,10 @@ impl BrokerError {
                 "Wait until other calls have ended, then try again; where it stays so, raise the \
                  limit of open files (`ulimit -n`)."
             }
-            Self::Refused(_) | Self::Stalled => "Try again in a moment.",
+            Self::Refused(_) => "Try again in a moment.",
+            Self::Stalled => {
+                "Try again in a moment; where it stays so, `probity doctor` says what is wrong."
+            }
             Self::Frame(_) | Self::Unexpected(_) | Self::RequestTooLarge => {
                 "Install the same version of probity and probity-broker, and restart both."
             }

@@ -45,7 +45,7 @@ pub enum Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The system would not let it be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), hint(error))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -71,6 +71,16 @@ pub enum LoadError {
     /// Several files, each for its reason.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<Self>),
+}
+
+/// What mends a refusal: a policy holds no secret.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (a broker reads it as its own user, so let everybody: chmod a+r, and a+rx for a folder)"
+        }
+        _ => "",
+    }
 }
 
 /// Reads a policy's text.

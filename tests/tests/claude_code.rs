@@ -41,6 +41,15 @@ fn said_of(script: &str) -> String {
     said
 }
 
+/// The line that is printed for that, run.
+fn added_for_every_project(words: &str) -> String {
+    format!(
+        "line=$($PROBITY client-config claude-code {words} 2>&1 >/dev/null | \
+         sed -n 's/.*For every project: claude/\"$CLAUDE\"/p')\n\
+         test -n \"$line\"\neval \"$line\""
+    )
+}
+
 fn is_connected(said: &str) -> bool {
     said.lines().any(|line| line.starts_with("probity: ") && line.contains("Connected"))
 }
@@ -61,9 +70,7 @@ fn it_starts_the_server_that_its_own_command_adds_for_every_project() {
     if !needs::root() || !needs::tool(claude()) {
         return;
     }
-    let said = said_of(
-        "$CLAUDE mcp add --scope user probity -- $PROBITY stdio --embedded\n$CLAUDE mcp list",
-    );
+    let said = said_of(&format!("{}\n$CLAUDE mcp list", added_for_every_project("--embedded")));
     assert!(is_connected(&said), "{said}");
 }
 
@@ -79,8 +86,10 @@ fn it_reaches_a_server_over_http_with_the_token_of_its_environment() {
                   $PROBITY client-config claude-code --http=http://127.0.0.1:8080/mcp --write\n\
                   $CLAUDE mcp list\n\
                   PROBITY_TOKEN=another $CLAUDE mcp list >denied\n\
-                  kill $server; wait $server\n\
-                  ! grep Connected denied";
-    let said = said_of(script);
+                  ! grep Connected denied\n\
+                  rm .mcp.json\n";
+    let again = added_for_every_project("--http=http://127.0.0.1:8080/mcp");
+    let ended = "$CLAUDE mcp list >added\ngrep Connected added\nkill $server; wait $server";
+    let said = said_of(&format!("{script}{again}\n{ended}"));
     assert!(is_connected(&said), "{said}");
 }

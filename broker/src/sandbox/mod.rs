@@ -272,6 +272,11 @@ impl SandboxError {
             _ => FailureKind::Sandbox,
         };
         let remedy = match kind {
+            FailureKind::Sandbox
+                if matches!((self, number), (Self::Spawn(_), Some(libc::EACCES))) =>
+            {
+                "Its program may not be executed here. Outside /usr the installed broker takes a drop-in with ExecPaths= (install.md), and no mount of it may be noexec."
+            }
             FailureKind::NotFound => "Install the tool on the broker's host.",
             FailureKind::Resources => {
                 "Try again later; if it persists, the broker's host is short of processes, descriptors or memory."

@@ -29,8 +29,9 @@ pub(super) fn explain(mut error: Error) -> Error {
     }
     let tips = match error.kind() {
         ErrorKind::MissingRequiredArgument if names(&error, "<TARGET>") => vec![A_CALL, THE_TOOLS],
-        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
-            vec!["a tool is run with `call`, as in: probity call ping 192.168.1.1", THE_TOOLS]
+        ErrorKind::InvalidSubcommand if is_bare(&error) && !is_a_slip(&error) => {
+            error.remove(ContextKind::SuggestedSubcommand);
+            return called(error);
         }
         ErrorKind::UnknownArgument
             if is_a_call(&error) && error.get(ContextKind::SuggestedArg).is_none() =>
@@ -47,6 +48,32 @@ pub(super) fn explain(mut error: Error) -> Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }
     error
+}
+
+/// A first word that is no subcommand is a tool's, most likely.
+fn called(mut error: Error) -> Error {
+    let tool = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if word.bytes().all(|b| b.is_ascii_alphanumeric()) => word,
+        _ => "ping",
+    };
+    let tip = format!("a tool is run with `call`, as in: probity call {tool} 192.168.1.1");
+    let tips = vec![tip.into(), THE_TOOLS.into()];
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    error
+}
+
+/// Whether it is like a subcommand that is shown. (Those for packagers are not.)
+fn is_a_slip(error: &Error) -> bool {
+    let shown = |name: &String| !["man", "completions"].contains(&name.as_str());
+    match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(name)) => shown(name),
+        Some(ContextValue::Strings(names)) => names.iter().any(shown),
+        _ => false,
+    }
+}
+
+fn is_bare(error: &Error) -> bool {
+    usage(error).contains("[COMMAND]")
 }
 
 /// What to say of a subcommand's flag where no subcommand is; nothing where clap found one further on.

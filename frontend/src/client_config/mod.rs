@@ -15,6 +15,8 @@ use std::{
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use crate::request::join_words;
+
 /// The server's name in every client.
 pub const NAME: &str = "probity";
 
@@ -53,6 +55,23 @@ pub enum Server {
         /// Where, `/mcp` included.
         url: String,
     },
+}
+
+impl Server {
+    /// The words by which Claude Code adds it to its own file.
+    fn as_claude_adds_it(&self) -> String {
+        const ADD: &str = "claude mcp add --scope user";
+        match self {
+            Self::Command { command, args } => {
+                let words: Vec<_> = [command].into_iter().chain(args).cloned().collect();
+                format!("{ADD} {NAME} -- {}", join_words(&words).unwrap_or_default())
+            }
+            Self::Http { url } => format!(
+                "{ADD} --transport http {NAME} {url} --header 'Authorization: Bearer \
+                 ${{{TOKEN_VARIABLE}}}'"
+            ),
+        }
+    }
 }
 
 impl Client {
@@ -100,14 +119,14 @@ impl Client {
 
     /// What makes it read its file, and where else an entry may stand.
     #[must_use]
-    pub fn next(self) -> &'static str {
-        match self {
+    pub fn next(self, server: &Server) -> String {
+        let next = match self {
             Self::ClaudeDesktop => {
                 "Then quit Claude Desktop, not only its window, and start it again."
             }
             Self::ClaudeCode => {
                 "Then start `claude` in this folder, allow the server, and look at /mcp. For every \
-                 project: claude mcp add --scope user probity -- COMMAND ARGS"
+                 project:"
             }
             Self::VsCode => {
                 "Then run `MCP: List Servers` and start it. For every workspace: `MCP: Open User \
@@ -117,6 +136,10 @@ impl Client {
                 "Then look for it among the MCP servers in Cursor's settings. For one project: \
                  --file .cursor/mcp.json"
             }
+        };
+        match self {
+            Self::ClaudeCode => format!("{next} {}", server.as_claude_adds_it()),
+            _ => next.to_owned(),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::{
     env,
     io::Write as _,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::{CommandError, Exit, complain};
 use crate::{
+    accounts,
     cli::ClientConfigArgs,
     client_config::{
         NAME, Server, TOKEN_VARIABLE, absolute,
@@ -55,11 +57,11 @@ pub(super) fn client_config(
             complain(&format!(
                 "this is for {}; `--write` merges it. {}",
                 file.display(),
-                args.client.next()
+                args.client.next(&server)
             ));
         }
     }
-    if let Some(hint) = hint(args, &server) {
+    if let Some(hint) = hint(args, &server, loaded) {
         complain(&hint);
     }
     Ok(Exit::Success)
@@ -189,7 +191,7 @@ fn write(args: &ClientConfigArgs, server: &Server) -> Result<(), ClientError> {
     for change in &changes {
         said.push_str(&format!("\n  {}", crate::clean::clean_str(change)));
     }
-    complain(&format!("{said}\n{}", client.next()));
+    complain(&format!("{said}\n{}", client.next(server)));
     Ok(())
 }
 
@@ -214,7 +216,7 @@ fn path(args: &ClientConfigArgs) -> Result<PathBuf, ClientError> {
 }
 
 /// What to look at first, and what the entry does not say.
-fn hint(args: &ClientConfigArgs, server: &Server) -> Option<String> {
+fn hint(args: &ClientConfigArgs, server: &Server, loaded: &Loaded) -> Option<String> {
     match server {
         Server::Http { url } => {
             let token = match args.client.input(server) {
@@ -237,9 +239,23 @@ fn hint(args: &ClientConfigArgs, server: &Server) -> Option<String> {
                 args.iter().map(|word| if word == "stdio" { "tools" } else { word.as_str() });
             let line = [command.as_str()].into_iter().chain(tools).map(str::to_owned);
             let line = join_words(&line.collect::<Vec<_>>())?;
-            Some(format!("to see that it works: {line}"))
+            let has_own = args.iter().any(|word| word == "--embedded") || command == "ssh";
+            let absent = if has_own { None } else { absent_broker(&loaded.config.broker.socket) };
+            Some(format!("to see that it works: {line}{}", absent.unwrap_or_default()))
         }
     }
+}
+
+/// What to say where the entry is for an installed broker, and this user has none.
+fn absent_broker(socket: &Path) -> Option<String> {
+    let error = UnixStream::connect(socket).err()?;
+    let why = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => accounts::way_to(socket),
+        _ => "No broker listens here: `probity doctor` says why, and with --embedded the entry needs \
+              none."
+            .to_owned(),
+    };
+    Some(format!("\nAs things are it would not. {why}"))
 }
 
 fn pretty(value: &Value) -> String {

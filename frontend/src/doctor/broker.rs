@@ -284,9 +284,12 @@ fn nothing_granted(who: &str, person: &Person, mode: Mode) -> Check {
             ["runuser -u USER -- probity doctor"],
         ),
         (Mode::Installed, _) => check.mend(
-            "Join a group that has a grant (the shipped policy's is probity) and log in again, or let \
-             an administrator add a [[grant]] to /etc/probity/policy.toml:",
-            [format!("sudo usermod -aG probity {name}"), "sudo probity-policy show".into()],
+            format!(
+                "Let an administrator see who has a grant, and whether its groups exist; then add a \
+                 [[grant]] to /etc/probity/policy.toml, or let {name} join a group that has one and log \
+                 in again:"
+            ),
+            ["sudo probity-policy show", "sudo probity-policy check"],
         ),
         _ => check.advise(
             "A broker of your own grants by `self = true`. Add to the policy:\n  [[grant]]\n  self = \

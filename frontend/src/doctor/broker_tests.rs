@@ -103,7 +103,7 @@ fn who_is_granted_nothing_is_told_where_grants_come_from() {
     let person = |uid, name: &str| Person { uid, name: Some(name.into()), ..Person::default() };
     for (person, mode, command) in [
         (person(0, "root"), Mode::Installed, Some("runuser -u USER -- probity doctor")),
-        (person(1000, "ada"), Mode::Installed, Some("sudo usermod -aG probity ada")),
+        (person(1000, "ada"), Mode::Installed, Some("sudo probity-policy show")),
         (person(1000, "ada"), Mode::Embedded, None),
     ] {
         let check = nothing_granted(&person.called(), &person, mode);

@@ -85,7 +85,7 @@ pub(super) fn capability(
     let found =
         format!("a broker of your own holds none: {without}. Ping does not work either: {range}");
     Check::warning(NAME, found).mend(
-        "Install the broker, which has CAP_NET_RAW; or let every group open ICMP echo sockets, now \
+        "Use an installed broker, which has CAP_NET_RAW; or let every group open ICMP echo sockets, now \
          and from the next boot on:",
         [
             "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"",

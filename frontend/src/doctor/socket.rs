@@ -230,7 +230,15 @@ fn barred(socket: &Socket, person: &Person, host: &Host) -> Check {
     let closed = format!("{} is closed to {who}", barrier.shown());
     if !lets_group || person.uid == barrier.of.uid || person.groups.contains(&barrier.of.gid) {
         let found = format!("{closed}: its mode lets not even group {group} in");
-        return again(Check::failed(NAME, found), host);
+        let check = Check::failed(NAME, found);
+        return match barrier.path == socket.path {
+            true => again(check, host),
+            // Who made it does not make it anew.
+            false => check.mend(
+                "Let others pass through it again:",
+                [format!("sudo chmod 755 {}", barrier.path.display())],
+            ),
+        };
     }
     if barrier.of.gid == 0 {
         let found = format!("{closed}: it belongs to group root, so nobody but root may connect");

@@ -71,7 +71,7 @@ pub fn nothing_granted(whom: &Whom, embedded: bool, policy: Option<&Path>) -> St
         (true, None) => ("a policy of your own (--policy)".into(), "self = true".into(), ""),
         (false, _) => {
             let then = "\nand have the broker read it: sudo systemctl reload probity-broker. Or join a \
-                        group that has a\ngrant, usually probity, and log in again.";
+                        group that has a\ngrant (sudo probity-policy show), and log in again.";
             ("/etc/probity/policy.toml".into(), whom.as_grantee(), then)
         }
     };

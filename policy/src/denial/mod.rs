@@ -46,7 +46,8 @@ pub(crate) fn not_granted(policy: &Policy, subject: &Subject, tool: &str) -> Den
         DenialCode::NotGranted,
         format!("You may not use {tool}: {listed}."),
         match usable(policy, subject, None).as_slice() {
-            [] => "You are granted no tool at all. An administrator can grant you some.".to_owned(),
+            [] => "You are granted no tool at all. An administrator can grant you some: `probity tools` \
+                   says how.".to_owned(),
             tools => format!("Use {}, or ask for it: {ask}.", one_of(tools)),
         },
         &[],

@@ -38,7 +38,7 @@ fn head(fence: &Fence) -> String {
     text.push_str(&listed(&[digest]));
     text.push_str(&comment(
         "\nMake it again whenever the networks of the policy change; `probity doctor` tells when it \
-         is due. Until then calls to a network that was added fail with \"Operation not permitted\":",
+         is due. Until then calls to a network that was added go unanswered, or fail with \"Operation not permitted\":",
     ));
     text.push_str(&listed(&[
         format!("{again} -o {FOLDER}/10-egress.conf"),
