@@ -205,7 +205,13 @@ impl State {
         };
         for step in steps {
             match step {
-                Step::Send(reply) => write_frame(&mut stream, &encode(&reply))?,
+                Step::Send(reply) => {
+                    // Who hung up before he was told anything has hung up, too.
+                    if write_frame(&mut stream, &encode(&reply)).is_none() {
+                        self.gone.fetch_add(1, Ordering::SeqCst);
+                        return None;
+                    }
+                }
                 Step::Garbage(bytes) => write_frame(&mut stream, &bytes)?,
                 Step::Wait(time) => thread::sleep(time),
                 Step::AwaitCancel => {
