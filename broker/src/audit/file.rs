@@ -14,7 +14,7 @@ use nix::{errno::Errno, fcntl::OFlag};
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The system does not let it be written.
-    #[error("the audit log {} cannot be written: {error}", path.display())]
+    #[error("the audit log {} cannot be written: {error}{}", path.display(), hint(error))]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -29,6 +29,16 @@ pub enum AuditError {
         /// What is wrong with it, and how to mend it.
         reason: String,
     },
+}
+
+/// A unit lets its service write where it says, and nowhere else.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            " (under systemd its folder takes a drop-in: ReadWritePaths=FOLDER, as install.md says)"
+        }
+        _ => "",
+    }
 }
 
 /// An open log.

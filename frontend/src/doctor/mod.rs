@@ -38,6 +38,7 @@ use crate::{
     registry::Listing,
     resolve::Resolver,
     service::Service,
+    terminal::Again,
 };
 
 /// How long a broker may take for an answer. It takes less than a millisecond.
@@ -220,8 +221,9 @@ fn configuration(loaded: &Loaded) -> Check {
             let warn =
                 if count == 1 { "1 setting needs" } else { &format!("{count} settings need") };
             let found = format!("{file}; {warn} to be looked at");
-            Check::warning("configuration", found)
-                .mend("See what is wrong with each:", ["probity config"])
+            let named = loaded.file.as_ref().map(|path| vec!["--config".to_owned(), path.clone()]);
+            let again = Again::with(named.into_iter().collect()).command("probity config");
+            Check::warning("configuration", found).mend("See what is wrong with each:", [again])
         }
     }
 }

@@ -81,8 +81,8 @@ pub enum ListenError {
     /// Other machines, and no token.
     #[error(
         "{address} can be reached from other machines, and nobody has been given a token.\n\
-         Make one with `probity token new --name NAME --role operator --file FILE` and name the file \
-         (server.tokens_file), or listen on 127.0.0.1."
+         Make one with `probity token new --name NAME --role operator --file FILE`, where FILE is the one \
+         that server.tokens_file names (see `probity config`), or listen on 127.0.0.1."
     )]
     NoToken {
         /// The address asked for.

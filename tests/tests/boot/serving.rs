@@ -89,6 +89,26 @@ fn the_doctor_finds_what_keeps_somebody_from_calling_and_nothing_once_it_is_mend
 }
 
 #[test]
+fn checking_a_policy_shows_whom_it_grants_in_vain_and_that_the_broker_cannot_read_it() {
+    let Some(machine) = installed() else { return };
+    let policy = "/etc/probity/policy.toml";
+    let grant = "\n[[grant]]\ngroup = \"netadmins\"\ntools = [\"ping\"]\n";
+    machine.done("groupadd netadmins && usermod -aG netadmins bob").unwrap();
+    machine.done(&format!("printf '{grant}' >>{policy}")).unwrap();
+    let checked = machine.done("probity-policy check").unwrap();
+    assert!(checked.contains("usermod -aG probity"), "{checked}");
+    machine.done(&format!("chmod 600 {policy}")).unwrap();
+    let checked = machine.done("probity-policy check").unwrap();
+    assert!(checked.contains("closed to probity-broker"), "{checked}");
+    machine.run("systemctl restart probity-broker").unwrap();
+    let journal = machine.done("journalctl --unit probity-broker --output cat").unwrap();
+    assert!(journal.contains("chmod a+r"), "{journal}");
+    // What is said mends it.
+    machine.done(&format!("chmod a+rX {policy} && systemctl reset-failed 'probity*'")).unwrap();
+    machine.done("systemctl restart probity-broker.socket probity-broker").unwrap();
+}
+
+#[test]
 fn a_client_of_mcp_is_served_over_standard_input_and_output() {
     let Some(machine) = installed() else { return };
     let_ada_in(&machine);

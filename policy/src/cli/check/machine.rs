@@ -21,9 +21,13 @@ use crate::{
     subject::Principal,
 };
 
-/// The folder of the installed broker's socket, and the group that may enter it.
+/// The installed broker's socket with its folder, and the group that may connect.
+const SOCKET: &str = "/run/probity/broker.sock";
 const SOCKET_FOLDER: &str = "/run/probity";
 const SOCKET_GROUP: &str = "probity";
+
+/// Who the installed broker is.
+const BROKER_USER: &str = "probity-broker";
 
 pub(super) fn find(
     policy: &Policy,
@@ -37,7 +41,8 @@ pub(super) fn find(
     }
     accounts(policy, written, people, &mut findings);
     commands(policy, written, &mut findings);
-    if matches!(origin, Origin::Root(_)) {
+    if let Origin::Root(path) = origin {
+        findings.extend(unread(path, people).map(Finding::of_machine));
         socket(policy, written, people, &mut findings);
         if let (Some(problem), Some(raw)) = (problem_of_log(&policy.audit_path), &written.policy) {
             findings.push(Finding::machine(written.at(&raw.audit.path, problem)));
@@ -136,13 +141,38 @@ fn problem_of_owner(path: &Path) -> Option<String> {
     })
 }
 
-/// Whoever is granted something and cannot enter the socket's folder has nothing of it.
+/// A policy that root reads and the installed broker does not: it starts no more.
+fn unread<'p>(policy: &Path, people: &'p People) -> impl Iterator<Item = String> + use<'p> {
+    let broker = people.user(BROKER_USER);
+    let tools = policy.parent().map(|folder| folder.join("tools.d"));
+    let files = tools.iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path());
+    let all: Vec<_> = [policy.to_owned()].into_iter().chain(tools.clone()).chain(files).collect();
+    all.into_iter().filter_map(move |path| {
+        let (broker, found) = (broker?, fs::metadata(&path).ok()?);
+        let class = match found.uid() == broker.uid {
+            true => 6,
+            false if people.is_in(broker, found.gid()) => 3,
+            false => 0,
+        };
+        let wanted = if found.is_dir() { 0o5 } else { 0o4 };
+        (found.mode() >> class & wanted != wanted).then(|| {
+            let shown = path.display();
+            format!("{shown} is closed to {BROKER_USER}, who has to read it: chmod a+rX {shown}")
+        })
+    })
+}
+
+/// Whoever is granted something and cannot connect to the socket has nothing of it.
 fn socket(policy: &Policy, written: &Written<'_>, people: &People, findings: &mut Vec<Finding>) {
-    let folder = fs::metadata(SOCKET_FOLDER).ok();
-    if folder.as_ref().is_some_and(|folder| folder.mode() & 0o001 != 0) {
+    let closed = |path: &str, others: u32| {
+        fs::metadata(path).ok().filter(|found| found.mode() & others == 0)
+    };
+    let folder = closed(SOCKET_FOLDER, 0o001);
+    let door = folder.or_else(|| closed(SOCKET, 0o002));
+    if door.is_none() && Path::new(SOCKET_FOLDER).exists() {
         return;
     }
-    let gid = folder.map(|folder| folder.gid()).or_else(|| people.group(SOCKET_GROUP));
+    let gid = door.map(|door| door.gid()).or_else(|| people.group(SOCKET_GROUP));
     let Some(gid) = gid else {
         findings.push(Finding::of_machine(format!(
             "no broker is installed: there is neither {SOCKET_FOLDER} nor a group {SOCKET_GROUP}"
