@@ -101,8 +101,9 @@ fn checking_a_policy_shows_whom_it_grants_in_vain_and_that_the_broker_cannot_rea
     let checked = machine.done("probity-policy check").unwrap();
     assert!(checked.contains("closed to probity-broker"), "{checked}");
     machine.run("systemctl restart probity-broker").unwrap();
-    let journal = machine.done("journalctl --unit probity-broker --output cat").unwrap();
-    assert!(journal.contains("chmod a+r"), "{journal}");
+    let journal = || machine.done("journalctl --unit probity-broker --output cat").unwrap();
+    let is_told = || journal().contains("chmod a+r");
+    assert!(wait_until(Duration::from_secs(10), is_told), "{}", journal());
     // What is said mends it.
     machine.done(&format!("chmod a+rX {policy} && systemctl reset-failed 'probity*'")).unwrap();
     machine.done("systemctl restart probity-broker.socket probity-broker").unwrap();
@@ -182,8 +183,10 @@ fn http_is_off_until_it_is_switched_on_and_runs_nothing_without_a_token() {
     machine.done("sed -i 's/^role.*/rolle = 1/' /etc/probity/tokens.toml").unwrap();
     let reload = machine.run("systemctl reload probity").unwrap();
     assert!(!reload.status.success(), "{}", said(&reload));
-    let status = machine.run("systemctl status --no-pager probity").unwrap();
-    assert!(said(&status).contains("tokens.toml:3"), "{}", said(&status));
+    // The journal takes a moment.
+    let status = || said(&machine.run("systemctl status --no-pager probity").unwrap());
+    let is_told = || status().contains("tokens.toml:3");
+    assert!(wait_until(Duration::from_secs(10), is_told), "{}", status());
     assert_eq!(ask(token, "/tools/ping", "").0, 200);
 }
 
