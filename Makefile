@@ -54,7 +54,7 @@ uninstall: ## Take them away again; what an administrator wrote stays
 
 deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)
-	packaging/manual $(TARGET)/package
+	packaging/manual target/package
 	rm -f $(TARGET)/package/*.deb
 	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb

@@ -31,6 +31,18 @@ fn the_broker_is_exposed_by_1_9_at_most_and_the_frontend_by_1_0() {
     assert!(exposure("probity.service") <= 1.0);
 }
 
+/// A preinst is unpacked alone, so what it asks stands in both ways of installing.
+#[test]
+fn package_and_make_install_ask_the_same_of_accounts() {
+    let taken = |path: &str| {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../packaging").join(path);
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, from) = text.split_once("\ntaken() {\n").unwrap();
+        from.split_once("\n}\n").unwrap().0.to_owned()
+    };
+    assert_eq!(taken("install"), taken("debian/preinst"));
+}
+
 #[test]
 fn each_directive_of_the_confinement_stands_below_a_comment() {
     for unit in ["probity-broker.service", "probity.service"] {

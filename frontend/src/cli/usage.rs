@@ -78,7 +78,7 @@ fn is_bare(error: &Error) -> bool {
 
 /// What to say of a subcommand's flag where no subcommand is; nothing where clap found one further on.
 fn command_first(error: &Error) -> Option<String> {
-    let is_bare = error.kind() == ErrorKind::UnknownArgument && usage(error).contains("[COMMAND]");
+    let is_bare = error.kind() == ErrorKind::UnknownArgument && is_bare(error);
     if !is_bare || error.get(ContextKind::Suggested).is_some() {
         return None;
     }

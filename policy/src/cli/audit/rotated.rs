@@ -2,7 +2,6 @@
 //! `audit.jsonl.2.gz`) or by date (`audit.jsonl-20261125.gz`).
 
 use std::{
-    cmp::Reverse,
     ffi::OsString,
     fs, io,
     os::unix::ffi::OsStrExt as _,
@@ -11,8 +10,8 @@ use std::{
 
 use crate::cli::CliError;
 
-/// Which comes first: those by date are of an older habit than those by number, if there are both.
-type Age = (Reverse<u64>, Reverse<u64>);
+/// Whether it goes by number, and its place. Where there are both, dates are of an older habit.
+type Age = (bool, i64);
 
 /// All files of a log, oldest first, itself last. Whether it is there shows when it is opened.
 pub(super) fn all_of(log: &Path) -> Result<Vec<PathBuf>, CliError> {
@@ -47,11 +46,11 @@ fn age(log: &Path, name: &OsString) -> Option<Age> {
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number: u64 = number.parse().ok()?;
+    let number: i64 = number.parse().ok()?;
     match kind {
+        "-" => Some((false, number)),
         // The higher the older.
-        "." => Some((Reverse(0), Reverse(number))),
-        "-" => Some((Reverse(1), Reverse(u64::MAX - number))),
+        "." => Some((true, -number)),
         _ => None,
     }
 }
