@@ -7,13 +7,12 @@ use std::{
 };
 
 use nix::sys::wait::{WaitStatus, waitpid};
-use probity_broker::sandbox::{Sandbox, Way};
+use probity_broker::sandbox::Sandbox;
 use probity_policy::{Policy, decide, plan};
 use probity_protocol::{Arguments, Call, CorrelationId, RequestedLimits, Target, ToolName};
 
 use crate::{
     Rounds, Unmeasured, io_error,
-    life::resident,
     policies::{TRUE_NAME, owner, with_true},
     samples::{side_by_side, timed},
     table::{Goal, Quantity, Row, Unit},
@@ -27,35 +26,20 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let policy = with_true()?;
     let call = call()?;
     let folder = tempfile::tempdir().map_err(io_error("a folder for the runs"))?;
-    let sandbox = |way| {
-        let profiles = policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
-        let abi = policy.landlock_abi_min();
-        Sandbox::new(profiles, abi, folder.path().to_owned(), false, way)
-    };
-    let (vfork, fork) = (sandbox(Way::Vfork)?, sandbox(Way::Fork)?);
+    let profiles = policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
+    let abi = policy.landlock_abi_min();
+    let sandbox = Sandbox::new(profiles, abi, folder.path().to_owned(), false)?;
     let rounds = rounds.of(ROUNDS);
     let row = |what, measured| Row::new(what, Unit::Seconds, measured, TRUE_NAME);
 
     let (ours, theirs) =
-        side_by_side(rounds, || sandboxed(&vfork, &policy, &call), || bare(&mut posix_spawn()))?;
+        side_by_side(rounds, || sandboxed(&sandbox, &policy, &call), || bare(&mut posix_spawn()))?;
     let mut rows = vec![
         row("sandboxed spawn to exit of /usr/bin/true", ours.median())
             .against("posix_spawn", theirs.median())
             .goal(Goal::at_most(Quantity::Ratio, 1.5)),
         row("  the same at p95", ours.p95()).against("posix_spawn", theirs.p95()),
     ];
-    let (ours, forked) = side_by_side(
-        rounds,
-        || sandboxed(&vfork, &policy, &call),
-        || sandboxed(&fork, &policy, &call),
-    )?;
-    rows.push(
-        row("  the same, against fork instead of vfork", ours.median())
-            .against("sandboxed by fork", forked.median()),
-    );
-    // What fork copies grows with the process that forks.
-    let own = resident(std::process::id())?;
-    rows.push(Row::new("  resident memory of what forks here", Unit::Bytes, own, TRUE_NAME));
     if Path::new(BUBBLEWRAP).is_file() {
         let (theirs, plain) =
             side_by_side(rounds, || bare(&mut bubblewrap()), || bare(&mut posix_spawn()))?;

@@ -8,7 +8,7 @@ use probity_protocol::Availability;
 
 use crate::{
     complain::complain,
-    sandbox::{Sandbox, SandboxError, Way},
+    sandbox::{Sandbox, SandboxError},
 };
 
 /// One policy at work. A run holds on to the one that approved it.
@@ -86,7 +86,6 @@ impl Written {
             self.policy.landlock_abi_min(),
             grounds.run_folder.clone(),
             grounds.own_uid,
-            Way::Vfork,
         )?;
         let Self { policy, accounts, has_shipped_tools, .. } = self;
         Ok(Rules { policy, accounts, sandbox, has_shipped_tools })

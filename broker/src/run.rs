@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     complain::complain,
     connection::{Gone, Incoming, Outgoing},
-    sandbox::{PrivateFolder, Process},
+    sandbox::{Fence, PrivateFolder, Process},
     shutdown::Phase,
     sys::process::{Reaped, reap, watch},
 };
@@ -87,6 +87,7 @@ pub(crate) async fn supervise(
             chunk = run.stderr.read(), if run.stderr.open && !sending => {
                 run.pass_on(Stream::Stderr, chunk, outgoing);
             }
+            () = run.fence.serve() => {}
             reaped = run.child.ended() => break reaped,
         }
     };
@@ -103,21 +104,22 @@ struct Run {
     client_left: bool,
     stdout: Output,
     stderr: Output,
-    // Removed after everything above: no process is left by then.
-    _folder: PrivateFolder,
+    fence: Fence,
+    folder: Option<PrivateFolder>,
 }
 
 impl Run {
     fn new(process: Process, limits: &Limits) -> Result<Self, Exited> {
-        let Process { pid, pidfd, stdout, stderr, folder } = process;
+        let Process { pid, pidfd, stdout, stderr, listener, rules, folder } = process;
         let watched = watch(pidfd).and_then(|pidfd| {
             let child = Child { pid, pidfd, reaped: false };
             let stdout = Output::new(stdout, limits.stdout_bytes)?;
-            Ok((child, stdout, Output::new(stderr, limits.stderr_bytes)?))
+            let stderr = Output::new(stderr, limits.stderr_bytes)?;
+            Ok((child, stdout, stderr, Fence::new(listener, rules)?))
         });
         let now = Instant::now();
         match watched {
-            Ok((child, stdout, stderr)) => Ok(Self {
+            Ok((child, stdout, stderr, fence)) => Ok(Self {
                 child,
                 started: now,
                 // Policies are held to seven days; what is added here cannot overflow.
@@ -126,7 +128,8 @@ impl Run {
                 client_left: false,
                 stdout,
                 stderr,
-                _folder: folder,
+                fence,
+                folder,
             }),
             Err(error) => {
                 // Only without memory or descriptors. The tool has begun, so it is ended.
@@ -224,6 +227,9 @@ impl Run {
             }
         }
         let violated = reaped.status == ExitStatus::Signal(libc::SIGSYS);
+        if let Some(folder) = self.folder.take() {
+            folder.remove().await;
+        }
         let end = match ending {
             _ if violated => End::SandboxViolation,
             Some(ending) => ending,
@@ -239,6 +245,7 @@ impl Run {
             stderr_bytes: self.stderr.written,
             truncated_stdout: self.stdout.truncated(),
             truncated_stderr: self.stderr.truncated(),
+            fence_refusals: self.fence.refusals(),
         }
     }
 }
@@ -254,6 +261,7 @@ fn killed_at_once() -> Exited {
         stderr_bytes: 0,
         truncated_stdout: true,
         truncated_stderr: true,
+        fence_refusals: None,
     }
 }
 

@@ -40,6 +40,7 @@ fn run(plan: PlanSummary, stdout: Vec<u8>) -> Run {
         stderr_bytes: 0,
         truncated_stdout: false,
         truncated_stderr: false,
+        fence_refusals: None,
     };
     (Output { started: Started { pid: 1, plan }, stdout, stderr: Vec::new() }, exited)
 }

@@ -13,7 +13,8 @@ use crate::{
     policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
     raw::{
         RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
-        RawPolicy, RawPreset, RawSandbox, RawScalar, RawTargets, RawTool, RawValue, Text,
+        RawPolicy, RawPreset, RawSandbox, RawScalar, RawScratch, RawTargets, RawTool, RawValue,
+        Text,
     },
     tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
@@ -151,8 +152,13 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         sandbox: RawSandbox {
             net_raw: tool.sandbox.net_raw,
             syscalls: text(&tool.sandbox.profile.name),
+            reach: tool.sandbox.reach,
             read: sorted(tool.sandbox.read.iter().map(|path| path.display())),
             execute: sorted(tool.sandbox.execute.iter().map(|path| path.display())),
+            scratch: tool.sandbox.scratch.map(|scratch| {
+                let (files, file_size) = (at(scratch.files), text(size(scratch.file_bytes)));
+                at(RawScratch { files, file_size })
+            }),
         },
         options: tool.options.iter().map(|each| at(option(each))).collect(),
         presets: presets.collect(),

@@ -79,6 +79,7 @@ fn others(value: &Toml) -> Vec<Toml> {
         "vuln",
         "safe",
         "nmap",
+        "any",
     ];
     match value {
         Toml::Boolean(on) => vec![Toml::Boolean(!on)],

@@ -39,14 +39,14 @@ pub use accounts::Accounts;
 pub use catalog::catalog;
 pub use decide::{Approved, decide};
 pub use load::{LoadError, Origin, load};
-pub use plan::{EnvironmentValue, Limits, NetRaw, Plan, plan};
+pub use plan::{EnvironmentValue, Limits, NO_FOLDER, NetRaw, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
 pub use rule::rule_of;
 pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
-pub use tool::{Breaker, Tool, ToolSandbox};
+pub use tool::{Breaker, Scratch, Tool, ToolSandbox};
 pub use validate::{LONGEST_TIME, validate};
 
 #[cfg(test)]

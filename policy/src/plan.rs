@@ -16,14 +16,11 @@ use crate::{
     decide::Approved,
     profile::Profile,
     source::Place,
-    tool::{ArgvPart, CapabilityRule},
+    tool::{ArgvPart, CapabilityRule, Reach, Scratch},
 };
 
 /// Processor time beyond the wall clock's that a tool may use up while it is being ended.
 const CPU_MARGIN: Duration = Duration::from_secs(2);
-
-/// Largest file a tool may write into its private folder. None of the shipped tools writes any.
-const FILE_BYTES: u64 = 16 << 20;
 
 /// With less no tool starts, and a request for it would only make noise in the broker's log.
 pub(crate) const LEAST_MEMORY: u64 = 16 << 20;
@@ -43,6 +40,8 @@ pub struct Plan {
     profile: Arc<Profile>,
     read: Vec<PathBuf>,
     execute: Vec<PathBuf>,
+    reach: Reach,
+    scratch: Option<Scratch>,
     tier: Tier,
     concurrency: u32,
     rule: Place,
@@ -59,7 +58,7 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Open descriptors.
     pub open_files: u64,
-    /// Largest file written, in bytes.
+    /// Largest file written, in bytes: 0 where a run makes none.
     pub file_bytes: u64,
     /// Standard output kept, in bytes.
     pub stdout_bytes: u64,
@@ -83,18 +82,23 @@ pub enum NetRaw {
 pub enum EnvironmentValue {
     /// This text.
     Text(&'static str),
-    /// The folder made for the run.
+    /// The folder made for a run that writes files; none where it does not.
     PrivateFolder,
 }
 
+/// Where a run without a folder is told that it has one, as Debian tells users without a home.
+pub const NO_FOLDER: &str = "/nonexistent";
+
 /// The whole environment of every tool. Nothing of the broker's own is passed on.
-const ENVIRONMENT: &[(&str, EnvironmentValue)] = &[
-    // Parsers read the tools' own words, not a translation.
-    ("LC_ALL", EnvironmentValue::Text("C")),
-    ("TZ", EnvironmentValue::Text("UTC")),
-    ("HOME", EnvironmentValue::PrivateFolder),
-    ("TMPDIR", EnvironmentValue::PrivateFolder),
-];
+const fn environment(folder: EnvironmentValue) -> [(&'static str, EnvironmentValue); 4] {
+    [
+        // Parsers read the tools' own words, not a translation.
+        ("LC_ALL", EnvironmentValue::Text("C")),
+        ("TZ", EnvironmentValue::Text("UTC")),
+        ("HOME", folder),
+        ("TMPDIR", folder),
+    ]
+}
 
 /// Turns an approval into what is executed.
 pub fn plan(approved: Approved<'_>) -> Plan {
@@ -138,7 +142,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
             cpu_seconds: (timeout + CPU_MARGIN).as_secs(),
             memory_bytes: smaller(requested.memory_bytes, ceilings.memory_bytes).max(LEAST_MEMORY),
             open_files: smaller(requested.open_files, ceilings.open_files).max(LEAST_OPEN_FILES),
-            file_bytes: FILE_BYTES,
+            file_bytes: tool.sandbox.scratch.map_or(0, |scratch| scratch.file_bytes),
             stdout_bytes: smaller(requested.stdout_bytes, ceilings.stdout_bytes),
             stderr_bytes: smaller(requested.stderr_bytes, ceilings.stderr_bytes),
         },
@@ -146,6 +150,8 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         profile: Arc::clone(&tool.sandbox.profile),
         read: tool.sandbox.read.clone(),
         execute: tool.sandbox.execute.clone(),
+        reach: tool.sandbox.reach,
+        scratch: tool.sandbox.scratch,
         tier,
         concurrency: tool.concurrency.value,
         rule: rule.clone(),
@@ -194,7 +200,11 @@ impl Plan {
 
     /// The whole environment.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, EnvironmentValue)> {
-        ENVIRONMENT.iter().copied()
+        environment(match self.scratch {
+            Some(_) => EnvironmentValue::PrivateFolder,
+            None => EnvironmentValue::Text(NO_FOLDER),
+        })
+        .into_iter()
     }
 
     /// What it may use up.
@@ -225,6 +235,18 @@ impl Plan {
     #[must_use]
     pub fn execute(&self) -> &[PathBuf] {
         &self.execute
+    }
+
+    /// Where its packets may go: `None` is everywhere.
+    #[must_use]
+    pub fn reach(&self) -> Option<IpNet> {
+        (self.reach == Reach::Target).then_some(self.target)
+    }
+
+    /// The folder that it may write to, if it has one.
+    #[must_use]
+    pub fn scratch(&self) -> Option<Scratch> {
+        self.scratch
     }
 
     /// Runs of this tool at once.

@@ -78,6 +78,8 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         profile,
         read,
         execute,
+        reach,
+        scratch,
         tier,
         // When it runs, and where that is written.
         concurrency: _,
@@ -92,6 +94,8 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         && profile.name == other.profile.name
         && *read == other.read
         && *execute == other.execute
+        && *reach == other.reach
+        && *scratch == other.scratch
         && *tier == other.tier
 }
 

@@ -169,9 +169,32 @@ pub(crate) struct RawSandbox {
     pub net_raw: RawNetRaw,
     pub syscalls: Text,
     #[serde(default)]
+    pub reach: RawReach,
+    #[serde(default)]
     pub read: Vec<Text>,
     #[serde(default)]
     pub execute: Vec<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Spanned<RawScratch>>,
+}
+
+/// Where a run may send packets.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawReach {
+    /// To its own target.
+    #[default]
+    Target,
+    /// To every address that the machine reaches.
+    Any,
+}
+
+/// The folder of a run that writes files.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawScratch {
+    pub files: Spanned<u32>,
+    pub file_size: Text,
 }
 
 /// When a tool is given `CAP_NET_RAW`.

@@ -66,12 +66,26 @@ impl<T> OrDefault<T> {
 pub struct ToolSandbox {
     pub(crate) net_raw: CapabilityRule,
     pub(crate) profile: Arc<Profile>,
+    pub(crate) reach: Reach,
     pub(crate) read: Vec<PathBuf>,
     pub(crate) execute: Vec<PathBuf>,
+    pub(crate) scratch: Option<Scratch>,
+}
+
+/// The folder of a run that writes files: what it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scratch {
+    /// Files that a run may make, those that it removes again included.
+    pub files: u32,
+    /// Largest file, in bytes.
+    pub file_bytes: u64,
 }
 
 /// When a run is given `CAP_NET_RAW`.
 pub(crate) use crate::raw::RawNetRaw as CapabilityRule;
+
+/// Where a run may send packets.
+pub(crate) use crate::raw::RawReach as Reach;
 
 /// When the frontend stops asking for a tool that keeps failing. The broker does not use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,8 +33,8 @@ pub use lexical::{
     OptionText, Token, ToolName,
 };
 pub use message::{
-    Busy, BusyScope, Digest, End, ExitStatus, Exited, Failure, FailureKind, Hello, Interrupt,
-    PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
+    Busy, BusyScope, Digest, End, ExitStatus, Exited, Failure, FailureKind, FenceRefusals, Hello,
+    Interrupt, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
     SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};

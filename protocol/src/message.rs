@@ -1,6 +1,6 @@
 //! The messages, in the order in which a connection sees them.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -271,6 +271,17 @@ pub struct Exited {
     pub truncated_stdout: bool,
     /// Standard error was cut.
     pub truncated_stderr: bool,
+    /// It tried to reach something beyond its target, and was kept from it.
+    pub fence_refusals: Option<FenceRefusals>,
+}
+
+/// Where a run was not let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceRefusals {
+    /// The first address that it tried; the port is 0 where a packet has none.
+    pub first: SocketAddr,
+    /// How often it tried, whatever the address.
+    pub count: u64,
 }
 
 /// How a process ended.

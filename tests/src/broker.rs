@@ -52,7 +52,11 @@ const HOSTILE_WORDS: &[&str] = &[
     "parting",
     "close-outputs",
     "forks",
+    "many-files",
 ];
+
+/// The folder that hostile-tool has, where a test does not take this line away.
+pub const HOSTILE_SCRATCH: &str = "scratch = { files = 8, file_size = \"16 MiB\" }";
 
 /// The files of a policy, in a folder of their own.
 pub struct PolicyFolder {
@@ -95,7 +99,7 @@ impl PolicyFolder {
     }
 
     /// [`PolicyFolder::with_grants`], for loopback alone, and with the tool `hostile`: the program
-    /// hostile-tool of this crate, of which `concurrency` may run at once.
+    /// hostile-tool of this crate, of which `concurrency` may run at once. It may make a few files.
     ///
     /// The program is copied into the folder, since whoever runs it may not reach where it is
     /// built. The folder must therefore live as long as the broker.
@@ -128,6 +132,7 @@ impl PolicyFolder {
              [sandbox]\n\
              net_raw = \"never\"\n\
              syscalls = \"network\"\n\
+             {HOSTILE_SCRATCH}\n\
              [[option]]\n\
              name = \"what\"\n\
              flag = \"--what\"\n\

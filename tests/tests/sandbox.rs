@@ -10,7 +10,7 @@ use std::{
 use nix::sys::signal::Signal;
 use probity_protocol::{End, ExitStatus, Exited, Reply, Request, Stream};
 use probity_tests::{
-    broker::{BROKER_UID, Broker, PolicyFolder, program},
+    broker::{BROKER_UID, Broker, HOSTILE_SCRATCH, PolicyFolder, program},
     needs,
     peer::{Peer, call},
     procs::limits,
@@ -95,9 +95,44 @@ fn nothing_is_read_or_written_but_its_list_and_its_own_folder() {
         "write its own folder: ok",
         "read its own folder: ok",
         "list its own folder: ok",
+        "make a folder: EPERM",
         "link out of its folder: EPERM",
     ]);
     // Three files were left there.
+    hostile.leaves_nothing();
+}
+
+#[test]
+fn a_tool_whose_file_gives_it_no_folder_writes_nothing_and_has_none() {
+    if !needs::root() {
+        return;
+    }
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    policy.replace("tools.d/hostile.toml", HOSTILE_SCRATCH, "").unwrap();
+    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let hostile = Hostile { broker, _policy: policy };
+    hostile.answers(&[
+        "write its own folder: EACCES",
+        "write beside its folder: EACCES",
+        "list its own folder: EACCES",
+        "make a folder: EPERM",
+        "make a program: EACCES",
+        "env HOME=/nonexistent",
+        "env TMPDIR=/nonexistent",
+    ]);
+    let (_, stdout, _) = hostile.run("many-files");
+    assert_eq!(stdout, "files made: 0, then EACCES\n");
+    hostile.leaves_nothing();
+}
+
+#[test]
+fn a_run_makes_as_many_files_as_its_file_says() {
+    if !needs::root() {
+        return;
+    }
+    let hostile = Hostile::start();
+    let (_, stdout, _) = hostile.run("many-files");
+    assert_eq!(stdout, "files made: 8, then EDQUOT\n");
     hostile.leaves_nothing();
 }
 
@@ -115,6 +150,8 @@ fn no_program_runs_but_the_tool() {
         "execute its own copy: EACCES",
         "execute a shell: EACCES",
         "execute ping: EACCES",
+        "execute itself: EACCES",
+        "execute the loader: EACCES",
     ]);
     hostile.leaves_nothing();
 }
@@ -132,6 +169,7 @@ fn no_process_is_made_left_or_signalled() {
         "signal the broker: EPERM",
         "ask for the broker: EPERM",
         "signal everybody: EPERM",
+        "clear the signal at the broker's death: EPERM",
     ]);
 }
 
@@ -246,6 +284,8 @@ fn outside_the_sandbox_the_same_attempts_succeed() {
         "fork and execute itself",
         "list /proc/self/fd",
         "chmod",
+        "make a folder",
+        "clear the signal at the broker's death",
     ] {
         assert!(stdout.lines().any(|l| l == format!("{attempt}: ok")), "{attempt}: {stdout}");
     }

@@ -6,9 +6,9 @@
 //! over ranges of numbers costs next to nothing, and is all that this module makes. Conditions on
 //! arguments stay with seccompiler.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem::offset_of};
 
-use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, seccomp_data};
 use seccompiler::{BpfProgram, SeccompAction, sock_filter};
 
 /// What the kernel calls this architecture's system calls. Those of another one (32-bit calls on
@@ -17,10 +17,6 @@ use seccompiler::{BpfProgram, SeccompAction, sock_filter};
 const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xc000_00b7;
-
-/// Offsets in the kernel's `seccomp_data`.
-const NUMBER_AT: u32 = 0;
-const ARCHITECTURE_AT: u32 = 4;
 
 /// The program is longer than a jump can reach.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +29,10 @@ pub(super) fn program(
     default: &SeccompAction,
 ) -> Result<BpfProgram, TooLong> {
     let mut program = vec![
-        statement(BPF_LD | BPF_W | BPF_ABS, ARCHITECTURE_AT),
+        load(offset_of!(seccomp_data, arch)),
         jump(BPF_JEQ, ARCHITECTURE, 1, 0),
         answer(&SeccompAction::KillProcess),
-        statement(BPF_LD | BPF_W | BPF_ABS, NUMBER_AT),
+        load(offset_of!(seccomp_data, nr)),
     ];
     program.extend(search(&ranges(answers, default))?);
     Ok(program)
@@ -78,22 +74,76 @@ fn search(ranges: &[(u32, SeccompAction)]) -> Result<BpfProgram, TooLong> {
     }
 }
 
-fn statement(code: u32, k: u32) -> sock_filter {
-    sock_filter { code: narrow(code), jt: 0, jf: 0, k }
+fn answer(action: &SeccompAction) -> sock_filter {
+    ret(u32::from(action.clone()))
 }
 
-fn jump(condition: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+/// Loads 32 bits of the kernel's `seccomp_data`, which is 64 bytes long.
+#[allow(clippy::cast_possible_truncation)]
+pub(super) const fn load(at: usize) -> sock_filter {
+    statement(BPF_LD | BPF_W | BPF_ABS, at as u32)
+}
+
+/// Goes on past `jt` instructions where the condition holds, and past `jf` where not.
+pub(super) const fn jump(condition: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code: narrow(BPF_JMP | condition | BPF_K), jt, jf, k }
 }
 
-fn answer(action: &SeccompAction) -> sock_filter {
-    statement(BPF_RET | BPF_K, u32::from(action.clone()))
+/// Ends the program with an answer.
+pub(super) const fn ret(answer: u32) -> sock_filter {
+    statement(BPF_RET | BPF_K, answer)
+}
+
+const fn statement(code: u32, k: u32) -> sock_filter {
+    sock_filter { code: narrow(code), jt: 0, jf: 0, k }
 }
 
 /// Operation codes have 16 bits.
 #[allow(clippy::cast_possible_truncation)]
 const fn narrow(code: u32) -> u16 {
     code as u16
+}
+
+/// Runs a program as the kernel would.
+#[cfg(test)]
+pub(super) mod machine {
+    use libc::BPF_JSET;
+
+    use super::*;
+
+    pub(in super::super) fn run(program: &[sock_filter], call: i64, arguments: [u64; 6]) -> u32 {
+        on(program, ARCHITECTURE, u32::try_from(call).unwrap(), arguments)
+    }
+
+    pub(super) fn on(
+        program: &[sock_filter],
+        architecture: u32,
+        number: u32,
+        arguments: [u64; 6],
+    ) -> u32 {
+        // As `seccomp_data` has them: number, architecture, where from (two words), arguments.
+        let mut words = vec![number, architecture, 0, 0];
+        words.extend(arguments.iter().flat_map(|a| [*a as u32, (*a >> 32) as u32]));
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let instruction = &program[at];
+            at += 1;
+            let k = instruction.k;
+            match u32::from(instruction.code) {
+                code if code == BPF_LD | BPF_W | BPF_ABS => loaded = words[k as usize / 4],
+                code if code == BPF_RET | BPF_K => return k,
+                code => {
+                    let met = match code {
+                        c if c == BPF_JMP | BPF_JEQ | BPF_K => loaded == k,
+                        c if c == BPF_JMP | BPF_JGE | BPF_K => loaded >= k,
+                        c if c == BPF_JMP | BPF_JSET | BPF_K => loaded & k != 0,
+                        other => panic!("unknown instruction {other:#x}"),
+                    };
+                    at += usize::from(if met { instruction.jt } else { instruction.jf });
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,27 +155,8 @@ mod tests {
     const ALLOW: SeccompAction = SeccompAction::Allow;
     const EPERM: SeccompAction = SeccompAction::Errno(1);
 
-    /// Runs a program of the instructions above, as the kernel would.
     fn run(program: &[sock_filter], architecture: u32, number: u32) -> u32 {
-        let (mut at, mut loaded) = (0, 0);
-        loop {
-            let instruction = &program[at];
-            at += 1;
-            match u32::from(instruction.code) {
-                code if code == BPF_LD | BPF_W | BPF_ABS => {
-                    loaded = if instruction.k == NUMBER_AT { number } else { architecture };
-                }
-                code if code == BPF_RET | BPF_K => return instruction.k,
-                code => {
-                    let met = match code {
-                        c if c == BPF_JMP | BPF_JEQ | BPF_K => loaded == instruction.k,
-                        c if c == BPF_JMP | BPF_JGE | BPF_K => loaded >= instruction.k,
-                        other => panic!("unknown instruction {other:#x}"),
-                    };
-                    at += usize::from(if met { instruction.jt } else { instruction.jf });
-                }
-            }
-        }
+        machine::on(program, architecture, number, [0; 6])
     }
 
     #[test]

@@ -38,14 +38,15 @@ pub(super) struct Files {
     pub proc_rules: Vec<(CString, u64)>,
 }
 
-/// What a tool may do in the one folder that it can write to.
+/// What a tool may do in the one folder that it can write to. It makes no folders there: its files
+/// are counted, and removed one by one.
 const PRIVATE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
-    ReadFile | ReadDir | WriteFile | MakeReg | MakeDir | RemoveFile | RemoveDir
+    ReadFile | ReadDir | WriteFile | MakeReg | RemoveFile
 });
 
 /// Makes the ruleset of a run: everything the kernel's ABI knows is handled, and therefore denied
 /// unless a rule below allows it.
-pub(super) fn ruleset(plan: &Plan, private: &Path, abi: u32) -> Result<Files, FilesError> {
+pub(super) fn ruleset(plan: &Plan, private: Option<&Path>, abi: u32) -> Result<Files, FilesError> {
     let abi = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
     let mut ruleset = Ruleset::default()
         // No best effort: what this ABI has is enforced, or nothing runs.
@@ -72,8 +73,10 @@ pub(super) fn ruleset(plan: &Plan, private: &Path, abi: u32) -> Result<Files, Fi
         rules.allow(path, AccessFs::ReadFile | AccessFs::Execute)?;
     }
     rules.allow(plan.command(), AccessFs::ReadFile | AccessFs::Execute)?;
-    let truncate = if abi >= ABI::V3 { AccessFs::Truncate.into() } else { BitFlags::EMPTY };
-    rules.allow(private, PRIVATE | truncate)?;
+    if let Some(private) = private {
+        let truncate = if abi >= ABI::V3 { AccessFs::Truncate.into() } else { BitFlags::EMPTY };
+        rules.allow(private, PRIVATE | truncate)?;
+    }
 
     let ruleset: Option<OwnedFd> = rules.ruleset.into();
     Ok(Files { ruleset: ruleset.ok_or(FilesError::Missing)?, proc_rules: rules.proc_rules })

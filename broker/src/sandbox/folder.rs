@@ -1,4 +1,7 @@
-//! The one folder that a run may write to: made for it, and removed after it.
+//! The one folder that a run may write to, where its tool writes at all: made for it, and removed after
+//! it.
+//!
+//! A tool can make files in it, so many and so large as its file says, and no folders.
 
 use std::{
     fs::{self, DirBuilder},
@@ -41,6 +44,15 @@ impl PrivateFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes it, a file at a time, so that everybody else on this thread has a turn in between.
+    pub(crate) async fn remove(self) {
+        for file in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            // What cannot be removed is told when the folder is.
+            let _ = fs::remove_file(file.path());
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -5,18 +5,23 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | before | a private folder; pipes; a fresh Landlock ruleset; the profile's compiled filters |
-//! | child | own session; signal at the broker's death; descriptors; working folder and umask |
+//! | before | a folder for a tool that writes; pipes; a fresh Landlock ruleset; filters; the run's gate |
+//! | child | own session; signal at the broker's death; no_new_privs |
+//! | child | the gate, by which the kernel asks the fence where each packet may go |
+//! | child | descriptors; working folder and umask |
 //! | child | capabilities: `CAP_NET_RAW` alone in ambient, or nothing |
 //! | child | rlimits: CPU, AS, NOFILE, FSIZE, CORE, and NPROC where the uid is the broker's own |
-//! | child | no_new_privs, then Landlock, then seccomp, the filter that denies by default last |
-//! | child | execve with an environment made from nothing |
+//! | child | Landlock, then seccomp, the filter that denies by default last |
+//! | child | execve, which works this once, with an environment made from nothing |
 //!
 //! A layer that does not install fully is a refused call. There is no best effort.
 
+mod address;
 mod dispatch;
+mod fence;
 mod files;
 mod folder;
+mod gate;
 mod seccomp;
 mod syscalls;
 
@@ -29,17 +34,18 @@ use std::{
     io,
     os::fd::{AsFd as _, OwnedFd},
     os::unix::ffi::OsStrExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
 };
 
+use gate::Token;
 use nix::unistd::Pid;
 use probity_policy::{EnvironmentValue, NetRaw, Plan, Profile};
 use probity_protocol::{Failure, FailureKind, SandboxFacts};
 use seccompiler::BpfProgram;
 
 use crate::sys;
-pub use crate::sys::spawn::Way;
+pub(crate) use fence::{Fence, FenceRules};
 pub use folder::PrivateFolder;
 
 /// The Landlock ABI from which signals stay inside the sandbox.
@@ -55,7 +61,6 @@ pub struct Sandbox {
     run_folder: PathBuf,
     /// The uid runs nothing but this broker and its tools.
     own_uid: bool,
-    way: Way,
     null: File,
     filters: RefCell<HashMap<String, Rc<Vec<BpfProgram>>>>,
 }
@@ -70,8 +75,12 @@ pub struct Process {
     pub stdout: OwnedFd,
     /// What it complains.
     pub stderr: OwnedFd,
-    /// Removed when this is dropped: not before the process is gone.
-    pub folder: PrivateFolder,
+    /// By which the kernel asks about its packets and files: they wait until somebody answers.
+    pub listener: OwnedFd,
+    /// What to answer.
+    pub(crate) rules: FenceRules,
+    /// The folder that it may write to, if it has one.
+    pub folder: Option<PrivateFolder>,
 }
 
 /// Why a tool was not started.
@@ -117,7 +126,6 @@ impl Sandbox {
         landlock_abi_min: u32,
         run_folder: PathBuf,
         own_uid: bool,
-        way: Way,
     ) -> Result<Self, SandboxError> {
         let facts = facts();
         let abi = facts.landlock_abi;
@@ -126,7 +134,7 @@ impl Sandbox {
         }
         let null = File::options().read(true).write(true).open("/dev/null");
         let null = null.map_err(|error| SandboxError::Prepare { what: "/dev/null", error })?;
-        let sandbox = Self { facts, run_folder, own_uid, way, null, filters: RefCell::default() };
+        let sandbox = Self { facts, run_folder, own_uid, null, filters: RefCell::default() };
         for profile in profiles {
             sandbox.filters(profile)?;
         }
@@ -145,15 +153,19 @@ impl Sandbox {
     /// The first layer that did not install. The tool has not run then.
     pub fn spawn(&self, plan: Plan) -> Result<Process, SandboxError> {
         let prepare = |what| move |error| SandboxError::Prepare { what, error };
-        let folder =
-            PrivateFolder::make(&self.run_folder).map_err(prepare("its private folder"))?;
-        let files = files::ruleset(&plan, folder.path(), self.facts.landlock_abi)?;
+        let scratch = plan.scratch();
+        let folder = scratch.map(|_| PrivateFolder::make(&self.run_folder));
+        let folder = folder.transpose().map_err(prepare("its private folder"))?;
+        let writable = folder.as_ref().map(PrivateFolder::path);
+        let files = files::ruleset(&plan, writable, self.facts.landlock_abi)?;
         let filters = self.filters(plan.profile())?;
         let (stdout, child_stdout) = io::pipe().map_err(prepare("a pipe"))?;
         let (stderr, child_stderr) = io::pipe().map_err(prepare("a pipe"))?;
 
         let program = CString::new(plan.command().as_os_str().as_bytes())?;
-        let folder_text = CString::new(folder.path().as_os_str().as_bytes())?;
+        // Without a folder it stands in the root, which it can neither list nor write to.
+        let works_in = writable.unwrap_or(Path::new("/"));
+        let folder_text = CString::new(works_in.as_os_str().as_bytes())?;
         let argv = plan.argv().into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
         let environment = plan.environment().map(|(name, value)| {
             let mut text = format!("{name}=").into_bytes();
@@ -165,12 +177,18 @@ impl Sandbox {
         });
         let environment = environment.collect::<Result<Vec<_>, _>>()?;
         let rlimits = self.rlimits(&plan);
+        let token = Token::new().map_err(prepare("a random number"))?;
+        // A tool with helpers executes those, by Landlock's leave.
+        let once = plan.execute().is_empty().then_some(token);
+        let gate = gate::program(once, scratch.is_some());
 
         let child = sys::spawn::Child {
             program: &program,
             argv: &argv,
             environment: &environment,
             folder: &folder_text,
+            token: token.0,
+            gate: &gate,
             stdin: self.null.as_fd(),
             stdout: child_stdout.as_fd(),
             stderr: child_stderr.as_fd(),
@@ -180,12 +198,17 @@ impl Sandbox {
             proc_rules: &files.proc_rules,
             filters: &filters,
         };
-        let spawned = sys::spawn::spawn(&child, self.way)?;
+        let spawned = sys::spawn::spawn(&child)?;
         Ok(Process {
             pid: spawned.pid,
             pidfd: spawned.pidfd,
             stdout: stdout.into(),
             stderr: stderr.into(),
+            listener: spawned.listener,
+            rules: FenceRules {
+                reach: plan.reach(),
+                files: scratch.map_or(0, |scratch| scratch.files),
+            },
             folder,
         })
     }
@@ -261,6 +284,13 @@ impl SandboxError {
         }
     }
 
+    /// Whether somebody else has the listener that each run's fence needs.
+    fn is_fence_taken(&self) -> bool {
+        matches!(self, Self::Spawn(failed)
+            if failed.step == sys::spawn::Step::Fence
+                && failed.error.raw_os_error() == Some(libc::EBUSY))
+    }
+
     /// As the client is told.
     pub(crate) fn failure(&self) -> Failure {
         let number = self.system_error().and_then(io::Error::raw_os_error);
@@ -276,6 +306,9 @@ impl SandboxError {
                 if matches!((self, number), (Self::Spawn(_), Some(libc::EACCES))) =>
             {
                 "Its program may not be executed here. Outside /usr the installed broker takes a drop-in with ExecPaths= (install.md), and no mount of it may be noexec."
+            }
+            FailureKind::Sandbox if self.is_fence_taken() => {
+                "A container's runtime listens to this broker's system calls itself, and the kernel has room for one listener: run the broker outside of it, or without its interception of system calls."
             }
             FailureKind::NotFound => "Install the tool on the broker's host.",
             FailureKind::Resources => {

@@ -1,8 +1,8 @@
 //! From a profile to filters, compiled once for each profile.
 //!
-//! Three filters: one for the families of `socket` and one for other arguments, made by seccompiler,
-//! and one from every system call's number to its answer. The kernel asks all and takes the sternest
-//! answer, so that none can loosen another.
+//! Three filters: one for the kinds of `socket` and one for other arguments, made by seccompiler,
+//! and one from every system call's number to its answer. The kernel asks all, and the run's own gate
+//! too, and takes the sternest answer, so that none can loosen another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -181,6 +181,19 @@ fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
             }
         }
     }
+    // A listed type with a protocol of its own: MPTCP, of which Landlock knows nothing, SCTP, which
+    // connects by an option, and whatever else a kernel may have.
+    for (kind, protocols) in PROTOCOLS {
+        let mut conditions = vec![
+            argument(0, SeccompCmpOp::Ne, family_number(SocketFamily::Netlink))?,
+            argument(0, SeccompCmpOp::Ne, family_number(SocketFamily::Packet))?,
+            argument(1, SeccompCmpOp::MaskedEq(TYPE_MASK), type_number(*kind))?,
+        ];
+        for protocol in *protocols {
+            conditions.push(argument(2, SeccompCmpOp::Ne, low_half((*protocol).into()))?);
+        }
+        rules.push(SeccompRule::new(conditions)?);
+    }
     Ok(Rules::from([(libc::SYS_socket, rules)]))
 }
 
@@ -213,14 +226,77 @@ fn foreign_arguments() -> Result<Rules, FilterError> {
                 argument(2, SeccompCmpOp::Ne, low_half(libc::NETLINK_ROUTE.into()))?,
             ])?],
         ),
+        // What ping, nmap and libcap ask of it. Among the others are the signal at the broker's
+        // death, which a tool could clear, and a filter's own speculation.
+        (
+            libc::SYS_prctl,
+            vec![rule(
+                PRCTL
+                    .iter()
+                    .map(|n| argument(0, SeccompCmpOp::Ne, low_half((*n).into())))
+                    .collect::<Result<_, _>>()?,
+            )?],
+        ),
+        (
+            libc::SYS_setsockopt,
+            FOREIGN_OPTIONS
+                .iter()
+                .map(|(level, name)| {
+                    rule(vec![equals(1, (*level).into())?, equals(2, (*name).into())?])
+                })
+                .collect::<Result<_, _>>()?,
+        ),
     ]))
 }
+
+/// Protocols that a type may have by name; 0 is the usual one.
+const PROTOCOLS: &[(SocketType, &[i32])] = &[
+    (SocketType::Stream, &[0, libc::IPPROTO_TCP]),
+    (
+        SocketType::Dgram,
+        // ICMP is ping without a capability.
+        &[0, libc::IPPROTO_UDP, libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6],
+    ),
+];
+
+/// What may be asked of `prctl`.
+const PRCTL: &[i32] = &[
+    libc::PR_GET_KEEPCAPS,
+    libc::PR_SET_KEEPCAPS, // ping, across its own setuid
+    libc::PR_CAPBSET_READ, // libcap counts the capabilities that the kernel knows
+    libc::PR_GET_NAME,
+    libc::PR_SET_NAME,
+];
+
+/// Options of sockets that no tool has a reason to set.
+const FOREIGN_OPTIONS: &[(i32, i32)] = &[
+    // A ring of packets to send: memory that no limit counts.
+    (libc::SOL_PACKET, libc::PACKET_TX_RING),
+    // Source routes lead past the fence: the address is the target's, the way goes elsewhere.
+    (libc::IPPROTO_IP, libc::IP_OPTIONS),
+    (libc::IPPROTO_IPV6, IPV6_2292RTHDR),
+    (libc::IPPROTO_IPV6, IPV6_2292PKTOPTIONS),
+    (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
+    // To join a group is to tell the network so.
+    (libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP),
+    (libc::IPPROTO_IP, libc::IP_ADD_SOURCE_MEMBERSHIP),
+    (libc::IPPROTO_IP, MCAST_JOIN_GROUP),
+    (libc::IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP),
+    (libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP),
+    (libc::IPPROTO_IPV6, libc::IPV6_JOIN_ANYCAST),
+    (libc::IPPROTO_IPV6, MCAST_JOIN_GROUP),
+    (libc::IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP),
+];
 
 /// Numbers of the kernel's that libc does not have.
 const F_SETSIG: i64 = 10;
 const F_SETOWN_EX: i64 = 15;
 const FIOSETOWN: i64 = 0x8901;
 const SIOCSPGRP: i64 = 0x8902;
+const IPV6_2292RTHDR: i32 = 5;
+const IPV6_2292PKTOPTIONS: i32 = 6;
+const MCAST_JOIN_GROUP: i32 = 42;
+const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
 
 /// The bits of a socket's type that are not flags.
 const TYPE_MASK: u64 = 0xf;

@@ -82,12 +82,13 @@ pub(crate) fn gained_privileges_at_exec() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Makes a pidfd readable to the event loop: it is when its process has ended.
+/// Has the event loop watch a descriptor for being readable: a pidfd is when its process has ended, a
+/// listener when a question waits.
 ///
 /// # Errors
 /// Those of `epoll_ctl(2)`.
-pub(crate) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd answers the same open descriptor for as long as it lives, and the AsyncFd
     // owns it: it is deregistered before it is closed.
-    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }

@@ -2,8 +2,9 @@
 //!
 //! The child is made as `posix_spawn` makes it: with `CLONE_VM | CLONE_VFORK` it borrows this
 //! process's memory, on a stack of its own, until it executes the tool; this process stands still
-//! meanwhile. That costs the same whatever this process's size (`make bench` compares it with
-//! fork), and the child can say what failed by writing it down.
+//! meanwhile. That costs the same whatever this process's size, where fork grows with it, and the
+//! child can say what failed by writing it down. It shares this process's descriptors until it has
+//! made one here, the listener of its fence; then it takes a copy of them.
 //!
 //! The price is that the child must behave: it allocates nothing, takes no lock, and runs no
 //! signal handler. Everything it needs is prepared before, in [`Child`].
@@ -28,6 +29,10 @@ pub(crate) struct Child<'a> {
     pub environment: &'a [CString],
     /// Its working folder.
     pub folder: &'a CStr,
+    /// What `execve` carries, for `gate` to let it through.
+    pub token: [u64; 2],
+    /// Has the kernel ask this process about calls: it is installed with a listener.
+    pub gate: &'a BpfProgram,
     pub stdin: BorrowedFd<'a>,
     pub stdout: BorrowedFd<'a>,
     pub stderr: BorrowedFd<'a>,
@@ -43,21 +48,13 @@ pub(crate) struct Child<'a> {
     pub filters: &'a [BpfProgram],
 }
 
-/// How the child comes to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Borrow the parent's memory until exec.
-    Vfork,
-    /// Copy the parent's page tables. Here for `make bench`, which compares the two; an exec that
-    /// fails is seen only as exit status 127.
-    Fork,
-}
-
 /// A running child.
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub pid: Pid,
     pub pidfd: OwnedFd,
+    /// By which the kernel asks about its calls.
+    pub listener: OwnedFd,
 }
 
 /// A step of the child's that failed.
@@ -86,6 +83,7 @@ pub enum Step {
     Landlock,
     Signals,
     Seccomp,
+    Fence,
     Execute,
 }
 
@@ -103,12 +101,13 @@ impl Step {
             Self::Landlock => "its Landlock rules",
             Self::Signals => "its signals",
             Self::Seccomp => "its seccomp filters",
+            Self::Fence => "its fence, a seccomp listener",
             Self::Execute => "the program cannot be executed",
         }
     }
 
     fn from_code(code: i32) -> Self {
-        const ALL: [Step; 12] = [
+        const ALL: [Step; 13] = [
             Step::Clone,
             Step::Session,
             Step::ParentDeath,
@@ -120,6 +119,7 @@ impl Step {
             Step::Landlock,
             Step::Signals,
             Step::Seccomp,
+            Step::Fence,
             Step::Execute,
         ];
         ALL.into_iter().find(|step| *step as i32 == code).unwrap_or(Step::Clone)
@@ -135,13 +135,15 @@ struct Shared<'a> {
     parent: libc::pid_t,
     failed_step: AtomicI32,
     failed_errno: AtomicI32,
+    /// A descriptor of the parent's, made by the child.
+    listener: AtomicI32,
 }
 
 /// Makes a confined child that executes a program.
 ///
 /// # Errors
 /// The first step that failed. Nothing of the child is left then, and the program did not run.
-pub(crate) fn spawn(child: &Child<'_>, way: Way) -> Result<Spawned, SpawnError> {
+pub(crate) fn spawn(child: &Child<'_>) -> Result<Spawned, SpawnError> {
     let cannot = |error| SpawnError { step: Step::Clone, error };
     let shared = Shared {
         child,
@@ -150,19 +152,18 @@ pub(crate) fn spawn(child: &Child<'_>, way: Way) -> Result<Spawned, SpawnError> 
         parent: std::process::id().cast_signed(),
         failed_step: AtomicI32::new(0),
         failed_errno: AtomicI32::new(0),
+        listener: AtomicI32::new(-1),
     };
     let stack = Stack::new().map_err(cannot)?;
-    let flags = match way {
-        Way::Vfork => libc::CLONE_VM | libc::CLONE_VFORK,
-        Way::Fork => 0,
-    };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
     let mut pidfd: c_int = -1;
     // No handler of this process may run in the child, in memory that is not its own.
     let blocked = BlockedSignals::new().map_err(cannot)?;
     // SAFETY: `enter` matches the signature; the stack is 64 KiB, aligned, and unused; `shared`
     // outlives the child's use of it, since with CLONE_VFORK this call returns only after the
-    // child has executed or ended, and without CLONE_VM the child has a copy. This process has one
-    // thread, so no lock is held by another. CLONE_PIDFD writes to `pidfd`, which is live.
+    // child has executed or ended. This process has one thread, so no lock is held by another, and
+    // nobody else touches the descriptors that the child shares. CLONE_PIDFD writes to `pidfd`,
+    // which is live.
     let pid = unsafe {
         libc::clone(
             enter,
@@ -177,9 +178,15 @@ pub(crate) fn spawn(child: &Child<'_>, way: Way) -> Result<Spawned, SpawnError> 
     let pid = Pid::from_raw(cloned.map_err(cannot)?);
     // SAFETY: the kernel has just made this descriptor for us; nobody else knows of it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    match shared.failed_step.load(Ordering::Acquire) {
-        0 => Ok(Spawned { pid, pidfd }),
-        step => {
+    let listener = match shared.listener.load(Ordering::Acquire) {
+        -1 => None,
+        // SAFETY: the child made this descriptor in the table that both shared then, and has a table
+        // of its own since; nobody else knows of it.
+        number => Some(unsafe { OwnedFd::from_raw_fd(number) }),
+    };
+    match (shared.failed_step.load(Ordering::Acquire), listener) {
+        (0, Some(listener)) => Ok(Spawned { pid, pidfd, listener }),
+        (step, _) => {
             // It has ended already; the reaping cannot block for long, and its status says nothing
             // that the step does not.
             let _ = nix::sys::wait::waitpid(pid, None);
@@ -232,14 +239,21 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
             return Err(Step::ParentDeath);
         }
 
+        // While descriptors are shared, so that the listener is the parent's.
+        done(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), Step::NoNewPrivileges)?;
+        let listener = listen(child.gate);
+        done(listener, Step::Fence)?;
+        shared.listener.store(listener, Ordering::Release);
+
+        // A table of its own from here on, of which exec closes all but three.
+        const UNSHARE_AND_CLOEXEC: libc::c_uint = 2 | 4;
+        let unshared =
+            libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, UNSHARE_AND_CLOEXEC);
+        done(narrow(unshared), Step::Descriptors)?;
         let streams = [(child.stdin, 0), (child.stdout, 1), (child.stderr, 2)];
         for (from, to) in streams {
             done(libc::dup2(from.as_raw_fd(), to), Step::Descriptors)?;
         }
-        const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
-        let closed =
-            libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC);
-        done(narrow(closed), Step::Descriptors)?;
 
         done(libc::chdir(child.folder.as_ptr()), Step::Folder)?;
         libc::umask(0o077);
@@ -252,8 +266,6 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
             let resource = resource.cast_unsigned();
             done(libc::setrlimit(resource, &raw const limit), Step::Limits)?;
         }
-
-        done(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), Step::NoNewPrivileges)?;
 
         for (path, access) in child.proc_rules {
             done(add_path_rule(child.ruleset, path, *access), Step::Landlock)?;
@@ -288,7 +300,16 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
             done(install(filter), Step::Seccomp)?;
         }
 
-        libc::execve(child.program.as_ptr(), argv.as_ptr(), environment.as_ptr());
+        let [first, second] = child.token;
+        libc::syscall(
+            libc::SYS_execve,
+            child.program.as_ptr(),
+            argv.as_ptr(),
+            environment.as_ptr(),
+            0,
+            first,
+            second,
+        );
         Err(Step::Execute)
     }
 }
@@ -366,6 +387,21 @@ unsafe fn add_path_rule(ruleset: BorrowedFd<'_>, path: &CStr, access: u64) -> c_
 
 /// Installs one seccomp filter.
 unsafe fn install(filter: &[sock_filter]) -> c_int {
+    // SAFETY: as for this function.
+    unsafe { narrow(set_filter(filter, 0)) }
+}
+
+/// Installs the filter by which the kernel asks, and answers the descriptor that it asks at.
+unsafe fn listen(filter: &[sock_filter]) -> c_int {
+    // A call that is being answered is interrupted by nothing but its process's end.
+    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV;
+    // SAFETY: as for this function.
+    let descriptor = unsafe { set_filter(filter, flags) };
+    c_int::try_from(descriptor).unwrap_or(-1)
+}
+
+unsafe fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> libc::c_long {
     const SET_MODE_FILTER: libc::c_uint = 1;
     let Ok(len) = u16::try_from(filter.len()) else { return -1 };
     // An empty filter would be refused by the kernel too; it must never pass for a sandbox.
@@ -375,5 +411,5 @@ unsafe fn install(filter: &[sock_filter]) -> c_int {
     let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut().cast() };
     // SAFETY: seccompiler's sock_filter has the kernel's layout (it is repr(C) of the same four
     // fields); the kernel copies `len` of them and changes nothing.
-    unsafe { narrow(libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, 0, &raw const program)) }
+    unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, flags, &raw const program) }
 }

@@ -73,6 +73,7 @@ fn exited(end: End, status: ExitStatus) -> Exited {
         stderr_bytes: 0,
         truncated_stdout: false,
         truncated_stderr: false,
+        fence_refusals: None,
     }
 }
 

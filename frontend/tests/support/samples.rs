@@ -66,6 +66,7 @@ pub fn ended(end: End, status: ExitStatus) -> Step {
         stderr_bytes: 0,
         truncated_stdout: false,
         truncated_stderr: false,
+        fence_refusals: None,
     }))
 }
 

@@ -9,8 +9,9 @@ use probity_protocol::Tier;
 
 use super::{AboutTool, Dimension, Effect, some};
 use crate::{
+    effective::size,
     profile::{Profile, SocketRule},
-    tool::{ArgvPart, CapabilityRule, Tool, ToolSandbox},
+    tool::{ArgvPart, CapabilityRule, Reach, Scratch, Tool, ToolSandbox},
 };
 
 pub(super) fn compare(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
@@ -31,6 +32,37 @@ pub(super) fn compare(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
     paths("read", &reads(was), &reads(is), about);
     paths("execute", &executes(was), &executes(is), about);
     paths("read and write", &before.read_write, &after.read_write, about);
+    reach(was.reach, is.reach, about);
+    scratch(was.scratch, is.scratch, about);
+}
+
+fn reach(was: Reach, is: Reach, about: &mut AboutTool<'_>) {
+    match (was, is) {
+        (Reach::Target, Reach::Any) => {
+            let text = "may send packets to every address, not to its target alone".to_owned();
+            about.widens(Dimension::Confinement, Tier::Standard, text);
+        }
+        (Reach::Any, Reach::Target) => {
+            let text = "may send packets to its target alone".to_owned();
+            about.narrows(Dimension::Confinement, text);
+        }
+        (Reach::Target, Reach::Target) | (Reach::Any, Reach::Any) => {}
+    }
+}
+
+fn scratch(was: Option<Scratch>, is: Option<Scratch>, about: &mut AboutTool<'_>) {
+    let [before, after] =
+        [was, is].map(|scratch| scratch.map_or((0, 0), |s| (s.files, s.file_bytes)));
+    let word = |(files, bytes)| match files {
+        0 => "no files".to_owned(),
+        files => format!("{files} files of {}", size(bytes)),
+    };
+    let text = format!("may make {}, was {}", word(after), word(before));
+    if after.0 > before.0 || after.1 > before.1 {
+        about.widens(Dimension::Confinement, Tier::Standard, text);
+    } else if after != before {
+        about.narrows(Dimension::Confinement, text);
+    }
 }
 
 fn capability(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {

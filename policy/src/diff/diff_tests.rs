@@ -202,7 +202,13 @@ fn change_tool(tool: &mut Table, what: u8, part: usize, how: usize) {
             let list = list(sub(tool, "sandbox"), of(&["read", "execute"], part));
             toggle(list, of(&["/usr/share/nmap", "/usr/share", "/opt/x"], how));
         }
-        21 if part.is_multiple_of(2) => put(tool, "cache_seconds", how as i64),
+        21 if part % 4 == 1 => put(sub(tool, "sandbox"), "reach", of(&["target", "any"], how)),
+        21 if part % 4 == 3 => {
+            let scratch = sub(sub(tool, "sandbox"), "scratch");
+            put(scratch, "files", [1_i64, 4, 64][how % 3]);
+            put(scratch, "file_size", of(&["1 MiB", "4 KiB"], how / 3));
+        }
+        21 if part.is_multiple_of(4) => put(tool, "cache_seconds", how as i64),
         21 => put(tool, "summary", of(&["One thing.", "Another."], how)),
         22 => {
             let presets = sub(tool, "preset");
@@ -479,6 +485,9 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
         (
             !new_profile.syscalls.is_subset(&old_profile.syscalls)
                 || !new_profile.sockets.is_subset(&old_profile.sockets)
+                || (before.reach().is_some() && after.reach().is_none())
+                || files(&after).0 > files(&before).0
+                || files(&after).1 > files(&before).1
                 || outside(reads)
                 || outside(executes),
             vec![D::Confinement],
@@ -486,6 +495,10 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
     ];
     gains.retain(|(gained, _)| *gained);
     gains.into_iter().map(|(_, dimensions)| dimensions).collect()
+}
+
+fn files(plan: &Plan) -> (u32, u64) {
+    plan.scratch().map_or((0, 0), |scratch| (scratch.files, scratch.file_bytes))
 }
 
 fn reads(plan: &Plan) -> BTreeSet<&PathBuf> {

@@ -8,9 +8,9 @@ use toml::Spanned;
 use super::Validation;
 use crate::{
     profile::Profile,
-    raw::{RawNetRaw, RawTier, RawTool, Text},
+    raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
-    tool::{ArgvPart, Breaker, OrDefault, Tool, ToolSandbox},
+    tool::{ArgvPart, Breaker, OrDefault, Scratch, Tool, ToolSandbox},
 };
 
 /// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
@@ -213,8 +213,26 @@ impl Validation<'_> {
         let read = raw.sandbox.read.iter().filter_map(|path| self.absolute_path(path)).collect();
         let execute =
             raw.sandbox.execute.iter().filter_map(|path| self.absolute_path(path)).collect();
+        let scratch = raw.sandbox.scratch.as_ref().and_then(|scratch| self.scratch(scratch));
         let profile = self.accept(named.span(), Profile::shared(named.get_ref()))?;
-        Some(ToolSandbox { net_raw: raw.sandbox.net_raw, profile, read, execute })
+        let (net_raw, reach) = (raw.sandbox.net_raw, raw.sandbox.reach);
+        Some(ToolSandbox { net_raw, profile, reach, read, execute, scratch })
+    }
+
+    /// What a run leaves is removed on the broker's one thread, a file at a time: so many, and so
+    /// large, that nobody notices.
+    fn scratch(&mut self, raw: &Spanned<RawScratch>) -> Option<Scratch> {
+        const MOST_FILES: u32 = 256;
+        const LARGEST_FILE: u64 = 16 << 20;
+        let RawScratch { files, file_size } = raw.get_ref();
+        if !(1..=MOST_FILES).contains(files.get_ref()) {
+            self.defect(files.span(), format!("a run makes 1 to {MOST_FILES} files"));
+        }
+        let file_bytes = self.size(Some(file_size), 0);
+        if file_bytes > LARGEST_FILE {
+            self.defect(file_size.span(), "a file of a run has at most 16 MiB");
+        }
+        Some(Scratch { files: *files.get_ref(), file_bytes })
     }
 }
 

@@ -38,6 +38,13 @@ const HUGE_FLOOD_BYTES: usize = 100_000_000;
 /// What `parting` writes, less than a pipe holds: it is gone before anybody reads.
 const PARTING_BYTES: usize = 50_000;
 
+/// What can be executed by whoever may read what it is to load.
+const LOADER: &str = if cfg!(target_arch = "x86_64") {
+    "/lib64/ld-linux-x86-64.so.2"
+} else {
+    "/lib/ld-linux-aarch64.so.1"
+};
+
 /// Longer than any test lets it live.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -84,6 +91,7 @@ fn main() -> ExitCode {
             while file.write_all(&[0; 1 << 16]).is_ok() {}
             say("big-file: refused");
         }
+        "many-files" => many_files(),
         "exit3" => return ExitCode::from(3),
         "nap" => thread::sleep(Duration::from_millis(200)),
         "huge-flood" => flood(&mut io::stdout(), HUGE_FLOOD_BYTES),
@@ -144,6 +152,7 @@ fn files() {
     report("write its own folder", fs::write("mine", "x"));
     report("read its own folder", fs::read("mine"));
     report("list its own folder", fs::read_dir("."));
+    report("make a folder", fs::create_dir("folder"));
     report("link out of its folder", std::os::unix::fs::symlink("/etc/shadow", "shadow"));
 }
 
@@ -158,6 +167,17 @@ fn sockets() {
     report("packet socket", raw(AddressFamily::Packet, SockType::Raw));
     report("netlink socket", raw(AddressFamily::Netlink, SockType::Raw));
     report("vsock", raw(AddressFamily::Vsock, SockType::Stream));
+    report("clear the signal at the broker's death", nix::sys::prctl::set_pdeathsig(None));
+}
+
+/// As many files as it is let make.
+fn many_files() {
+    for count in 0..100_000 {
+        if let Err(error) = fs::write(format!("file-{count}"), "x") {
+            return say(&format!("files made: {count}, then {}", name(&error)));
+        }
+    }
+    say("files made: without end");
 }
 
 fn processes() {
@@ -210,8 +230,10 @@ fn execution() {
         ("execute its own copy", "./copy"),
         ("execute a shell", "/bin/sh"),
         ("execute ping", "/usr/bin/ping"),
+        ("execute itself", &own_program()),
+        ("execute the loader", LOADER),
     ] {
-        let error = Command::new(program).exec();
+        let error = Command::new(program).arg("/usr/bin/true").exec();
         report::<()>(name, Err(error));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Args, Denied, Explanation, Which};
 use crate::{
-    EnvironmentValue, NetRaw, Plan,
+    EnvironmentValue, NetRaw, Plan, Scratch,
     cli::{output, show},
     effective::size,
     source::printable,
@@ -67,7 +67,6 @@ fn print_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
         ("processor time", format!("{} s", limits.cpu_seconds)),
         ("address space", size(limits.memory_bytes)),
         ("open files", limits.open_files.to_string()),
-        ("largest file", size(limits.file_bytes)),
         (
             "output kept",
             format!("{}, and {} of errors", size(limits.stdout_bytes), size(limits.stderr_bytes)),
@@ -77,6 +76,8 @@ fn print_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
         ("system calls", format!("{} ({})", profile.syscalls.len(), profile.name)),
         ("reads", paths(plan.read())),
         ("executes", paths(plan.execute())),
+        ("writes", scratch(plan)),
+        ("sends packets to", reach(plan)),
     ];
     let mut table = output::bare_table();
     for (name, value) in rows {
@@ -211,8 +212,23 @@ fn plan_as_json(plan: &Plan) -> Value {
             "syscalls": profile.syscalls.len(),
             "read": plan.read(),
             "execute": plan.execute(),
+            "reach": plan.reach().map_or_else(|| "any".to_owned(), |_| plan.target()),
+            "scratch": plan.scratch().map(|scratch| {
+                json!({"files": scratch.files, "file_bytes": scratch.file_bytes})
+            }),
         },
     })
+}
+
+fn reach(plan: &Plan) -> String {
+    plan.reach().map_or_else(|| "every address".to_owned(), |_| format!("{} alone", plan.target()))
+}
+
+fn scratch(plan: &Plan) -> String {
+    plan.scratch().map_or_else(
+        || "no file".to_owned(),
+        |Scratch { files, file_bytes }| format!("{files} files of at most {}", size(file_bytes)),
+    )
 }
 
 fn net_raw(net_raw: NetRaw) -> &'static str {

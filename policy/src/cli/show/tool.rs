@@ -14,7 +14,8 @@ use super::{capability, granted_to, intrusive_parts, kinds, listed, tier};
 use crate::{
     Policy,
     cli::output,
-    tool::{ArgvPart, OrDefault, Preset, Setting, Tool, ToolOption},
+    effective::size,
+    tool::{ArgvPart, OrDefault, Preset, Reach, Scratch, Setting, Tool, ToolOption},
     value::{Value, ValueKind},
 };
 
@@ -86,7 +87,24 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         ("sockets", listed(sockets.map(|s| s.to_lowercase()).collect::<Vec<_>>())),
         ("reads", paths(&sandbox.read, &profile.read)),
         ("executes", paths(&sandbox.execute, &profile.execute)),
-        ("writes", format!("{writes}, a folder of its own that ends with the run")),
+        (
+            "writes",
+            match sandbox.scratch {
+                None => writes,
+                Some(Scratch { files, file_bytes }) => format!(
+                    "{writes}, and {files} files of at most {} in a folder that ends with the run",
+                    size(file_bytes)
+                ),
+            },
+        ),
+        (
+            "reaches",
+            match sandbox.reach {
+                Reach::Target => "the target of the call alone",
+                Reach::Any => "every address",
+            }
+            .to_owned(),
+        ),
         ("defined at", tool.place.to_string()),
     ];
     if !tool.aliases.is_empty() {

@@ -1,0 +1,99 @@
+//! The descriptor by which the kernel asks this process about a tool's system calls: seccomp's user
+//! notification. What is answered is decided elsewhere.
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
+
+/// A system call that stands still until it is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    /// The kernel's number for it.
+    pub id: u64,
+    /// Who makes it.
+    pub pid: Pid,
+    /// The system call's number.
+    pub call: i64,
+    pub arguments: [u64; 6],
+}
+
+/// What becomes of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The kernel carries it out.
+    Continue,
+    /// It fails with this number.
+    Fail(i32),
+}
+
+/// Takes the next question, without waiting for one. `None` once nobody is left who could ask.
+///
+/// # Errors
+/// `WouldBlock` where there is none for now, and those of `poll(2)` and `SECCOMP_IOCTL_NOTIF_RECV`.
+pub(crate) fn next(listener: BorrowedFd<'_>) -> io::Result<Option<Question>> {
+    // Without a look first the next call would wait, and with it this process.
+    let mut looked_at = [PollFd::new(listener, PollFlags::POLLIN)];
+    poll(&mut looked_at, PollTimeout::ZERO)?;
+    let seen = looked_at.first().and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+    if !seen.contains(PollFlags::POLLIN) {
+        let over = seen.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
+        return if over { Ok(None) } else { Err(io::ErrorKind::WouldBlock.into()) };
+    }
+    // SAFETY: all-zero bytes are a valid seccomp_notif, which holds integers only; the kernel
+    // demands them to be zero.
+    let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is the one that this request fills in, live and writable.
+    let received = unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked)
+    };
+    match super::check(received) {
+        Ok(_) => Ok(Some(Question {
+            id: asked.id,
+            pid: Pid::from_raw(asked.pid.cast_signed()),
+            call: asked.data.nr.into(),
+            arguments: asked.data.args,
+        })),
+        // Whoever asked was ended between the look and this.
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a question still waits. What was read of its process while it does was read of the one
+/// that asked.
+pub(crate) fn waits(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the request reads one u64, which is live.
+    let valid = unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id)
+    };
+    valid == 0
+}
+
+/// Answers a question. One whose process has ended meanwhile needs no answer.
+///
+/// # Errors
+/// Those of `SECCOMP_IOCTL_NOTIF_SEND`.
+pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::Result<()> {
+    #[allow(clippy::cast_possible_truncation)] // It is 1.
+    const CONTINUE: u32 = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
+    let (error, flags) = match answer {
+        Answer::Continue => (0, CONTINUE),
+        Answer::Fail(errno) => (-errno, 0),
+    };
+    let mut told = libc::seccomp_notif_resp { id, val: 0, error, flags };
+    // SAFETY: the structure is the one that this request reads, and is live.
+    let sent =
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut told) };
+    match super::check(sent) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        sent => sent.map(drop),
+    }
+}
