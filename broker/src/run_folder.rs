@@ -3,9 +3,9 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
@@ -65,12 +65,28 @@ impl RunFolder {
     pub(crate) fn empty(&self) {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| is_a_run_s(&entry.file_name())) {
-            // It does not follow links.
-            if let Err(error) = fs::remove_dir_all(entry.path()) {
+            if let Err(error) = remove(&entry.path()) {
                 complain!("{} could not be removed: {error}", entry.path().display());
             }
         }
     }
+}
+
+/// Removes a folder, whatever its own modes and those of the folders in it: they are this user's. It
+/// follows no links.
+fn remove(folder: &Path) -> io::Result<()> {
+    if fs::remove_dir_all(folder).is_ok() {
+        return Ok(());
+    }
+    let mut closed = vec![folder.to_owned()];
+    while let Some(folder) = closed.pop() {
+        if fs::symlink_metadata(&folder)?.is_dir() {
+            fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+            let entries = fs::read_dir(&folder)?;
+            closed.extend(entries.flatten().map(|entry| entry.path()));
+        }
+    }
+    fs::remove_dir_all(folder)
 }
 
 /// Whether it has the name of a private folder (`sandbox::folder`): two numbers.
@@ -89,6 +105,13 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         fs::create_dir_all(parent.path().join("4711-0/a/b")).unwrap();
         fs::create_dir(parent.path().join("4711-12")).unwrap();
+        // As tools of an earlier version could leave it. (Root minds no modes; everybody else does.)
+        fs::create_dir_all(parent.path().join("4711-13/closed/inner")).unwrap();
+        fs::write(parent.path().join("4711-13/closed/inner/file"), "left").unwrap();
+        for (name, mode) in [("4711-13/closed/inner", 0o000), ("4711-13/closed", 0o300)] {
+            let closed = Permissions::from_mode(mode);
+            fs::set_permissions(parent.path().join(name), closed).unwrap();
+        }
         let others = ["notes", "2024-report", "-1", "1-", "1-2-3"];
         others.iter().for_each(|name| fs::create_dir(parent.path().join(name)).unwrap());
         let outside = tempfile::tempdir().unwrap();

@@ -6,12 +6,11 @@
 use std::{
     cell::RefCell,
     ffi::OsString,
-    fs::{self, DirBuilder},
-    io,
+    fs, io,
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+            fs::{FileTypeExt as _, MetadataExt as _},
             net::UnixListener,
         },
     },
@@ -22,14 +21,15 @@ use std::{
 };
 
 use nix::{
+    fcntl::OFlag,
     sys::{
         resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
         stat::{Mode, umask},
     },
-    unistd::{Gid, Uid, chown, setegid},
+    unistd::{Gid, Uid, fchown, setegid},
 };
-use probity_policy::{Accounts, Origin};
+use probity_policy::{Accounts, Missing, Origin, TrustError, TrustedFolder};
 use tokio::{
     net::unix::pipe,
     signal::unix::{SignalKind, signal},
@@ -80,6 +80,9 @@ pub enum StartError {
     /// The process above the broker.
     #[error("the broker's supervisor: {0}")]
     Supervisor(#[from] SupervisorError),
+    /// A folder that somebody else could replace.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Set-user-id would make every option a root's.
     #[error(
         "it was started as another user's program (set-user-id): remove that bit; CAP_NET_RAW is all it needs"
@@ -309,27 +312,31 @@ fn make_run_folder(
         runtime.map_or_else(|| "/run/probity-broker".into(), PathBuf::from).join("runs")
     });
     let fail = |error| StartError::System { what: folder.display().to_string(), error };
-    // The way there stays open to the user who is to be become; only the folder itself is private.
-    if let Some(parent) = folder.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fail)?;
-    }
     let uid = account.map_or_else(Uid::effective, |account| Uid::from_raw(account.uid));
-    match DirBuilder::new().mode(0o700).create(&folder) {
-        Ok(()) => {
-            if let Some(account) = account {
-                let gid = Gid::from_raw(account.gid);
-                chown(&folder, Some(uid), Some(gid)).map_err(|e| fail(e.into()))?;
-            }
+    let taken = || {
+        let message = format!("it is there, and is no folder of uid {uid}'s: remove it");
+        fail(io::Error::new(io::ErrorKind::AlreadyExists, message))
+    };
+    let name = folder.file_name().ok_or_else(taken)?;
+    let above = folder.parent().unwrap_or(Path::new("/"));
+    // The way there stays open to the user who is to be become; only the folder itself is private.
+    let above = TrustedFolder::walk(above, uid.as_raw(), Missing::Make)?;
+    let made = above.make_folder(name, Mode::from_bits_truncate(0o700)).map_err(fail)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let opened = match above.open(name, flags, Mode::empty()) {
+        Err(error) if [libc::ENOTDIR, libc::ELOOP].map(Some).contains(&error.raw_os_error()) => {
+            return Err(taken());
+        }
+        opened => opened.map_err(fail)?,
+    };
+    match account {
+        Some(account) if made => {
+            let gid = Gid::from_raw(account.gid);
+            fchown(&opened, Some(uid), Some(gid)).map_err(|e| fail(e.into()))?;
         }
         // What was there before is not given away: it may be anything.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let metadata = fs::symlink_metadata(&folder).map_err(fail)?;
-            if !metadata.is_dir() || metadata.uid() != uid.as_raw() {
-                let message = format!("it is there, and is no folder of uid {uid}'s: remove it");
-                return Err(fail(io::Error::new(io::ErrorKind::AlreadyExists, message)));
-            }
-        }
-        Err(error) => return Err(fail(error)),
+        _ if opened.metadata().map_err(fail)?.uid() != uid.as_raw() => return Err(taken()),
+        _ => {}
     }
     Ok(folder)
 }

@@ -32,6 +32,7 @@ mod subject;
 mod suggest;
 mod targets;
 mod tool;
+mod trust;
 mod validate;
 mod value;
 
@@ -47,6 +48,7 @@ pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
 pub use tool::{Breaker, Scratch, Tool, ToolSandbox};
+pub use trust::{Missing, TrustError, TrustedFolder};
 pub use validate::{LONGEST_TIME, validate};
 
 #[cfg(test)]

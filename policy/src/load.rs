@@ -1,18 +1,21 @@
 //! Policy files from disk, if nobody but their owner can have written them.
 //!
-//! A file is opened first and then looked at through its descriptor, so that what was checked is
-//! what is read.
+//! The way to each is walked first (`trust`); a file is opened there and then looked at through its
+//! descriptor, so that what was checked is what is read.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::Metadata,
     io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use nix::fcntl::OFlag;
+use nix::{fcntl::OFlag, sys::stat::Mode};
 
-use crate::source::{Source, Sources};
+use crate::{
+    source::{Source, Sources},
+    trust::{Missing, TrustError, TrustedFolder, foreign, writable},
+};
 
 /// Largest policy file that is read. A thousand networks take 20 KB.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -103,7 +106,7 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
         _ => Path::new("."),
     };
     let holder = trusted_folder(beside, owner)?;
-    let policy = read_file(path, owner, holder);
+    let policy = read_file(path, owner, &holder);
     let folder = path.with_file_name("tools.d");
     let tools = match (read_tools(&folder, owner), &policy) {
         (Err(LoadError::Io { error, .. }), Ok(policy))
@@ -156,7 +159,7 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
     paths.sort();
     let (mut sources, mut errors) = (Vec::new(), Vec::new());
     for path in &paths {
-        match read_file(path, owner, holder) {
+        match read_file(path, owner, &holder) {
             Ok(source) => sources.push(source),
             Err(error) => errors.push(error),
         }
@@ -171,24 +174,26 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
     }
 }
 
-/// The owner of a folder in which nobody but `owner` and root can put or replace a file.
-fn trusted_folder(folder: &Path, owner: u32) -> Result<u32, LoadError> {
-    let fail = |error| LoadError::Io { path: folder.to_owned(), error };
-    let opened = match open(folder, OFlag::O_DIRECTORY) {
-        Err(_) if folder.symlink_metadata().is_ok_and(|found| found.is_symlink()) => {
-            let reason = "it is a symbolic link; a folder of its own is needed".into();
-            return Err(LoadError::NotText { path: folder.to_owned(), reason });
-        }
-        opened => opened.map_err(fail)?,
-    };
-    check_trust(folder, &opened, owner, "folder")
+/// A folder in which nobody but `owner` and root can put or replace a file.
+fn trusted_folder(folder: &Path, owner: u32) -> Result<TrustedFolder, LoadError> {
+    if folder.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+        let reason = "it is a symbolic link; a folder of its own is needed".into();
+        return Err(LoadError::NotText { path: folder.to_owned(), reason });
+    }
+    let walked = TrustedFolder::walk(folder, owner, Missing::Refuse)?;
+    let metadata = walked.metadata();
+    let metadata = metadata.map_err(|error| LoadError::Io { path: folder.to_owned(), error })?;
+    check_trust(folder, &metadata, owner, "folder")?;
+    Ok(walked)
 }
 
-/// Reads a file that stands in a folder of `holder`'s, who could put another in its place.
-fn read_file(path: &Path, owner: u32, holder: u32) -> Result<Source, LoadError> {
+/// Reads a file that stands in a folder whose holder could put another in its place.
+fn read_file(path: &Path, owner: u32, folder: &TrustedFolder) -> Result<Source, LoadError> {
     let fail = |error| LoadError::Io { path: path.to_owned(), error };
     let not_text = |reason: String| LoadError::NotText { path: path.to_owned(), reason };
-    let file = match open(path, OFlag::empty()) {
+    let name = path.file_name().ok_or_else(|| not_text("it is not a regular file".into()))?;
+    // Without waiting for a FIFO's writer.
+    let file = match folder.open(name, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
             return Err(not_text("it is a symbolic link; name the file itself".into()));
         }
@@ -203,7 +208,7 @@ fn read_file(path: &Path, owner: u32, holder: u32) -> Result<Source, LoadError> 
             format!("it is {} bytes, and at most {MAX_FILE_BYTES} are read", metadata.len());
         return Err(not_text(reason));
     }
-    let writer = check_trust(path, &file, owner, "file")?;
+    check_trust(path, &metadata, owner, "file")?;
     let mut bytes = Vec::new();
     // One more than accepted, to notice a file that grows while it is read.
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
@@ -213,39 +218,29 @@ fn read_file(path: &Path, owner: u32, holder: u32) -> Result<Source, LoadError> 
     let text = String::from_utf8(bytes).map_err(|e| {
         not_text(format!("it is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
     })?;
-    let writer = if holder == 0 { writer } else { holder };
+    let writer = if folder.holder() == 0 { metadata.uid() } else { folder.holder() };
     Ok(Source::new(path.to_string_lossy(), text).owned_by(writer))
 }
 
-/// Opens without following a link in the last place and without waiting for a FIFO's writer.
-fn open(path: &Path, more: OFlag) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | more;
-    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
-}
-
-/// The owner of a file or folder, if it is `owner` or root and nobody else can write it.
-fn check_trust(path: &Path, file: &File, owner: u32, what: &str) -> Result<u32, LoadError> {
-    /// In such a folder nobody can replace what belongs to somebody else: /tmp.
-    const STICKY: u32 = 0o1000;
-    let fail = |error| LoadError::Io { path: path.to_owned(), error };
-    let metadata = file.metadata().map_err(fail)?;
+/// Whether a file or folder is `owner`'s or root's, and nobody else can write it.
+fn check_trust(path: &Path, metadata: &Metadata, owner: u32, what: &str) -> Result<(), LoadError> {
     let untrusted = |reason| Err(LoadError::Untrusted { path: path.to_owned(), reason });
     if metadata.uid() != 0 && metadata.uid() != owner {
-        let by = if owner == 0 { "root".to_owned() } else { format!("root or uid {owner}") };
-        return untrusted(format!(
-            "the {what} belongs to uid {} and must belong to {by}: chown it",
-            metadata.uid()
-        ));
+        return untrusted(foreign(metadata.uid(), owner, what));
     }
-    let shared = metadata.is_dir() && metadata.mode() & STICKY != 0;
-    if metadata.mode() & 0o022 != 0 && !shared {
-        return untrusted(format!(
-            "the {what} can be written by others (mode {:04o}): chmod go-w {}",
-            metadata.mode() & 0o7777,
-            path.display()
-        ));
+    match writable(path, metadata, what, 0o022) {
+        Some(reason) => untrusted(reason),
+        None => Ok(()),
     }
-    Ok(metadata.uid())
+}
+
+impl From<TrustError> for LoadError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Io { path, error } => Self::Io { path, error },
+            TrustError::Untrusted { path, reason } => Self::Untrusted { path, reason },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -173,6 +173,55 @@ fn files_that_others_can_write_are_refused_with_the_command_that_mends_it() {
     }
 }
 
+/// Whoever can write a folder on the way can put another one in the place of the next.
+#[test]
+fn a_way_that_others_can_change_is_refused_to_policy_log_and_runs_at_every_step() {
+    if !needs::root() {
+        return;
+    }
+    let place = Place::new();
+    let open = place.path("open");
+    fs::create_dir_all(open.join("between/etc")).unwrap();
+    for folder in ["open", "open/between", "open/between/etc"] {
+        fs::set_permissions(place.path(folder), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let policy = open.join("between/etc/policy.toml");
+    fs::copy(place.policy.path("policy.toml"), &policy).unwrap();
+    let user = BROKER_UID.to_string();
+    let below = |name: &str| open.join("between").join(name).display().to_string();
+    for (option, path) in [
+        ("--policy", policy.display().to_string()),
+        ("--audit", below("audit.jsonl")),
+        ("--run-dir", below("new/runs")),
+    ] {
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        let said = place.refused(&["--user", &user, option, &path]);
+        let mends = format!("chmod go-w {}", open.display());
+        assert!(said.contains(&mends), "{option}: {said}");
+    }
+    assert!(!open.join("between/new").exists());
+    assert!(!open.join("between/audit.jsonl").exists());
+}
+
+#[test]
+fn a_run_folder_that_is_a_link_or_somebody_else_s_is_not_given_away() {
+    if !needs::root() {
+        return;
+    }
+    let place = Place::new();
+    let elsewhere = place.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, place.path("runs")).unwrap();
+    let said = place.refused_as_usual();
+    assert!(said.contains("runs: it is there, and is no folder of uid"), "{said}");
+    assert_eq!(fs::metadata(&elsewhere).unwrap().uid(), 0);
+    fs::remove_file(place.path("runs")).unwrap();
+    fs::create_dir(place.path("runs")).unwrap();
+    let said = place.refused_as_usual();
+    assert!(said.contains("runs: it is there, and is no folder of uid"), "{said}");
+    assert_eq!(fs::metadata(place.path("runs")).unwrap().uid(), 0);
+}
+
 #[test]
 fn a_broker_does_not_run_as_root_nor_as_a_user_who_is_not_there() {
     if !needs::root() {

@@ -2,13 +2,14 @@
 //! whole lines. It knows nothing of what stands in them.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    fs::{self, File, Metadata, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use nix::{errno::Errno, fcntl::OFlag};
+use nix::{errno::Errno, fcntl::OFlag, sys::stat::Mode};
+use probity_policy::{Missing, TrustError, TrustedFolder};
 
 /// The log cannot be used, so nothing may be done that belongs in it.
 #[derive(Debug, thiserror::Error)]
@@ -53,20 +54,25 @@ pub(crate) struct LogFile {
 }
 
 impl LogFile {
-    /// Opens a log for appending, and makes it where it is not there. `writer` is the user who is to
-    /// write it. A file that root makes stays root's: the tools run as the writer, and one that got
+    /// Opens a log for appending, and makes it where it is not there, in a folder that nobody but
+    /// root and its writer can replace. `writer` is the user who is to write it. A file that root makes stays root's: the tools run as the writer, and one that got
     /// past its sandbox would still not be let at it.
     ///
     /// # Errors
-    /// Those of `open(2)`; a link, a FIFO or the like; a file that others can write.
+    /// Those of `open(2)`; a link, a FIFO or the like; a file, or a folder above it, that others can
+    /// write.
     pub(crate) fn open(path: &Path, writer: u32) -> Result<Self, AuditError> {
-        let mut options = OpenOptions::new();
-        // Neither following a link in the last place nor waiting for a FIFO's other end. It is read
-        // once, to see where the chain has come to.
-        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        options.read(true).append(true).create(true).mode(0o640).custom_flags(flags.bits());
-        let opened = options.open(path).and_then(|file| Ok((file.metadata()?, file)));
         let refused = |reason| AuditError::Refused { path: path.to_owned(), reason };
+        let name = path.file_name().ok_or_else(|| refused("it is no regular file".into()))?;
+        let above = path.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
+        let folder = TrustedFolder::walk(above, writer, Missing::Refuse).map_err(|e| match e {
+            TrustError::Io { path, error } => AuditError::Unwritable { path, error },
+            TrustError::Untrusted { path, reason } => AuditError::Refused { path, reason },
+        })?;
+        // Not waiting for a FIFO's other end. It is read once, to see where the chain has come to.
+        let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NONBLOCK;
+        let opened = folder.open(name, flags, Mode::from_bits_truncate(0o640));
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|error| match error.raw_os_error() {
             Some(errno) if errno == Errno::ELOOP as i32 => {
                 refused("it is a symbolic link; name the file itself".into())
