@@ -13,10 +13,10 @@ use std::{
 use probity_policy::Ceilings;
 use probity_protocol::{Busy, BusyScope};
 
-use crate::queue::{Line, Waiting, Wanted};
-
-/// Users whose request rate is remembered. One that has been quiet for a second is forgotten.
-const MAX_BUCKETS: usize = 1024;
+use crate::{
+    buckets::{Buckets, Rate},
+    queue::{Line, Waiting, Wanted},
+};
 
 /// Counts of what is in use.
 #[derive(Debug, Default, Clone)]
@@ -28,7 +28,8 @@ pub(crate) struct Admission {
 pub(crate) struct Counts {
     in_use: HashMap<Place, u32>,
     pub line: Line,
-    buckets: HashMap<u32, Bucket>,
+    requests: Buckets,
+    refusals: Buckets,
 }
 
 /// Something there is a limited number of.
@@ -57,11 +58,15 @@ pub(crate) enum Admitted {
     Waits(Waiting),
 }
 
-/// A user's requests: up to a second's worth at once.
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    filled: Instant,
+/// What becomes of a connection before a word is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is heard.
+    Heard,
+    /// It is told that there were too many.
+    TooMany,
+    /// It is closed: to tell him takes more of this thread than to ask takes of his.
+    Closed,
 }
 
 impl Admission {
@@ -124,22 +129,18 @@ impl Admission {
         self.counts.borrow_mut().line.learn(tool, duration);
     }
 
-    /// Counts a request, if the user has not made too many.
-    pub(crate) fn request(&self, uid: u32, per_second: u32, now: Instant) -> bool {
-        let buckets = &mut self.counts.borrow_mut().buckets;
-        if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, bucket| now.duration_since(bucket.filled).as_secs() < 1);
+    /// Counts a connection, each of which carries one request: up to a second's worth at once, and as
+    /// many again that are told that they were too many.
+    pub(crate) fn arrival(&self, uid: u32, per_second: u32, now: Instant) -> Arrival {
+        let counts = &mut *self.counts.borrow_mut();
+        let rate = Rate { burst: per_second.into(), per_second: per_second.into() };
+        if counts.requests.take(uid, 1.0, rate, now) {
+            Arrival::Heard
+        } else if counts.refusals.take(uid, 1.0, rate, now) {
+            Arrival::TooMany
+        } else {
+            Arrival::Closed
         }
-        let rate = f64::from(per_second);
-        let bucket = buckets.entry(uid).or_insert(Bucket { tokens: rate, filled: now });
-        let elapsed = now.duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * rate).min(rate);
-        bucket.filled = now;
-        let enough = bucket.tokens >= 1.0;
-        if enough {
-            bucket.tokens -= 1.0;
-        }
-        enough
     }
 
     /// Connections and runs of everybody.
@@ -259,15 +260,18 @@ mod tests {
     }
 
     #[test]
-    fn requests_come_back_with_time() {
+    fn who_asks_too_often_is_told_so_as_often_as_he_may_ask_and_closed_beyond_that() {
         let admission = Admission::default();
         let start = Instant::now();
-        let allowed = (0..20).filter(|_| admission.request(1, 10, start)).count();
-        assert_eq!(allowed, 10);
-        assert!(admission.request(2, 10, start));
-        let later = start + Duration::from_millis(500);
-        let allowed = (0..20).filter(|_| admission.request(1, 10, later)).count();
-        assert_eq!(allowed, 5);
+        let of = |uid, now| {
+            let all = (0..30).map(|_| admission.arrival(uid, 10, now));
+            let all: Vec<_> = all.collect();
+            [Arrival::Heard, Arrival::TooMany, Arrival::Closed]
+                .map(|kind| all.iter().filter(|arrival| **arrival == kind).count())
+        };
+        assert_eq!(of(1, start), [10, 10, 10]);
+        assert_eq!(of(2, start), [10, 10, 10]);
+        assert_eq!(of(1, start + Duration::from_millis(500)), [5, 5, 20]);
     }
 
     #[test]

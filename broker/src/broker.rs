@@ -6,16 +6,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net::UnixListener, sync::watch, task::JoinSet};
+use futures_util::FutureExt as _;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::watch,
+    task::JoinSet,
+};
 
 use crate::{
-    admission::Admission, audit::AuditLog, complain::complain, rules::Rules, runs::Runs, session,
+    admission::{Admission, Arrival},
+    audit::AuditLog,
+    complain::complain,
+    rules::Rules,
+    runs::Runs,
+    session,
     shutdown::Phase,
+    slices::Slices,
 };
 
 /// Most connections that are looked at at all, however many users there are. Beyond it the kernel's
 /// queue holds them.
 const MAX_SESSIONS: usize = 1024;
+
+/// Connections that are taken in before anybody is served. A crowd at the door is heard together, so
+/// that its users are weighed against each other.
+const BATCH: usize = 64;
 
 /// How long runs may take to end once they are asked to, their last words to the client included.
 const ENDING: Duration = Duration::from_secs(5);
@@ -28,6 +44,7 @@ pub(crate) struct Broker {
     pub rules: watch::Sender<Rc<Rules>>,
     pub audit: RefCell<AuditLog>,
     pub admission: Admission,
+    pub slices: Slices,
     pub runs: Runs,
     /// The uid that started it for itself, in embedded mode.
     pub owner: Option<u32>,
@@ -65,16 +82,24 @@ impl Broker {
         loop {
             tokio::select! {
                 () = &mut stopping => break,
-                accepted = listener.accept(), if sessions.len() < MAX_SESSIONS => match accepted {
-                    Ok((stream, _)) => {
-                        sessions.spawn_local(session::serve(Rc::clone(&self), stream));
+                accepted = listener.accept(), if sessions.len() < MAX_SESSIONS => {
+                    let mut next = Some(accepted);
+                    for _ in 0..BATCH {
+                        match next.take() {
+                            Some(Ok((stream, _))) => self.take_in(stream, &mut sessions),
+                            Some(Err(error)) => {
+                                // Out of descriptors, most likely: connections that end free some.
+                                complain!("a connection was not accepted: {error}");
+                                tokio::time::sleep(Duration::from_millis(50)).await;
+                                break;
+                            }
+                            None => break,
+                        }
+                        if sessions.len() < MAX_SESSIONS {
+                            next = listener.accept().now_or_never();
+                        }
                     }
-                    Err(error) => {
-                        // Out of descriptors, most likely: connections that end free some.
-                        complain!("a connection was not accepted: {error}");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                },
+                }
                 Some(_) = sessions.join_next() => {}
             }
         }
@@ -92,6 +117,17 @@ impl Broker {
         tokio::select! {
             () = async { while sessions.join_next().await.is_some() {} } => {}
             () = too_long => {}
+        }
+    }
+
+    /// Begins a session, unless its user comes more often than he can be told that it is too often.
+    fn take_in(self: &Rc<Self>, stream: UnixStream, sessions: &mut JoinSet<()>) {
+        // One that is gone already, or no socket of this kind: either way nobody listens.
+        let Ok(credentials) = getsockopt(&stream, PeerCredentials) else { return };
+        let per_second = self.rules().policy.ceilings().requests_per_second;
+        let arrival = self.admission.arrival(credentials.uid(), per_second, Instant::now());
+        if arrival != Arrival::Closed {
+            sessions.spawn_local(session::serve(Rc::clone(self), stream, arrival));
         }
     }
 }

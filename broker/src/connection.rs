@@ -52,8 +52,9 @@ pub(crate) fn split(stream: UnixStream) -> (Incoming, Outgoing) {
 }
 
 impl Incoming {
-    /// The peer's request, or what is wrong with it. `None` where it closed without a word.
-    pub(crate) async fn request(&mut self) -> Option<Result<Request, Refusal>> {
+    /// The peer's request, to be read by [`read`], or what is wrong with it. `None` where it closed
+    /// without a word.
+    pub(crate) async fn request(&mut self) -> Option<Result<BytesMut, Refusal>> {
         let read = async {
             let hello = match self.frame().await? {
                 Ok(body) => body,
@@ -67,8 +68,7 @@ impl Incoming {
                     RefusalKind::Truncated,
                     "the connection ended before a request",
                 ))),
-                Some(Err(refusal)) => Some(Err(refusal)),
-                Some(Ok(body)) => Some(decode(&body).map_err(unreadable)),
+                request => request,
             }
         };
         let stalled = || refusal(RefusalKind::Stalled, "no whole request came within 2 seconds");
@@ -127,6 +127,11 @@ impl Outgoing {
         }
         Ok(())
     }
+}
+
+/// Reads a request, which takes the longer the larger it is.
+pub(crate) fn read(body: &[u8]) -> Result<Request, Refusal> {
+    decode(body).map_err(unreadable)
 }
 
 fn is_too_large(error: &io::Error) -> bool {

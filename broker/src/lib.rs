@@ -9,6 +9,7 @@
 mod admission;
 mod audit;
 mod broker;
+mod buckets;
 mod cli;
 mod complain;
 mod connection;
@@ -24,6 +25,7 @@ mod runs;
 pub mod sandbox;
 mod session;
 mod shutdown;
+mod slices;
 mod startup;
 mod supervisor;
 mod sys;

@@ -3,7 +3,7 @@
 //! Nothing reaches a process but through the policy, and nothing happens that is not in the audit
 //! log: each step that fails ends the session with a typed answer.
 
-use std::{rc::Rc, time::Instant};
+use std::rc::Rc;
 
 use probity_policy::{Plan, Tool, catalog, decide, plan, rule_of, with_suggestion};
 use probity_protocol::{
@@ -13,7 +13,7 @@ use probity_protocol::{
 use tokio::net::UnixStream;
 
 use crate::{
-    admission::{Admitted, Taken},
+    admission::{Admitted, Arrival, Taken},
     audit::{Approval, AuditError, AuditLog, By},
     broker::Broker,
     complain::complain,
@@ -22,10 +22,11 @@ use crate::{
     queue::{Turn, Waiting},
     rules::Rules,
     run,
+    slices::Slice,
 };
 
 /// Serves one connection.
-pub(crate) async fn serve(broker: Rc<Broker>, stream: UnixStream) {
+pub(crate) async fn serve(broker: Rc<Broker>, stream: UnixStream, arrival: Arrival) {
     let rules = broker.rules();
     let peer = match Peer::of(&stream, broker.owner, &rules.accounts) {
         Ok(peer) => peer,
@@ -35,7 +36,7 @@ pub(crate) async fn serve(broker: Rc<Broker>, stream: UnixStream) {
     let (incoming, outgoing) = connection::split(stream);
     let mut session = Session { broker, rules, peer, incoming, outgoing };
     // The peer may leave at any time; what belongs to it is cleaned up on the way out.
-    let _: Result<(), Gone> = session.run().await;
+    let _: Result<(), Gone> = session.run(arrival).await;
 }
 
 struct Session {
@@ -48,14 +49,14 @@ struct Session {
 }
 
 impl Session {
-    async fn run(&mut self) -> Result<(), Gone> {
+    async fn run(&mut self, arrival: Arrival) -> Result<(), Gone> {
         let ceilings = self.rules.policy.ceilings().clone();
         let uid = self.peer.subject.uid;
         let Some(_place) = self.broker.admission.connection(uid, &ceilings) else {
             let message = "too many connections: close some";
             return self.refuse(refusal(RefusalKind::TooManyConnections, message)).await;
         };
-        if !self.broker.admission.request(uid, ceilings.requests_per_second, Instant::now()) {
+        if arrival != Arrival::Heard {
             let message = "too many requests: wait a second";
             return self.refuse(refusal(RefusalKind::RateLimited, message)).await;
         }
@@ -73,15 +74,31 @@ impl Session {
             Some(Err(refusal)) => return self.refuse(refusal).await,
             Some(Ok(request)) => request,
         };
+        let slice = self.slice().await;
+        let request = match connection::read(&request) {
+            Ok(request) => request,
+            Err(refusal) => {
+                drop(slice);
+                return self.refuse(refusal).await;
+            }
+        };
         // They may have changed while the request was on its way.
         self.rules = self.broker.rules();
-        self.outgoing.send(&Reply::Welcome(self.welcome())).await?;
+        self.outgoing.put(&Reply::Welcome(self.welcome()))?;
         match request {
-            Request::Catalog { watch, tier } => self.catalog(watch, tier).await,
-            Request::Check(call) => self.check(&call).await,
-            Request::Run(call) => self.run_call(&call).await,
-            Request::Status => self.status().await,
+            Request::Catalog { watch, tier } => self.catalog(slice, watch, tier).await,
+            Request::Check(call) => self.check(slice, &call).await,
+            Request::Run(call) => self.run_call(slice, &call).await,
+            Request::Status => {
+                drop(slice);
+                self.status().await
+            }
         }
+    }
+
+    /// Waits until the thread is this peer's: for whatever takes more of it than a moment.
+    async fn slice(&self) -> Slice {
+        self.broker.slices.next(self.peer.subject.uid).await
     }
 
     fn welcome(&self) -> Welcome {
@@ -94,15 +111,16 @@ impl Session {
     }
 
     /// The critical sequence.
-    async fn run_call(&mut self, call: &Call) -> Result<(), Gone> {
+    async fn run_call(&mut self, mut slice: Slice, call: &Call) -> Result<(), Gone> {
         let (mut plan, mut approval) = match self.decide(call, false) {
             Ok(approved) => approved,
-            Err(NotRun::Denied(denial)) => return self.outgoing.send(&Reply::Denied(denial)).await,
-            Err(NotRun::Failed(failure)) => {
-                return self.outgoing.send(&Reply::Failed(failure)).await;
+            Err(not_run) => {
+                drop(slice);
+                return self.outgoing.send(&not_run.into()).await;
             }
         };
         if let Err(failure) = self.can_start(&plan) {
+            drop(slice);
             return self.not_started(call, &approval, failure).await;
         }
         let (uid, asked) = (self.peer.subject.uid, plan.tool().as_str());
@@ -111,11 +129,13 @@ impl Session {
         let place = match admission.run_or_wait(uid, asked, plan.concurrency(), ceilings) {
             Ok(Admitted::Now(place)) => place,
             Ok(Admitted::Waits(waiting)) => {
+                drop(slice);
                 let waited = self.wait(call, waiting, &mut plan, &mut approval).await?;
                 let Some(place) = waited else { return Ok(()) };
+                slice = self.slice().await;
                 // The program may have gone while it waited, or the rules have another by now.
                 if let Err(failure) = self.can_start(&plan) {
-                    drop(place);
+                    drop((place, slice));
                     return self.not_started(call, &approval, failure).await;
                 }
                 place
@@ -123,6 +143,7 @@ impl Session {
             Err(busy) => {
                 let message = format!("busy: {} runs are all that are allowed at once", busy.limit);
                 self.record(|audit, by| audit.not_started(by, call, &approval, &message));
+                drop(slice);
                 return self.outgoing.send(&Reply::Busy(busy)).await;
             }
         };
@@ -132,7 +153,7 @@ impl Session {
         let process = match self.rules.sandbox.spawn(plan) {
             Ok(process) => process,
             Err(error) => {
-                drop(place);
+                drop((place, slice));
                 complain!("{tool} was not started: {error}");
                 return self.not_started(call, &approval, error.failure()).await;
             }
@@ -140,6 +161,7 @@ impl Session {
         let pid = process.pid.as_raw().unsigned_abs();
         let tool_name = tool.to_string();
         let listed = self.broker.runs.enter(uid, tool, target, call.correlation_id.clone());
+        drop(slice);
 
         let exited = run::supervise(
             process,
@@ -202,15 +224,14 @@ impl Session {
                     let message = "the policy was read again while it waited: it is decided again";
                     self.record(|audit, by| audit.not_started(by, call, approval, message));
                     self.rules = Rc::clone(&changes.borrow_and_update());
-                    (*plan, *approval) = match self.decide(call, false) {
+                    let slice = self.slice().await;
+                    let decided = self.decide(call, false);
+                    drop(slice);
+                    (*plan, *approval) = match decided {
                         Ok(approved) => approved,
                         Err(not_run) => {
                             drop(waiting);
-                            let reply = match not_run {
-                                NotRun::Denied(denial) => Reply::Denied(denial),
-                                NotRun::Failed(failure) => Reply::Failed(failure),
-                            };
-                            self.outgoing.send(&reply).await?;
+                            self.outgoing.send(&not_run.into()).await?;
                             return Ok(None);
                         }
                     };
@@ -231,18 +252,17 @@ impl Session {
         }
     }
 
-    async fn check(&mut self, call: &Call) -> Result<(), Gone> {
-        let verdict = match self.decide(call, true) {
-            Ok((plan, _)) => Verdict::Approved {
+    async fn check(&mut self, slice: Slice, call: &Call) -> Result<(), Gone> {
+        let reply = match self.decide(call, true) {
+            Ok((plan, _)) => Reply::Verdict(Verdict::Approved {
                 availability: self.availability(&plan),
                 plan: plan.summary(self.rules.sandbox.facts().ping_sockets),
-            },
-            Err(NotRun::Denied(denial)) => Verdict::Denied(denial),
-            Err(NotRun::Failed(failure)) => {
-                return self.outgoing.send(&Reply::Failed(failure)).await;
-            }
+            }),
+            Err(NotRun::Denied(denial)) => Reply::Verdict(Verdict::Denied(denial)),
+            Err(NotRun::Failed(failure)) => Reply::Failed(failure),
         };
-        self.outgoing.send(&Reply::Verdict(verdict)).await
+        drop(slice);
+        self.outgoing.send(&reply).await
     }
 
     /// Asks the policy, and records its answer before anybody hears it.
@@ -275,13 +295,15 @@ impl Session {
     }
 
     /// The peer's catalog; with `watch` again whenever a reload changes it.
-    async fn catalog(&mut self, watch: bool, tier: Option<Tier>) -> Result<(), Gone> {
+    async fn catalog(&mut self, slice: Slice, watch: bool, tier: Option<Tier>) -> Result<(), Gone> {
         let mut changes = self.broker.rules_changes();
         let subject = self.peer.subject.at_most(tier).into_owned();
         let mut told = None;
+        let mut slice = Some(slice);
         loop {
             let rules = Rc::clone(&changes.borrow_and_update());
             let catalog = catalog(&rules.policy, &subject, |tool| rules.availability(tool));
+            drop(slice.take());
             if told.as_ref() != Some(&catalog) {
                 self.outgoing.send(&Reply::Catalog(catalog.clone())).await?;
                 told = Some(catalog);
@@ -294,6 +316,7 @@ impl Session {
                 () = self.broker.stopping() => return Ok(()),
                 changed = changes.changed() => changed.map_err(|_| Gone)?,
             }
+            slice = Some(self.slice().await);
         }
     }
 
@@ -364,4 +387,13 @@ impl Session {
 enum NotRun {
     Denied(Denial),
     Failed(Failure),
+}
+
+impl From<NotRun> for Reply {
+    fn from(not_run: NotRun) -> Self {
+        match not_run {
+            NotRun::Denied(denial) => Self::Denied(denial),
+            NotRun::Failed(failure) => Self::Failed(failure),
+        }
+    }
 }

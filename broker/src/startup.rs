@@ -49,6 +49,7 @@ use crate::{
     run_folder::RunFolder,
     runs::Runs,
     shutdown::{Causes, Phase},
+    slices::Slices,
     supervisor::{self, Side, SupervisorError},
     sys,
 };
@@ -206,6 +207,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
         rules: watch::Sender::new(Rc::new(rules)),
         audit: RefCell::new(audit),
         admission: Admission::default(),
+        slices: Slices::default(),
         runs: Runs::default(),
         owner: options.embedded.then_some(starter),
         started: Instant::now(),

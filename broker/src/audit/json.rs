@@ -51,6 +51,11 @@ impl Line {
         [beginning, &self.text, "}\n"].concat()
     }
 
+    /// About how long it is, for those who count in fractions.
+    pub(super) fn bytes(&self) -> f64 {
+        u32::try_from(self.text.len()).unwrap_or(u32::MAX).into()
+    }
+
     fn key(&mut self, key: &str) {
         if !self.text.is_empty() {
             self.text.push(',');

@@ -11,7 +11,7 @@ use super::{
     repeats::Repeats,
     tail::{self, Tail, TailError, Torn},
 };
-use crate::complain::complain;
+use crate::{buckets::Buckets, complain::complain};
 
 impl AuditLog {
     /// Takes the file for this broker, goes on where its chain ends, and records the start. A torn
@@ -35,6 +35,7 @@ impl AuditLog {
             head,
             records: 0,
             repeats: Repeats::default(),
+            room: Buckets::default(),
             announcer: Announcer::new(announce),
             owed: VecDeque::new(),
             retry: None,

@@ -3,9 +3,11 @@
 //! A line is written before the answer is given, and what cannot be written does not happen: a call
 //! whose decision cannot be recorded is refused. Each line holds the hash of the one before
 //! (`probity_protocol::chain`), across restarts and rotated files. Refusals that a peer repeats are
-//! counted, so that nobody can flood the log; approvals and exits are a line each.
+//! counted, and of those that differ each user has a share of the log, so that nobody can flood it;
+//! approvals and exits are a line each.
 
 mod announce;
+mod cut;
 mod file;
 mod json;
 mod life;
@@ -28,9 +30,15 @@ use announce::Announcer;
 use json::Line;
 use repeats::{Repeats, What};
 
+use crate::buckets::{Buckets, Rate};
+
 pub use file::AuditError;
 pub(crate) use file::LogFile;
 pub(crate) use record::{Approval, By};
+
+/// How much each user's refusals may write. Mistakes, a line of 1 KiB each, never come near: it is two
+/// thousand at once, and sixteen more each second.
+const ROOM: Rate = Rate { burst: 2048.0 * 1024.0, per_second: 16.0 * 1024.0 };
 
 /// An append-only log, one JSON object a line.
 #[derive(Debug)]
@@ -39,6 +47,8 @@ pub(crate) struct AuditLog {
     head: Head,
     records: u64,
     repeats: Repeats,
+    /// What each user's refusals may still write, in bytes.
+    room: Buckets,
     announcer: Announcer,
     /// Lines about what has happened already, for which there was no room: no call is decided before
     /// they are written. There are never more than runs at once.
@@ -86,7 +96,7 @@ impl AuditLog {
         approval.seq = self.write("decision", |line| {
             record::by(line, by);
             record::claims(line, call);
-            record::request(line, call);
+            record::request(line, call, false);
             line.text("verdict", "approved");
             line.flag("dry_run", dry_run);
             line.number("timeout_ms", record::millis(plan.limits().timeout));
@@ -107,11 +117,11 @@ impl AuditLog {
     ) -> Result<(), AuditError> {
         let what = What::Denied { tool: call.tool.to_string(), code: denial.code.as_str() };
         let refusal = |line: &mut Line| {
-            record::request(line, call);
+            record::request(line, call, true);
             line.text("verdict", "denied");
             line.flag("dry_run", dry_run);
             line.text("code", denial.code.as_str());
-            line.text("message", &denial.message);
+            line.text("message", &cut::text(&denial.message));
             line.optional_text("rule", rule.map(ToString::to_string).as_deref());
         };
         self.refuse("decision", by, what, |line| record::claims(line, call), refusal)
@@ -189,22 +199,53 @@ impl AuditLog {
         refusal: impl Fn(&mut Line),
     ) -> Result<(), AuditError> {
         let uid = by.peer.subject.uid;
+        if !self.room.take(uid, 0.0, ROOM, Instant::now()) {
+            return self.over_budget(by);
+        }
         let mut same = Line::new();
         refusal(&mut same);
         let same = Digest::of(same.after(&format!("{}{uid}{event}", by.policy)).as_bytes());
+        self.first_of(same, event, by, what, |line| {
+            claims(line);
+            refusal(line);
+        })
+    }
+
+    /// A refusal whose user has used up his share of the log.
+    fn over_budget(&mut self, by: By<'_>) -> Result<(), AuditError> {
+        let same = format!("{} {} over budget", by.policy, by.peer.subject.uid);
+        let same = Digest::of(same.as_bytes());
+        self.first_of(same, "over_budget", by, What::OverBudget, |line| {
+            let message = "its refusals fill the log: more of them are counted, and not listed";
+            line.text("message", message);
+        })
+    }
+
+    /// Counts what is on record; else writes it, and counts from now on.
+    fn first_of(
+        &mut self,
+        same: Digest,
+        event: &str,
+        by: By<'_>,
+        what: What,
+        fill: impl FnOnce(&mut Line),
+    ) -> Result<(), AuditError> {
         if self.repeats.count(&same) {
             return Ok(());
         }
         if self.repeats.is_full() {
             self.close_oldest()?;
         }
-        let seq = self.write(event, |line| {
+        let line = members(event, |line| {
             record::by(line, by);
-            claims(line);
-            refusal(line);
-        })?;
+            fill(line);
+        });
+        self.settle()?;
+        self.append(&line)?;
+        let uid = by.peer.subject.uid;
+        self.room.charge(uid, line.bytes(), ROOM, Instant::now());
         let due = self.due();
-        self.repeats.open(same, seq, by.policy, uid, what);
+        self.repeats.open(same, self.head.seq, by.policy, uid, what);
         self.wake_if_sooner(due);
         Ok(())
     }
@@ -221,7 +262,7 @@ impl AuditLog {
         let line = members(event, |line| {
             record::by(line, by);
             record::claims(line, call);
-            record::request(line, call);
+            record::request(line, call, false);
             line.number("decision_seq", approval.seq);
             approval.describe(line);
             fill(line);

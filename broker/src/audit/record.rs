@@ -10,6 +10,7 @@ use probity_protocol::{
 };
 
 use super::{
+    cut,
     json::Line,
     repeats::{What, Window},
     tail::Torn,
@@ -70,14 +71,19 @@ pub(super) fn claims(line: &mut Line, call: &Call) {
     line.optional_text("claimed_client", call.client.as_ref().map(|c| c.as_str()));
 }
 
-/// What is asked for. The name and its addresses are the frontend's word.
-pub(super) fn request(line: &mut Line, call: &Call) {
+/// What is asked for. The name and its addresses are the frontend's word. Of what is refused long
+/// parts are cut.
+pub(super) fn request(line: &mut Line, call: &Call, refused: bool) {
+    let list = |line: &mut Line, key: &str, texts: Vec<String>| {
+        let texts = if refused { cut::list(texts) } else { texts };
+        line.list(key, texts.iter().map(String::as_str));
+    };
     line.text("tool", call.tool.as_str());
     match &call.target {
         Target::Name { name, addresses } => {
             line.text("claimed_name", name.as_str());
-            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            line.list("claimed_addresses", addresses.iter().map(String::as_str));
+            let addresses = addresses.iter().map(ToString::to_string).collect();
+            list(line, "claimed_addresses", addresses);
         }
         Target::Malformed(defect) => line.text("target_defect", &defect.to_string()),
         target => line.text("target", &target.to_string()),
@@ -86,15 +92,15 @@ pub(super) fn request(line: &mut Line, call: &Call) {
         Arguments::Malformed(defect) => line.text("arguments_defect", &defect.to_string()),
         Arguments::Given { preset, options, tokens } => {
             line.optional_text("preset", preset.as_ref().map(|p| p.as_str()));
-            let given: Vec<_> = options
+            let given = options
                 .iter()
                 .map(|o| match &o.value {
                     Some(value) => format!("{}={value}", o.name),
                     None => o.name.to_string(),
                 })
                 .collect();
-            line.list("options", given.iter().map(String::as_str));
-            line.list("extra_args", tokens.iter().map(|t| t.as_str()));
+            list(line, "options", given);
+            list(line, "extra_args", tokens.iter().map(|t| t.as_str().to_owned()).collect());
         }
     }
 }
@@ -134,6 +140,7 @@ pub(super) fn repeated(line: &mut Line, window: &Window) {
             line.text("of", "refused");
             line.text("kind", kind);
         }
+        What::OverBudget => line.text("of", "over_budget"),
     }
     line.number("first_seq", window.first_seq);
     line.number("count", window.count);

@@ -1,7 +1,7 @@
 //! Refusals that come again and again: the first is a line, those that follow are counted.
 //!
 //! What counts as the same is not decided here. Memory is bounded: who varies refusals gets a line
-//! for each, as fast as the ceiling on requests lets them.
+//! for each, until his share of the log is used up; then they are counted together, whatever they are.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -43,8 +43,15 @@ pub(super) struct Window {
 /// The kind of refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
-    Denied { tool: String, code: &'static str },
-    Refused { kind: &'static str },
+    Denied {
+        tool: String,
+        code: &'static str,
+    },
+    Refused {
+        kind: &'static str,
+    },
+    /// Whatever was refused while its user's share of the log was used up.
+    OverBudget,
 }
 
 impl Repeats {

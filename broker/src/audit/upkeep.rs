@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use super::{
-    AuditError, AuditLog, record,
+    AuditError, AuditLog, ROOM, members, record,
     repeats::{WINDOW, Window},
 };
 use crate::complain::complain;
@@ -65,7 +65,10 @@ impl AuditLog {
     /// Writes what was counted in the window that ends first. It stays open where that fails.
     pub(super) fn close_oldest(&mut self) -> Result<(), AuditError> {
         if let Some(window) = self.repeats.oldest().filter(|window| window.count > 0).cloned() {
-            self.write("repeated", |line| record::repeated(line, &window))?;
+            let line = members("repeated", |line| record::repeated(line, &window));
+            self.settle()?;
+            self.append(&line)?;
+            self.room.charge(window.uid, line.bytes(), ROOM, Instant::now());
         }
         self.repeats.close_oldest();
         Ok(())
