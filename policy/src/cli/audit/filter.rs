@@ -16,13 +16,14 @@ use crate::{
 
 /// The log's events, as `docs/audit.md` lists them: a misspelt one would find nothing, and look as if
 /// there were nothing.
-const EVENTS: [&str; 10] = [
+const EVENTS: [&str; 11] = [
     "start",
     "decision",
     "not_started",
     "exit",
     "refused",
     "repeated",
+    "over_budget",
     "reload",
     "repaired",
     "rotated",

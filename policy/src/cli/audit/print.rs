@@ -95,10 +95,12 @@ fn outcome(record: &Record) -> String {
             (end, _, _) => end.unwrap_or("exit").into(),
         },
         "repeated" => {
-            format!(
-                "{} again",
-                if record.of.as_deref() == Some("decision") { "denied" } else { "refused" }
-            )
+            let what = match record.of.as_deref() {
+                Some("decision") => "denied",
+                Some("over_budget") => "over budget",
+                _ => "refused",
+            };
+            format!("{what} again")
         }
         event => event.into(),
     }
@@ -119,13 +121,25 @@ fn what(record: &Record) -> String {
         "exit" => {
             let time = Duration::from_millis(record.duration_ms.unwrap_or_default());
             let of = record.decision_seq.map(|seq| format!(", of {seq}")).unwrap_or_default();
-            format!("{}{of}", humantime::format_duration(time))
+            let kept = record.fence_first.as_ref().map(|first| {
+                let more = match record.fence_refusals.unwrap_or_default() {
+                    0 | 1 => String::new(),
+                    count => format!(" and {} more", count - 1),
+                };
+                format!(", kept from {first}{more}")
+            });
+            format!("{}{of}{}", humantime::format_duration(time), kept.unwrap_or_default())
         }
         "repeated" => {
             let why = record.code.as_ref().or(record.kind.as_ref()).cloned().unwrap_or_default();
             let (count, first) =
                 (record.count.unwrap_or_default(), record.first_seq.unwrap_or_default());
-            format!("{why}, {count} times like {first}")
+            match record.of.as_deref() {
+                Some("over_budget") => {
+                    format!("{count} refusals that are not listed, after {first}")
+                }
+                _ => format!("{why}, {count} times like {first}"),
+            }
         }
         "reload" => {
             let said = [&record.outcome, &record.message].into_iter().flatten().cloned();

@@ -47,6 +47,8 @@ pub(super) struct Record {
     pub outcome: Option<String>,
     pub broker_version: Option<String>,
     pub continued: bool,
+    pub fence_first: Option<String>,
+    pub fence_refusals: Option<u64>,
     pub torn_bytes: Option<u64>,
     pub records: Option<u64>,
 }
