@@ -4,14 +4,16 @@
 //! The tool is Python, so that no attempt is shaped by a library's idea of sockets. Its target is
 //! 127.0.0.1; 127.0.0.2 stands for everybody else.
 
-use std::process::Command;
+use std::{net::IpAddr, process::Command};
 
 use nix::unistd::Uid;
 use probity_protocol::{Exited, Reply, Request, Stream};
 use probity_tests::{
-    broker::{Broker, PolicyFolder, program},
+    broker::{ADMIN_UID, Broker, PolicyFolder, program},
+    lab::{HOST, Lab, ROUTER},
     needs,
     peer::{Peer, call},
+    world::World,
 };
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -135,6 +137,11 @@ fn run(program_text: &str, more: &str) -> (String, Exited, Broker) {
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
     policy.write("tools.d/straying.toml", &tool(program_text, more)).unwrap();
     let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let (stdout, exited) = run_by(&broker);
+    (stdout, exited, broker)
+}
+
+fn run_by(broker: &Broker) -> (String, Exited) {
     let request = Request::Run(call("straying", "127.0.0.1", ""));
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     for reply in Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap() {
@@ -143,7 +150,7 @@ fn run(program_text: &str, more: &str) -> (String, Exited, Broker) {
             Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
             Reply::Exited(exited) => {
                 assert_eq!(String::from_utf8(stderr).unwrap(), "");
-                return (String::from_utf8(stdout).unwrap(), exited, broker);
+                return (String::from_utf8(stdout).unwrap(), exited);
             }
             Reply::Welcome(_) | Reply::Started(_) => {}
             other => panic!("{other:?}"),
@@ -198,6 +205,105 @@ fn a_tool_whose_file_lets_it_reach_everything_still_takes_no_port_and_no_way_of_
         assert!(stdout.lines().any(|l| l == line), "{line}: {stdout}");
     }
     assert_eq!(exited.fence_refusals, None);
+}
+
+/// Frames name their destination inside; rings of packets are memory beside the limit on memory.
+const TRY_PACKETS: &str = r#"
+import errno, socket, struct
+SOL_PACKET, RX_RING, TX_RING = 263, 5, 13
+MiB = 1 << 20
+
+def packet():
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); sock.bind(('lo', 0)); return sock
+
+def ring(sock, size, option=RX_RING):
+    sock.setsockopt(SOL_PACKET, option, struct.pack('=IIII', MiB, size // MiB, 2048, size // 2048))
+
+def frame(kind, packet): return bytes(12) + kind + packet
+def ip(address): return frame(b'\x08\x00', b'\x45\0\0\x14' + bytes(4) + b'\x40\x11\0\0' + bytes(4) + socket.inet_aton(address))
+def arp(address): return frame(b'\x08\x06', bytes(24) + socket.inet_aton(address))
+def send(data): packet().sendto(data, ('lo', 0x0800))
+
+def raw(address):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    sock.sendto(ip(address)[14:], (address, 0))
+
+first, second, third = packet(), packet(), packet()
+attempts = [
+    ('a frame to the target', lambda: send(ip('127.0.0.1'))),
+    ('a frame elsewhere', lambda: send(ip('127.0.0.2'))),
+    ('who has the target', lambda: send(arp('127.0.0.1'))),
+    ('who has another', lambda: send(arp('127.0.0.2'))),
+    ('a frame of another kind', lambda: send(frame(b'\x88\xcc', bytes(60)))),
+    ('a raw packet to the target', lambda: raw('127.0.0.1')),
+    ('a raw packet elsewhere', lambda: raw('127.0.0.2')),
+    ('a ring of 64 MiB', lambda: ring(first, 64 * MiB)),
+    ('a ring of 8 MiB', lambda: ring(first, 8 * MiB)),
+    ('another of 8 MiB', lambda: ring(second, 8 * MiB)),
+    ('a third of 1 MiB', lambda: ring(third, MiB)),
+    ('one is closed', lambda: first.close()),
+    ('a third of 4 MiB', lambda: ring(third, 4 * MiB)),
+    ('a ring to send', lambda: ring(packet(), MiB, TX_RING)),
+]
+for name, attempt in attempts:
+    try: attempt(); said = 'ok'
+    except OSError as error: said = errno.errorcode.get(error.errno, str(error))
+    print(name + ': ' + said, flush=True)
+"#;
+
+#[test]
+fn with_the_capability_frames_and_rings_are_held_too() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let tool = tool(TRY_PACKETS, "").replace("\"never\"", "\"always\"");
+    policy.write("tools.d/straying.toml", &tool).unwrap();
+    let program = program("probity-broker");
+    let broker = Broker::start(&program, &policy, Some(&lab.client())).unwrap();
+    let (stdout, exited) = run_by(&broker);
+    let expected = "a frame to the target: ok\n\
+        a frame elsewhere: EACCES\n\
+        who has the target: ok\n\
+        who has another: EACCES\n\
+        a frame of another kind: EACCES\n\
+        a raw packet to the target: ok\n\
+        a raw packet elsewhere: EACCES\n\
+        a ring of 64 MiB: ENOMEM\n\
+        a ring of 8 MiB: ok\n\
+        another of 8 MiB: ok\n\
+        a third of 1 MiB: ENOMEM\n\
+        one is closed: ok\n\
+        a third of 4 MiB: ok\n\
+        a ring to send: EPERM\n";
+    same_lines(&stdout, expected);
+    assert_eq!(exited.fence_refusals.unwrap().first.ip(), "127.0.0.2".parse::<IpAddr>().unwrap());
+}
+
+/// What nmap does to a neighbour by itself: it asks by ARP, captures with libpcap's rings, and sends
+/// packets that it builds.
+#[test]
+fn nmap_s_own_raw_scans_are_not_in_the_fence_s_way() {
+    if !needs::root() || !needs::tool("/usr/bin/nmap") {
+        return;
+    }
+    let world = World::new().unwrap();
+    for target in [ROUTER, HOST] {
+        let target = target.to_string();
+        let scan = ["call", "nmap", &target, "--json", "--", "-p", "22,80"];
+        for option in ["-sS", "-O", "-sU"] {
+            let (code, result) = world.call(ADMIN_UID, &[&scan[..], &[option]].concat()).unwrap();
+            assert_eq!(code, 0, "{target} {option}: {result}");
+            assert_eq!(result["parsed"]["hosts_up"], 1, "{target} {option}: {result}");
+        }
+    }
+    let audit = world.broker.audit().unwrap();
+    let exits: Vec<_> = audit.iter().filter(|line| line["event"] == "exit").collect();
+    assert_eq!(exits.len(), 6);
+    for exit in exits {
+        assert_eq!(exit.get("fence_refusals"), None, "{exit}");
+    }
 }
 
 /// A tool that asks all the time holds up nobody: its own end, and others' runs, come in time.
