@@ -2,14 +2,16 @@
 
 use std::{
     cell::RefCell,
+    io,
+    os::unix::net::UnixListener,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tokio::{
-    net::{UnixListener, UnixStream},
+    io::unix::{AsyncFd, AsyncFdReadyGuard},
+    net::UnixStream,
     sync::watch,
     task::JoinSet,
 };
@@ -75,30 +77,22 @@ impl Broker {
     }
 
     /// Serves connections until it is told to stop, then waits for what runs as long as it may.
-    pub(crate) async fn serve(self: Rc<Self>, listener: UnixListener) {
+    pub(crate) async fn serve(self: Rc<Self>, listener: AsyncFd<UnixListener>) {
         let mut sessions = JoinSet::new();
         let stopping = self.stopping();
         tokio::pin!(stopping);
         loop {
             tokio::select! {
                 () = &mut stopping => break,
-                accepted = listener.accept(), if sessions.len() < MAX_SESSIONS => {
-                    let mut next = Some(accepted);
-                    for _ in 0..BATCH {
-                        match next.take() {
-                            Some(Ok((stream, _))) => self.take_in(stream, &mut sessions),
-                            Some(Err(error)) => {
-                                // Out of descriptors, most likely: connections that end free some.
-                                complain!("a connection was not accepted: {error}");
-                                tokio::time::sleep(Duration::from_millis(50)).await;
-                                break;
-                            }
-                            None => break,
-                        }
-                        if sessions.len() < MAX_SESSIONS {
-                            next = listener.accept().now_or_never();
-                        }
+                ready = listener.readable(), if sessions.len() < MAX_SESSIONS => {
+                    let taken = ready.and_then(|ready| self.take_in(ready, &mut sessions));
+                    if let Err(error) = taken {
+                        // Out of descriptors, most likely: connections that end free some.
+                        complain!("a connection was not accepted: {error}");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
                     }
+                    // However many more there are: those who are in are served first.
+                    tokio::task::yield_now().await;
                 }
                 Some(_) = sessions.join_next() => {}
             }
@@ -120,14 +114,33 @@ impl Broker {
         }
     }
 
-    /// Begins a session, unless its user comes more often than he can be told that it is too often.
-    fn take_in(self: &Rc<Self>, stream: UnixStream, sessions: &mut JoinSet<()>) {
-        // One that is gone already, or no socket of this kind: either way nobody listens.
-        let Ok(credentials) = getsockopt(&stream, PeerCredentials) else { return };
-        let per_second = self.rules().policy.ceilings().requests_per_second;
-        let arrival = self.admission.arrival(credentials.uid(), per_second, Instant::now());
-        if arrival != Arrival::Closed {
-            sessions.spawn_local(session::serve(Rc::clone(self), stream, arrival));
+    /// Takes in those who are at the door, up to a batch: a session begins for each, unless its user
+    /// comes more often than he can be told that it is too often. That is found out before anything is
+    /// made for it, so that to come takes more of his time than of this thread's.
+    fn take_in(
+        self: &Rc<Self>,
+        mut ready: AsyncFdReadyGuard<'_, UnixListener>,
+        sessions: &mut JoinSet<()>,
+    ) -> io::Result<()> {
+        let per_second = self.rules.borrow().policy.ceilings().requests_per_second;
+        let now = Instant::now();
+        for _ in 0..BATCH {
+            if sessions.len() >= MAX_SESSIONS {
+                break;
+            }
+            let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
+                break;
+            };
+            let (stream, _) = accepted?;
+            // One that is gone already, or no socket of this kind: either way nobody listens.
+            let Ok(credentials) = getsockopt(&stream, PeerCredentials) else { continue };
+            let arrival = self.admission.arrival(credentials.uid(), per_second, now);
+            if arrival != Arrival::Closed {
+                stream.set_nonblocking(true)?;
+                let stream = UnixStream::from_std(stream)?;
+                sessions.spawn_local(session::serve(Rc::clone(self), stream, arrival));
+            }
         }
+        Ok(())
     }
 }

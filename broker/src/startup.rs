@@ -25,6 +25,7 @@ use nix::{
     sys::{
         resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
+        socket::{Backlog, listen},
         stat::{Mode, umask},
     },
     unistd::{Gid, Uid, fchown, setegid},
@@ -62,6 +63,11 @@ const SYSTEM_USER: &str = "probity-broker";
 
 /// Who may connect, where nobody says otherwise.
 const SYSTEM_GROUP: &str = "probity";
+
+/// Connections that the kernel holds before they are taken in, which is in the order of their coming:
+/// the more it holds, the longer a crowd is in everybody's way. Who finds it full waits for room, and
+/// there the kernel lets each process have its turn.
+const DOOR: i32 = 16;
 
 /// The first descriptor that systemd passes.
 const ACTIVATION_FD: i32 = 3;
@@ -415,8 +421,10 @@ fn serve(
         .map_err(system("the event loop"))?;
     LocalSet::new().block_on(&runtime, async {
         listener.set_nonblocking(true).map_err(system("the socket"))?;
-        let listener =
-            tokio::net::UnixListener::from_std(listener).map_err(system("the socket"))?;
+        let narrowed = Backlog::new(DOOR).and_then(|door| listen(&listener, door));
+        narrowed.map_err(|error| system("the socket")(error.into()))?;
+        let listener = sys::process::watch_for_connections(listener);
+        let listener = listener.map_err(system("the socket"))?;
         let [frontend, supervisor] = end
             .pipes
             .map(|pipe| pipe.map(pipe::Receiver::from_owned_fd).transpose())

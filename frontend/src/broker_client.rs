@@ -490,16 +490,32 @@ impl Connection {
 }
 
 /// Connects. Where so many want to that the socket's queue is full, the broker is busy and not away:
-/// there is room as soon as it has taken some of them in.
+/// this call stands in the kernel's own line then, where each of those who wait has a turn.
 async fn connect(socket: &Path) -> io::Result<UnixStream> {
-    loop {
-        match UnixStream::connect(socket).await {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                sleep(FIRST_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
-            }
-            connected => return connected,
-        }
+    let mut connected = UnixStream::connect(socket).await;
+    while let Err(error) = &connected
+        && error.kind() == io::ErrorKind::WouldBlock
+    {
+        let socket = socket.to_owned();
+        let waited = tokio::task::spawn_blocking(move || wait_at_the_door(&socket)).await;
+        connected = waited.map_err(io::Error::other).flatten().and_then(UnixStream::from_std);
     }
+    connected
+}
+
+/// Connects, waiting for room. The wait is short, and begun again: nobody can end it from outside.
+fn wait_at_the_door(socket: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+    const PATIENCE: Duration = Duration::from_millis(250);
+    let flags = SocketFlags::CLOEXEC;
+    let waiting = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // How long `connect` waits, too.
+    sockopt::set_socket_timeout(&waiting, sockopt::Timeout::Send, Some(PATIENCE))?;
+    rustix::net::connect(&waiting, &SocketAddrUnix::new(socket)?)?;
+    sockopt::set_socket_timeout(&waiting, sockopt::Timeout::Send, None)?;
+    let connected = std::os::unix::net::UnixStream::from(waiting);
+    connected.set_nonblocking(true)?;
+    Ok(connected)
 }
 
 /// Of this process's own, or of the whole system.

@@ -1,6 +1,6 @@
 //! A child's end, and what this process is.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{io, os::fd::OwnedFd, os::unix::net::UnixListener, time::Duration};
 
 use nix::unistd::{ForkResult, Pid};
 use probity_protocol::ExitStatus;
@@ -91,4 +91,13 @@ pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd answers the same open descriptor for as long as it lives, and the AsyncFd
     // owns it: it is deregistered before it is closed.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
+/// Has the event loop watch a socket for connections that wait.
+///
+/// # Errors
+/// Those of `epoll_ctl(2)`.
+pub(crate) fn watch_for_connections(listener: UnixListener) -> io::Result<AsyncFd<UnixListener>> {
+    // SAFETY: as above: the listener owns its descriptor for as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?)
 }
