@@ -28,7 +28,7 @@ use super::address::{self, Address};
 use crate::{
     complain::complain,
     sys::{
-        listener::{Answer, Question, answer, next, waits},
+        listener::{Answer, Question, answer, hand_over, next, waits},
         process::watch,
     },
 };
@@ -93,6 +93,7 @@ impl Fence {
     /// # Errors
     /// Those of `epoll_ctl(2)`.
     pub(crate) fn new(listener: OwnedFd, rules: FenceRules) -> io::Result<Self> {
+        hand_over(listener.as_fd());
         let listener = Some(watch(listener)?);
         Ok(Self { listener, rules, files: 0, rings: Vec::new(), memory: None, refusals: None })
     }

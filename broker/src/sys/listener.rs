@@ -32,6 +32,16 @@ pub(crate) enum Answer {
     Fail(i32),
 }
 
+/// Has the kernel hand the processor over at each question and each answer, as between two that wait for
+/// each other. Kernels before 6.6 do not know of it, and questions take a little longer there.
+pub(crate) fn hand_over(listener: BorrowedFd<'_>) {
+    const SYNC_WAKE_UP: libc::c_ulong = 1;
+    // SAFETY: the request takes a number, and no pointer.
+    unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP);
+    }
+}
+
 /// Takes the next question, without waiting for one. `None` once nobody is left who could ask.
 ///
 /// # Errors
