@@ -401,9 +401,18 @@ fn whoever_is_on_this_machine_may_look_unless_that_is_closed_or_a_proxy_stands_b
         "Via: 1.1 proxy",
         "X-Forwarded-Host: localhost",
         "X-Forwarded-Proto: https",
+        "CF-Connecting-IP: 127.0.0.1",
+        "True-Client-IP: 127.0.0.1",
+        "X-Envoy-External-Address: 127.0.0.1",
+        "X-Nobody-Has-Heard-Of: it",
     ] {
         assert_eq!(tools(&open, &format!("{header}\r\n")), 401, "{header}");
     }
+    // As nginx asks that was told of nothing but the place.
+    let old = open.exchange(b"GET /tools HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_eq!(old.unwrap().status, 401);
+    let health = open.raw("GET", "/health", "Host: localhost\r\nX-Client-IP: 127.0.0.1\r\n", "");
+    assert!(health.unwrap().json().get("checks").is_none(), "a stranger is told one word");
     let proxied = serve_with(&broker, &[("PROBITY_TRUSTED_PROXIES", "127.0.0.0/8")]);
     assert_eq!(tools(&proxied, ""), 401, "the proxy is not the client");
     assert_eq!(tools(&proxied, "X-Forwarded-For: 127.0.0.1\r\n"), 401);

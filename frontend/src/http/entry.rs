@@ -18,6 +18,7 @@ use super::{
     auth::{Access, Caller, Standing, is_unguessable, log_forbidden},
     body,
     connection::Peer,
+    forwarded::is_direct,
     guard::Foreign,
     routes,
 };
@@ -26,10 +27,6 @@ use crate::request::new_correlation_id;
 /// The request's id, from whoever has one already, and in every answer.
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What a proxy adds. With one of these a request that seems to be of this machine may be anybody's.
-const FORWARDED: [&str; 6] =
-    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// When to ask a server again that is stopping: another may have taken its place.
 const AFTER_THE_END: Duration = Duration::from_secs(5);
@@ -119,7 +116,7 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
     let proxies = &server.http.trusted_proxies;
     let address = proxies.client(headers, &peer);
     // What comes by a proxy is not of this machine, whatever its address.
-    let is_direct = !proxies.trusts(&peer) && !FORWARDED.iter().any(|h| headers.contains_key(*h));
+    let is_direct = !proxies.trusts(&peer) && is_direct(request.version(), headers);
     let without_token = Caller::anonymous(address, server.http.anonymous && is_direct);
     let Some(token) = bearer(headers) else { return Ok(without_token) };
     match authenticated(server, token, address) {
