@@ -11,15 +11,19 @@ mod pieces;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory},
+};
 use serde_json::Value;
 
 pub use self::pieces::Pieces;
 
 /// Makes bytes that a tool wrote into safe text.
 ///
-/// Bytes that aren't UTF-8 become `\xNN`, control characters `\xNN` or `\u{nn}`, invisible and
-/// direction-changing characters `\u{nnnn}`. `\n` and `\t` stay, `\r\n` becomes `\n` and any
-/// other carriage return becomes a visible `\r`.
+/// Bytes that aren't UTF-8 become `\xNN`, control characters `\xNN` or `\u{nn}`; invisible, blank,
+/// direction-changing and unassigned characters `\u{nnnn}`, and so do all spaces but the plain one.
+/// `\n` and `\t` stay, `\r\n` becomes `\n` and any other carriage return becomes a visible `\r`.
 #[must_use]
 pub fn clean(bytes: &[u8]) -> String {
     match decode(bytes) {
@@ -118,30 +122,34 @@ fn push_escape(out: &mut String, c: char) {
     let _ = if code < 0x80 { write!(out, "\\x{code:02x}") } else { write!(out, "\\u{{{code:x}}}") };
 }
 
+/// Blank on screen, and by no property of Unicode's: an empty cell of Braille, the place of an object
+/// that is not there, empty hieroglyphs, a filler of Khitan, the note without a head.
+const BLANK: [char; 6] =
+    ['\u{2800}', '\u{fffc}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
+
 /// Whether a character must not reach a reader as it is. True for `\r`, whose escape depends on
 /// the character after it.
+#[inline]
 fn needs_escape(c: char) -> bool {
     match c {
-        '\n' | '\t' => false,
-        // C0 controls, DEL and C1 controls: they steer terminals.
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        ' '..='~' => false,
-        // Bidirectional controls: they reorder what is read.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' => true,
-        // Zero-width, joiners and invisible operators; with 2066-2069, the bidi isolates, and
-        // 206A-206F, the deprecated format characters.
-        '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
-        // Line and paragraph separators: some readers break lines there, others don't.
-        '\u{2028}' | '\u{2029}' => true,
-        // Soft hyphen, grapheme joiner, Mongolian vowel separator and variation selectors.
-        '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180f}' => true,
-        // Fillers and inherent vowels that are letters by class and blank on screen.
-        '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => true,
-        // Variation selectors, annotation marks, and the whole block of tag characters.
-        '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
-        // Invisible shorthand and musical format controls.
-        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => true,
-        _ => false,
+        // Most of what tools write, without a look into a table.
+        ' '..='~' | '\n' | '\t' => false,
+        _ => is_hidden(c),
+    }
+}
+
+/// Whether Unicode's tables have a character as one that steers, separates, is blank, or that nobody
+/// has given a meaning. Lists kept by hand were short of one block or another every time.
+fn is_hidden(c: char) -> bool {
+    use GeneralCategory as Category;
+    match CodePointMapData::<Category>::new().get(c) {
+        // They steer terminals, reorder what is read, or mean what a font says.
+        Category::Control | Category::Format | Category::PrivateUse => true,
+        Category::Unassigned | Category::Surrogate => true,
+        // Some readers break lines there, others don't; of spaces, only the plain one is plain.
+        Category::LineSeparator | Category::ParagraphSeparator | Category::SpaceSeparator => true,
+        // Fillers, joiners, variation selectors: letters and marks by class, and nothing on screen.
+        _ => CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c) || BLANK.contains(&c),
     }
 }
 

@@ -29,6 +29,59 @@ fn is_forbidden(c: char) -> bool {
     ranges.iter().any(|&(low, high)| (low..=high).contains(&code))
 }
 
+/// What is blank or unseen by the standard library's tables, or by name, apart from those of the code
+/// under test.
+fn is_forbidden_by_others(c: char) -> bool {
+    let plain = matches!(c, ' ' | '\n' | '\t');
+    let by_name = [
+        ('\u{600}', '\u{605}'),
+        ('\u{6dd}', '\u{6dd}'),
+        ('\u{70f}', '\u{70f}'),
+        ('\u{8e2}', '\u{8e2}'),
+        ('\u{115f}', '\u{1160}'),
+        ('\u{17b4}', '\u{17b5}'),
+        ('\u{2800}', '\u{2800}'),
+        ('\u{3000}', '\u{3000}'),
+        ('\u{3164}', '\u{3164}'),
+        ('\u{e000}', '\u{f8ff}'),
+        ('\u{fdd0}', '\u{fdef}'),
+        ('\u{ffa0}', '\u{ffa0}'),
+        ('\u{fff0}', '\u{fffc}'),
+        ('\u{110bd}', '\u{110bd}'),
+        ('\u{13430}', '\u{1343f}'),
+        ('\u{1bca0}', '\u{1bca3}'),
+        ('\u{1d173}', '\u{1d17a}'),
+        ('\u{e0000}', '\u{10ffff}'),
+    ];
+    let is_noncharacter = u32::from(c) & 0xfffe == 0xfffe;
+    !plain
+        && (c.is_control()
+            || c.is_whitespace()
+            || is_noncharacter
+            || is_forbidden(c)
+            || by_name.iter().any(|&(low, high)| (low..=high).contains(&c)))
+}
+
+#[test]
+fn of_all_characters_none_that_is_unseen_stays_and_what_is_seen_does() {
+    let unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    for c in '\0'..=char::MAX {
+        let text = String::from(c);
+        let cleaned = clean_str(&text);
+        let stays = cleaned == text;
+        if is_forbidden_by_others(c) || unseen.contains(c) {
+            assert!(!stays, "U+{:04X} stays", u32::from(c));
+        } else if c.is_alphanumeric() && !BLANK.contains(&c) {
+            // The standard library may know of newer letters.
+            let category = CodePointMapData::<GeneralCategory>::new().get(c);
+            let is_newer = category == GeneralCategory::Unassigned;
+            assert!(stays || is_newer, "U+{:04X} is a letter or a digit", u32::from(c));
+        }
+        assert!(!cleaned.is_empty(), "nothing is dropped");
+        assert!(stays || cleaned.is_ascii(), "what is shown instead is plain: {cleaned}");
+    }
+}
+
 #[test]
 fn plain_text_is_borrowed() {
     for text in ["", "64 bytes from 10.0.0.1\n\ttab", "naïve 名前 émoji 🦀"] {
@@ -53,6 +106,7 @@ fn reordering_and_hidden_characters_become_visible() {
     assert_eq!(clean_str("a\u{202e}b\u{200b}c\u{feff}"), r"a\u{202e}b\u{200b}c\u{feff}");
     assert_eq!(clean_str("x\u{e0041}\u{fe0f}\u{2028}"), r"x\u{e0041}\u{fe0f}\u{2028}");
     assert_eq!(clean_str("\u{3164}\u{2065}"), r"\u{3164}\u{2065}");
+    assert_eq!(clean_str("\u{13430}\u{3000}\u{2800}\u{a0}"), r"\u{13430}\u{3000}\u{2800}\u{a0}");
 }
 
 #[test]
