@@ -181,13 +181,23 @@ fn one_whose_token_is_taken_back_hears_no_more() {
     stays.data_of("health").unwrap();
 }
 
+/// Tokens for so many readers, one for each.
+fn shared(tokens: &TokensFile, readers: usize, each: usize) -> Vec<String> {
+    let names = (0..readers.div_ceil(each)).map(|number| format!("reader-{number}"));
+    let made: Vec<String> = names.map(|name| tokens.add(&name, "viewer", &[])).collect();
+    (0..readers).map(|number| made[number / each].clone()).collect()
+}
+
 #[test]
 fn a_thousand_read_and_each_hears_all() {
     const READERS: usize = 1000;
     let broker = ScriptedBroker::start(script());
-    let server = serve(&broker);
+    let tokens = TokensFile::new();
+    let of_readers = shared(&tokens, READERS, 63);
+    let server = serve_with(&broker, &[tokens.variable()]);
     println!("before: {}", resident(server.pid()));
-    let mut readers: Vec<Events> = (0..READERS).map(|_| read_with(&server, CHOSEN)).collect();
+    let mut readers: Vec<Events> =
+        of_readers.iter().map(|token| read_with(&server, token)).collect();
     assert_eq!(run(&server, "/tools/ping/execute", CHOSEN, "heard"), 200);
     for events in &mut readers {
         let kinds: Vec<String> =
@@ -202,6 +212,25 @@ fn a_thousand_read_and_each_hears_all() {
     println!("resident with {READERS} readers: {}", resident(server.pid()));
 }
 
+#[test]
+fn one_token_has_64_readers_and_another_s_are_its_own() {
+    let broker = ScriptedBroker::start(script());
+    let tokens = TokensFile::new();
+    let (greedy, other) = (tokens.add("greedy", "viewer", &[]), tokens.add("other", "viewer", &[]));
+    let server = serve_with(&broker, &[tokens.variable()]);
+    let held: Vec<Events> = (0..64).map(|_| read_with(&server, &greedy)).collect();
+    for _ in 0..100 {
+        let answer = server.get("/events", Some(&greedy)).unwrap();
+        assert_eq!(answer.status, 429, "{}", answer.body);
+        let detail = answer.json()["detail"].clone();
+        assert_eq!(detail, "a token has at most 64 readers of the events at once");
+    }
+    drop(settled(&server, &other));
+    // Nothing but events is kept from it.
+    assert_eq!(server.get("/tools", Some(&greedy)).unwrap().status, 200);
+    drop(held);
+}
+
 fn resident(pid: u32) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned()
@@ -210,15 +239,24 @@ fn resident(pid: u32) -> String {
 #[test]
 fn there_are_places_for_half_of_the_connections_and_whoever_leaves_makes_room() {
     let broker = ScriptedBroker::start(script());
-    let server = serve_with(&broker, &[("PROBITY_MAX_CONNECTIONS", "16")]);
-    let mut readers: Vec<Events> = (0..8).map(|_| settled(&server, CHOSEN)).collect();
-    let answer = server.get("/events", Some(CHOSEN)).unwrap();
-    assert_eq!((answer.status, &answer.json()["error_type"]), (429, &json!("RESOURCE_EXHAUSTED")));
+    let tokens = TokensFile::new();
+    // Half of them are for one token.
+    let of_readers = shared(&tokens, 9, 4);
+    let variables = [tokens.variable(), ("PROBITY_MAX_CONNECTIONS", "16")];
+    let server = serve_with(&broker, &variables);
+    let mut readers: Vec<Events> =
+        of_readers[..8].iter().map(|token| settled(&server, token)).collect();
+    for (token, reason) in [(&of_readers[0], "at most 4"), (&of_readers[8], "as many read")] {
+        let answer = server.get("/events", Some(token)).unwrap();
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["error_type"]), (429, &json!("RESOURCE_EXHAUSTED")));
+        assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
+    }
     drop(readers.pop());
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let stream = server.connect().unwrap();
-        let events = Events::ask(stream, server.host(), "/events", CHOSEN, None).unwrap();
+        let events = Events::ask(stream, server.host(), "/events", &of_readers[8], None).unwrap();
         if events.status == 200 {
             break;
         }

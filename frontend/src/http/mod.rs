@@ -123,7 +123,7 @@ impl Server {
         let limits =
             Limits { connections: most, head: self.http.read_timeout, unread: listen::UNREAD_FOR };
         // Those who read keep their connections, and others want to ask.
-        self.hub.open(most / 2);
+        self.hub.open(most);
         tokio::select! {
             never = connection::accept_all(listener, router, limits, &connections, &closing) => match never {},
             () = self.ended() => {}

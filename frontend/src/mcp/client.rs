@@ -18,7 +18,7 @@ use crate::{
 const MAX_LISTENS: usize = 16;
 
 /// The same of a caller: many programs may share a token.
-const MAX_LISTENS_OF_CALLER: usize = 64;
+pub(crate) const MAX_LISTENS_OF_CALLER: usize = 64;
 
 /// Who asks.
 #[derive(Debug, Clone)]

@@ -46,6 +46,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::client::{Asker, Client};
 pub(crate) use self::{
+    client::MAX_LISTENS_OF_CALLER,
     lines::read_message,
     news::News,
     places::{Place, Places},

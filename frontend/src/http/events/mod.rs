@@ -7,10 +7,16 @@
 mod telling;
 mod view;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::{Kind, Problem, Server, auth::Caller, connection::HangUp};
-use crate::logging::Seldom;
+use crate::{
+    logging::Seldom,
+    mcp::{MAX_LISTENS_OF_CALLER, Places},
+};
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
 use tokio::sync::{
@@ -26,6 +32,9 @@ const BEHIND_MAX: usize = 32;
 pub struct Hub {
     /// How many more there may be.
     places: Arc<Semaphore>,
+    /// Those that each token has, and how many it may have.
+    own: Arc<Places>,
+    most_own: AtomicUsize,
     /// The way to the task that tells, where there is one.
     joining: Mutex<Option<mpsc::UnboundedSender<Reader>>>,
 }
@@ -33,25 +42,37 @@ pub struct Hub {
 impl Hub {
     /// One that takes nobody in yet.
     pub fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(0)), joining: Mutex::default() }
+        Self {
+            places: Arc::new(Semaphore::new(0)),
+            own: Arc::default(),
+            most_own: AtomicUsize::new(0),
+            joining: Mutex::default(),
+        }
     }
 
-    /// Takes so many in at once. The rest of the connections are for those who ask.
-    pub fn open(&self, most: usize) {
+    /// Takes in half of so many connections at once, and of one token what streams of news it may have
+    /// anywhere, or half of those. The rest is for those who ask.
+    pub fn open(&self, connections: usize) {
+        let most = connections / 2;
         self.places.add_permits(most);
+        self.most_own.store((most / 2).clamp(1, MAX_LISTENS_OF_CALLER), Ordering::Relaxed);
     }
 
     /// What `caller` may see, from now on.
     ///
     /// # Errors
-    /// There are as many readers as may be.
+    /// There are as many readers as may be, or as many of this token's.
     pub fn join(
         &self,
         server: &Arc<Server>,
         caller: Caller,
         hang_up: HangUp,
     ) -> Result<impl Stream<Item = Bytes> + use<>, Problem> {
+        let most = self.most_own.load(Ordering::Relaxed);
+        let own = Places::take(&self.own, server.key_of(&caller), most);
+        let own = own.ok_or_else(|| full_of_own(most))?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
+        let place = (own, place);
         let (messages, receiver) = mpsc::channel(BEHIND_MAX);
         self.seat(server, Reader { caller, messages, hang_up, has_report: false });
         // The place is held for as long as the messages are taken.
@@ -136,6 +157,11 @@ impl Reader {
         // What the connection holds would be held for as long as nobody takes it.
         self.hang_up.now();
     }
+}
+
+fn full_of_own(most: usize) -> Problem {
+    let message = format!("a token has at most {most} readers of the events at once");
+    Problem::new(Kind::RateLimited, message, "Close one of them.")
 }
 
 fn full() -> Problem {
