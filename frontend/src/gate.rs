@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 const WEIGHT: f64 = 0.2;
 
 /// Who waits: all calls with the same key share one turn in the round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey(u64);
 
 impl ClientKey {

@@ -2,7 +2,7 @@
 //! the while, memory stays bounded, and afterwards everything is as it was.
 //!
 //! - 5,000 connections, all open at once
-//! - heads and bodies that never come to their end
+//! - heads and bodies that never come to their end, and large ones that nearly do
 //! - answers that nobody reads
 //! - more clients that ask for verdicts than the broker takes connections
 //! - bodies without end, and garbage
@@ -186,6 +186,21 @@ fn heads_and_bodies_that_never_end_do_and_keep_nobody_waiting() {
             slow.retain_mut(|stream| !is_closed(stream));
             thread::sleep(Duration::from_millis(50));
         }
+    });
+}
+
+#[test]
+fn large_bodies_without_their_last_byte_are_not_all_kept() {
+    make_room_for(4000);
+    let attacked = Attacked::start(&[]);
+    attacked.under(|server| {
+        let typed = head(server, "Content-Length: 200000\r\n");
+        let nearly =
+            format!("POST /tools/replay/execute HTTP/1.1\r\n{typed}{}", " ".repeat(199_999));
+        // 160 MB of them.
+        let held = connections(server, 800, &nearly);
+        assert_eq!(server.get("/tools", Some(TOKEN)).unwrap().status, 200);
+        drop(held);
     });
 }
 

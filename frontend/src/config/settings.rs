@@ -105,7 +105,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "2048",
         kind: Kind::Whole { least: 16, most: 65_536 },
         unit: "connections",
-        help: "HTTP connections at once; beyond it idle ones make room.",
+        help: "HTTP connections at once; beyond it whoever holds most makes room.",
     },
     Setting {
         key: "server.read_timeout",

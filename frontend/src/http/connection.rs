@@ -1,24 +1,26 @@
-//! Connections: how many there may be, and how long each may take to say what it wants.
-//!
-//! At the cap the connection that has been idle for longest makes room for the new one, so that
-//! nobody can keep others out by holding connections open. One that is being answered is never
-//! closed for another's sake.
+//! Connections: how long each may take to say what it wants, and what of it is told to its seat
+//! ([`super::seats`]), which says whether it has to make room.
 
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
     future::poll_fn,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, response::Response};
-use hyper::{body::Incoming, server::conn::http1};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
+    response::Response,
+};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink},
@@ -29,7 +31,10 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::listen::Listener;
+use super::{
+    listen::Listener,
+    seats::{Seat, Seats},
+};
 
 /// Longest head of a request.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -87,7 +92,7 @@ pub async fn accept_all(
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) -> Infallible {
-    let table = Arc::new(Table::new(limits.connections));
+    let seats = Seats::new(limits.connections);
     let mut has_failed = false;
     loop {
         let accepted = accept(listener).await;
@@ -103,13 +108,13 @@ pub async fn accept_all(
                 continue;
             }
         };
-        // Nobody is idle, so nobody makes room: this one is closed at once.
-        let Some(place) = Table::enter(&table) else { continue };
+        // Even those that are kept for probes are busy: this one is closed at once.
+        let Some(seat) = Seats::take(&seats, peer.address) else { continue };
         let (router, closing) = (router.clone(), closing.clone());
         connections.spawn(async move {
             match stream {
-                Stream::Tcp(stream) => answer(stream, peer, limits, place, router, closing).await,
-                Stream::Unix(stream) => answer(stream, peer, limits, place, router, closing).await,
+                Stream::Tcp(stream) => answer(stream, peer, limits, seat, router, closing).await,
+                Stream::Unix(stream) => answer(stream, peer, limits, seat, router, closing).await,
             }
         });
         // What it has said already is read before the next one could take its place.
@@ -147,22 +152,25 @@ async fn answer(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: Peer,
     limits: Limits,
-    place: Place,
+    seat: Seat,
     router: Router,
     closing: CancellationToken,
 ) {
-    let (evicted, place) = (place.evicted.clone(), Arc::new(place));
+    let seat = Arc::new(seat);
     let hang_up = HangUp::default();
     let hung_up = hang_up.0.clone();
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let (router, busy) = (router.clone(), Busy::of(&place));
+    let of_requests = Arc::clone(&seat);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (router, seat) = (router.clone(), Arc::clone(&of_requests));
+        let (mut request, answering) = received(request, &seat);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(hang_up.clone());
+        request.extensions_mut().insert(seat);
         Box::pin(async move {
-            let response = router.oneshot(request.map(Body::new)).await?;
-            // The connection is busy until the last byte of the answer is taken.
+            let response = router.oneshot(request).await?;
+            // The request goes on until the last byte of its answer is taken.
             let (parts, body) = response.into_parts();
-            Ok::<_, Infallible>(Response::from_parts(parts, Held { body, _busy: busy }))
+            Ok::<_, Infallible>(Response::from_parts(parts, Held { body, _answering: answering }))
         })
     });
     let mut stream = TimeoutWriter::new(stream);
@@ -173,21 +181,22 @@ async fn answer(
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let served = async {
-        tokio::select! {
+        let served = tokio::select! {
             served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
             () = closing.cancelled() => {
                 Pin::new(&mut connection).graceful_shutdown();
                 poll_fn(|context| connection.poll_without_shutdown(context)).await
             }
+        };
+        // How it ended is the client's business.
+        if served.is_ok() {
+            linger(connection.into_parts().io.into_inner()).await;
         }
     };
     tokio::select! {
-        () = evicted.cancelled() => {}
+        () = seat.lost() => {}
         () = hung_up.cancelled() => {}
-        // How it ended is the client's business.
-        served = served => if served.is_ok() {
-            linger(connection.into_parts().io.into_inner()).await;
-        }
+        () = served => {}
     }
 }
 
@@ -201,114 +210,93 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let _ = timeout(LINGER, drained).await;
 }
 
-/// The open connections.
-struct Table {
-    most: usize,
-    next: AtomicU64,
-    state: Mutex<State>,
+/// A request whose seat knows of it, and of its body.
+fn received(request: Request<Incoming>, seat: &Arc<Seat>) -> (Request, Answering) {
+    let is_whole = request.body().is_end_stream();
+    seat.begin(is_whole);
+    let seat = Arc::clone(seat);
+    let answering = Answering(Arc::clone(&seat));
+    let request = request.map(|body| match is_whole {
+        true => Body::new(body),
+        false => Body::new(Arriving { body, seat, kept: 0 }),
+    });
+    (request, answering)
 }
 
-#[derive(Default)]
-struct State {
-    open: usize,
-    /// Those that are not being answered, the one that has been idle for longest first.
-    idle: BTreeMap<u64, CancellationToken>,
-}
+/// A request that is not answered yet.
+struct Answering(Arc<Seat>);
 
-/// A connection's place, given back when it is dropped.
-struct Place {
-    table: Arc<Table>,
-    /// Under which number it is idle, if it is.
-    idle: AtomicU64,
-    evicted: CancellationToken,
-}
-
-impl Table {
-    fn new(most: usize) -> Self {
-        Self { most, next: AtomicU64::new(1), state: Mutex::default() }
-    }
-
-    /// A place for one more; none where all are busy. One that makes room has no place from then on,
-    /// and closes as soon as its task is polled.
-    fn enter(table: &Arc<Self>) -> Option<Place> {
-        let mut state = table.state();
-        if state.open >= table.most {
-            let (_, oldest) = state.idle.pop_first()?;
-            oldest.cancel();
-            state.open -= 1;
-        }
-        state.open += 1;
-        drop(state);
-        let place = Place {
-            table: Arc::clone(table),
-            idle: AtomicU64::new(0),
-            evicted: CancellationToken::new(),
-        };
-        place.set_idle();
-        Some(place)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Place {
-    fn set_idle(&self) {
-        if self.evicted.is_cancelled() {
-            return;
-        }
-        let number = self.table.next.fetch_add(1, Ordering::Relaxed);
-        self.idle.store(number, Ordering::Relaxed);
-        self.table.state().idle.insert(number, self.evicted.clone());
-    }
-
-    fn set_busy(&self) {
-        let number = self.idle.swap(0, Ordering::Relaxed);
-        self.table.state().idle.remove(&number);
-    }
-}
-
-impl Drop for Place {
+impl Drop for Answering {
     fn drop(&mut self) {
-        self.set_busy();
-        if !self.evicted.is_cancelled() {
-            self.table.state().open -= 1;
+        self.0.end();
+    }
+}
+
+/// A request's body, whose seat hears how it comes. Whoever drops it wants no more of it.
+struct Arriving {
+    body: Incoming,
+    seat: Arc<Seat>,
+    /// How much has come of it.
+    kept: usize,
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.seat.has_to_wait() {
+            // Behind those that have been told to go: they have been woken already.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => self.seat.be_whole(),
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.kept += bytes;
+                self.seat.come_on(bytes);
+            }
+            Poll::Ready(_) => self.seat.be_whole(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
-/// A request that is being answered.
-struct Busy(Arc<Place>);
-
-impl Busy {
-    fn of(place: &Arc<Place>) -> Self {
-        place.set_busy();
-        Self(Arc::clone(place))
-    }
-}
-
-impl Drop for Busy {
+impl Drop for Arriving {
     fn drop(&mut self) {
-        self.0.set_idle();
+        self.seat.be_whole();
+        self.seat.let_go(self.kept);
     }
 }
 
-/// A body that keeps its connection busy.
+/// The body of an answer, with which the request ends.
 struct Held {
     body: Body,
-    _busy: Busy,
+    _answering: Answering,
 }
 
-impl hyper::body::Body for Held {
-    type Data = bytes::Bytes;
+impl HttpBody for Held {
+    type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -316,14 +304,14 @@ impl hyper::body::Body for Held {
         self.body.is_end_stream()
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Bytes, routing::get};
+    use axum::routing::get;
     use futures_util::stream;
     use tokio::net::{UnixListener, UnixStream};
 
@@ -357,26 +345,5 @@ mod tests {
             never = accept_all(&listener, router, limits, &connections, &closing) => match never {},
             ended = client => ended.expect("it is held for as long as it likes"),
         }
-    }
-
-    #[test]
-    fn at_the_cap_the_one_that_was_idle_for_longest_makes_room_and_no_busy_one_does() {
-        let table = Arc::new(Table::new(3));
-        let enter = || Table::enter(&table).map(Arc::new);
-        let places: Vec<Arc<Place>> = (0..3).filter_map(|_| enter()).collect();
-        let busy = Busy::of(&places[0]);
-        let new = enter().unwrap();
-        let evicted: Vec<bool> = places.iter().map(|place| place.evicted.is_cancelled()).collect();
-        assert_eq!(evicted, [false, true, false]);
-        let all_busy = [Busy::of(&places[2]), Busy::of(&new)];
-        assert!(enter().is_none(), "nobody is idle");
-        drop((busy, all_busy, places));
-        let counts = || {
-            let state = table.state();
-            (state.open, state.idle.len())
-        };
-        assert_eq!(counts(), (1, 1));
-        drop(new);
-        assert_eq!(counts(), (0, 0));
     }
 }

@@ -21,6 +21,7 @@ use super::{
     forwarded::is_direct,
     guard::Foreign,
     routes,
+    seats::Seat,
 };
 use crate::request::new_correlation_id;
 
@@ -30,6 +31,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// When to ask a server again that is stopping: another may have taken its place.
 const AFTER_THE_END: Duration = Duration::from_secs(5);
+
+/// When to ask again where there are too many, all of which may end at any time.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A request's id.
 #[derive(Debug, Clone)]
@@ -44,6 +48,7 @@ pub(super) async fn enter(
 ) -> Response {
     let id = correlation_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
+    let is_crowded = is_for_probes(&request);
     let mut response = match acceptable(&server, request) {
         Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -59,7 +64,7 @@ pub(super) async fn enter(
     // What is answered is of now and for whoever asked.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if server.shutdown.is_stopping() {
+    if server.shutdown.is_stopping() || is_crowded {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -71,6 +76,9 @@ fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
     if routes::is_probe(request.uri().path()) {
         return body::bounded(request, server.http.read_timeout);
     }
+    if is_for_probes(&request) {
+        return Err(no_room());
+    }
     let peer = peer_of(&request)?;
     let checked = server.guard.check(request.headers(), request.uri(), &peer);
     checked.map_err(|foreign| turned_away(server, foreign, peer.address))?;
@@ -80,13 +88,18 @@ fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
     body::bounded(request, server.http.read_timeout)
 }
 
+/// Whether the connection has one of the seats that are kept for probes.
+fn is_for_probes(request: &Request) -> bool {
+    request.extensions().get::<Arc<Seat>>().is_some_and(|seat| seat.is_for_probes())
+}
+
 /// Finds out whose request it is. One with a wrong token is nobody's.
 pub(super) async fn identify(
     State(server): State<Arc<Server>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match caller(&server, &request) {
+    match caller(&server, &request).and_then(|caller| seated(&server, &request, caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -108,6 +121,19 @@ pub(super) async fn admit(access: Access, request: Request, next: Next) -> Respo
         }
         _ => unauthenticated("this takes a token").into_response(),
     }
+}
+
+/// Has the connection's seat be its caller's, whom it counts for from now on.
+fn seated(server: &Server, request: &Request, caller: Caller) -> Result<Caller, Problem> {
+    if let Some(seat) = request.extensions().get::<Arc<Seat>>()
+        && !routes::is_probe(request.uri().path())
+    {
+        match caller.role() {
+            Some(_) => seat.belong_to(server.key_of(&caller)).map_err(|_| share_taken())?,
+            None => seat.leave_to(caller.address),
+        }
+    }
+    Ok(caller)
 }
 
 fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
@@ -212,6 +238,19 @@ fn foreign_problem(foreign: Foreign) -> Problem {
             "Add its origin to server.allowed_origins, if it is meant to ask.",
         ),
     }
+}
+
+/// The answer to a token that has as many requests open as others leave it.
+fn share_taken() -> Problem {
+    let message = "this token has as many requests open at once as are left to others";
+    let suggestion = "Wait for one of them to end, or close a stream of events.";
+    Problem::new(Kind::RateLimited, message, suggestion).after(MOMENT)
+}
+
+/// The answer to whoever comes when no more than a probe is answered.
+fn no_room() -> Problem {
+    let message = "as many requests are open as this server takes";
+    Problem::new(Kind::NoRoom, message, "Try again in a moment.").after(MOMENT)
 }
 
 /// What is asked of a server that begins nothing new, or that ended before the answer was there.

@@ -17,6 +17,7 @@ pub mod listen;
 mod mcp;
 mod problem;
 mod routes;
+mod seats;
 mod sse;
 
 use std::{

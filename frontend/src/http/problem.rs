@@ -91,6 +91,8 @@ pub enum Kind {
     RateLimited,
     /// Too many wrong tokens.
     TooManyFailures,
+    /// Too many connections.
+    NoRoom,
     /// The server is at its end.
     Stopping,
     /// A fault in this program.
@@ -126,6 +128,7 @@ impl Kind {
             Self::RateLimited | Self::TooManyFailures => {
                 (StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "Too many requests")
             }
+            Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "RESOURCE_EXHAUSTED", "No room now"),
             Self::Stopping => {
                 (StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "The server is stopping")
             }
