@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod near;
 pub mod parsers;
 pub mod progress;
+pub mod quote;
 pub mod registry;
 pub mod request;
 pub mod resolve;

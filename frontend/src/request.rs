@@ -13,7 +13,7 @@ use probity_protocol::{
 };
 use serde_json::{Map, Number, Value};
 
-use crate::clean::clean_str;
+use crate::parsers::one_line;
 
 /// A request that can be put to the broker.
 #[derive(Debug)]
@@ -277,7 +277,7 @@ fn property(property: &'static str, message: &str) -> RequestError {
 
 /// A target as it can be shown: cleaned, and no longer than one that could be valid.
 fn shown(text: &str) -> String {
-    clean_str(text).chars().take(256).collect()
+    one_line(text).chars().take(256).collect()
 }
 
 #[cfg(test)]

@@ -94,6 +94,60 @@ fn each_way_a_call_can_end_has_its_own_words_and_colour() {
     assert_eq!(styles.len(), endings.len(), "{styles:?}");
 }
 
+/// Lines that a host would have a tool write, one of them begun anew by the terminal itself.
+fn forged() -> String {
+    format!("REFUSED (X): no\nThis would pass: it\n{}REFUSED (Y): no\n", "x".repeat(38))
+}
+
+/// Every line that has words of the tool's stands behind a mark.
+fn assert_marked(text: &str) {
+    let text = plain(text);
+    assert!(text.contains("REFUSED (Y)"), "{text}");
+    let of_the_tool =
+        |line: &&str| ["REFUSED", "This would", "xxx"].iter().any(|w| line.contains(w));
+    for line in text.lines().filter(of_the_tool) {
+        assert!(line.starts_with("> ") && line.chars().count() <= 40, "{line:?} in {text}");
+    }
+}
+
+#[test]
+fn what_a_tool_wrote_stands_behind_marks_on_each_line_of_a_terminal() {
+    let steps = |stream, code| vec![started(), output(stream, &forged()), exited(code)];
+    for (stream, code) in [(Stream::Stdout, 0), (Stream::Stderr, 0), (Stream::Stderr, 2)] {
+        let broker = ScriptedBroker::start(script_with(&[steps(stream, code)]));
+        let line = ["call", "ping", "10.0.0.1"];
+        let terminal = Terminal::start((On::Both, 40), &broker.socket, &[], &line);
+        let seen = terminal.finish();
+        let own = if code == 0 { "FINISHED" } else { "FAILED" };
+        assert!(plain(&seen.terminal).starts_with(own), "{:?}", seen.terminal);
+        assert_marked(&seen.terminal);
+    }
+}
+
+#[test]
+fn raw_output_is_a_program_s_as_it_is_and_a_person_s_behind_marks() {
+    let line = ["call", "ping", "10.0.0.1", "--raw"];
+    for (stream, on, is_seen) in [
+        (Stream::Stdout, On::Both, true),
+        (Stream::Stderr, On::Both, true),
+        (Stream::Stdout, On::StdoutOnly, true),
+        (Stream::Stderr, On::StderrOnly, true),
+        (Stream::Stdout, On::StderrOnly, false),
+        (Stream::Stderr, On::StdoutOnly, false),
+    ] {
+        let broker = ScriptedBroker::start(script_with(&[vec![
+            started(),
+            output(stream, &forged()),
+            exited(0),
+        ]]));
+        let seen = Terminal::start((on, 40), &broker.socket, &[("COLUMNS", "40")], &line).finish();
+        match is_seen {
+            true => assert_marked(&seen.terminal),
+            false => assert_eq!(seen.pipe, forged()),
+        }
+    }
+}
+
 #[test]
 fn tables_stay_within_the_terminal_and_columns_wins_over_its_size() {
     let broker = ScriptedBroker::start(script());

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress};
 use crate::{
-    broker_client::RunEvent, clean::clean_str, http::auth::log_forbidden, progress::Watcher,
+    broker_client::RunEvent, http::auth::log_forbidden, parsers::one_line, progress::Watcher,
     result::ToolResult, service::Asking,
 };
 
@@ -116,7 +116,7 @@ fn log_call(asker: &Asker, asking: Asking<'_>) {
     // One that is none is refused by the service.
     let correlation_id = correlation_id.filter(|id| CorrelationId::new(*id).is_ok());
     let (client, address) = (asker.caller.name(), asker.caller.address.to_string());
-    let tool: String = clean_str(asking.tool).chars().take(64).collect();
+    let tool: String = one_line(asking.tool).chars().take(64).collect();
     tracing::info!(client, address, tool, correlation_id, "http.call");
 }
 

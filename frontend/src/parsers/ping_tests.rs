@@ -236,7 +236,7 @@ fn send_errors_on_stderr_are_told() {
     assert_eq!(
         text(report),
         "10.0.0.1 had not answered when ping was stopped: 0 sent, 0 received\n\
-         this machine said: Operation not permitted\n"
+         this machine said: \"Operation not permitted\"\n"
     );
 }
 
@@ -247,13 +247,13 @@ fn the_text_has_two_lines_and_silence_reads_as_silence() {
         rtt min/avg/max/mdev = 0.210/0.277/0.335/0.048 ms\n";
     assert_eq!(
         text(parse(lines, "").unwrap()),
-        "web.lab.internal (10.66.2.2) is alive: 4 sent, 3 received, 25% loss, 2 duplicates\n\
+        "10.66.2.2 (web.lab.internal) is alive: 4 sent, 3 received, 25% loss, 2 duplicates\n\
          round trip min/avg/max 0.21/0.277/0.335 ms\n"
     );
     assert_eq!(
         text(fixture!("ping_filtered.txt")),
         "10.66.2.37 did not answer: 1 sent, 0 received, 100% loss, 1 error\n\
-         10.66.1.1 said: Packet filtered\n"
+         10.66.1.1 said: \"Packet filtered\"\n"
     );
     assert_eq!(
         text(fixture!("ping_silent.txt")),

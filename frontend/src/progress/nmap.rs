@@ -102,7 +102,7 @@ impl Nmap {
             Some(_) => self.fraction(percent / 100.0),
             None => is_all.then_some(percent / 100.0),
         };
-        let mut message = format!("{}: {percent:.0} %", one_line(task));
+        let mut message = format!("{percent:.0} % of {}", one_line(task));
         if let Some(remaining) = remaining {
             message.push_str(&format!(", {} left", about(remaining)));
         }

@@ -91,9 +91,9 @@ fn nmap_of_one_host_is_at_its_own_percentage() {
     let output = include_str!("../parsers/fixtures/nmap_progress.xml");
     let scan = news("nmap-xml", "nmap -n -p 20-29 --stats-every 1s -oX - 10.66.2.2", output);
     let said = [
-        "SYN Stealth Scan: 20 %, about 4 s left",
-        "SYN Stealth Scan: 50 %, about 2 s left",
-        "SYN Stealth Scan: 80 %, about 1 s left",
+        "20 % of SYN Stealth Scan, about 4 s left",
+        "50 % of SYN Stealth Scan, about 2 s left",
+        "80 % of SYN Stealth Scan, about 1 s left",
     ];
     assert_eq!(messages(&scan), said);
     assert_eq!(fractions(&scan), [0.2, 0.5, 0.8]);
@@ -130,14 +130,14 @@ const GROUPS: &str = r#"<taskprogress task="Ping Scan" time="1" percent="50.00" 
 fn nmap_of_a_network_counts_hosts_groups_and_steps() {
     let scan = news("nmap-xml", "nmap -sV --max-hostgroup 2 10.66.2.32/28", GROUPS);
     let said = [
-        "Ping Scan: 50 %, about 1 s left",
-        "Connect Scan: 50 %, about 3 s left; 0 of 4 hosts done",
-        "Connect Scan: 30 %, about 3 s left; 0 of 4 hosts done",
-        "Service scan: 20 %, about 3 s left; 0 of 4 hosts done",
+        "50 % of Ping Scan, about 1 s left",
+        "50 % of Connect Scan, about 3 s left; 0 of 4 hosts done",
+        "30 % of Connect Scan, about 3 s left; 0 of 4 hosts done",
+        "20 % of Service scan, about 3 s left; 0 of 4 hosts done",
         "1 of 4 hosts done",
         "2 of 4 hosts done",
-        "Connect Scan: 50 %, about 3 s left; 2 of 4 hosts done",
-        "NSE: 90 %, about 3 min left; 2 of 4 hosts done",
+        "50 % of Connect Scan, about 3 s left; 2 of 4 hosts done",
+        "90 % of NSE, about 3 min left; 2 of 4 hosts done",
     ];
     assert_eq!(messages(&scan), said);
     // It never goes back, and nothing is guessed before the hosts are known.
@@ -169,7 +169,7 @@ fn what_is_said_is_one_clean_line() {
     let task = "\u{1b}[2J".repeat(500);
     let output = format!("<taskprogress task=\"{task} Scan\" percent=\"1\" remaining=\"1\"/>\n");
     let said = news("nmap-xml", "nmap x", &output);
-    assert!(said[0].message.len() <= MESSAGE_MAX && said[0].message.starts_with(r"\x1b[2J"));
+    assert!(said[0].message.len() <= MESSAGE_MAX && said[0].message.starts_with(r"1 % of \x1b[2J"));
 }
 
 #[test]

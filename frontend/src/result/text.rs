@@ -1,7 +1,9 @@
 //! A result as a short text, for a model or a person. Each kind of ending has its own opening words,
-//! so that a refusal is never taken for a host that does not answer.
+//! so that a refusal is never taken for a host that does not answer. What the tool wrote stands behind
+//! marks, so that none of it is taken for those words.
 
 use super::{CACHED_AGE, ErrorType, ToolResult};
+use crate::quote::{folded, marked};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
 const RAW_MAX: usize = 4096;
@@ -12,28 +14,26 @@ impl ToolResult {
     pub fn text(&self) -> String {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
-            None => self.output_text() + &self.complaint() + &self.age_text(),
+            None => self.finished_text() + &self.complaint() + &self.age_text(),
             Some(kind) => self.error_text(kind),
         }
     }
 
     fn error_text(&self, kind: ErrorType) -> String {
-        let message = self.error.as_deref().unwrap_or("no reason is known");
-        let suggestion =
-            self.error_details.as_ref().map_or("", |details| details.recovery_suggestion.as_str());
+        let message = folded(self.error.as_deref().unwrap_or("no reason is known"));
+        let suggestion = self.error_details.as_ref().map(|details| &details.recovery_suggestion);
+        let suggestion = suggestion.map(|suggestion| folded(suggestion)).unwrap_or_default();
         match (self.denial_code(), kind) {
             (Some(code), _) => format!("REFUSED ({code}): {message}\nTry: {suggestion}"),
             // The advice first: what was written may be long.
-            (None, ErrorType::Timeout) => format!(
-                "TIMED OUT: {message}.\nTry: {suggestion}\nWhat it wrote until then:\n{}",
-                self.output_text()
-            ),
-            (None, ErrorType::BrokerLost) => format!(
-                "INTERRUPTED: {message}. What the tool wrote until then:\n{}",
-                self.output_text()
-            ),
+            (None, ErrorType::Timeout) => {
+                format!("TIMED OUT: {message}.\nTry: {suggestion}\n{}", self.output_until_then())
+            }
+            (None, ErrorType::BrokerLost) => {
+                format!("INTERRUPTED: {message}. {}", self.output_until_then())
+            }
             (None, _) if self.is_cancelled() => {
-                format!("CANCELLED: {message}. What it wrote until then:\n{}", self.output_text())
+                format!("CANCELLED: {message}. {}", self.output_until_then())
             }
             (None, ErrorType::ExecutionError | ErrorType::SandboxViolation)
                 if !self.argv.is_empty() =>
@@ -46,6 +46,19 @@ impl ToolResult {
             }
             (None, _) => format!("The tool could not run: {message} ({kind})\nTry: {suggestion}"),
         }
+    }
+
+    /// What a tool that has come to its end found, or wrote where no parser has read it.
+    fn finished_text(&self) -> String {
+        match self.report {
+            Some(_) => self.output_text(),
+            None => format!("FINISHED. What it wrote:\n{}", self.output_text()),
+        }
+    }
+
+    fn output_until_then(&self) -> String {
+        let what = if self.report.is_some() { "What it found" } else { "What it wrote" };
+        format!("{what} until then:\n{}", self.output_text())
     }
 
     fn output_text(&self) -> String {
@@ -65,7 +78,7 @@ impl ToolResult {
         let said = self.stderr.lines().find(|line| !line.trim().is_empty());
         match said {
             Some(said) if self.report.is_some() && self.returncode != Some(0) => {
-                format!("\nIt complained: {}", shorten(said.trim(), LONGEST))
+                format!("\nIt complained:\n{}", shorten(said.trim(), LONGEST))
             }
             _ => String::new(),
         }
@@ -98,13 +111,12 @@ impl ToolResult {
     }
 }
 
+/// What a tool wrote, each line behind its mark; the note that there is more has none.
 fn shorten(text: &str, most: usize) -> String {
     if text.len() <= most {
-        return text.to_owned();
+        return marked(text);
     }
-    let mut end = most;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}\n… ({} more bytes: see stdout in the result)", &text[..end], text.len() - end)
+    let end = text.floor_char_boundary(most);
+    let left = text.len() - end;
+    format!("{}\n… ({left} more bytes: see stdout in the result)", marked(&text[..end]))
 }

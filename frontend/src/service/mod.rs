@@ -30,12 +30,12 @@ use crate::{
     broker_client::{Broker, BrokerError, OnEvent, RunEvent, RunOutcome},
     cache::Cleared,
     call_events as events,
-    clean::clean_str,
     config::Config,
     gate::ClientKey,
     health::{HealthCheck, HealthReport, Machine, Monitor},
     limiter::Limiter,
     metrics::{Execution, Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
+    parsers::one_line,
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
@@ -377,8 +377,8 @@ fn asked(request: &ToolRequest, listing: &Listing) -> Asked {
 fn asked_of(asking: Asking<'_>) -> Asked {
     let target = asking.arguments.get("target").and_then(Value::as_str).unwrap_or_default();
     Asked {
-        tool: clean_str(asking.tool).chars().take(64).collect(),
-        target: clean_str(target).chars().take(256).collect(),
+        tool: one_line(asking.tool).chars().take(64).collect(),
+        target: one_line(target).chars().take(256).collect(),
         correlation_id: correlation_id_of(asking.arguments),
         preset: None,
         dry_run: asking.arguments.get("dry_run") == Some(&json!(true)),

@@ -7,6 +7,7 @@
 use std::{
     env,
     io::{IsTerminal, stdout},
+    os::fd::AsFd,
 };
 
 use comfy_table::{
@@ -69,12 +70,17 @@ impl Layout {
     /// That of standard output. `COLUMNS` wins over what the terminal says.
     #[must_use]
     pub fn of_stdout() -> Self {
-        let terminal = stdout();
+        Self::of(&stdout())
+    }
+
+    /// That of a stream.
+    #[must_use]
+    pub fn of(terminal: &(impl IsTerminal + AsFd)) -> Self {
         if !terminal.is_terminal() {
             return Self::Stable;
         }
         let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let measured = || tcgetwinsize(&terminal).ok().map(|size| size.ws_col);
+        let measured = || tcgetwinsize(terminal).ok().map(|size| size.ws_col);
         let known = told.or_else(measured).filter(|columns| *columns > 0);
         Self::Fitted(known.unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH))
     }

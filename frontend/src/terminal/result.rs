@@ -1,13 +1,20 @@
 //! What a call gave. The first line says how it ended, and its colour says so again: a refusal is
-//! never taken for a host that does not answer.
+//! never taken for a host that does not answer. What the tool wrote stands behind marks, on each line that
+//! the terminal makes of it.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use anstyle::Style;
 use probity_protocol::Catalog;
 
-use super::{Again, BAD, CAUTION, GOOD, HEAD, LATE, plan};
-use crate::result::{ErrorType, ToolResult};
+use super::{Again, BAD, CAUTION, GOOD, HEAD, LATE, layout::Layout, plan};
+use crate::{
+    quote::{broken, marked},
+    result::{ErrorType, ToolResult},
+};
 
 /// Prints a result in a few lines. `again` completes the commands that are shown.
 ///
@@ -18,16 +25,17 @@ pub fn print_result(result: &ToolResult, catalog: &Catalog, again: &Again) -> io
 }
 
 /// Prints what the tool wrote, as far as it can be shown: its standard output to standard output,
-/// its standard error to standard error. How it ended, where it did not end well, follows there.
+/// its standard error to standard error. How it ended, where it did not end well, follows there. A program
+/// gets the tool's lines as they are, a person at a terminal behind marks.
 ///
 /// # Errors
 /// Those of both.
 pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(result.stdout.as_bytes())?;
+    out.write_all(seen_at(Layout::of(&io::stdout()), &result.stdout).as_bytes())?;
     out.flush()?;
     let mut err = anstream::stderr().lock();
-    err.write_all(result.stderr.as_bytes())?;
+    err.write_all(seen_at(Layout::of(&io::stderr()), &result.stderr).as_bytes())?;
     if result.truncated_stdout || result.truncated_stderr {
         writeln!(err, "{CAUTION}The tool wrote more than is kept: its output was cut.{CAUTION:#}")?;
     }
@@ -49,13 +57,28 @@ pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::R
     }
 }
 
+/// What a tool wrote, as it is shown at a terminal or given to a program.
+fn seen_at(layout: Layout, text: &str) -> Cow<'_, str> {
+    match layout {
+        Layout::Fitted(columns) if !text.is_empty() => {
+            let lines = marked(text.strip_suffix('\n').unwrap_or(text));
+            Cow::Owned(broken(&lines, columns.into()) + "\n")
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 fn write_result(
     out: &mut impl Write,
     result: &ToolResult,
     catalog: &Catalog,
     again: &Again,
 ) -> io::Result<()> {
-    let text = result.text();
+    let text = match Layout::of_stdout() {
+        // A command is left whole, to be copied.
+        Layout::Fitted(columns) if !result.dry_run => broken(&result.text(), columns.into()),
+        _ => result.text(),
+    };
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
     let style = style_of(result);
     writeln!(out, "{style}{first}{style:#}")?;

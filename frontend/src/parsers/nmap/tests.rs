@@ -171,7 +171,7 @@ fn a_fatal_error_is_told_and_nothing_scanned_is_told_apart() {
     let report = fixture!("nmap_fatal.xml");
     assert_eq!((report.exit.as_deref(), report.complete), (Some("error"), true));
     let said = text(report);
-    assert!(said.contains("nmap failed: NSE: failed to initialize the script engine"), "{said}");
+    assert!(said.contains("nmap failed: \"NSE: failed to initialize the script engine"), "{said}");
     assert_eq!(said.lines().count(), 1);
     assert!(said.starts_with("nmap failed: "), "{said}");
     let report = fixture!("nmap_fatal_early.xml");
@@ -242,7 +242,7 @@ fn the_text_is_a_table_that_no_banner_can_break() {
         <host><status state='up' reason='reset'/><address addr='10.66.2.4' addrtype='ipv4'/>\
         <ports><extraports state='filtered' count='100'/></ports></host>\
         <runstats><finished elapsed='1.40' exit='success'/></runstats></nmaprun>";
-    let expected = r"2 hosts up, 1 did not answer, 2 open ports, 1.4 s
+    let expected = r#"2 hosts up, 1 did not answer, 2 open ports, 1.4 s
 
 10.66.2.2 is up (echo-reply), not open: 996 closed, 1 filtered (25)
 PORT      STATE  SERVICE     VERSION
@@ -250,12 +250,12 @@ PORT      STATE  SERVICE     VERSION
   | banner: SSH-2.0-x
 8080/tcp  open   http-proxy
   | http-title: \x1b[2J hi …
-OS guess: Linux 5.4 (96%)
+OS guess: "Linux 5.4" (96%)
 
 10.66.2.4 is up (reset), not open: 100 filtered
 
 did not answer: 10.66.2.3
-";
+"#;
     assert_eq!(text(parse(xml).unwrap()), expected);
     let unfinished = text(fixture!("nmap_killed.xml"));
     let first = unfinished.lines().next().unwrap();

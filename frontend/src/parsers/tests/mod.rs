@@ -72,12 +72,45 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
     let text = parsed.text();
     prop_assert_eq!(&clean_str(&text), &text);
     prop_assert!(text.len() <= TEXT_BYTES_MAX && text.ends_with('\n'), "{text}");
+    for line in text.lines() {
+        prop_assert!(begins_as_our_own(line), "{line:?} in {text}");
+    }
     // Cleaning the whole must have nothing left to do: each string was cleaned alone.
     let value = serde_json::to_value(parsed).unwrap();
     let mut cleaned = value.clone();
     crate::clean::clean_value(&mut cleaned);
     prop_assert_eq!(value, cleaned);
     Ok(())
+}
+
+/// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
+/// that a host chose.
+fn begins_as_our_own(line: &str) -> bool {
+    const OWN: [&str; 20] = [
+        "  | ",
+        "PORT  ",
+        "OS guess: ",
+        "did not answer: ",
+        "in an unknown state: ",
+        "nmap failed: ",
+        "no host is up, ",
+        "nothing came back",
+        "nothing was scanned",
+        "round trip ",
+        "route to ",
+        "route: ",
+        "scripts of the ",
+        "skipped: ",
+        "the report was cut",
+        "the scan did not finish",
+        "this machine said: ",
+        "unknown host",
+        "… ",
+        "\"",
+    ];
+    let first = line.trim_start().split([' ', ',', '-', '/']).next().unwrap_or_default();
+    let is_number = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
+    line.is_empty() || is_number || is_address(first) || OWN.iter().any(|own| line.starts_with(own))
 }
 
 /// Everything that must hold for a report that was made smaller.

@@ -1,14 +1,16 @@
 //! Writes typed results as short text. Nothing here reads tool output: every string comes from a
-//! report, so it is clean and stays on its line.
+//! report, so it is clean and stays on its line. None begins one, but an address; what is no plain word
+//! is quoted.
 
 mod nmap;
 
 use std::fmt::Write as _;
 
 pub(super) use self::nmap::nmap;
-use super::TEXT_BYTES_MAX;
 use super::ping::PingReport;
 use super::traceroute::{Hop, Probe, TracerouteReport};
+use super::{TEXT_BYTES_MAX, is_address};
+use crate::quote;
 
 /// Kept free for the last line of a text that had to leave something out.
 const LAST_LINE_BYTES: usize = 128;
@@ -55,7 +57,7 @@ impl Page {
 
 /// Two lines: who answered how often, and how fast.
 pub(super) fn ping(report: &PingReport) -> String {
-    let who = named(report.target.as_deref(), report.address.as_deref());
+    let who = subject(report.target.as_deref(), report.address.as_deref());
     let mut first = match (report.alive, report.complete) {
         (true, _) => format!("{who} is alive: "),
         (false, true) => format!("{who} did not answer: "),
@@ -82,8 +84,9 @@ pub(super) fn ping(report: &PingReport) -> String {
         _ => None,
     };
     let said = report.unreachable.last().map(|error| {
-        let from = error.from.as_deref().unwrap_or("this machine");
-        format!("{} said: {}", short(from), short(&error.message))
+        let from = error.from.as_deref();
+        let from = from.map_or("this machine".to_owned(), |from| subject(None, Some(from)));
+        format!("{from} said: {}", quoted(&error.message))
     });
     let second: Vec<String> = [times, said].into_iter().flatten().collect();
     let second = if second.is_empty() { "nothing came back".to_owned() } else { second.join("; ") };
@@ -120,7 +123,7 @@ fn hop_line(hop: &Hop) -> String {
         }
         let _ = write!(line, " {} ms", probe.rtt_ms);
         if let Some(mark) = &probe.mark {
-            let _ = write!(line, " {}", short(mark));
+            let _ = write!(line, " {}", word(mark));
             if let Some(meaning) = meaning(mark) {
                 let _ = write!(line, " ({meaning})");
             }
@@ -149,11 +152,39 @@ fn meaning(mark: &str) -> Option<&'static str> {
 
 /// `name (address)`, or the one that is known.
 fn named(name: Option<&str>, address: Option<&str>) -> String {
-    match (name.map(short), address.map(short)) {
+    match (name.map(word), address.map(word)) {
         (Some(name), Some(address)) if name != address => format!("{name} ({address})"),
         (Some(one), _) | (None, Some(one)) => one,
         (None, None) => "unknown host".to_owned(),
     }
+}
+
+/// The same at the beginning of a line, where nothing stands that somebody chose: the address first, and
+/// a name in quotes where there is none.
+fn subject(name: Option<&str>, address: Option<&str>) -> String {
+    let (address, no_address) = match address {
+        Some(address) if is_address(address) => (Some(address), None),
+        other => (None, other),
+    };
+    match (name.or(no_address), address) {
+        (Some(name), Some(address)) if name != address => {
+            format!("{} ({})", word(address), word(name))
+        }
+        (_, Some(address)) => word(address),
+        (Some(name), None) if is_address(name) => word(name),
+        (Some(name), None) => quoted(name),
+        (None, None) => "unknown host".to_owned(),
+    }
+}
+
+/// A word that somebody else chose.
+fn word(text: &str) -> String {
+    quote::word(&short(text))
+}
+
+/// A text that somebody else chose.
+fn quoted(text: &str) -> String {
+    quote::quoted(&short(text))
 }
 
 /// The beginning of a string that may be long.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Page, count, named, short};
+use super::{Page, count, quoted, short, subject, word};
 use crate::parsers::nmap::{NmapHost, NmapPort, NmapReport, NmapScript};
 
 /// Most addresses or port numbers listed in a line that sums up.
@@ -64,7 +64,7 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
 fn summary(report: &NmapReport) -> String {
     let mut parts = Vec::new();
     if let Some(error) = &report.error_message {
-        parts.push(format!("nmap failed: {}", short(error)));
+        parts.push(format!("nmap failed: {}", quoted(error)));
     }
     if report.hosts_up + report.hosts_down > 0 {
         parts.push(counts(report));
@@ -113,17 +113,17 @@ fn is_worth_a_row(port: &NmapPort) -> bool {
 
 fn host_line(host: &NmapHost) -> String {
     let name = host.hostnames.first().map(String::as_str);
-    let mut line = named(name, host.address.as_deref());
+    let mut line = subject(name, host.address.as_deref());
     match host.reason.as_deref() {
         // -Pn: nobody has looked.
         Some("user-set") => line.push_str(" was taken to be up"),
         Some(reason) => {
-            let _ = write!(line, " is up ({})", short(reason));
+            let _ = write!(line, " is up ({})", word(reason));
         }
         None => line.push_str(" is up"),
     }
     if let Some(mac) = host.mac.as_ref().filter(|mac| host.address.as_ref() != Some(mac)) {
-        let _ = write!(line, ", MAC {}", short(mac));
+        let _ = write!(line, ", MAC {}", word(mac));
     }
     if let Some(hops) = host.distance_hops {
         let _ = write!(line, ", {} away", count(hops, "hop"));
@@ -158,11 +158,11 @@ fn host_block(page: &mut Page, host: &NmapHost) {
         scripts(page, &port.scripts);
     }
     for port in host.ports.iter().filter(|port| !is_worth_a_row(port) && !port.scripts.is_empty()) {
-        page.line(&format!("{}/{}", port.port, short(&port.proto)));
+        page.line(&format!("{}/{}", port.port, word(&port.proto)));
         scripts(page, &port.scripts);
     }
     if let Some(os) = host.os_matches.first() {
-        page.line(&format!("OS guess: {} ({}%)", short(&os.name), os.accuracy_percent));
+        page.line(&format!("OS guess: {} ({}%)", quoted(&os.name), os.accuracy_percent));
     }
     if !host.route.is_empty() {
         let hops: Vec<&str> = host.route.iter().map(|hop| hop.address.as_str()).collect();
@@ -234,7 +234,7 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn text(&self) -> String {
-        let mut text = format!("{} {}", self.total, short(self.state));
+        let mut text = format!("{} {}", self.total, word(self.state));
         if let Some(reason) = self.reason {
             let _ = write!(text, " by {reason}");
         }
@@ -247,14 +247,14 @@ impl Group<'_> {
 
 fn addresses(hosts: &[&NmapHost]) -> String {
     let addresses: Vec<&str> =
-        hosts.iter().map(|host| host.address.as_deref().unwrap_or("unknown host")).collect();
+        hosts.iter().map(|host| host.address.as_deref().unwrap_or("unknown")).collect();
     listed(&addresses)
 }
 
 /// The first few, and how many more there are.
 fn listed<T: ToString>(items: &[T]) -> String {
     let mut shown: Vec<String> =
-        items.iter().take(LISTED_MAX).map(|item| short(&item.to_string())).collect();
+        items.iter().take(LISTED_MAX).map(|item| word(&item.to_string())).collect();
     if items.len() > LISTED_MAX {
         shown.push(format!("and {} more", items.len() - LISTED_MAX));
     }
@@ -275,6 +275,6 @@ fn scripts(page: &mut Page, scripts: &[NmapScript]) {
         };
         let line = short(&line);
         let more = if more && !line.ends_with('…') { " …" } else { "" };
-        page.line(&format!("  | {}: {line}{more}", short(&script.id)));
+        page.line(&format!("  | {}: {line}{more}", word(&script.id)));
     }
 }
