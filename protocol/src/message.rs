@@ -284,6 +284,17 @@ pub struct FenceRefusals {
     pub count: u64,
 }
 
+impl FenceRefusals {
+    /// The first address as people write it: without a port where there is none.
+    #[must_use]
+    pub fn first(&self) -> String {
+        match self.first.port() {
+            0 => self.first.ip().to_string(),
+            _ => self.first.to_string(),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {

@@ -42,7 +42,7 @@ const MOST: f64 = 2.0;
 const TRIES: usize = 4;
 
 fn whole() -> bool {
-    std::env::var_os("PROBITY_ABUSE").is_some()
+    std::env::var("PROBITY_ABUSE").is_ok_and(|value| value == "1")
 }
 
 /// One attack at a time: they would notice each other.

@@ -5,9 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use probity_policy::Plan;
-use probity_protocol::{
-    Arguments, Call, Digest, End, ExitStatus, Exited, FenceRefusals, RefusalKind, Target,
-};
+use probity_protocol::{Arguments, Call, Digest, End, ExitStatus, Exited, RefusalKind, Target};
 
 use super::{
     cut,
@@ -120,9 +118,9 @@ pub(super) fn ending(line: &mut Line, exited: &Exited) {
     line.number("stderr_bytes", exited.stderr_bytes);
     line.flag("truncated_stdout", exited.truncated_stdout);
     line.flag("truncated_stderr", exited.truncated_stderr);
-    if let Some(FenceRefusals { first, count }) = exited.fence_refusals {
-        line.number("fence_refusals", count);
-        line.text("fence_first", &first.to_string());
+    if let Some(refusals) = exited.fence_refusals {
+        line.number("fence_refusals", refusals.count);
+        line.text("fence_first", &refusals.first());
     }
 }
 

@@ -38,6 +38,9 @@ const CANCELLED: &str = "cancelled";
 /// Says there what is to be expected of its run beside the verdict.
 const NOTICE: &str = "notice";
 
+/// Says there what the run tried to reach beyond its target, and how often.
+const FENCE_REFUSALS: &str = "fence_refusals";
+
 /// Says there that nothing was run for this call, and how old the run is that it is answered with.
 const CACHED: &str = "cached";
 const CACHED_AGE: &str = "cached_age_sec";
@@ -131,6 +134,10 @@ impl ToolResult {
         }
         if exited.end == End::Cancelled {
             result.metadata.insert(CANCELLED.to_owned(), json!(true));
+        }
+        if let Some(refusals) = exited.fence_refusals {
+            let refusals = json!({"first": refusals.first(), "count": refusals.count});
+            result.metadata.insert(FENCE_REFUSALS.into(), refusals);
         }
         let notice = result.notice();
         let (limit, understood) = (output.started.plan.timeout, result.parsed.is_some());

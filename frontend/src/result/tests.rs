@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use probity_protocol::{DenialCode, Digest, SandboxSummary, Started, Tier, ToolName};
+use probity_protocol::{
+    DenialCode, Digest, FenceRefusals, SandboxSummary, Started, Tier, ToolName,
+};
 
 use super::*;
 
@@ -93,6 +95,27 @@ fn a_failure_without_a_report_is_an_error() {
     let result = finished(b"", End::Finished, ExitStatus::Code(2));
     assert_eq!(result.error_type, Some(ErrorType::ExecutionError));
     assert!(result.text().contains("oops"), "{}", result.text());
+}
+
+#[test]
+fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
+    let first = "10.66.9.77:8099".parse().unwrap();
+    for (end, count, said) in
+        [(End::Finished, 1, "once"), (End::Finished, 3, "3 times"), (End::TimedOut, 3, "3 times")]
+    {
+        let refusals = Some(FenceRefusals { first, count });
+        let ended = Exited { fence_refusals: refusals, ..exited(end, ExitStatus::Code(0)) };
+        let result = ToolResult::finished(&asked(), &output(PONG, b""), &ended, Some("ping"));
+        let expected = format!(
+            "It tried to go beyond its target, {said}, and was kept from it: first to 10.66.9.77:8099."
+        );
+        assert!(result.text().contains(&expected), "{}", result.text());
+        assert_eq!(
+            result.metadata["fence_refusals"],
+            json!({"first": "10.66.9.77:8099", "count": count})
+        );
+    }
+    assert!(!finished(PONG, End::Finished, ExitStatus::Code(0)).text().contains("beyond"));
 }
 
 #[test]

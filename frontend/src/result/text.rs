@@ -2,7 +2,7 @@
 //! so that a refusal is never taken for a host that does not answer. What the tool wrote stands behind
 //! marks, so that none of it is taken for those words.
 
-use super::{CACHED_AGE, ErrorType, ToolResult};
+use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
 use crate::quote::{folded, marked};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
@@ -14,9 +14,26 @@ impl ToolResult {
     pub fn text(&self) -> String {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
-            None => self.finished_text() + &self.complaint() + &self.age_text(),
-            Some(kind) => self.error_text(kind),
+            None => {
+                self.finished_text() + &self.complaint() + &self.age_text() + &self.fence_text()
+            }
+            Some(kind) => self.error_text(kind) + &self.fence_text(),
         }
+    }
+
+    /// What the run was kept from: something at the target sent it there, and whoever scans wants to know.
+    fn fence_text(&self) -> String {
+        self.kept_from().map(|said| format!("\n{said}")).unwrap_or_default()
+    }
+
+    /// The same in a sentence.
+    pub(crate) fn kept_from(&self) -> Option<String> {
+        let refusals = self.metadata.get(FENCE_REFUSALS)?;
+        let (first, count) = (refusals.get("first")?.as_str()?, refusals.get("count")?.as_u64()?);
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        Some(format!(
+            "It tried to go beyond its target, {times}, and was kept from it: first to {first}. An answer may have sent it there."
+        ))
     }
 
     fn error_text(&self, kind: ErrorType) -> String {
