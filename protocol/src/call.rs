@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
     OptionText, Target, Tier, Token, ToolName,
+    bounded::{self, Size},
     lexical::{check_length, saturate},
 };
 
@@ -32,15 +33,16 @@ pub struct Call {
 
 /// What was asked of the tool. Lists and texts are bounded when decoded, whoever sent them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Unbounded")]
 pub enum Arguments {
     /// Lexically valid arguments.
     Given {
         /// A named set of options.
         preset: Option<Identifier>,
         /// Typed options, by property name.
+        #[serde(deserialize_with = "bounded_list")]
         options: Vec<GivenOption>,
         /// The words of `extra_args`.
+        #[serde(deserialize_with = "bounded_list")]
         tokens: Vec<Token>,
     },
     /// The frontend could not read them. They still travel, so that a bad target is refused before
@@ -108,31 +110,21 @@ pub fn split_extra_args(text: &str, limit: usize) -> Result<Vec<Token>, LexicalD
     words.into_iter().map(Token::new).collect()
 }
 
-/// [`Arguments`] as they come from the wire.
-#[derive(Deserialize)]
-enum Unbounded {
-    Given { preset: Option<Identifier>, options: Vec<GivenOption>, tokens: Vec<Token> },
-    Malformed(LexicalDefect),
+fn bounded_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Size>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    bounded::list(from, MAX_OPTIONS, MAX_ARGS_BYTES)
 }
 
-impl TryFrom<Unbounded> for Arguments {
-    type Error = LexicalDefect;
+impl Size for GivenOption {
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.as_str().len())
+    }
+}
 
-    fn try_from(unbounded: Unbounded) -> Result<Self, LexicalDefect> {
-        let (preset, options, tokens) = match unbounded {
-            Unbounded::Malformed(defect) => return Ok(Self::Malformed(defect)),
-            Unbounded::Given { preset, options, tokens } => (preset, options, tokens),
-        };
-        for count in [options.len(), tokens.len()] {
-            if count > MAX_OPTIONS {
-                let (count, limit) = (saturate(count), saturate(MAX_OPTIONS));
-                return Err(LexicalDefect::TooMany { count, limit });
-            }
-        }
-        let values = options.iter().filter_map(|option| option.value.as_ref());
-        check_length(values.map(|value| value.as_str().len()).sum(), MAX_ARGS_BYTES)?;
-        check_length(tokens.iter().map(|token| token.as_str().len()).sum(), MAX_ARGS_BYTES)?;
-        Ok(Self::Given { preset, options, tokens })
+impl Size for Token {
+    fn bytes(&self) -> usize {
+        self.as_str().len()
     }
 }
 

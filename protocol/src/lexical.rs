@@ -92,17 +92,62 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Checks length, then every character, and names the first that is out of place.
+/// Characters that a text may hold: of ASCII alone, so that a text is looked at byte by byte.
+struct Accepted([bool; 128]);
+
+impl Accepted {
+    /// Every visible character, and the space where `space`, but for some.
+    const fn graphic(space: bool, but: &str) -> Self {
+        let mut these = [false; 128];
+        let mut at = if space { b' ' } else { b'!' };
+        while at <= b'~' {
+            these[at as usize] = true;
+            at += 1;
+        }
+        Self(these).set(but, false)
+    }
+
+    /// Letters and digits, and some more.
+    const fn alphanumeric(and: &str) -> Self {
+        let mut these = [false; 128];
+        let mut at = 0_u8;
+        while at < 128 {
+            these[at as usize] = at.is_ascii_alphanumeric();
+            at += 1;
+        }
+        Self(these).set(and, true)
+    }
+
+    const fn set(mut self, some: &str, to: bool) -> Self {
+        let (some, mut at) = (some.as_bytes(), 0);
+        while at < some.len() {
+            self.0[some[at] as usize] = to;
+            at += 1;
+        }
+        self
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).is_some_and(|accepted| *accepted)
+    }
+}
+
+/// Checks length, then every character, and names the first that is out of place. `begins` is what
+/// the first one has to be besides.
 fn check(
     text: &str,
     limit: usize,
-    accepts: impl Fn(usize, char) -> bool,
+    accepted: &Accepted,
+    begins: fn(u8) -> bool,
 ) -> Result<(), LexicalDefect> {
-    if text.is_empty() {
-        return Err(LexicalDefect::Empty);
-    }
+    let Some(&first) = text.as_bytes().first() else { return Err(LexicalDefect::Empty) };
     check_length(text.len(), limit)?;
-    match text.char_indices().find(|&(at, c)| !accepts(at, c)) {
+    let wrong = match begins(first) {
+        true => text.bytes().position(|byte| !accepted.has(byte)),
+        false => Some(0),
+    };
+    // Before it all is ASCII, so that it begins a character.
+    match wrong.and_then(|at| Some((at, text.get(at..)?.chars().next()?))) {
         None => Ok(()),
         Some((position, character)) => {
             Err(LexicalDefect::Character { character, position: saturate(position) })
@@ -123,7 +168,7 @@ pub(crate) fn saturate(n: usize) -> u32 {
 
 /// Declares a text newtype: one checking constructor, and decoding that runs it.
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, max $limit:expr, $accepts:expr) => {
+    ($(#[$doc:meta])* $name:ident, max $limit:expr, $accepted:expr, begins $begins:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -139,7 +184,8 @@ macro_rules! checked_text {
             /// The first defect found.
             pub fn new(text: impl Into<String>) -> Result<Self, LexicalDefect> {
                 let text = text.into();
-                check(&text, Self::MAX_BYTES, $accepts)?;
+                const ACCEPTED: Accepted = $accepted;
+                check(&text, Self::MAX_BYTES, &ACCEPTED, $begins)?;
                 Ok(Self(text))
             }
 
@@ -180,35 +226,34 @@ macro_rules! checked_text {
 checked_text! {
     /// The name a client asks a tool by: visible ASCII, so that it can be looked up and logged.
     /// Whether such a tool exists is the policy's business.
-    ToolName, max 64, |_, c| c.is_ascii_graphic()
+    ToolName, max 64, Accepted::graphic(false, ""), begins |_| true
 }
 
 checked_text! {
     /// The name of an option or a preset: a lower-case letter, then letters, digits and `_`.
     Identifier, max 32,
-    |at, c| c.is_ascii_lowercase() || (at > 0 && (c.is_ascii_digit() || c == '_'))
+    Accepted::alphanumeric("_").set("ABCDEFGHIJKLMNOPQRSTUVWXYZ", false),
+    begins |first: u8| first.is_ascii_lowercase()
 }
 
 checked_text! {
     /// One word of `extra_args`.
-    Token, max MAX_ARGS_BYTES,
-    |_, c| c.is_ascii_alphanumeric() || ".:/=+,-@%_".contains(c)
+    Token, max MAX_ARGS_BYTES, Accepted::alphanumeric(".:/=+,-@%_"), begins |_| true
 }
 
 checked_text! {
     /// The value of a typed option, as text: printable ASCII without [`FORBIDDEN_CHARACTERS`].
-    OptionText, max MAX_ARGS_BYTES,
-    |_, c| (c.is_ascii_graphic() || c == ' ') && !FORBIDDEN_CHARACTERS.contains(c)
+    OptionText, max MAX_ARGS_BYTES, Accepted::graphic(true, FORBIDDEN_CHARACTERS), begins |_| true
 }
 
 checked_text! {
     /// Ties together what the frontend, the broker and the audit log say of one call.
-    CorrelationId, max 128, |_, c| c.is_ascii_alphanumeric() || "-_.:".contains(c)
+    CorrelationId, max 128, Accepted::alphanumeric("-_.:"), begins |_| true
 }
 
 checked_text! {
     /// What the frontend says of its own client. It is claimed, never believed.
-    ClientLabel, max 128, |_, c| c.is_ascii_graphic() || c == ' '
+    ClientLabel, max 128, Accepted::graphic(true, ""), begins |_| true
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! that what decodes is lexically valid and nobody needs to check it twice.
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod call;
 mod catalog;
 pub mod chain;

@@ -12,7 +12,10 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::lexical::{LexicalDefect, check_length};
+use crate::{
+    bounded::{self, Size},
+    lexical::{LexicalDefect, check_length},
+};
 
 /// Most addresses of one name that are carried and checked.
 pub const MAX_ADDRESSES: usize = 32;
@@ -110,11 +113,13 @@ impl fmt::Display for Target {
 }
 
 fn at_most_max_addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::Error> {
-    let addresses = Vec::<IpAddr>::deserialize(from)?;
-    if addresses.len() > MAX_ADDRESSES {
-        return Err(serde::de::Error::invalid_length(addresses.len(), &"at most 32 addresses"));
+    bounded::list(from, MAX_ADDRESSES, usize::MAX)
+}
+
+impl Size for IpAddr {
+    fn bytes(&self) -> usize {
+        0
     }
-    Ok(addresses)
 }
 
 fn parse_network(address: &str, prefix: &str) -> Result<Target, LexicalDefect> {
@@ -225,6 +230,12 @@ impl TryFrom<String> for HostName {
 impl From<HostName> for String {
     fn from(name: HostName) -> String {
         name.0
+    }
+}
+
+impl std::borrow::Borrow<str> for HostName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -194,6 +194,41 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_more_words_options_or_addresses_than_a_call_may_have_is_no_message() {
+        let token = |length: usize| Token::new("x".repeat(length)).unwrap();
+        let option = |length| GivenOption {
+            name: Identifier::new("o").unwrap(),
+            value: Some(OptionText::new("v".repeat(length)).unwrap()),
+        };
+        let asked = |options: Vec<GivenOption>, tokens: Vec<Token>, addresses: usize| {
+            let call = Call {
+                tool: ToolName::new("ping").unwrap(),
+                target: Target::Name {
+                    name: HostName::new("a.lab.internal").unwrap(),
+                    addresses: vec![std::net::Ipv4Addr::LOCALHOST.into(); addresses],
+                },
+                arguments: Arguments::Given { preset: None, options, tokens },
+                limits: RequestedLimits::default(),
+                correlation_id: CorrelationId::new("c").unwrap(),
+                client: None,
+            };
+            decode::<Request>(&encode(&Request::Run(call))).map(|_| ())
+        };
+        let most = MAX_ARGS_BYTES / MAX_OPTIONS;
+        assert_eq!(
+            asked(vec![option(most); MAX_OPTIONS], vec![token(most); MAX_OPTIONS], 32),
+            Ok(())
+        );
+        let malformed = Err(FrameError::Malformed);
+        assert_eq!(asked(vec![], vec![token(1); MAX_OPTIONS + 1], 1), malformed);
+        assert_eq!(asked(vec![], vec![token(1); MAX_REQUEST_FRAME / 3], 1), malformed);
+        assert_eq!(asked(vec![option(1); MAX_OPTIONS + 1], vec![], 1), malformed);
+        assert_eq!(asked(vec![], vec![token(most + 1); MAX_OPTIONS], 1), malformed);
+        assert_eq!(asked(vec![option(most + 1); MAX_OPTIONS], vec![], 1), malformed);
+        assert_eq!(asked(vec![], vec![], MAX_ADDRESSES + 1), malformed);
+    }
+
+    #[test]
     fn a_list_that_claims_to_be_huge_is_refused_without_its_memory() {
         // Variant `Run`, a tool of one letter, an address, arguments `Given`, no preset, then a
         // list of 2^32 options that is not there.
