@@ -31,7 +31,7 @@ pub fn catalog(
         policy_digest: policy.digest,
         networks: targets.allowed.networks().to_vec(),
         denied: targets.denied.networks().to_vec(),
-        names: targets.names.clone(),
+        names: targets.names.patterns().to_vec(),
         max_hosts: targets.max_hosts,
         timeout_ceiling: policy.ceilings.timeout,
         tools,

@@ -18,7 +18,7 @@ use crate::{
     source::Place,
     subject::Subject,
     suggest::standard_preset,
-    targets::{Excluded, Targets},
+    targets::Targets,
     tool::{Tool, ToolOption},
 };
 
@@ -127,13 +127,10 @@ fn allowed_network(
     network: IpNet,
     asked: &Target,
 ) -> Result<IpNet, Denial> {
-    let because = match targets.admits(network) {
-        Ok(()) => return Ok(network),
-        Err(Excluded::TooLarge) => return Err(denial::target_too_large(targets, tool, network)),
-        Err(Excluded::Outside) => "it is outside the networks of this policy",
-        Err(Excluded::Denied) => "this policy denies it or a part of it",
-    };
-    Err(denial::target_not_allowed(targets, tool, asked, because))
+    match targets.admits(network) {
+        Ok(()) => Ok(network),
+        Err(excluded) => Err(denial::excluded(targets, tool, asked, network, excluded)),
+    }
 }
 
 /// The name must match a pattern *and* each of its addresses must be allowed. The tool is given
@@ -145,7 +142,7 @@ fn allowed_name(
     addresses: &[IpAddr],
     asked: &Target,
 ) -> Result<IpAddr, Denial> {
-    if !targets.names.iter().any(|pattern| pattern.matches(name)) {
+    if !targets.names.contains(name) {
         let because = "it matches no name of this policy";
         return Err(denial::target_not_allowed(targets, tool, asked, because));
     }

@@ -54,7 +54,7 @@ impl Policy {
             version: at(1),
             targets: RawTargets {
                 networks: texts(self.targets.allowed.networks()),
-                names: sorted(&self.targets.names),
+                names: sorted(self.targets.names.patterns()),
                 deny: texts(self.targets.denied.networks()),
                 max_hosts: Some(at(self.targets.max_hosts)),
             },

@@ -21,6 +21,8 @@ mod denial;
 mod diff;
 mod effective;
 mod load;
+mod meaning;
+mod names;
 mod networks;
 mod plan;
 mod policy;

@@ -1,33 +1,40 @@
-//! A set of networks that answers "is all of this inside?" and "does any of this touch?" in
+//! Sets of networks that answer "is all of this inside?" and "does any of this touch?" in
 //! logarithmic time, however long an administrator's list is.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-#[cfg(feature = "cli")]
+#[cfg(any(test, feature = "cli"))]
 use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
-/// Disjoint ranges of addresses, sorted. IPv4 and IPv6 never mix.
+use crate::meaning;
+
+/// Networks as they are written, and the addresses in them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkSet {
     networks: Vec<IpNet>,
+    ranges: Ranges,
+}
+
+/// Disjoint ranges of addresses, sorted. IPv4 and IPv6 never mix.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ranges {
     v4: Vec<Range>,
     v6: Vec<Range>,
 }
 
 /// First and last address.
-type Range = (u128, u128);
+pub(crate) type Range = (u128, u128);
 
 impl NetworkSet {
     pub(crate) fn new(networks: &[IpNet]) -> Self {
+        // What is written for many hosts at once says something that a wider network does not.
+        let (many, hosts): (Vec<IpNet>, Vec<IpNet>) =
+            networks.iter().partition(|network| meaning::is_many(**network));
         // Neighbours and overlaps are joined, so that what lies across two of them is inside.
-        let networks = IpNet::aggregate(&networks.to_vec());
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for network in &networks {
-            let side = if matches!(network, IpNet::V4(_)) { &mut v4 } else { &mut v6 };
-            side.push(range(*network));
-        }
-        Self { networks, v4: joined(v4), v6: joined(v6) }
+        let networks = [IpNet::aggregate(&hosts), IpNet::aggregate(&many)].concat();
+        let ranges = networks.iter().copied().collect();
+        Self { networks, ranges }
     }
 
     /// The networks, joined where they touch.
@@ -35,7 +42,40 @@ impl NetworkSet {
         &self.networks
     }
 
+    /// The addresses in them.
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
     /// Whether every address of `network` is in the set.
+    pub(crate) fn contains(&self, network: IpNet) -> bool {
+        self.ranges.contains(network)
+    }
+
+    /// Whether any address of `network` is in the set.
+    pub(crate) fn overlaps(&self, network: IpNet) -> bool {
+        self.ranges.overlaps(network)
+    }
+
+    /// The networks of this set without those of another.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without(&self, other: &Self) -> Vec<IpNet> {
+        self.ranges.without(&other.ranges).networks()
+    }
+}
+
+impl FromIterator<IpNet> for Ranges {
+    fn from_iter<T: IntoIterator<Item = IpNet>>(networks: T) -> Self {
+        let mut ranges = Self::default();
+        for network in networks {
+            ranges.side_mut(network).push(range(network));
+        }
+        Self { v4: joined(ranges.v4), v6: joined(ranges.v6) }
+    }
+}
+
+impl Ranges {
+    /// Whether every address of `network` is in one of them.
     pub(crate) fn contains(&self, network: IpNet) -> bool {
         let (first, last) = range(network);
         let ranges = self.side(network);
@@ -43,78 +83,98 @@ impl NetworkSet {
         after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|&(_, end)| last <= end)
     }
 
-    /// Whether any address of `network` is in the set.
+    /// Whether any address of `network` is in one of them.
     pub(crate) fn overlaps(&self, network: IpNet) -> bool {
-        let (first, last) = range(network);
-        let ranges = self.side(network);
-        let from = ranges.partition_point(|&(_, end)| end < first);
-        ranges.get(from).is_some_and(|&(start, _)| start <= last)
+        self.first_in(network, false).is_some()
     }
 
-    /// The first address of `network` that is in this set and not in `denied`; with `hosts_only`,
-    /// neither the network's own address nor its broadcast address.
-    pub(crate) fn first_without(
-        &self,
-        denied: &Self,
-        network: IpNet,
-        hosts_only: bool,
-    ) -> Option<IpAddr> {
-        let (mut at, mut last) = range(network);
+    /// The first address of `network` that is in one of them; with `hosts_only`, neither the
+    /// network's own address nor its broadcast address.
+    pub(crate) fn first_in(&self, network: IpNet, hosts_only: bool) -> Option<IpAddr> {
+        let (mut first, mut last) = range(network);
         if hosts_only && network.max_prefix_len() - network.prefix_len() > 1 {
-            (at, last) = (at + 1, last - 1);
+            (first, last) = (first + 1, last - 1);
         }
-        let (inside, outside) = (self.side(network), denied.side(network));
-        loop {
-            let &(start, _) = inside.get(inside.partition_point(|&(_, end)| end < at))?;
-            at = at.max(start);
-            if at > last {
-                return None;
-            }
-            let next = outside.get(outside.partition_point(|&(_, end)| end < at));
-            match next.filter(|&&(start, _)| start <= at) {
-                Some(&(_, end)) => at = end.checked_add(1)?,
-                None => return Some(address(network, at)),
-            }
-        }
+        let ranges = self.side(network);
+        let &(start, _) = ranges.get(ranges.partition_point(|&(_, end)| end < first))?;
+        let found = first.max(start);
+        (found <= last).then(|| address(network, found))
     }
 
-    /// The networks of this set without those of another.
-    #[cfg(feature = "cli")]
-    pub(crate) fn without(&self, other: &Self) -> Vec<IpNet> {
-        let v4 = left(&self.v4, &other.v4).into_iter().flat_map(|(first, last)| {
+    /// What is in these and not in others.
+    pub(crate) fn without(&self, others: &Self) -> Self {
+        Self { v4: left(&self.v4, &others.v4), v6: left(&self.v6, &others.v6) }
+    }
+
+    /// Networks that hold just these addresses.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn networks(&self) -> Vec<IpNet> {
+        let v4 = self.v4.iter().flat_map(|&(first, last)| {
             let [first, last] = [first, last].map(|n| u32::try_from(n).unwrap_or(u32::MAX).into());
             Ipv4Subnets::new(first, last, 0).map(IpNet::V4)
         });
-        let v6 = left(&self.v6, &other.v6).into_iter().flat_map(|(first, last)| {
+        let v6 = self.v6.iter().flat_map(|&(first, last)| {
             Ipv6Subnets::new(first.into(), last.into(), 0).map(IpNet::V6)
         });
         v4.chain(v6).collect()
     }
 
+    /// Of the first stretches of `network` that are in one of them, at most so many, the largest
+    /// network of each that holds no more than so many addresses.
+    pub(crate) fn largest_in(
+        &self,
+        network: IpNet,
+        most_addresses: u64,
+        most_stretches: usize,
+    ) -> impl Iterator<Item = IpNet> {
+        let (first, last) = range(network);
+        let ranges = self.side(network);
+        let from = ranges.partition_point(|&(_, end)| end < first);
+        let here = ranges.iter().skip(from).take_while(move |&&(start, _)| start <= last);
+        here.take(most_stretches).filter_map(move |&(start, end)| {
+                largest(network, (start.max(first), end.min(last)), most_addresses)
+        })
+    }
+
     fn side(&self, network: IpNet) -> &[Range] {
         if matches!(network, IpNet::V4(_)) { &self.v4 } else { &self.v6 }
+    }
+
+    fn side_mut(&mut self, network: IpNet) -> &mut Vec<Range> {
+        if matches!(network, IpNet::V4(_)) { &mut self.v4 } else { &mut self.v6 }
     }
 }
 
 /// What is in the first ranges and not in the second; both sorted and disjoint.
-#[cfg(feature = "cli")]
 fn left(these: &[Range], those: &[Range]) -> Vec<Range> {
     let mut left = Vec::new();
+    let mut those = those.iter().copied().peekable();
     for &(first, last) in these {
         let mut from = Some(first);
-        for &(start, end) in those.iter().filter(|&&(start, end)| start <= last && end >= first) {
-            let Some(at) = from else { break };
-            if start > at {
-                left.push((at, start - 1));
+        while let Some(&(start, end)) = those.peek() {
+            let Some(at) = from.filter(|at| *at <= last) else { break };
+            if start > last {
+                break;
             }
-            from = end.checked_add(1);
+            if end >= at {
+                if start > at {
+                    left.push((at, start - 1));
+                }
+                from = end.checked_add(1);
+                // It may reach into the next of these.
+                if end > last {
+                    break;
+                }
+            }
+            those.next();
         }
         left.extend(from.filter(|at| *at <= last).map(|at| (at, last)));
     }
     left
 }
 
-fn range(network: IpNet) -> Range {
+/// The numbers of its first and its last address.
+pub(crate) fn range(network: IpNet) -> Range {
     (number(network.network()), number(network.broadcast()))
 }
 
@@ -131,6 +191,18 @@ fn address(network: IpNet, number: u128) -> IpAddr {
         (IpNet::V4(_), Ok(number)) => IpAddr::V4(number.into()),
         _ => IpAddr::V6(number.into()),
     }
+}
+
+/// The largest network within a range, of the family of `like`; the first of several.
+fn largest(like: IpNet, (first, last): Range, most_addresses: u64) -> Option<IpNet> {
+    let most = u32::from(like.max_prefix_len()).min(most_addresses.checked_ilog2()?);
+    (0..=most).rev().find_map(|host_bits| {
+        let size = 1_u128.checked_shl(host_bits)?;
+        let start = first.checked_next_multiple_of(size)?;
+        let fits = start.checked_add(size - 1).is_some_and(|end| end <= last);
+        let prefix = like.max_prefix_len() - u8::try_from(host_bits).ok()?;
+        if fits { IpNet::new(address(like, start), prefix).ok() } else { None }
+    })
 }
 
 /// Joins ranges that touch without forming one network, such as 10.0.0.0/25 and 10.0.0.128/26.
@@ -205,10 +277,10 @@ mod tests {
                 .map(|a| IpAddr::from([10, 0, 0, a]))
                 .find(|a| is_in(&allowed, *a) && !is_in(&denied, *a));
             let [allowed, denied] = [allowed, denied].map(|nets| NetworkSet::new(&nets));
-            prop_assert_eq!(allowed.first_without(&denied, network, hosts_only), expected);
+            let open = allowed.ranges().without(denied.ranges());
+            prop_assert_eq!(open.first_in(network, hosts_only), expected);
         }
 
-        #[cfg(feature = "cli")]
         #[test]
         fn what_is_left_is_what_looking_at_each_address_finds(
             these in prop::collection::vec((any::<u8>(), 24..=32_u8), 0..6),
@@ -217,7 +289,8 @@ mod tests {
             let make = |(a, p): (u8, u8)| IpNet::new(IpAddr::from([10, 0, 0, a]), p).unwrap().trunc();
             let [these, those] =
                 [these, those].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
-            let left = NetworkSet::new(&these).without(&NetworkSet::new(&those));
+            let [all, not] = [&these, &those].map(|nets| NetworkSet::new(nets));
+            let left = all.ranges().without(not.ranges()).networks();
             let is_in = |nets: &[IpNet], a: IpAddr| nets.iter().any(|n| n.contains(&a));
             for a in (0..=255).map(|a| IpAddr::from([10, 0, 0, a])) {
                 prop_assert_eq!(is_in(&left, a), is_in(&these, a) && !is_in(&those, a));

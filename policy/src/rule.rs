@@ -11,6 +11,7 @@ use crate::{
     policy::Policy,
     source::Place,
     subject::Subject,
+    targets::Excluded,
     tool::Tool,
 };
 
@@ -80,15 +81,23 @@ fn not_allowed(policy: &Policy, target: &Target) -> Vec<Place> {
         }
         Target::Malformed(_) => (None, Vec::new()),
     };
-    if name.is_some_and(|name| !policy.targets.names.iter().any(|p| p.matches(&name))) {
+    if name.is_some_and(|name| !policy.targets.names.contains(&name)) {
         return lines.names.iter().cloned().collect();
     }
     // As the decision asks: of the first address that is refused.
-    let refused = addresses.iter().find(|address| policy.targets.admits(**address).is_err());
-    let Some(refused) = refused.filter(|refused| policy.targets.allowed.contains(**refused)) else {
-        return lines.networks.iter().cloned().collect();
+    let refused = addresses.iter().find_map(|address| {
+        policy.targets.admits(*address).err().map(|excluded| (*address, excluded))
+    });
+    let refused = match refused {
+        Some((address, Excluded::Denied)) => address,
+        Some((_, Excluded::TakenFor(other) | Excluded::Carries(other)))
+            if policy.targets.denied.overlaps(other) =>
+        {
+            other
+        }
+        _ => return lines.networks.iter().cloned().collect(),
     };
-    let denies = |network: &IpNet| NetworkSet::new(&[*network]).overlaps(*refused);
+    let denies = |network: &IpNet| NetworkSet::new(&[*network]).overlaps(refused);
     let denying = lines.deny.iter().filter(|(network, _)| denies(network));
     denying.map(|(_, place)| place.clone()).collect()
 }

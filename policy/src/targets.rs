@@ -5,23 +5,39 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use probity_protocol::{NamePattern, Target, TargetKind};
 
-use crate::networks::{NetworkSet, address_count};
+use crate::{
+    meaning,
+    names::NameSet,
+    networks::{NetworkSet, Ranges, address_count},
+};
 
 /// Prefix of an example network, and of the network around an address: small enough to be scanned
 /// without a second thought.
 const EXAMPLE_PREFIX_V4: u8 = 24;
 const EXAMPLE_PREFIX_V6: u8 = 120;
 
-/// Networks looked at side by side, from each size to the next smaller one.
+/// Networks of the policy that examples are taken of, and stretches of a network that are looked at
+/// for a part of it.
 const MOST_CANDIDATES: usize = 8;
+
+/// Networks and names that a denial lists.
+const MOST_TOLD: usize = 8;
 
 /// The policy's targets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Targets {
     pub allowed: NetworkSet,
     pub denied: NetworkSet,
-    pub names: Vec<NamePattern>,
+    pub names: NameSet,
     pub max_hosts: u64,
+    /// What is allowed where one address reaches many hosts.
+    many: Ranges,
+    /// What is allowed and not denied, as far as that is a matter of ranges.
+    open: Ranges,
+    /// The first networks in which something is open.
+    examples: Vec<IpNet>,
+    /// What is allowed, in words.
+    told: String,
 }
 
 /// Why a network may not be aimed at.
@@ -29,11 +45,55 @@ pub(crate) struct Targets {
 pub(crate) enum Excluded {
     Outside,
     Denied,
+    /// One address of it reaches many hosts, and no line names it.
+    Many,
+    /// The kernel takes an address of it for this, which is not allowed, or is denied.
+    TakenFor(IpNet),
+    /// It may carry to this, which is denied.
+    Carries(IpNet),
     TooLarge,
 }
 
 impl Targets {
-    /// Whether all of a network may be aimed at.
+    pub(crate) fn new(
+        allowed: &[IpNet],
+        denied: &[IpNet],
+        names: Vec<NamePattern>,
+        max_hosts: u64,
+    ) -> Self {
+        let (allowed, denied) = (NetworkSet::new(allowed), NetworkSet::new(denied));
+        let everything = allowed.networks().iter().copied();
+        let many: Ranges = everything.filter(|network| meaning::is_many(*network)).collect();
+        let blocks = allowed.networks().iter().flat_map(|network| meaning::many(*network));
+        let not_named = blocks.collect::<Ranges>().without(&many);
+        let open = allowed.ranges().without(denied.ranges()).without(&not_named);
+        let own = ["0.0.0.0", "::"].into_iter().filter_map(|own| own.parse::<IpAddr>().ok());
+        let named_otherwise = own.map(IpNet::from).filter(|own| {
+            let taken_for = meaning::taken_for(*own).any(|other| !open.contains(other));
+            taken_for || meaning::carried(*own).any(|other| denied.overlaps(other))
+        });
+        let open = open.without(&named_otherwise.collect());
+        let told = told(&allowed, &names);
+        let has_open = |network: &IpNet| open.overlaps(*network);
+        let examples = allowed.networks().iter().copied().filter(has_open);
+        let examples = examples.take(MOST_CANDIDATES).collect();
+        let names = NameSet::new(names);
+        Self { allowed, denied, names, max_hosts, many, open, examples, told }
+    }
+
+    /// What is allowed, as a sentence without its end.
+    pub(crate) fn told(&self) -> &str {
+        &self.told
+    }
+
+    /// What is allowed and not denied, by each address's own number.
+    #[cfg(feature = "cli")]
+    pub(crate) fn open(&self) -> &Ranges {
+        &self.open
+    }
+
+    /// Whether all of a network may be aimed at: by its own addresses, and by whatever they stand
+    /// for besides.
     pub(crate) fn admits(&self, network: IpNet) -> Result<(), Excluded> {
         if !self.allowed.contains(network) {
             return Err(Excluded::Outside);
@@ -41,10 +101,22 @@ impl Targets {
         if self.denied.overlaps(network) {
             return Err(Excluded::Denied);
         }
+        if meaning::many(network).any(|part| !self.many.contains(part)) {
+            return Err(Excluded::Many);
+        }
+        let is_open =
+            |other: &IpNet| self.allowed.contains(*other) && !self.denied.overlaps(*other);
+        if let Some(other) = meaning::taken_for(network).find(|other| !is_open(other)) {
+            return Err(Excluded::TakenFor(other));
+        }
+        // Before what it carries: a large network carries to everywhere.
         if address_count(network) > u128::from(self.max_hosts) {
             return Err(Excluded::TooLarge);
         }
-        Ok(())
+        match meaning::carried(network).find(|other| self.denied.overlaps(*other)) {
+            Some(other) => Err(Excluded::Carries(other)),
+            None => Ok(()),
+        }
     }
 
     /// A target of one of these kinds that is allowed, as near as can be to the one `asked`: within
@@ -65,6 +137,28 @@ impl Targets {
             }
         };
         found.map(|network| Target::Network(network).canonical())
+    }
+}
+
+fn told(allowed: &NetworkSet, names: &[NamePattern]) -> String {
+    fn list<T: ToString>(items: &[T]) -> String {
+        items.iter().take(MOST_TOLD).map(T::to_string).collect::<Vec<_>>().join(", ")
+    }
+    let networks = allowed.networks();
+    let private = networks.iter().all(is_private);
+    let kind = if private { "Targets must be private" } else { "Allowed are" };
+    match (networks.is_empty(), names.is_empty()) {
+        (true, _) => "This policy allows no target".into(),
+        (false, true) => format!("{kind}: {}", list(networks)),
+        (false, false) => format!("{kind}: {}, or names under {}", list(networks), list(names)),
+    }
+}
+
+/// RFC 1918, for the wording only.
+fn is_private(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(v4) => v4.network().is_private() && v4.broadcast().is_private(),
+        IpNet::V6(_) => false,
     }
 }
 
@@ -92,7 +186,7 @@ impl Search<'_> {
     /// An address, or a network where one was asked for or nothing else is taken; a network as
     /// large as the one asked for.
     fn example(&self, asked: Option<IpNet>) -> Option<IpNet> {
-        let blocks = || self.targets.allowed.networks().iter().copied();
+        let blocks = || self.targets.examples.iter().copied();
         let as_network = !self.addresses || asked.is_some_and(|asked| !is_address(asked));
         let network = |block: IpNet| {
             let alike = asked.filter(|asked| !is_address(*asked));
@@ -110,9 +204,7 @@ impl Search<'_> {
 
     /// The first allowed address of a network, one that a host can have where there is one.
     fn host_in(&self, network: IpNet) -> Option<IpNet> {
-        let free = |hosts_only| {
-            self.targets.allowed.first_without(&self.targets.denied, network, hosts_only)
-        };
+        let free = |hosts_only| self.targets.open.first_in(network, hosts_only);
         free(true).or_else(|| free(false)).map(IpNet::from)
     }
 
@@ -127,16 +219,10 @@ impl Search<'_> {
 
     /// The largest part of a network that is allowed as a whole, the first of several.
     fn largest_within(&self, network: IpNet) -> Option<IpNet> {
-        let mut parts = vec![network];
-        while !parts.is_empty() {
-            let mut takeable = parts.iter().filter(|part| self.addresses || !is_address(**part));
-            if let Some(part) = takeable.find(|part| self.targets.admits(**part).is_ok()) {
-                return Some(*part);
-            }
-            let halves = parts.iter().filter_map(|p| p.subnets(p.prefix_len() + 1).ok()).flatten();
-            parts = halves.filter(|h| self.host_in(*h).is_some()).take(MOST_CANDIDATES).collect();
-        }
-        None
+        let parts = self.targets.open.largest_in(network, self.targets.max_hosts, MOST_CANDIDATES);
+        let takeable = parts.filter(|part| self.addresses || !is_address(*part));
+        let admitted = takeable.filter(|part| self.targets.admits(*part).is_ok());
+        admitted.min_by_key(IpNet::prefix_len)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) use target::{
-    name_unresolved, target_kind, target_not_allowed, target_syntax, target_too_large,
+    excluded, name_unresolved, target_kind, target_not_allowed, target_syntax,
 };
 
 /// Most names in one sentence.

@@ -4,7 +4,12 @@ use ipnet::IpNet;
 use probity_protocol::{Denial, DenialCode, LexicalDefect, Target};
 
 use super::{denial, such_as, with_example};
-use crate::{networks::address_count, targets::Targets, tool::Tool};
+use crate::{
+    networks::address_count,
+    plan::spelled,
+    targets::{Excluded, Targets},
+    tool::Tool,
+};
 
 pub(crate) fn target_syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefect) -> Denial {
     let example = example(targets, tool, &Target::Malformed(defect.clone()));
@@ -31,6 +36,31 @@ pub(crate) fn target_kind(targets: &Targets, tool: &Tool, target: &Target) -> De
     )
 }
 
+pub(crate) fn excluded(
+    targets: &Targets,
+    tool: &Tool,
+    target: &Target,
+    network: IpNet,
+    excluded: Excluded,
+) -> Denial {
+    let because = match excluded {
+        Excluded::TooLarge => return target_too_large(targets, tool, network),
+        Excluded::Outside => "it is outside the networks of this policy".into(),
+        Excluded::Denied => "this policy denies it or a part of it".into(),
+        Excluded::Many => {
+            "it reaches many hosts at once, and no line of this policy names it".to_owned()
+        }
+        Excluded::TakenFor(other) => {
+            let does = if targets.denied.overlaps(other) { "denies" } else { "does not allow" };
+            format!("an address of it is taken for {}, which this policy {does}", spelled(other))
+        }
+        Excluded::Carries(other) => {
+            format!("it may carry to {}, of which this policy denies all or a part", spelled(other))
+        }
+    };
+    target_not_allowed(targets, tool, target, &because)
+}
+
 pub(crate) fn target_not_allowed(
     targets: &Targets,
     tool: &Tool,
@@ -40,13 +70,13 @@ pub(crate) fn target_not_allowed(
     let example = example(targets, tool, target);
     denial(
         DenialCode::TargetNotAllowed,
-        format!("{target} is not an allowed target: {because}. {}.", allowed(targets)),
+        format!("{target} is not an allowed target: {because}. {}.", targets.told()),
         format!("Choose a target inside what is allowed{}.", such_as(example.as_deref())),
         &with_example(example),
     )
 }
 
-pub(crate) fn target_too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
+fn target_too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
     let most = u128::from(targets.max_hosts);
     let prefix = (0..=network.max_prefix_len())
         .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
@@ -79,29 +109,6 @@ pub(crate) fn name_unresolved(targets: &Targets, tool: &Tool, target: &Target) -
         ),
         &with_example(example),
     )
-}
-
-fn allowed(targets: &Targets) -> String {
-    let networks: Vec<_> =
-        targets.allowed.networks().iter().take(8).map(ToString::to_string).collect();
-    let names: Vec<_> = targets.names.iter().take(8).map(ToString::to_string).collect();
-    let private = targets.allowed.networks().iter().all(is_private);
-    let kind = if private { "Targets must be private" } else { "Allowed are" };
-    match (networks.is_empty(), names.is_empty()) {
-        (true, _) => "This policy allows no target".into(),
-        (false, true) => format!("{kind}: {}", networks.join(", ")),
-        (false, false) => {
-            format!("{kind}: {}, or names under {}", networks.join(", "), names.join(", "))
-        }
-    }
-}
-
-/// RFC 1918, for the wording only.
-fn is_private(network: &IpNet) -> bool {
-    match network {
-        IpNet::V4(v4) => v4.network().is_private() && v4.broadcast().is_private(),
-        IpNet::V6(_) => false,
-    }
 }
 
 /// The nearest target that would pass, as the suggestion has it.

@@ -1,13 +1,16 @@
 //! What holds for everybody who is granted anything: targets, ceilings, the kernel that is accepted,
 //! the log.
 
+use std::net::Ipv6Addr;
+
 use humantime::format_duration;
+use ipnet::{IpNet, Ipv6Net};
 use probity_protocol::{HostName, NamePattern};
 
 use super::{Change, Dimension, Effect, by_size, some};
 use crate::{
     effective::size,
-    networks::{NetworkSet, address_count},
+    networks::address_count,
     plan::spelled,
     policy::{Ceilings, Policy},
     targets::Targets,
@@ -18,7 +21,7 @@ pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
         changes.push(Change::everybody(effect, dimension, text));
     };
     networks(&old.targets, &new.targets, &mut add);
-    names(&old.targets.names, &new.targets.names, &mut add);
+    names(old.targets.names.patterns(), new.targets.names.patterns(), &mut add);
     let (was, is) = (old.targets.max_hosts, new.targets.max_hosts);
     if let Some(effect) = by_size(&was, &is) {
         let text = format!("addresses in one call: at most {is}, was {was}");
@@ -37,12 +40,14 @@ pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
     }
 }
 
+/// Every IPv6 address, any of which may carry IPv4.
+const ANY_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
 type Add<'a> = &'a mut dyn FnMut(Effect, Dimension, String);
 
 fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
-    let reach = |targets: &Targets| NetworkSet::new(&targets.allowed.without(&targets.denied));
-    let (was, is) = (reach(old), reach(new));
-    let (gained, lost) = (is.without(&was), was.without(&is));
+    let (was, is) = (old.open(), new.open());
+    let [gained, lost] = [is.without(was), was.without(is)].map(|ranges| ranges.networks());
     let listed = |networks: &[_]| {
         let count = networks.iter().fold(0_u128, |sum, n| sum.saturating_add(address_count(*n)));
         format!("{} ({count} addresses)", some(networks.iter().map(|network| spelled(*network))))
@@ -53,6 +58,22 @@ fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
     }
     if !lost.is_empty() {
         let text = format!("can no longer be reached: {}", listed(&lost));
+        add(Effect::Narrows, Dimension::Networks, text);
+    }
+    // What is denied as IPv4 is denied to IPv6 that carries it, whether or not it is allowed itself.
+    let [more, less] = [(old, new), (new, old)].map(|(these, those)| {
+        let v4: Vec<_> = these.denied.without(&those.denied);
+        let v4 = v4.into_iter().filter(|network| matches!(network, IpNet::V4(_)));
+        let v4: Vec<_> = v4.map(spelled).collect();
+        let has_v6 = |targets: &Targets| targets.allowed.overlaps(ANY_V6);
+        (has_v6(new) && has_v6(old) && !v4.is_empty()).then(|| some(v4))
+    });
+    if let Some(networks) = more {
+        let text = format!("may be carried to inside IPv6 now: {networks}");
+        add(Effect::Widens, Dimension::Networks, text);
+    }
+    if let Some(networks) = less {
+        let text = format!("may no longer be carried to inside IPv6: {networks}");
         add(Effect::Narrows, Dimension::Networks, text);
     }
     let same = old.allowed.networks() == new.allowed.networks()

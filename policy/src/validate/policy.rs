@@ -8,7 +8,6 @@ use toml::Spanned;
 use super::{ToolSet, VERSION, Validation};
 use crate::{
     accounts::{self, Accounts},
-    networks::NetworkSet,
     plan::LEAST_MEMORY,
     policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
@@ -77,12 +76,8 @@ impl Validation<'_> {
         if max_hosts == 0 {
             self.defect(raw.max_hosts.as_ref().map_or(0..0, Spanned::span), "at least 1");
         }
-        Targets {
-            allowed: NetworkSet::new(&self.networks(&raw.networks)),
-            denied: NetworkSet::new(&self.networks(&raw.deny)),
-            names,
-            max_hosts,
-        }
+        let (allowed, denied) = (self.networks(&raw.networks), self.networks(&raw.deny));
+        Targets::new(&allowed, &denied, names, max_hosts)
     }
 
     fn networks(&mut self, texts: &[Text]) -> Vec<IpNet> {

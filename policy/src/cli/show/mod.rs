@@ -86,7 +86,7 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
     let targets = &policy.targets;
     let mut table = output::bare_table();
     table.add_row(["networks", &listed(targets.allowed.networks())].map(output::cell));
-    table.add_row(["names", &listed(&targets.names)].map(output::cell));
+    table.add_row(["names", &listed(targets.names.patterns())].map(output::cell));
     table.add_row(["denied", &listed(targets.denied.networks())].map(output::cell));
     table.add_row(["addresses in one call", &targets.max_hosts.to_string()].map(output::cell));
     writeln!(out, "{}", output::head("TARGETS"))?;
