@@ -3,12 +3,13 @@
 //! The words of `extra_args` are read against the tool file only: a word that no line of the file
 //! explains is refused, so that nothing a tool's own parser might make of it matters.
 
-use probity_protocol::{Arguments, Denial, GivenOption, Tier, Token};
+use probity_protocol::{Arguments, GivenOption, Token};
 
 use crate::{
-    denial,
-    tool::{Setting, Tool, ToolOption},
-    value::{Value, ValueKind},
+    decide::Reason,
+    lookup::takes_value,
+    tool::{Setting, Tool},
+    value::Value,
 };
 
 /// What each of a tool's options came to, by index.
@@ -30,14 +31,16 @@ pub(crate) enum NotFound<'a> {
     Operand(&'a str),
 }
 
-/// Reads and merges: defaults, then the preset, then what the client gave. A denial offers nothing
-/// beyond `tier`.
-pub(crate) fn settle(tool: &Tool, tier: Tier, arguments: &Arguments) -> Result<Settings, Denial> {
+/// Reads and merges: defaults, then the preset, then what the client gave.
+pub(crate) fn settle<'p, 'c>(
+    tool: &'p Tool,
+    arguments: &'c Arguments,
+) -> Result<Settings, Reason<'p, 'c>> {
     let (preset, options, tokens) = match arguments {
-        Arguments::Malformed(defect) => return Err(denial::argument_syntax(defect)),
+        Arguments::Malformed(defect) => return Err(Reason::ArgumentSyntax(defect)),
         Arguments::Given { preset, options, tokens } => (preset, options, tokens),
     };
-    let mut given = Given { tool, tier, settings: vec![None; tool.options.len()] };
+    let mut given = Given { tool, settings: vec![None; tool.options.len()] };
     for option in options {
         given.set(find_typed(tool, option))?;
     }
@@ -50,8 +53,7 @@ pub(crate) fn settle(tool: &Tool, tier: Tier, arguments: &Arguments) -> Result<S
 
     let mut settings: Settings = tool.options.iter().map(|o| o.default.clone()).collect();
     if let Some(name) = preset {
-        let preset = tool.presets.get(name);
-        let preset = preset.ok_or_else(|| denial::preset_unknown(tool, tier, name.as_str()))?;
+        let preset = tool.presets.get(name).ok_or(Reason::PresetUnknown(name))?;
         for (at, setting) in &preset.settings {
             apply(&mut settings, *at, setting);
         }
@@ -74,27 +76,26 @@ fn apply(settings: &mut Settings, at: usize, setting: &Setting) {
 }
 
 /// What the client gave so far; each option at most once.
-struct Given<'t> {
-    tool: &'t Tool,
-    tier: Tier,
+struct Given<'p> {
+    tool: &'p Tool,
     settings: Vec<Option<Setting>>,
 }
 
-impl Given<'_> {
-    fn set(&mut self, found: Result<Found<'_>, NotFound<'_>>) -> Result<(), Denial> {
+impl<'p> Given<'p> {
+    fn set<'c>(&mut self, found: Result<Found<'c>, NotFound<'c>>) -> Result<(), Reason<'p, 'c>> {
         let Found { at, value } = found.map_err(|not_found| match not_found {
-            NotFound::Unknown(given) => denial::option_unknown(self.tool, self.tier, given),
-            NotFound::Operand(word) => denial::operand(self.tool, self.tier, word),
+            NotFound::Unknown(given) => Reason::OptionUnknown(given),
+            NotFound::Operand(word) => Reason::Operand(word),
         })?;
         let (Some(option), Some(slot)) = (self.tool.options.get(at), self.settings.get_mut(at))
         else {
             return Ok(());
         };
         if slot.is_some() {
-            return Err(denial::option_repeated(option));
+            return Err(Reason::OptionRepeated(option));
         }
         let setting = option.parse(value);
-        *slot = Some(setting.map_err(|_| denial::option_value(option, self.tier, value))?);
+        *slot = Some(setting.map_err(|_| Reason::OptionValue(option, value))?);
         Ok(())
     }
 }
@@ -124,7 +125,7 @@ pub(crate) fn find_first<'a>(
     match find_word(tool, word) {
         // The tool's own parser would take the next word whatever it is, and so does this one; a
         // value that looks like an option then fails its kind.
-        Ok(Found { at, value: None }) if tool.options.get(at).is_some_and(takes_value) => {
+        Ok(Found { at, value: None }) if takes_one(tool, at) => {
             let (value, rest) = match rest.split_first() {
                 Some((value, rest)) => (Some(value.as_str()), rest),
                 None => (None, rest),
@@ -137,7 +138,7 @@ pub(crate) fn find_first<'a>(
 
 /// The option a word spells, and the value attached to it: `-c`, `-c4`, `--top-ports=100`.
 pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, NotFound<'a>> {
-    let by_flag = |flag: &str| tool.options.iter().position(|o| o.flag == flag);
+    let by_flag = |flag: &str| tool.lookup.flag(flag);
     if let Some(at) = by_flag(word) {
         return Ok(Found { at, value: None });
     }
@@ -146,12 +147,12 @@ pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, Not
         // One dash and one letter, then the value. The word is ASCII, so 2 is a boundary.
         false => word.split_at_checked(2).unwrap_or((word, "")),
     };
-    match by_flag(flag).filter(|at| tool.options.get(*at).is_some_and(takes_value)) {
+    match by_flag(flag).filter(|at| takes_one(tool, *at)) {
         Some(at) => Ok(Found { at, value: Some(value) }),
         None => Err(NotFound::Unknown(if word.starts_with("--") { flag } else { word })),
     }
 }
 
-fn takes_value(option: &ToolOption) -> bool {
-    !matches!(option.kind, ValueKind::None)
+fn takes_one(tool: &Tool, at: usize) -> bool {
+    tool.options.get(at).is_some_and(takes_value)
 }

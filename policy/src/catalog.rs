@@ -6,6 +6,7 @@ use probity_protocol::{
 };
 
 use crate::{
+    grants::Standing,
     policy::Policy,
     subject::Subject,
     targets::Targets,
@@ -20,9 +21,10 @@ pub fn catalog(
     subject: &Subject,
     available: impl Fn(&Tool) -> Availability,
 ) -> Catalog {
-    let usable = policy.usable(subject);
+    let standing = Standing::of(policy, subject, None);
+    let usable = standing.usable();
     let mut tools: Vec<_> =
-        usable.map(|(tool, tier)| entry(policy, tool, tier, available(tool))).collect();
+        usable.map(|(_, tool, tier)| entry(policy, tool, tier, available(tool))).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     // Who is granted nothing does not learn what others may aim at either.
     let none = Targets::default();
@@ -35,6 +37,25 @@ pub fn catalog(
         max_hosts: targets.max_hosts,
         timeout_ceiling: policy.ceilings.timeout,
         tools,
+    }
+}
+
+/// What a subject's catalog depends on besides the policy: subjects with equal keys have equal ones.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CatalogKey(Box<[u8]>);
+
+impl CatalogKey {
+    /// The key of one subject.
+    #[must_use]
+    pub fn of(policy: &Policy, subject: &Subject) -> Self {
+        let standing = Standing::of(policy, subject, None);
+        // For each tool whether it can be used, and in which tier.
+        let tiers = (0..policy.tools.len()).map(|at| match standing.can_use(at) {
+            None => 0,
+            Some(Tier::Standard) => 1,
+            Some(Tier::Intrusive) => 2,
+        });
+        Self(tiers.collect())
     }
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use toml::Spanned;
 
 use crate::{
-    policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
+    grants::{Grant, GrantedTools, Grantee},
+    policy::{Ceilings, Policy},
     raw::{
         RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
         RawPolicy, RawPreset, RawSandbox, RawScalar, RawScratch, RawTargets, RawTool, RawValue,
@@ -210,11 +211,11 @@ fn value_kind(kind: &ValueKind) -> RawValue {
         }
         ValueKind::Ports => "ports",
         ValueKind::Enumeration(words) => {
-            raw.words = Some(at(texts(words)));
+            raw.words = Some(at(texts(words.iter())));
             "enumeration"
         }
         ValueKind::EnumerationList(words) => {
-            raw.words = Some(at(texts(words)));
+            raw.words = Some(at(texts(words.iter())));
             "enumeration-list"
         }
         ValueKind::Rendered(words) => {

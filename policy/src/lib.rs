@@ -20,9 +20,12 @@ mod denial;
 #[cfg(feature = "cli")]
 mod diff;
 mod effective;
+mod grants;
 mod load;
+mod lookup;
 mod meaning;
 mod names;
+mod near;
 mod networks;
 mod plan;
 mod policy;
@@ -37,9 +40,11 @@ mod tool;
 mod trust;
 mod validate;
 mod value;
+mod words;
+mod work;
 
 pub use accounts::Accounts;
-pub use catalog::catalog;
+pub use catalog::{CatalogKey, catalog};
 pub use decide::{Approved, decide};
 pub use load::{LoadError, Origin, load};
 pub use plan::{EnvironmentValue, Limits, NO_FOLDER, NetRaw, Plan, plan};
@@ -53,6 +58,8 @@ pub use tool::{Breaker, Scratch, Tool, ToolSandbox};
 pub use trust::{Missing, TrustError, TrustedFolder};
 pub use validate::{LONGEST_TIME, validate};
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 #[path = "language_tests.rs"]
 mod language_tests;

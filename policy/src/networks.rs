@@ -7,7 +7,10 @@ use ipnet::IpNet;
 #[cfg(any(test, feature = "cli"))]
 use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
-use crate::meaning;
+use crate::{
+    meaning,
+    work::{self, Kind},
+};
 
 /// Networks as they are written, and the addresses in them.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +94,7 @@ impl Ranges {
     /// The first address of `network` that is in one of them; with `hosts_only`, neither the
     /// network's own address nor its broadcast address.
     pub(crate) fn first_in(&self, network: IpNet, hosts_only: bool) -> Option<IpAddr> {
+        work::done(Kind::Looked);
         let (mut first, mut last) = range(network);
         if hosts_only && network.max_prefix_len() - network.prefix_len() > 1 {
             (first, last) = (first + 1, last - 1);
@@ -132,7 +136,8 @@ impl Ranges {
         let from = ranges.partition_point(|&(_, end)| end < first);
         let here = ranges.iter().skip(from).take_while(move |&&(start, _)| start <= last);
         here.take(most_stretches).filter_map(move |&(start, end)| {
-                largest(network, (start.max(first), end.min(last)), most_addresses)
+            work::done(Kind::Looked);
+            largest(network, (start.max(first), end.min(last)), most_addresses)
         })
     }
 

@@ -1,14 +1,14 @@
 //! A validated policy. It cannot be made but by `validate`, and it never changes.
 
-use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use probity_protocol::{Digest, Tier};
+use probity_protocol::Digest;
 
 use crate::{
-    raw::RawAccount,
+    grants::{Grant, GrantIndex},
+    near::NearNames,
     rule::Lines,
     source::Place,
-    subject::{Principal, Subject},
     targets::Targets,
     tool::Tool,
 };
@@ -25,6 +25,10 @@ pub struct Policy {
     pub(crate) tools: Vec<Arc<Tool>>,
     /// Indexes into `tools`, by name and alias.
     pub(crate) names: HashMap<String, usize>,
+    /// The same, for names that are misspelled.
+    pub(crate) near: NearNames,
+    /// `grants` by whom they are for.
+    pub(crate) grant_index: GrantIndex,
     pub(crate) excluded: Vec<ExcludedTool>,
     pub(crate) warnings: Vec<Warning>,
     /// Where its parts stand, for denials.
@@ -74,55 +78,6 @@ impl Default for Ceilings {
             stderr_bytes: 256 << 10,
         }
     }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    /// As the policy names it.
-    pub grantee: Grantee,
-    /// As the kernel knows it, on this machine.
-    pub principal: Principal,
-    pub tools: GrantedTools,
-    pub intrusive: bool,
-    pub place: Place,
-}
-
-/// Whom a grant is for, as the policy names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Grantee {
-    User(RawAccount),
-    Group(RawAccount),
-    /// `self = true`
-    Owner,
-}
-
-impl fmt::Display for Grantee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, account) = match self {
-            Self::User(account) => ("user", account),
-            Self::Group(account) => ("group", account),
-            Self::Owner => return f.write_str("self (embedded)"),
-        };
-        match account {
-            RawAccount::Id(id) => write!(f, "{what} {id}"),
-            RawAccount::Name(name) => write!(f, "{what} {name}"),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum GrantedTools {
-    All,
-    /// Short names.
-    Named(Vec<String>),
-}
-
-/// What the grants give one subject for one tool.
-#[derive(Debug, Clone)]
-pub(crate) struct Granted<'p> {
-    pub tier: Tier,
-    /// The grant that decided: an intrusive one where there is one.
-    pub place: &'p Place,
 }
 
 /// A file of `tools.d` that is not loaded because of the name in it.
@@ -197,36 +152,8 @@ impl Policy {
         self.names.get(name).and_then(|&at| self.tools.get(at))
     }
 
-    /// What the grants give `subject` for `tool`, or for a tool that does not exist where `None`.
-    pub(crate) fn granted(&self, subject: &Subject, tool: Option<&Tool>) -> Option<Granted<'_>> {
-        let covers = |grant: &&Grant| {
-            subject.is(grant.principal)
-                && match (&grant.tools, tool) {
-                    (GrantedTools::All, _) => true,
-                    (GrantedTools::Named(names), Some(tool)) => {
-                        names.iter().any(|n| n == tool.name.as_str())
-                    }
-                    (GrantedTools::Named(_), None) => false,
-                }
-        };
-        let mut covering = self.grants.iter().filter(covers);
-        let first = covering.next()?;
-        let enough = first.intrusive || subject.most == Tier::Standard;
-        let decides = if enough { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
-        let granted = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
-        let tier = granted.min(subject.most);
-        Some(Granted { tier, place: &decides.place })
-    }
-
-    /// The tools that `subject` can use at all, each with the tier it is granted, in the order of
-    /// their files. Nobody is told of others.
-    pub(crate) fn usable<'p>(
-        &'p self,
-        subject: &'p Subject,
-    ) -> impl Iterator<Item = (&'p Tool, Tier)> {
-        self.tools.iter().filter_map(|tool| {
-            let granted = self.granted(subject, Some(tool))?;
-            (tool.tier <= granted.tier).then_some((tool.as_ref(), granted.tier))
-        })
+    /// The number of a tool in the list of tools, by its name or an alias of it.
+    pub(crate) fn tool_number(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
     }
 }

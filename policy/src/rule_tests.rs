@@ -1,4 +1,6 @@
-use probity_protocol::{CorrelationId, RequestedLimits, ToolName, split_extra_args};
+use probity_protocol::{
+    Arguments, CorrelationId, RequestedLimits, Target, ToolName, split_extra_args,
+};
 
 use super::*;
 use crate::{Accounts, Origin, Source, decide, load, validate};

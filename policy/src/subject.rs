@@ -19,7 +19,7 @@ pub struct Subject {
 }
 
 /// Whom a grant is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Principal {
     User(u32),
     Group(u32),
@@ -36,15 +36,6 @@ impl Subject {
         match tier {
             Some(tier) if tier < self.most => Cow::Owned(Self { most: tier, ..self.clone() }),
             Some(_) | None => Cow::Borrowed(self),
-        }
-    }
-
-    pub(crate) fn is(&self, principal: Principal) -> bool {
-        match principal {
-            Principal::User(uid) => self.uid == uid,
-            Principal::Group(gid) => self.gids.contains(&gid),
-            Principal::Owner => self.owner,
-            Principal::Nobody => false,
         }
     }
 }

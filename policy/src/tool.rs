@@ -11,6 +11,7 @@ use std::{
 use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
 
 use crate::{
+    lookup::{Lookup, OptionTold},
     profile::Profile,
     raw::RawJoin,
     source::Place,
@@ -38,6 +39,7 @@ pub struct Tool {
     pub(crate) sandbox: ToolSandbox,
     pub(crate) options: Vec<ToolOption>,
     pub(crate) presets: BTreeMap<Identifier, Preset>,
+    pub(crate) lookup: Lookup,
     pub(crate) place: Place,
 }
 
@@ -124,6 +126,7 @@ pub(crate) struct ToolOption {
     pub default: Option<Value>,
     pub example: Option<Value>,
     pub help: String,
+    pub told: OptionTold,
     pub place: Place,
 }
 
@@ -133,6 +136,8 @@ pub(crate) struct Preset {
     pub help: String,
     pub settings: Vec<(usize, Setting)>,
     pub tier: Tier,
+    /// Where it is beyond the standard tier: one to take instead.
+    pub standard: Option<Identifier>,
 }
 
 /// What is said of an option: a value, or that it stays away although a default would set it.
@@ -174,7 +179,7 @@ impl Tool {
     }
 
     pub(crate) fn option_index(&self, name: &str) -> Option<usize> {
-        self.options.iter().position(|o| o.name.as_str() == name)
+        self.lookup.option(name)
     }
 }
 
@@ -235,12 +240,5 @@ impl ToolOption {
             Setting::On(Value::Word(word)) => word.clone(),
             Setting::On(value) => self.kind.render(value).unwrap_or_default(),
         }
-    }
-
-    /// A value that passes, as a client would write it: the file's own example or default, or one
-    /// made from the kind.
-    pub(crate) fn some_value(&self) -> Option<String> {
-        let own = self.example.as_ref().or(self.default.as_ref());
-        own.map(|value| self.written(&Setting::On(value.clone()))).or_else(|| self.kind.example())
     }
 }

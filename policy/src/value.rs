@@ -3,9 +3,11 @@
 //!
 //! No value begins with a dash, so that none can be taken for an option.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::{BTreeMap, HashSet};
 
 use probity_protocol::{Decimal, Tier, ValueType};
+
+use crate::{lookup::some_of, words::Words};
 
 /// What an option takes, and which values of it.
 #[derive(Debug, Clone)]
@@ -26,8 +28,8 @@ pub(crate) enum ValueKind {
         max: Decimal,
     },
     Ports,
-    Enumeration(Vec<String>),
-    EnumerationList(Vec<String>),
+    Enumeration(Words),
+    EnumerationList(Words),
     /// Words that the policy maps to text of its own.
     Rendered(BTreeMap<String, RenderedWord>),
     Text {
@@ -76,7 +78,7 @@ impl ValueKind {
                 parse_seconds(text).filter(|n| (min..=max).contains(&n)).map(Value::Decimal)
             }
             Self::Ports => parse_ports(text).map(Value::Ports),
-            Self::Enumeration(words) => words.iter().find(|w| *w == text).cloned().map(Value::Word),
+            Self::Enumeration(words) => words.number(text).map(|_| Value::Word(text.to_owned())),
             Self::EnumerationList(words) => parse_words(text, words).map(Value::Words),
             Self::Rendered(words) => words.contains_key(text).then(|| Value::Word(text.to_owned())),
             Self::Text { class, max_length } => {
@@ -120,9 +122,9 @@ impl ValueKind {
                 "port numbers from 1 to 65535 and ranges of them, the lower end first, joined by commas"
                     .into()
             },
-            Self::Enumeration(words) => format!("one of {}", words.join(", ")),
+            Self::Enumeration(words) => format!("one of {}", some_of(words)),
             Self::EnumerationList(words) => {
-                format!("one or several of {}, joined by commas", words.join(", "))
+                format!("one or several of {}, joined by commas", some_of(words))
             }
             Self::Rendered(words) => {
                 let within = words.iter().filter(|(_, word)| word.tier <= tier);
@@ -130,7 +132,7 @@ impl ValueKind {
                 if names.is_empty() {
                     "a word of the intrusive tier".into()
                 } else {
-                    format!("one of {}", names.join(", "))
+                    format!("one of {}", some_of(&names))
                 }
             }
             Self::Text { class, max_length } => {
@@ -161,8 +163,8 @@ impl ValueKind {
             Self::Number { min, max } => ValueType::Number { min: *min, max: *max },
             Self::Duration { min, max } => ValueType::Duration { min: *min, max: *max },
             Self::Ports => ValueType::Ports,
-            Self::Enumeration(words) => ValueType::Enumeration(words.clone()),
-            Self::EnumerationList(words) => ValueType::EnumerationList(words.clone()),
+            Self::Enumeration(words) => ValueType::Enumeration(words.to_vec()),
+            Self::EnumerationList(words) => ValueType::EnumerationList(words.to_vec()),
             Self::Rendered(words) => ValueType::Enumeration(
                 words.iter().filter(|(_, w)| w.tier <= tier).map(|(k, _)| k.clone()).collect(),
             ),
@@ -245,20 +247,38 @@ pub(crate) fn parse_seconds(text: &str) -> Option<Decimal> {
     u64::try_from(micros).ok().filter(|_| exact).map(Decimal::from_micros)
 }
 
-/// Ports and ranges, sorted and joined.
+/// Ports and ranges, sorted and joined. A list may have hundreds, so it is read byte by byte.
 fn parse_ports(text: &str) -> Option<Vec<(u16, u16)>> {
-    let port = |t: &str| parse_integer(t).and_then(|n| u16::try_from(n).ok()).filter(|&n| n > 0);
-    let mut ranges = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = match part.split_once('-') {
-            Some((first, last)) => (port(first)?, port(last)?),
-            None => (port(part)?, port(part)?),
-        };
-        if first > last {
-            return None;
-        }
-        ranges.push((first, last));
+    port_parts(text).map(parse_port_range).collect::<Option<Vec<_>>>().map(joined_ports)
+}
+
+/// What a list of ports has between its commas.
+pub(crate) fn port_parts(text: &str) -> impl Iterator<Item = &[u8]> {
+    text.as_bytes().split(|byte| *byte == b',')
+}
+
+/// One port, or a range from its lower end.
+pub(crate) fn parse_port_range(text: &[u8]) -> Option<(u16, u16)> {
+    let (first, last) = match text.iter().position(|byte| *byte == b'-') {
+        Some(dash) => (parse_port(text.get(..dash)?)?, parse_port(text.get(dash + 1..)?)?),
+        None => parse_port(text).map(|port| (port, port))?,
+    };
+    (first <= last).then_some((first, last))
+}
+
+/// A port as [`parse_integer`] reads a number, without a look at what cannot be one.
+fn parse_port(text: &[u8]) -> Option<u16> {
+    if !(1..=5).contains(&text.len()) || text.first() == Some(&b'0') {
+        return None;
     }
+    let digits = text.iter().try_fold(0_u32, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    });
+    u16::try_from(digits?).ok()
+}
+
+/// Sorted, each port once.
+pub(crate) fn joined_ports(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     ranges.sort_unstable();
     ranges.dedup_by(|next, kept| {
         let joins = u32::from(next.0) <= u32::from(kept.1) + 1;
@@ -267,33 +287,44 @@ fn parse_ports(text: &str) -> Option<Vec<(u16, u16)>> {
         }
         joins
     });
-    Some(ranges)
+    ranges
 }
 
-fn render_ports(ranges: &[(u16, u16)]) -> String {
+pub(crate) fn render_ports(ranges: &[(u16, u16)]) -> String {
     let mut out = String::new();
-    for (first, last) in ranges {
-        let comma = if out.is_empty() { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _ = if first == last {
-            write!(out, "{comma}{first}")
-        } else {
-            write!(out, "{comma}{first}-{last}")
-        };
+    for &(first, last) in ranges {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        push_port(&mut out, first);
+        if first != last {
+            out.push('-');
+            push_port(&mut out, last);
+        }
     }
     out
 }
 
-/// Different words of a list, joined by commas.
-fn parse_words(text: &str, words: &[String]) -> Option<Vec<String>> {
-    let mut chosen: Vec<String> = Vec::new();
-    for part in text.split(',') {
-        if !words.iter().any(|w| w == part) || chosen.iter().any(|c| c == part) {
-            return None;
-        }
-        chosen.push(part.to_owned());
+/// Digit by digit: formatting takes longer than all the rest that is done with a list.
+fn push_port(out: &mut String, port: u16) {
+    let mut size = 1;
+    while size <= port / 10 {
+        size *= 10;
     }
-    Some(chosen)
+    while size > 0 {
+        out.push(char::from(b'0' + (port / size % 10).to_le_bytes()[0]));
+        size /= 10;
+    }
+}
+
+/// Different words of a list, joined by commas.
+fn parse_words(text: &str, words: &Words) -> Option<Vec<String>> {
+    let mut seen = HashSet::new();
+    let each = text.split(',').map(|part| {
+        let at = words.number(part)?;
+        seen.insert(at).then(|| part.to_owned())
+    });
+    each.collect()
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn a_rendered_word_becomes_the_policy_s_text_and_carries_its_tier() {
 
 #[test]
 fn lists_hold_each_word_once() {
-    let words = ValueKind::EnumerationList(vec!["a".into(), "b".into()]);
+    let words = ValueKind::EnumerationList(["a", "b"].into());
     assert_eq!(rendered(&words, "b,a").as_deref(), Some("b,a"));
     for bad in ["", "a,a", "a,c", "a,"] {
         assert!(words.parse(bad).is_err(), "{bad:?}");
@@ -95,8 +95,8 @@ fn kinds() -> Vec<ValueKind> {
         ValueKind::Number { min: decimal("0.5"), max: decimal("9.5") },
         ValueKind::Duration { min: decimal("0.2"), max: decimal("60") },
         ValueKind::Ports,
-        ValueKind::Enumeration(vec!["a".into(), "b".into()]),
-        ValueKind::EnumerationList(vec!["a".into(), "b".into()]),
+        ValueKind::Enumeration(["a", "b"].into()),
+        ValueKind::EnumerationList(["a", "b"].into()),
         ValueKind::Text { class: CharacterClass::Word, max_length: 8 },
     ]
 }

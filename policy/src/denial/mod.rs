@@ -3,22 +3,59 @@
 
 mod target;
 
-use probity_protocol::{Denial, DenialCode, LexicalDefect, Tier};
+use std::fmt;
+
+use probity_protocol::{Call, Denial, DenialCode, LexicalDefect, Tier};
 
 use crate::{
-    decide::Beyond,
-    policy::Policy,
-    subject::Subject,
+    decide::{Beyond, Reason, granted_tool},
+    grants::Standing,
+    lookup::some_of,
     suggest::{flags_of_cluster, meant_option, meant_preset, nearest_value},
     tool::{Tool, ToolOption},
 };
 
-pub(crate) use target::{
-    excluded, name_unresolved, target_kind, target_not_allowed, target_syntax,
-};
+/// Longest piece of a client's own text that a denial repeats, in bytes.
+const MOST_SHOWN: usize = 64;
 
-/// Most names in one sentence.
-const MOST_NAMES: usize = 20;
+/// A reason in words, for whoever stands with the policy so.
+pub(crate) fn of(standing: &Standing<'_>, call: &Call, reason: &Reason<'_, '_>) -> Denial {
+    let name = call.tool.as_str();
+    let (tool, tier) = match (reason, granted_tool(standing, name)) {
+        (Reason::NotGranted, _) | (_, Err(Reason::NotGranted)) => {
+            return not_granted(standing, name);
+        }
+        (Reason::UnknownTool, _) | (_, Err(_)) => return unknown_tool(standing, name),
+        (_, Ok((tool, granted))) => (tool, granted.tier),
+    };
+    let targets = &standing.policy.targets;
+    match reason {
+        Reason::NotGranted | Reason::UnknownTool => unknown_tool(standing, name),
+        Reason::TargetSyntax(defect) => target::syntax(targets, tool, defect),
+        Reason::TargetKind => target::kind(targets, tool, &call.target),
+        Reason::Target(network, excluded) => {
+            target::excluded(targets, tool, &call.target, *network, *excluded)
+        }
+        Reason::Name => target::name(targets, tool, &call.target),
+        Reason::AddressOfName(address, excluded) => {
+            target::address_of_name(targets, tool, &call.target, *address, *excluded)
+        }
+        Reason::NameUnresolved => target::unresolved(targets, tool, &call.target),
+        Reason::ArgumentSyntax(defect) => argument_syntax(defect),
+        Reason::OptionUnknown(given) => option_unknown(tool, tier, given),
+        Reason::PresetUnknown(given) => preset_unknown(tool, tier, given.as_str()),
+        Reason::OptionValue(option, given) => option_value(option, tier, *given),
+        Reason::OptionRepeated(option) => option_repeated(option),
+        Reason::Operand(word) => operand(tool, tier, word),
+        Reason::Time(asked) => {
+            let ceiling = standing.policy.ceilings.timeout;
+            let [asked, ceiling] = [*asked, ceiling].map(|d| format!("{} s", d.as_secs_f64()));
+            ceiling_of("A timeout", &asked, &ceiling)
+        }
+        Reason::NoTime => no_time(),
+        Reason::Intrusive(beyond) => intrusive(standing, tool, beyond),
+    }
+}
 
 fn denial(
     code: DenialCode,
@@ -35,8 +72,8 @@ fn denial(
     }
 }
 
-pub(crate) fn not_granted(policy: &Policy, subject: &Subject, tool: &str) -> Denial {
-    let listed = if policy.grants.is_empty() {
+fn not_granted(standing: &Standing<'_>, tool: &str) -> Denial {
+    let listed = if standing.policy.grants.is_empty() {
         "this policy grants nothing to anybody"
     } else {
         "no grant gives it to you"
@@ -45,26 +82,26 @@ pub(crate) fn not_granted(policy: &Policy, subject: &Subject, tool: &str) -> Den
     denial(
         DenialCode::NotGranted,
         format!("You may not use {tool}: {listed}."),
-        match usable(policy, subject, None).as_slice() {
-            [] => "You are granted no tool at all. An administrator can grant you some: `probity tools` \
+        match &usable(standing, None) {
+            tools if tools.names.is_empty() => "You are granted no tool at all. An administrator can grant you some: `probity tools` \
                    says how.".to_owned(),
-            tools => format!("Use {}, or ask for it: {ask}.", one_of(tools)),
+            tools => format!("Use {tools}, or ask for it: {ask}."),
         },
         &[],
     )
 }
 
-pub(crate) fn unknown_tool(policy: &Policy, subject: &Subject, tool: &str) -> Denial {
-    let tools = usable(policy, subject, None);
+fn unknown_tool(standing: &Standing<'_>, tool: &str) -> Denial {
+    let tools = usable(standing, None);
     denial(
         DenialCode::UnknownTool,
         format!("There is no tool called {tool}. Names are exact."),
-        format!("Use {}.", one_of(&tools)),
-        &[("tools", tools.join(","))],
+        format!("Use {tools}."),
+        &[("tools", tools.names.join(","))],
     )
 }
 
-pub(crate) fn argument_syntax(defect: &LexicalDefect) -> Denial {
+fn argument_syntax(defect: &LexicalDefect) -> Denial {
     denial(
         DenialCode::ArgumentSyntax,
         format!("The arguments cannot be read: {defect}."),
@@ -74,7 +111,7 @@ pub(crate) fn argument_syntax(defect: &LexicalDefect) -> Denial {
     )
 }
 
-pub(crate) fn option_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
+fn option_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
     let cluster = flags_of_cluster(tool, tier, given).map(|options| {
         let flags: Vec<_> = options.iter().map(|o| o.flag.as_str()).collect();
         format!(" Write options apart: {}.", flags.join(" "))
@@ -84,28 +121,24 @@ pub(crate) fn option_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
         Some(format!(" Did you mean {}?", meant.name))
     };
     let hint = cluster.or_else(meant).unwrap_or_default();
-    let offered = tool.options.iter().filter(|o| o.tier.max(tool.tier) <= tier);
-    let flags: Vec<_> = offered.map(|o| o.flag.as_str()).collect();
+    let (given, flags) = (shown(given), tool.lookup.flags_told(tier));
     denial(
         DenialCode::OptionUnknown,
         format!("The option {given} is not allowed for {}.{hint}", tool.name),
-        match flags.as_slice() {
-            [] => format!("Leave {given} out."),
-            flags => {
-                format!("Leave it out. The options of {} are: {}.", tool.name, flags.join(" "))
-            }
+        match flags {
+            "" => format!("Leave {given} out."),
+            flags => format!("Leave it out. The options of {} are: {flags}.", tool.name),
         },
-        &[("option", given.to_owned()), ("allowed", flags.join(" "))],
+        &[("option", given), ("allowed", flags.to_owned())],
     )
 }
 
-pub(crate) fn preset_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
-    let offered = tool.presets.iter().filter(|(_, preset)| preset.tier.max(tool.tier) <= tier);
-    let names: Vec<_> = offered.map(|(name, _)| name.as_str()).collect();
+fn preset_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
+    let names = tool.lookup.presets_told(tier);
     denial(
         DenialCode::OptionUnknown,
         format!("{} has no preset {given}.", tool.name),
-        match names.as_slice() {
+        match names {
             [] => "Leave the preset out.".to_owned(),
             names => format!("Leave the preset out, or use {}.", one_of(names)),
         },
@@ -113,14 +146,14 @@ pub(crate) fn preset_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
     )
 }
 
-pub(crate) fn option_value(option: &ToolOption, tier: Tier, given: Option<&str>) -> Denial {
+fn option_value(option: &ToolOption, tier: Tier, given: Option<&str>) -> Denial {
     let problem = match given {
-        Some(text) => format!("{} does not take {text:?}", option.flag),
+        Some(text) => format!("{} does not take {:?}", option.flag, shown(text)),
         None => format!("{} needs a value", option.flag),
     };
-    let expected = option.kind.expected(tier);
+    let expected = option.told.expected.at(tier).as_str();
     let example = if option.tier <= tier { nearest_value(option, given) } else { None };
-    let mut metadata = vec![("option", option.name.to_string()), ("expected", expected.clone())];
+    let mut metadata = vec![("option", option.name.to_string()), ("expected", expected.to_owned())];
     let instead = match &example {
         Some(example) => format!(", such as {example}"),
         None => ", or leave it out".to_owned(),
@@ -134,7 +167,7 @@ pub(crate) fn option_value(option: &ToolOption, tier: Tier, given: Option<&str>)
     )
 }
 
-pub(crate) fn option_repeated(option: &ToolOption) -> Denial {
+fn option_repeated(option: &ToolOption) -> Denial {
     denial(
         DenialCode::OptionRepeated,
         format!("{} (property {}) is given more than once.", option.flag, option.name),
@@ -143,7 +176,7 @@ pub(crate) fn option_repeated(option: &ToolOption) -> Denial {
     )
 }
 
-pub(crate) fn operand(tool: &Tool, tier: Tier, word: &str) -> Denial {
+fn operand(tool: &Tool, tier: Tier, word: &str) -> Denial {
     let instead = match meant_preset(tool, tier, word) {
         Some(preset) => format!(
             "Give the preset {preset} as preset (`--preset {preset}` with probity call), not in extra_args."
@@ -152,15 +185,16 @@ pub(crate) fn operand(tool: &Tool, tier: Tier, word: &str) -> Denial {
                  options only."
             .to_owned(),
     };
+    let word = shown(word);
     denial(
         DenialCode::Operand,
         format!("{word} is neither an option of {} nor a value of one.", tool.name),
         instead,
-        &[("word", word.to_owned())],
+        &[("word", word)],
     )
 }
 
-pub(crate) fn ceiling(what: &str, asked: &str, most: &str) -> Denial {
+fn ceiling_of(what: &str, asked: &str, most: &str) -> Denial {
     denial(
         DenialCode::Ceiling,
         format!("{what} of {asked} is more than this policy's ceiling of {most}."),
@@ -169,7 +203,7 @@ pub(crate) fn ceiling(what: &str, asked: &str, most: &str) -> Denial {
     )
 }
 
-pub(crate) fn no_time() -> Denial {
+fn no_time() -> Denial {
     denial(
         DenialCode::Ceiling,
         "A timeout of zero leaves the tool no time to run.",
@@ -178,18 +212,13 @@ pub(crate) fn no_time() -> Denial {
     )
 }
 
-pub(crate) fn intrusive(
-    policy: &Policy,
-    subject: &Subject,
-    tool: &Tool,
-    beyond: &Beyond<'_>,
-) -> Denial {
+fn intrusive(standing: &Standing<'_>, tool: &Tool, beyond: &Beyond<'_>) -> Denial {
     let (what, instead) = match beyond {
         Beyond::Tool => {
-            let others = usable(policy, subject, Some(tool));
-            let instead = match others.as_slice() {
-                [] => "You are granted no other tool.".to_owned(),
-                others => format!("Use {}.", one_of(others)),
+            let others = usable(standing, Some(tool));
+            let instead = match &others {
+                others if others.names.is_empty() => "You are granted no other tool.".to_owned(),
+                others => format!("Use {others}."),
             };
             ("All".to_owned(), instead)
         }
@@ -212,7 +241,7 @@ pub(crate) fn intrusive(
         }
     };
     // A frontend that asks for no more than the standard tier is configured so by its owner.
-    let (because, who) = match subject.most {
+    let (because, who) = match standing.most {
         Tier::Intrusive => (
             "your grant is for the standard tier",
             "An administrator can grant the intrusive tier.",
@@ -230,25 +259,42 @@ pub(crate) fn intrusive(
     )
 }
 
-/// The names of the tools that the subject can use, but for one.
-fn usable<'p>(policy: &'p Policy, subject: &'p Subject, but: Option<&Tool>) -> Vec<&'p str> {
-    let tools = policy.usable(subject).map(|(tool, _)| tool);
-    tools
-        .filter(|tool| but.is_none_or(|but| but.name != tool.name))
-        .map(|t| t.name.as_str())
-        .collect()
+/// Tools that somebody can use.
+struct Usable<'p> {
+    names: Vec<&'p str>,
+    are_more: bool,
 }
 
-fn one_of(names: &[&str]) -> String {
+/// The first tools that the subject can use, but for one.
+fn usable<'p>(standing: &Standing<'p>, but: Option<&Tool>) -> Usable<'p> {
+    let (tools, are_more) = standing.some_usable();
+    let others = tools.iter().map(|(_, tool)| *tool);
+    let others = others.filter(|tool| but.is_none_or(|but| but.name != tool.name));
+    Usable { names: others.map(|tool| tool.name.as_str()).collect(), are_more }
+}
+
+impl fmt::Display for Usable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.are_more {
+            true => write!(f, "one of: {} and others", self.names.join(", ")),
+            false => f.write_str(&one_of(&self.names)),
+        }
+    }
+}
+
+fn one_of(names: &[impl AsRef<str>]) -> String {
     match names {
         [] => "no tool: you are granted none".to_owned(),
-        [name] => (*name).to_owned(),
-        names => {
-            let more = names.len().saturating_sub(MOST_NAMES);
-            let shown: Vec<_> = names.iter().take(MOST_NAMES).copied().collect();
-            let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("one of: {}{and_more}", shown.join(", "))
-        }
+        [name] => name.as_ref().to_owned(),
+        names => format!("one of: {}", some_of(names)),
+    }
+}
+
+/// A piece of a client's text as a denial repeats it. It is ASCII, so that every byte is a boundary.
+fn shown(text: &str) -> String {
+    match text.get(..MOST_SHOWN) {
+        Some(start) if start.len() < text.len() => format!("{start}…"),
+        _ => text.to_owned(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The words of denials that are about the target. Each names the nearest target that would pass.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use probity_protocol::{Denial, DenialCode, LexicalDefect, Target};
 
@@ -11,7 +13,7 @@ use crate::{
     tool::Tool,
 };
 
-pub(crate) fn target_syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefect) -> Denial {
+pub(super) fn syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefect) -> Denial {
     let example = example(targets, tool, &Target::Malformed(defect.clone()));
     denial(
         DenialCode::TargetSyntax,
@@ -24,8 +26,9 @@ pub(crate) fn target_syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefe
     )
 }
 
-pub(crate) fn target_kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
-    let example = example(targets, tool, target);
+pub(super) fn kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+    let target = target.canonical();
+    let example = example(targets, tool, &target);
     let takes =
         if matches!(target, Target::Network(_)) { "one address or host name" } else { "a network" };
     denial(
@@ -36,19 +39,47 @@ pub(crate) fn target_kind(targets: &Targets, tool: &Tool, target: &Target) -> De
     )
 }
 
-pub(crate) fn excluded(
+pub(super) fn excluded(
     targets: &Targets,
     tool: &Tool,
     target: &Target,
     network: IpNet,
     excluded: Excluded,
 ) -> Denial {
-    let because = match excluded {
-        Excluded::TooLarge => return target_too_large(targets, tool, network),
+    match because(targets, excluded) {
+        None => too_large(targets, tool, network),
+        Some(because) => not_allowed(targets, tool, target, &because),
+    }
+}
+
+pub(super) fn name(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+    not_allowed(targets, tool, target, "it matches no name of this policy")
+}
+
+pub(super) fn address_of_name(
+    targets: &Targets,
+    tool: &Tool,
+    target: &Target,
+    address: IpAddr,
+    excluded: Excluded,
+) -> Denial {
+    let why = match excluded {
+        // That is said by the list of what is allowed.
+        Excluded::Outside | Excluded::Denied => None,
+        _ => because(targets, excluded),
+    };
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let because = format!("it has the address {address}, which is not allowed{why}");
+    not_allowed(targets, tool, target, &because)
+}
+
+/// Why a network may not be aimed at; `None` where it is too large.
+fn because(targets: &Targets, excluded: Excluded) -> Option<String> {
+    Some(match excluded {
         Excluded::Outside => "it is outside the networks of this policy".into(),
         Excluded::Denied => "this policy denies it or a part of it".into(),
         Excluded::Many => {
-            "it reaches many hosts at once, and no line of this policy names it".to_owned()
+            "it reaches many hosts at once, and no line of this policy names it".into()
         }
         Excluded::TakenFor(other) => {
             let does = if targets.denied.overlaps(other) { "denies" } else { "does not allow" };
@@ -57,17 +88,13 @@ pub(crate) fn excluded(
         Excluded::Carries(other) => {
             format!("it may carry to {}, of which this policy denies all or a part", spelled(other))
         }
-    };
-    target_not_allowed(targets, tool, target, &because)
+        Excluded::TooLarge => return None,
+    })
 }
 
-pub(crate) fn target_not_allowed(
-    targets: &Targets,
-    tool: &Tool,
-    target: &Target,
-    because: &str,
-) -> Denial {
-    let example = example(targets, tool, target);
+fn not_allowed(targets: &Targets, tool: &Tool, target: &Target, because: &str) -> Denial {
+    let target = target.canonical();
+    let example = example(targets, tool, &target);
     denial(
         DenialCode::TargetNotAllowed,
         format!("{target} is not an allowed target: {because}. {}.", targets.told()),
@@ -76,7 +103,7 @@ pub(crate) fn target_not_allowed(
     )
 }
 
-fn target_too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
+fn too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
     let most = u128::from(targets.max_hosts);
     let prefix = (0..=network.max_prefix_len())
         .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
@@ -97,7 +124,7 @@ fn target_too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
     )
 }
 
-pub(crate) fn name_unresolved(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+pub(super) fn unresolved(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
     let example = example(targets, tool, target);
     denial(
         DenialCode::NameUnresolved,

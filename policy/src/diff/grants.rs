@@ -9,7 +9,8 @@ use probity_protocol::{Tier, ToolName};
 
 use super::{Change, Dimension, Effect, Scope};
 use crate::{
-    policy::{GrantedTools, Grantee, Policy},
+    grants::{GrantedTools, Grantee},
+    policy::Policy,
     subject::Principal,
 };
 

@@ -10,17 +10,36 @@ use crate::{
     arguments::{Found, NotFound, find_first, find_typed},
     tool::{Preset, Setting, Tool, ToolOption},
     value::ValueKind,
+    work::{self, Kind},
 };
 
+/// Properties, words and misspelled names that are repaired one by one. Nobody writes as many of
+/// them by mistake; a call that has more is repaired without any.
+const MOST_PARTS: usize = 64;
+const MOST_SLIPS: usize = 4;
+
+/// Longest cluster of flags that is read: more than any tool has.
+const MOST_LETTERS: usize = 12;
+
 /// The same arguments, so that the tool takes them from a subject of this tier.
-pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Arguments {
+pub(super) fn repaired(
+    tool: &Tool,
+    tier: Tier,
+    arguments: &Arguments,
+    keeps_words: bool,
+) -> Arguments {
     // What could not be read did not travel: nothing of it is left to keep.
     let Arguments::Given { preset, options, tokens } = arguments else {
         return Arguments::default();
     };
+    let tokens = if keeps_words { tokens.as_slice() } else { &[] };
+    if options.len() + tokens.len() > MOST_PARTS {
+        return Arguments::default();
+    }
     let mut kept = Kept {
         tool,
         tier,
+        slips: MOST_SLIPS,
         taken: vec![false; tool.options.len()],
         options: vec![],
         tokens: vec![],
@@ -28,7 +47,7 @@ pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Argume
     for option in options {
         kept.typed(option);
     }
-    let mut words = tokens.as_slice();
+    let mut words = tokens;
     while !words.is_empty() {
         let (found, rest) = find_first(tool, words);
         let (item, _) = words.split_at(words.len() - rest.len());
@@ -65,7 +84,7 @@ fn operands<'a>(tool: &'a Tool, mut words: &'a [Token]) -> impl Iterator<Item = 
 }
 
 /// The arguments without one part of them: first the words, then the options, then the preset.
-pub(super) fn simpler(arguments: &Arguments) -> Option<Arguments> {
+fn simpler(arguments: &Arguments) -> Option<Arguments> {
     match arguments.clone() {
         Arguments::Malformed(_) => Some(Arguments::default()),
         Arguments::Given { preset, options, tokens } if !tokens.is_empty() => {
@@ -92,6 +111,8 @@ fn can_be_sent(arguments: &Arguments) -> bool {
 struct Kept<'t> {
     tool: &'t Tool,
     tier: Tier,
+    /// Misspelled names that are still looked for.
+    slips: usize,
     /// Options that have been given already, by index.
     taken: Vec<bool>,
     options: Vec<GivenOption>,
@@ -100,10 +121,14 @@ struct Kept<'t> {
 
 impl Kept<'_> {
     fn typed(&mut self, given: &GivenOption) {
+        work::done(Kind::Looked);
         let mut given = given.clone();
         let meant = match find_typed(self.tool, &given) {
             Ok(_) => None,
-            Err(_) => meant_option(self.tool, self.tier, given.name.as_str()),
+            Err(_) if self.one_slip_less() => {
+                meant_option(self.tool, self.tier, given.name.as_str())
+            }
+            Err(_) => return,
         };
         if let Some(option) = meant {
             given.name = option.name.clone();
@@ -122,9 +147,11 @@ impl Kept<'_> {
 
     /// `item` is the words that were read as one option.
     fn words(&mut self, item: &[Token], found: Result<Found<'_>, NotFound<'_>>) {
+        work::done(Kind::Looked);
         let found = match found {
             Ok(found) => found,
             Err(NotFound::Operand(_)) => return,
+            Err(NotFound::Unknown(_)) if !self.one_slip_less() => return,
             Err(NotFound::Unknown(word)) => {
                 for option in flags_of_cluster(self.tool, self.tier, word).unwrap_or_default() {
                     let at = self.tool.option_index(option.name.as_str());
@@ -153,6 +180,12 @@ impl Kept<'_> {
             }
             None => {}
         }
+    }
+
+    fn one_slip_less(&mut self) -> bool {
+        let left = self.slips > 0;
+        self.slips = self.slips.saturating_sub(1);
+        left
     }
 
     /// How an option that was given can stay; `None` where it cannot, or is there already.
@@ -185,39 +218,28 @@ enum Fit {
 
 /// The preset, or one with a name like it, or one that does most of the same.
 fn allowed_preset<'t>(tool: &'t Tool, tier: Tier, name: &Identifier) -> Option<&'t Identifier> {
-    let Some((name, preset)) = tool.presets.get_key_value(name) else {
-        let names = presets_within(tool, tier).map(|(name, _)| name.as_str());
-        let meant = closest(name.as_str(), names)?;
-        return tool.presets.get_key_value(meant).map(|(name, _)| name);
-    };
-    if preset.tier <= tier { Some(name) } else { standard_preset(tool, preset) }
-}
-
-fn presets_within(tool: &Tool, tier: Tier) -> impl Iterator<Item = (&Identifier, &Preset)> {
-    tool.presets.iter().filter(move |(_, preset)| preset.tier <= tier)
-}
-
-/// The preset of the standard tier that has most settings in common with one beyond it.
-pub(crate) fn standard_preset<'t>(tool: &'t Tool, beyond: &Preset) -> Option<&'t Identifier> {
-    let different = |preset: &Preset| {
-        let common = preset.settings.iter().filter(|setting| beyond.settings.contains(setting));
-        usize::MAX - common.count()
-    };
-    let presets = presets_within(tool, Tier::Standard);
-    presets.min_by_key(|(_, preset)| different(preset)).map(|(name, _)| name)
+    let within = |preset: &Preset| preset.tier <= tier;
+    match tool.presets.get_key_value(name) {
+        Some((name, preset)) if within(preset) => Some(name),
+        Some((_, preset)) => preset.standard.as_ref(),
+        None => {
+            let offered = |name: &Identifier| tool.presets.get(name).is_some_and(within);
+            tool.lookup.near_preset(name.as_str(), offered)
+        }
+    }
 }
 
 /// The preset that a word among the tool's own flags names.
 pub(crate) fn meant_preset<'t>(tool: &'t Tool, tier: Tier, word: &str) -> Option<&'t Identifier> {
-    let mut names = presets_within(tool, tier).map(|(name, _)| name);
-    names.find(|name| name.as_str() == word).filter(|_| tool.tier <= tier)
+    let (name, preset) = tool.presets.get_key_value(word)?;
+    (preset.tier.max(tool.tier) <= tier).then_some(name)
 }
 
 /// The option that a property was probably meant to be.
 pub(crate) fn meant_option<'t>(tool: &'t Tool, tier: Tier, given: &str) -> Option<&'t ToolOption> {
-    let offered = tool.options.iter().filter(|option| option.tier <= tier);
-    let meant = closest(given, offered.map(|option| option.name.as_str()))?;
-    tool.option_index(meant).and_then(|at| tool.options.get(at))
+    let option = |at: usize| tool.options.get(at);
+    let offered = |at: usize| option(at).is_some_and(|option| option.tier <= tier);
+    option(tool.lookup.near_option(given, offered)?)
 }
 
 /// The options of `-nI`, if each letter is one that takes no value and is within the tier. Such
@@ -227,23 +249,11 @@ pub(crate) fn flags_of_cluster<'t>(
     tier: Tier,
     given: &str,
 ) -> Option<Vec<&'t ToolOption>> {
-    let letters = given.strip_prefix('-').filter(|l| l.len() > 1 && !l.starts_with('-'))?;
+    let letters = given.strip_prefix('-').filter(|l| (2..=MOST_LETTERS).contains(&l.len()))?;
     let options = letters.chars().map(|letter| {
-        let flag = format!("-{letter}");
-        let bare = |o: &&ToolOption| o.flag == flag && matches!(o.kind, ValueKind::None);
-        tool.options.iter().filter(bare).find(|option| option.tier <= tier)
+        let option = tool.options.get(tool.lookup.flag(&format!("-{letter}"))?)?;
+        let bare = matches!(option.kind, ValueKind::None);
+        (bare && option.tier <= tier).then_some(option)
     });
     options.collect()
-}
-
-/// The name that was probably meant: the same but for case, or for one letter in three.
-pub(crate) fn closest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let given = given.to_ascii_lowercase();
-    let most = (given.len() / 3).max(1);
-    // The difference in length is the least distance, and costs nothing to find.
-    let near = names.filter(|name| given.len().abs_diff(name.len()) <= most).filter_map(|name| {
-        let distance = strsim::osa_distance(&given, &name.to_ascii_lowercase());
-        (distance <= most).then_some((distance, name))
-    });
-    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }

@@ -1,10 +1,13 @@
 //! The value nearest to one that an option does not take.
 
+use std::collections::HashSet;
+
 use probity_protocol::Decimal;
 
 use crate::{
     tool::ToolOption,
-    value::{ValueKind, parse_seconds},
+    value::{ValueKind, joined_ports, parse_port_range, parse_seconds, port_parts, render_ports},
+    work::{self, Kind},
 };
 
 /// A value that the option takes, within its own tier: the end of the range that a number lies
@@ -16,7 +19,9 @@ pub(crate) fn nearest_value(option: &ToolOption, given: Option<&str>) -> Option<
         let parsed = option.kind.parse(text);
         parsed.is_ok_and(|value| option.kind.tier(&value) <= option.tier)
     };
-    near.filter(fine).or_else(|| option.some_value().filter(fine))
+    // Of lists only what is fine is left.
+    let is_list = matches!(option.kind, ValueKind::Ports | ValueKind::EnumerationList(_));
+    near.filter(|near| is_list || fine(near)).or_else(|| option.told.some_value.clone())
 }
 
 fn near(kind: &ValueKind, text: &str) -> Option<String> {
@@ -39,29 +44,39 @@ fn near(kind: &ValueKind, text: &str) -> Option<String> {
             let millis = number.decimal().micros() / 1000;
             Some(Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string())
         }
-        ValueKind::Ports | ValueKind::EnumerationList(_) => {
-            let mut fine: Vec<String> = Vec::new();
-            for part in text.split(',').map(str::trim) {
-                let range = || port_range(part).filter(|_| matches!(kind, ValueKind::Ports));
-                let fits = kind.parse(part).is_ok();
-                let part = if fits { Some(part.to_owned()) } else { range() };
-                fine.extend(part.filter(|part| !fine.contains(part)));
-            }
+        ValueKind::Ports => {
+            let ranges = port_parts(text).filter_map(|part| {
+                work::done(Kind::Looked);
+                port_range(part.trim_ascii())
+            });
+            let ranges = joined_ports(ranges.collect());
+            (!ranges.is_empty()).then(|| render_ports(&ranges))
+        }
+        ValueKind::EnumerationList(words) => {
+            let mut seen = HashSet::new();
+            let fine = text.split(',').map(str::trim).filter(|part| {
+                work::done(Kind::Looked);
+                words.number(part).is_some_and(|at| seen.insert(at))
+            });
+            let fine: Vec<&str> = fine.collect();
             (!fine.is_empty()).then(|| fine.join(","))
         }
-        ValueKind::Enumeration(words) => {
-            super::closest(text, words.iter().map(String::as_str)).map(str::to_owned)
-        }
+        ValueKind::Enumeration(words) => words.closest(text).map(str::to_owned),
         ValueKind::None | ValueKind::Rendered(_) | ValueKind::Text { .. } => None,
     }
 }
 
-/// The ports of a range that is written from its upper end, or goes beyond the last port.
-fn port_range(text: &str) -> Option<String> {
-    let (first, last) = text.split_once('-')?;
+/// The ports of a range, also of one that is written from its upper end, or goes beyond the last
+/// port.
+fn port_range(text: &[u8]) -> Option<(u16, u16)> {
+    if let Some(range) = parse_port_range(text) {
+        return Some(range);
+    }
+    let (first, last) = std::str::from_utf8(text).ok()?.split_once('-')?;
     let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-    let (low, high) = (first.min(last).max(1), first.max(last).min(u32::from(u16::MAX)));
-    (low <= high).then(|| format!("{low}-{high}"))
+    let low = u16::try_from(first.min(last).max(1)).ok()?;
+    let high = u16::try_from(first.max(last)).unwrap_or(u16::MAX);
+    (low <= high).then_some((low, high))
 }
 
 /// A number that a range may not hold.

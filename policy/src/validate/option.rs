@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::Validation;
 use crate::{
+    lookup::{OptionTold, with_standard_ones},
     raw::{RawJoin, RawOption, RawPreset, RawScalar, Text},
     tool::{Preset, Setting, ToolOption},
     value::{Value, ValueKind},
@@ -70,6 +71,7 @@ impl Validation<'_> {
             help: self.line(&raw.help, MAX_HELP),
             place: self.source.place(&raw.name.span()),
             kind,
+            told: OptionTold::default(), // of the rest, below
         };
         if let Some(default) = &raw.default {
             let setting = self.setting(&option, default)?;
@@ -81,6 +83,7 @@ impl Validation<'_> {
             }
         }
         option.example = raw.example.as_ref().and_then(|example| self.example(&option, example));
+        option.told = OptionTold::new(&option);
         Some(option)
     }
 
@@ -125,6 +128,7 @@ impl Validation<'_> {
                 help: self.line(&raw.help, MAX_HELP),
                 settings: Vec::new(),
                 tier: Tier::Standard,
+                standard: None,
             };
             for (option, value) in &raw.options {
                 let known =
@@ -145,6 +149,7 @@ impl Validation<'_> {
             }
             presets.insert(identifier, preset);
         }
+        with_standard_ones(&mut presets);
         presets
     }
 }

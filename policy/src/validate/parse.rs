@@ -17,7 +17,7 @@ use toml::{
 };
 
 use super::Validation;
-use crate::suggest::closest;
+use crate::near::closest;
 
 /// Most defects of form in one file. Each costs another look at all of it.
 const MOST_DEFECTS: usize = 50;

@@ -8,10 +8,12 @@ use toml::Spanned;
 use super::{ToolSet, VERSION, Validation};
 use crate::{
     accounts::{self, Accounts},
+    grants::{Grant, GrantIndex, GrantedTools, Grantee},
+    near::NearNames,
     plan::LEAST_MEMORY,
-    policy::{Ceilings, Grant, GrantedTools, Grantee, Policy},
+    policy::{Ceilings, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
-    rule::Lines,
+    rule::{DenyLines, Lines},
     subject::Principal,
     targets::Targets,
 };
@@ -39,13 +41,15 @@ impl Validation<'_> {
             self.defect(span, "Landlock cannot be done without: the least ABI is 1");
         }
         let grants = raw.grants.iter().filter_map(|grant| self.grant(grant, accounts, &tools));
-        let grants = grants.collect();
+        let grants: Vec<_> = grants.collect();
         let audit_path = raw.audit.path.get_ref().into();
         if !raw.audit.path.get_ref().starts_with('/') {
             self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
         }
         self.plain(raw.audit.path.span(), raw.audit.path.get_ref());
         let ToolSet { tools, excluded, names, .. } = tools;
+        let grant_index = GrantIndex::new(&grants, &tools, |name| names.get(name).copied());
+        let near = NearNames::new(names.iter().map(|(name, at)| (name.as_str(), *at)));
         let mut policy = Policy {
             digest: Digest([0; 32]), // taken of the rest, below
             targets,
@@ -55,6 +59,8 @@ impl Validation<'_> {
             audit_path,
             tools,
             names,
+            near,
+            grant_index,
             excluded,
             warnings: std::mem::take(&mut self.warnings),
             lines,
@@ -92,11 +98,13 @@ impl Validation<'_> {
         Lines {
             networks: targets.networks.first().map(place),
             names: targets.names.first().map(place),
-            deny: targets
-                .deny
-                .iter()
-                .filter_map(|text| Some((parse_network(text.get_ref())?, place(text))))
-                .collect(),
+            deny: DenyLines::new(
+                targets
+                    .deny
+                    .iter()
+                    .filter_map(|text| Some((parse_network(text.get_ref())?, place(text))))
+                    .collect(),
+            ),
             max_hosts: targets.max_hosts.as_ref().map(|n| self.source.place(&n.span())),
             timeout: raw.ceilings.timeout.as_ref().map(place),
         }

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::Validation;
 use crate::{
+    lookup::Lookup,
     profile::Profile,
     raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
@@ -66,6 +67,7 @@ impl Validation<'_> {
             summary: self.line(&raw.summary, MAX_ADVICE),
             advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
             place: self.source.place(&raw.name.span()),
+            lookup: Lookup::new(raw.tier.into(), &options, &presets),
             name: name?,
             aliases,
             options,

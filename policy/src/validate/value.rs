@@ -9,6 +9,7 @@ use super::Validation;
 use crate::{
     raw::RawValue,
     value::{CharacterClass, RenderedWord, ValueKind},
+    words::Words,
 };
 
 impl Validation<'_> {
@@ -31,8 +32,8 @@ impl Validation<'_> {
                 ValueKind::Duration { min, max }
             }
             "ports" => ValueKind::Ports,
-            "enumeration" => ValueKind::Enumeration(self.words(raw, span)?),
-            "enumeration-list" => ValueKind::EnumerationList(self.words(raw, span)?),
+            "enumeration" => ValueKind::Enumeration(Words::new(self.words(raw, span)?)),
+            "enumeration-list" => ValueKind::EnumerationList(Words::new(self.words(raw, span)?)),
             "rendered" => ValueKind::Rendered(self.rendered(raw, span)?),
             "text" => {
                 let (Some(class), Some(max_length)) = (&raw.class, &raw.max_length) else {

@@ -5,8 +5,9 @@ use probity_protocol::Tier;
 use super::Finding;
 use crate::{
     cli::written::{Written, parse_network},
+    grants::{Grant, GrantedTools, Grantee},
     networks::NetworkSet,
-    policy::{Grant, GrantedTools, Grantee, Policy},
+    policy::Policy,
     raw::RawAccount,
     tool::Tool,
 };

@@ -17,7 +17,8 @@ use super::Finding;
 use crate::{
     Origin,
     cli::{people::People, written::Written},
-    policy::{Grant, GrantedTools, Grantee, Policy},
+    grants::{Grant, GrantedTools, Grantee},
+    policy::Policy,
     subject::Principal,
 };
 

@@ -93,10 +93,9 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let written = Written::of(&sources);
     let who = asker(args, &People::read()?)?;
     let call = call(args)?;
-    let verdict = decide(&policy, &who.subject, &call).map(plan).map_err(|denial| Denied {
-        instead: suggest(&policy, &who.subject, &call, &denial),
-        denial,
-    });
+    let verdict = decide(&policy, &who.subject, &call)
+        .map(plan)
+        .map_err(|denial| Denied { instead: suggest(&policy, &who.subject, &call), denial });
     let steps = trace(&policy, &written, &who.subject, &call);
     let explanation = Explanation { policy: &policy, who, call, steps, verdict };
     if args.json {

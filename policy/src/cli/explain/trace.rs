@@ -12,8 +12,9 @@ use crate::{
     Policy, Subject,
     arguments::{Settings, find_first, find_typed, settle},
     cli::{show, written::Written},
-    decide::{allowed_target, allowed_tier, allowed_time, granted_tool},
+    decide::{Reason, allowed_target, allowed_tier, allowed_time, granted_tool},
     denial,
+    grants::Standing,
     plan::spelled,
     rule::{intrusive_lines, rules_of},
     source::Place,
@@ -57,9 +58,9 @@ struct Trace<'p> {
 impl<'p> Trace<'p> {
     fn walk(&mut self, subject: &Subject) -> Result<(), Denial> {
         let call = self.call;
-        let subject = &*subject.at_most(call.limits.tier);
-        let (tool, granted) = granted_tool(self.policy, subject, call.tool.as_str())
-            .map_err(|denial| self.failed("tool", subject, denial))?;
+        let standing = &Standing::of(self.policy, subject, call.limits.tier);
+        let (tool, granted) = granted_tool(standing, call.tool.as_str())
+            .map_err(|reason| self.failed("tool", standing, &reason))?;
         let tier = show::tier(granted.tier);
         self.passed(
             "tool",
@@ -69,26 +70,23 @@ impl<'p> Trace<'p> {
             ],
         );
         let (target, name) = allowed_target(&self.policy.targets, tool, &call.target)
-            .map_err(|denial| self.failed("target", subject, denial))?;
+            .map_err(|reason| self.failed("target", standing, &reason))?;
         self.passed("target", self.target(tool, target, name.as_ref()));
-        let settings = settle(tool, granted.tier, &call.arguments)
-            .map_err(|denial| self.failed("arguments", subject, denial))?;
+        let settings = settle(tool, &call.arguments)
+            .map_err(|reason| self.failed("arguments", standing, &reason))?;
         self.passed("arguments", self.arguments(tool, &settings));
-        let tier =
-            allowed_tier(tool, &settings, granted.tier, &call.arguments).map_err(|beyond| {
-                let denial = denial::intrusive(self.policy, subject, tool, &beyond);
-                self.failed("tier", subject, denial)
-            })?;
-        let rules = intrusive_lines(tool, &settings).into_iter();
+        let tier = allowed_tier(tool, &settings, granted.tier, &call.arguments)
+            .map_err(|reason| self.failed("tier", standing, &reason))?;
+        let rules = intrusive_lines(tool, &settings);
         let text = match tier {
             Tier::Standard => "standard: nothing of it is intrusive",
             Tier::Intrusive => "intrusive, and the grant covers that",
         };
-        let parts = rules.map(|place| said("intrusive by this line", Some(&place)));
+        let parts = rules.map(|place| said("intrusive by this line", Some(place)));
         self.passed("tier", std::iter::once(said(text, None)).chain(parts).collect());
         let ceiling = self.ceiling();
         let timeout = allowed_time(self.policy, tool, &call.limits)
-            .map_err(|denial| self.failed("time", subject, denial))?;
+            .map_err(|reason| self.failed("time", standing, &reason))?;
         let text = format!("{} at most", humantime::format_duration(timeout));
         self.passed("time", vec![said(text, ceiling.as_ref())]);
         Ok(())
@@ -98,8 +96,14 @@ impl<'p> Trace<'p> {
         self.steps.push(Step { what, passed: true, said });
     }
 
-    fn failed(&mut self, what: &'static str, subject: &Subject, denial: Denial) -> Denial {
-        let rules = rules_of(self.policy, subject, self.call, &denial);
+    fn failed(
+        &mut self,
+        what: &'static str,
+        standing: &Standing<'p>,
+        reason: &Reason<'p, '_>,
+    ) -> Denial {
+        let denial = denial::of(standing, self.call, reason);
+        let rules = rules_of(standing, self.call, reason);
         let by = rules.iter().map(|place| said("by this line", Some(place)));
         let said = std::iter::once(said(&denial.message, None)).chain(by).collect();
         self.steps.push(Step { what, passed: false, said });

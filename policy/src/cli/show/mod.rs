@@ -16,7 +16,7 @@ use super::{CliError, Which, output};
 use crate::{
     Policy,
     effective::{self, size},
-    policy::{Grant, GrantedTools},
+    grants::{Grant, GrantedTools},
     tool::{CapabilityRule, Tool},
     value::ValueKind,
 };

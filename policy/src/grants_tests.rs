@@ -1,0 +1,99 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Accounts, Origin, Source, load, validate};
+
+/// Grants as somebody writes them: for whom, of which tools (none: all), and in which tier.
+fn grants() -> impl Strategy<Value = Vec<(u8, Vec<u8>, bool)>> {
+    prop::collection::vec((0..5_u8, prop::collection::vec(0..5_u8, 0..4), any::<bool>()), 0..8)
+}
+
+const TOOLS: [&str; 5] = ["nmap", "ping", "scanner", "traceroute", "zmap"];
+const ZMAP: &str = "name = \"zmap\"\nsummary = \"Fast.\"\ncommand = \"/usr/bin/true\"\ntier = \"intrusive\"\n\
+    targets = [\"network\"]\nargv = [\"{options}\", \"{target}\"]\n\
+    sandbox = { net_raw = \"never\", syscalls = \"base\" }\n";
+
+fn policy(grants: &[(u8, Vec<u8>, bool)]) -> Policy {
+    let mut sources = load(&Origin::Shipped).unwrap();
+    let (before, _) = sources.policy.text().split_once("[[grant]]").unwrap();
+    let mut text = format!("{before}\n[audit]\npath = \"/var/log/audit.jsonl\"\n");
+    for (whom, tools, intrusive) in grants {
+        let whom =
+            ["user = 7", "user = 8", "group = 7", "group = 9", "self = true"][usize::from(*whom)];
+        let names = tools.iter().map(|at| format!("{:?}", TOOLS[usize::from(*at)]));
+        let names =
+            if tools.is_empty() { "\"*\"".into() } else { names.collect::<Vec<_>>().join(", ") };
+        text.push_str(&format!("[[grant]]\n{whom}\ntools = [{names}]\nintrusive = {intrusive}\n"));
+    }
+    sources.policy = Source::new("policy.toml", text);
+    sources.tools.push(Source::new("zmap.toml", ZMAP));
+    validate(&sources, &Accounts::default()).unwrap()
+}
+
+/// What the grants give, by a look at each of them.
+fn by_a_look_at_each<'p>(
+    policy: &'p Policy,
+    subject: &Subject,
+    tool: Option<&Tool>,
+) -> Option<(Tier, &'p Place)> {
+    let is = |principal| match principal {
+        Principal::User(uid) => subject.uid == uid,
+        Principal::Group(gid) => subject.gids.contains(&gid),
+        Principal::Owner => subject.owner,
+        Principal::Nobody => false,
+    };
+    let covers = |grant: &&Grant| {
+        is(grant.principal)
+            && match (&grant.tools, tool) {
+                (GrantedTools::All, _) => true,
+                (GrantedTools::Named(names), Some(tool)) => {
+                    names.iter().any(|name| name == tool.name.as_str())
+                }
+                (GrantedTools::Named(_), None) => false,
+            }
+    };
+    let mut covering = policy.grants.iter().filter(covers);
+    let first = covering.next()?;
+    let enough = first.intrusive || subject.most == Tier::Standard;
+    let decides = if enough { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
+    let granted = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
+    Some((granted.min(subject.most), &decides.place))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn the_index_says_what_a_look_at_each_grant_says(
+        grants in grants(),
+        (uid, groups, owner, standard) in (6..9_u32, prop::collection::vec(6..10_u32, 0..3), any::<bool>(), any::<bool>()),
+    ) {
+        let policy = policy(&grants);
+        let most = if standard { Tier::Standard } else { Tier::Intrusive };
+        let subject = Subject { uid, gids: groups, owner, most };
+        let standing = Standing::of(&policy, &subject, None);
+        let mut usable = Vec::new();
+        for (at, tool) in policy.tools.iter().enumerate() {
+            let expected = by_a_look_at_each(&policy, &subject, Some(tool));
+            let found = standing.granted(Some(at)).map(|granted| (granted.tier, granted.place));
+            prop_assert_eq!(found, expected);
+            let can = expected.is_some_and(|(tier, _)| tool.tier <= tier);
+            prop_assert_eq!(standing.can_use(at).is_some(), can);
+            usable.extend(can.then_some(at));
+        }
+        let found = standing.granted(None).map(|granted| (granted.tier, granted.place));
+        prop_assert_eq!(found, by_a_look_at_each(&policy, &subject, None));
+
+        let (some, are_more) = standing.some_usable();
+        prop_assert_eq!(some.iter().map(|(at, _)| *at).collect::<Vec<_>>(), usable.clone());
+        prop_assert!(!are_more);
+        for kind in KINDS {
+            for but in [None, usable.first().copied()] {
+                let tools = usable.iter().filter(|at| Some(**at) != but).map(|at| &policy.tools[*at]);
+                let takers = tools.filter(|tool| tool.targets.contains(&kind));
+                let lightest = takers.min_by_key(|tool| weight(tool)).map(|tool| tool.name.clone());
+                let found = standing.lightest(kind, but).map(|tool| tool.name.clone());
+                prop_assert_eq!(found, lightest);
+            }
+        }
+    }
+}
