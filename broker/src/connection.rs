@@ -106,6 +106,15 @@ impl Outgoing {
         timeout(SEND, self.flush()).await.unwrap_or(Err(Gone))
     }
 
+    /// Sends a frame that others may be sent, too: as it is, without a copy of it.
+    pub(crate) async fn send_frame(&mut self, frame: &[u8]) -> Result<(), Gone> {
+        let send = async {
+            self.flush().await?;
+            self.stream.write_all(frame).await.map_err(|_| Gone)
+        };
+        timeout(SEND, send).await.unwrap_or(Err(Gone))
+    }
+
     /// Puts one message in line, without waiting.
     pub(crate) fn put(&mut self, reply: &Reply) -> Result<(), Gone> {
         let body = Bytes::from(encode(reply));
@@ -132,6 +141,16 @@ impl Outgoing {
 /// Reads a request, which takes the longer the larger it is.
 pub(crate) fn read(body: &[u8]) -> Result<Request, Refusal> {
     decode(body).map_err(unreadable)
+}
+
+/// A message as a whole frame; `None` where it is larger than one may be.
+pub(crate) fn framed(reply: &Reply) -> Option<Vec<u8>> {
+    let body = encode(reply);
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_REPLY_FRAME)?;
+    let mut frame = Vec::with_capacity(body.len() + size_of_val(&length));
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(&body);
+    Some(frame)
 }
 
 fn is_too_large(error: &io::Error) -> bool {

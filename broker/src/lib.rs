@@ -10,6 +10,7 @@ mod admission;
 mod audit;
 mod broker;
 mod buckets;
+mod catalogs;
 mod cli;
 mod complain;
 mod connection;

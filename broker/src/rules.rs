@@ -7,6 +7,7 @@ use probity_policy::{Accounts, Defects, LoadError, Origin, Policy, Tool, load, v
 use probity_protocol::Availability;
 
 use crate::{
+    catalogs::Catalogs,
     complain::complain,
     sandbox::{Sandbox, SandboxError},
 };
@@ -16,6 +17,8 @@ pub(crate) struct Rules {
     pub policy: Policy,
     pub accounts: Accounts,
     pub sandbox: Sandbox,
+    /// What peers are told that they are granted.
+    pub catalogs: Catalogs,
     /// Its tools are those that are compiled in.
     pub has_shipped_tools: bool,
 }
@@ -88,7 +91,7 @@ impl Written {
             grounds.own_uid,
         )?;
         let Self { policy, accounts, has_shipped_tools, .. } = self;
-        Ok(Rules { policy, accounts, sandbox, has_shipped_tools })
+        Ok(Rules { policy, accounts, sandbox, catalogs: Catalogs::default(), has_shipped_tools })
     }
 }
 

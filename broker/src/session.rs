@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use probity_policy::{Plan, Tool, catalog, decide, plan, rule_of, with_suggestion};
+use probity_policy::{Plan, Tool, decide, plan, rule_of, with_suggestion};
 use probity_protocol::{
     Availability, Call, Denial, Failure, FailureKind, Refusal, RefusalKind, Reply, Request,
     Started, StatusReport, Tier, Verdict, Welcome,
@@ -301,13 +301,22 @@ impl Session {
         let mut told = None;
         let mut slice = Some(slice);
         loop {
-            let rules = Rc::clone(&changes.borrow_and_update());
-            let catalog = catalog(&rules.policy, &subject, |tool| rules.availability(tool));
+            // The session's own too, so that it keeps no rules that hold no more.
+            self.rules = Rc::clone(&changes.borrow_and_update());
+            let Rules { policy, catalogs, .. } = &*self.rules;
+            let look = |tool: &Tool| self.rules.availability(tool);
+            let Some(frame) = catalogs.frame(policy, &subject, look) else {
+                let message =
+                    "the catalog of all that you are granted is larger than a message may be";
+                drop(slice.take());
+                return self.refuse(refusal(RefusalKind::TooLarge, message)).await;
+            };
             drop(slice.take());
-            if told.as_ref() != Some(&catalog) {
-                self.outgoing.send(&Reply::Catalog(catalog.clone())).await?;
-                told = Some(catalog);
+            if told.as_ref() != Some(&frame) {
+                self.outgoing.send_frame(&frame).await?;
             }
+            // In its place even where it is the same, so that the one before goes.
+            told = Some(frame);
             if !watch {
                 return Ok(());
             }

@@ -486,3 +486,46 @@ fn accounts_are_read_anew() {
     broker.reload().unwrap();
     assert!(approves(&broker, "10.0.0.1"));
 }
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> usize {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|line| line.starts_with("Rss:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[test]
+fn a_hundred_watchers_of_a_large_policy_share_one_catalog_before_a_reload_and_after() {
+    if !needs::root() {
+        return;
+    }
+    /// Enough for a catalog of more than half a megabyte.
+    const TOOLS: usize = 300;
+    const WATCHERS: usize = 100;
+    let policy = PolicyFolder::with_grants("").unwrap();
+    let nmap = fs::read_to_string(policy.path("tools.d/nmap.toml")).unwrap();
+    for at in 0..TOOLS {
+        let copy = nmap
+            .replace("name    = \"nmap\"", &format!("name = \"scan-{at}\""))
+            .replace("aliases = [\"NmapTool\"]", "");
+        policy.write(&format!("tools.d/scan-{at}.toml"), &copy).unwrap();
+    }
+    let broker = started(&policy);
+    let (first, catalog) = watch(&broker, None);
+    let frame = probity_protocol::encode(&Reply::Catalog(catalog)).len();
+    assert!(frame > 1 << 19, "{frame} bytes");
+    let before = resident(broker.pid());
+    let mut watchers: Vec<Peer> = (1..WATCHERS).map(|_| watch(&broker, None).0).collect();
+    watchers.push(first);
+    let grown = resident(broker.pid()).saturating_sub(before);
+    // What is being sent at a time is held once more, by whoever it is sent to.
+    assert!(grown < 10 * frame, "{WATCHERS} watchers: {grown} bytes more, of {frame} each");
+
+    policy.replace("policy.toml", "deny      = []", "deny      = [\"10.0.0.0/24\"]").unwrap();
+    broker.reload().unwrap();
+    for watcher in &mut watchers {
+        assert_eq!(next_catalog(watcher).denied.len(), 1);
+    }
+    let grown = resident(broker.pid()).saturating_sub(before);
+    assert!(grown < 40 * frame, "after a reload: {grown} bytes more, of {frame} each");
+}
