@@ -2,7 +2,7 @@
 
 use probity_protocol::Tier;
 
-use super::Finding;
+use super::{Finding, scripts};
 use crate::{
     cli::written::{Written, parse_network},
     grants::{Grant, GrantedTools, Grantee},
@@ -26,6 +26,7 @@ pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
     targets(policy, written, &mut findings);
     grants(policy, written, &mut findings);
     tools(policy, written, &mut findings);
+    scripts::find(policy, written, &mut findings);
     findings
 }
 

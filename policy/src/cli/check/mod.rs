@@ -5,6 +5,7 @@
 
 mod lints;
 mod machine;
+mod scripts;
 
 use std::{
     io::{self, Write},
