@@ -12,6 +12,7 @@ mod decisions;
 mod life;
 mod log;
 mod policies;
+mod refusals;
 mod remote;
 mod samples;
 mod server;
@@ -51,6 +52,8 @@ enum Group {
     Spawn,
     /// `decide()` alone.
     Decide,
+    /// A refusal against an approval, with large policies and hostile requests.
+    Refuse,
     /// Policy files, read and validated.
     Policy,
     /// The audit log under load.
@@ -138,9 +141,10 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 12] = [
+    const ORDER: [Group; 13] = [
         Group::Spawn,
         Group::Decide,
+        Group::Refuse,
         Group::Policy,
         Group::Log,
         Group::Call,
@@ -177,6 +181,7 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     match group {
         Group::Spawn => spawn::rows(rounds),
         Group::Decide => decisions::rows(rounds),
+        Group::Refuse => refusals::rows(rounds),
         Group::Policy => decisions::loading(rounds),
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
@@ -194,6 +199,7 @@ const fn name(group: Group) -> &'static str {
     match group {
         Group::Spawn => "spawn",
         Group::Decide => "decide",
+        Group::Refuse => "refuse",
         Group::Policy => "policy",
         Group::Log => "log",
         Group::Call => "call",

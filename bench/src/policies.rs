@@ -18,6 +18,7 @@ pub(crate) const LOOPBACK_NAME: &str = "loopback: the shipped ping.toml with con
 pub(crate) const SHIPPED_NAME: &str = "as shipped: the policy and the tools that are compiled in";
 pub(crate) const MANY_NAME: &str =
     "shipped: policy.toml as shipped, and copies of the shipped nmap.toml under other names";
+pub(crate) const WIDE_NAME: &str = "wide: the shipped policy and tools, and a tool of 600 options";
 pub(crate) const NETWORKS_NAME: &str = "networks: the shipped policy and tools, with as many \
     networks allowed and as many denied, none of which touch";
 
@@ -99,6 +100,22 @@ pub(crate) fn texts_with_tools(count: usize) -> Result<Sources, Unmeasured> {
     sources.tools = (1..count).map(copy).collect();
     sources.tools.push(Source::new("nmap.toml", nmap.clone()));
     Ok(sources)
+}
+
+/// The shipped policy with a tool of `count` options, each of which takes a number or is a flag: large
+/// requests are approved for it.
+pub(crate) fn with_options(count: usize) -> Result<Policy, Unmeasured> {
+    let mut sources = load(&Origin::Shipped)?;
+    let options = (0..count).map(|at| {
+        format!(
+            "[[option]]\nname = \"number_{at}\"\nflag = \"--n{at}\"\nhelp = \"A number.\"\n\
+             value = {{ kind = \"integer\", min = 0, max = 9 }}\n\
+             [[option]]\nname = \"flag_{at}\"\nflag = \"--f{at}\"\nhelp = \"A flag.\"\n"
+        )
+    });
+    let text = format!("{}{}", TRUE.replace("\"true\"", "\"wide\""), options.collect::<String>());
+    sources.tools.push(Source::new("bench/wide.toml", text));
+    Ok(validate(&sources, &Accounts::default())?)
 }
 
 /// The shipped policy with `count` networks that may be aimed at, 192.168.0.0/16 among them, and as
