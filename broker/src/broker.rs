@@ -31,9 +31,9 @@ use crate::{
 /// queue holds them.
 const MAX_SESSIONS: usize = 1024;
 
-/// Connections that are taken in before anybody is served. A crowd at the door is heard together, so
-/// that its users are weighed against each other.
-const BATCH: usize = 64;
+/// Connections that are taken in before those who are in are served: few, since a crowd at the door would
+/// be in their way, and more than one, since users are weighed against each other once they are heard.
+const BATCH: usize = 4;
 
 /// How long runs may take to end once they are asked to, their last words to the client included.
 const ENDING: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -387,6 +388,26 @@ pub fn program(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("the path of this program");
     let built = this.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
     built.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace"))
+}
+
+/// A program of this workspace as it is shipped, where what it costs is what a test is about. It is built
+/// as `make build` does, so that where that was run nothing is left to do.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn optimized(name: &str) -> PathBuf {
+    static BUILT: OnceLock<bool> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--release", "--workspace", "--bins"]);
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        cargo.current_dir(workspace).status().is_ok_and(|status| status.success())
+    });
+    assert!(built, "the workspace is not built: make build");
+    let debug = program(name);
+    let target = debug.ancestors().nth(2).expect("the folder of what is built");
+    target.join("release").join(name)
 }
 
 /// Makes a script that can be executed at once. Another process writes it, for the reason of
