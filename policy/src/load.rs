@@ -180,7 +180,14 @@ fn trusted_folder(folder: &Path, owner: u32) -> Result<TrustedFolder, LoadError>
         let reason = "it is a symbolic link; a folder of its own is needed".into();
         return Err(LoadError::NotText { path: folder.to_owned(), reason });
     }
-    let walked = TrustedFolder::walk(folder, owner, Missing::Refuse)?;
+    let walked =
+        TrustedFolder::walk(folder, owner, Missing::Refuse).map_err(|error| match error {
+            // However much of the way is missing: what was asked for is what people look for.
+            TrustError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                LoadError::Io { path: folder.to_owned(), error }
+            }
+            error => error.into(),
+        })?;
     let metadata = walked.metadata();
     let metadata = metadata.map_err(|error| LoadError::Io { path: folder.to_owned(), error })?;
     check_trust(folder, &metadata, owner, "folder")?;

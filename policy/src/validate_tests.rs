@@ -128,12 +128,7 @@ fn each_defect_is_refused_and_named_with_file_line_and_column() {
         ("traceroute.toml", "\"by-option\"", "\"never\"", "needs sandbox.net_raw"),
         ("nmap.toml", "top_ports = 100", "topports = 100", "the tool has no option \"topports\""),
         ("nmap.toml", "top_ports = 100", "top_ports = 0", "\"0\" does not fit top_ports"),
-        (
-            "nmap.toml",
-            "vuln      = \"vuln",
-            "safe = \"vuln",
-            "the word is both standard and intrusive",
-        ),
+        ("nmap.toml", "vuln = \"\"\"", "safe = \"\"\"", "the word is both standard and intrusive"),
         ("nmap.toml", "[preset.quick]", "[preset.quick", "nmap.toml:"),
     ];
     for (file, from, to, expected) in cases {

@@ -147,6 +147,22 @@ fn what_is_legal_but_unwise_is_a_warning_and_fails_only_when_one_is_strict() {
 }
 
 #[test]
+fn a_tool_that_nothing_keeps_to_its_target_is_warned_of() {
+    let folder = PolicyFolder::shipped("").unwrap();
+    let said = |folder: &PolicyFolder| {
+        let mut found = warnings(folder);
+        found.retain(|(about, message)| about == "policy" && message.contains("every address"));
+        found
+    };
+    assert_eq!(said(&folder), []);
+    let sandbox = "[sandbox]\n";
+    folder.replace("tools.d/traceroute.toml", sandbox, "[sandbox]\nreach = \"any\"\n").unwrap();
+    let found = said(&folder);
+    let [(_, message)] = &found[..] else { panic!("{found:?}") };
+    assert!(message.starts_with("traceroute may send packets to every address"), "{message}");
+}
+
+#[test]
 fn names_without_networks_and_a_policy_without_grants_are_warned_of() {
     let folder = shipped();
     let head = "version = 1\n[targets]\nnames = [\"*.lab.internal\"]\n[audit]\npath = \"/x\"\n";

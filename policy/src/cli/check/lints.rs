@@ -9,7 +9,7 @@ use crate::{
     networks::NetworkSet,
     policy::Policy,
     raw::RawAccount,
-    tool::Tool,
+    tool::{Reach, Tool},
 };
 
 /// Groups that most systems put everybody into.
@@ -141,6 +141,14 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
             tool.name,
             humantime::format_duration(tool.timeout.value),
             humantime::format_duration(ceiling)
+        );
+        findings.push(Finding::policy(written.place(&tool.place, message)));
+    }
+    for tool in policy.tools().iter().filter(|tool| tool.sandbox.reach == Reach::Any) {
+        let message = format!(
+            "{} may send packets to every address (reach = \"any\"), so whatever answers it can send \
+             it anywhere: leave the key out unless it is no use without",
+            tool.name
         );
         findings.push(Finding::policy(written.place(&tool.place, message)));
     }
