@@ -40,7 +40,7 @@ const MOST: f64 = 2.0;
 
 /// Tries of a comparison. A machine has moments of its own, and they are no fault of the broker's: what
 /// slows another user does so every time.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
 
 fn whole() -> bool {
     std::env::var("PROBITY_ABUSE").is_ok_and(|value| value == "1")
