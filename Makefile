@@ -29,7 +29,7 @@ test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-c
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
 	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test kills --test soak
-	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test abuse --test abuse_http --test script_sets -- --test-threads=1
+	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test abuse --test abuse_http -- --test-threads=1
 	$(CARGO) test -p probity-tests --test claude_code -- --ignored
 	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test http_schemathesis
 

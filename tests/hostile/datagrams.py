@@ -5,7 +5,7 @@ import struct
 from typing import Callable
 
 from lures import FOREIGN, NAME, Lures, packed
-from streams import ber, rpc_reply, search_answers
+from binary import ber, rpc_reply, search_answers
 
 TURN = itertools.count(1)
 
@@ -17,7 +17,7 @@ def labels(name: str) -> bytes:
 
 
 def dns(_: Lures, query: bytes) -> bytes:
-    """Knows nothing itself: another server is responsible, and every other time here is its address."""
+    """Knows nothing itself: another server is, and every other time here is its address."""
     if len(query) < 12:
         return query
     end = query.index(b"\0", 12) + 5 if b"\0" in query[12:] else len(query)
@@ -25,7 +25,14 @@ def dns(_: Lures, query: bytes) -> bytes:
     server = labels(NAME) + struct.pack(">HHIH", 2, 1, 60, len(name)) + name
     glue = name + struct.pack(">HHIH", 1, 1, 60, 4) + packed(FOREIGN)
     glued = next(TURN) % 2
-    return query[:2] + b"\x84\0" + struct.pack(">4H", 1, 0, 1, glued) + query[12:end] + server + glue * glued
+    return (
+        query[:2]
+        + b"\x84\0"
+        + struct.pack(">4H", 1, 0, 1, glued)
+        + query[12:end]
+        + server
+        + glue * glued
+    )
 
 
 def netbios(lures: Lures, query: bytes) -> bytes:
@@ -57,7 +64,8 @@ def ssdp(_: Lures, __: bytes) -> bytes:
 
 def discovery(_: Lures, query: bytes) -> bytes:
     return (
-        '<?xml version="1.0"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header>'
+        '<?xml version="1.0"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">'
+        "<s:Header>"
         "<wsa:MessageID>urn:uuid:1</wsa:MessageID></s:Header><s:Body><wsdd:ProbeMatches>"
         f"<wsdd:XAddrs>http://{FOREIGN}:80/x</wsdd:XAddrs><wsdd:Types>x</wsdd:Types>"
         "</wsdd:ProbeMatches></s:Body></s:Envelope>"
@@ -69,19 +77,23 @@ def rpc(_: Lures, call: bytes) -> bytes:
 
 
 def snmp(lures: Lures, request: bytes) -> bytes:
-    """Version 1 and 2c: every object is a text with addresses in it, and there are a few of each."""
+    """Version 1 and 2c: a few objects of each kind, and each a text with addresses in it."""
     try:
         values = list(walk(request))
         community, pdu = values[1], values[2]
         fields = list(walk(pdu[1], inside=True))
-        number, binding = fields[0], list(walk(list(walk(fields[3][1], inside=True))[0][1], inside=True))
+        number, binding = fields[0], list(
+            walk(list(walk(fields[3][1], inside=True))[0][1], inside=True)
+        )
     except (IndexError, ValueError):
         return request
     oid = binding[0][1]
     if pdu[0] == 0xA1:
         oid = oid + b"\1" if len(oid) < 14 else b"\x2b\7"
     # Up-times and the numbers of a table's rows are numbers; the rest may be text.
-    number_like = oid.startswith(b"\x2b\6\1\2\1\1\3") or (oid[:7] == b"\x2b\6\1\2\1\2\2" and oid[8:9] not in b"\2\6")
+    number_like = oid.startswith(b"\x2b\6\1\2\1\1\3") or (
+        oid[:7] == b"\x2b\6\1\2\1\2\2" and oid[8:9] not in b"\2\6"
+    )
     value = ber(2, b"\1") if number_like else ber(4, lures.text().encode())
     bindings = ber(0x30, ber(0x30, ber(6, oid), value))
     reply = ber(0xA2, ber(2, number[1]), ber(2, b"\0"), ber(2, b"\0"), bindings)
@@ -120,16 +132,20 @@ def stun(_: Lures, request: bytes) -> bytes:
 
 
 def sip(_: Lures, request: bytes) -> bytes:
-    number = next((line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")), b"CSeq: 1 OPTIONS")
+    number = next(
+        (line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")),
+        b"CSeq: 1 OPTIONS",
+    )
     return (
         b"SIP/2.0 302 Moved\r\n" + number + f"\r\nVia: SIP/2.0/UDP {FOREIGN};rport\r\n"
-        f"Contact: <sip:{FOREIGN}:80>\r\nRecord-Route: <sip:{FOREIGN};lr>\r\nAllow: INVITE\r\n\r\n".encode()
+        f"Contact: <sip:{FOREIGN}:80>\r\nRecord-Route: <sip:{FOREIGN};lr>\r\n"
+        f"Allow: INVITE\r\n\r\n".encode()
     )
 
 
 def ntp(_: Lures, request: bytes) -> bytes:
     if request[:1] and request[0] & 7 == 6:
-        text = f'version="4", system="x", refid={FOREIGN}, peeradr={FOREIGN}:123, stratum=2\r\n'.encode()
+        text = f'version="4", refid={FOREIGN}, peeradr={FOREIGN}:123, stratum=2\r\n'.encode()
         return b"\x16\x82" + request[2:4] + b"\0" * 6 + struct.pack(">H", len(text)) + text
     return b"\x24\x02\0\xe9" + b"\0" * 8 + packed(FOREIGN) + b"\xe0" * 32
 
@@ -139,7 +155,9 @@ def tags(_: Lures, __: bytes) -> bytes:
 
 
 def xdmcp(_: Lures, __: bytes) -> bytes:
-    names = b"".join(struct.pack(">H", len(name)) + name for name in (b"", NAME.encode(), FOREIGN.encode()))
+    names = b"".join(
+        struct.pack(">H", len(name)) + name for name in (b"", NAME.encode(), FOREIGN.encode())
+    )
     return struct.pack(">HHH", 1, 5, len(names)) + names
 
 
@@ -150,10 +168,6 @@ def ldap(_: Lures, request: bytes) -> bytes:
 
 def gateway(_: Lures, request: bytes) -> bytes:
     return b"\0\x80\0\0" + b"\0\0\0\1" + packed(FOREIGN)
-
-
-def echo(lures: Lures, request: bytes) -> bytes:
-    return request + lures.text().encode()
 
 
 ANSWERS: dict[int, Answer] = {

@@ -51,11 +51,13 @@ class Lures:
             f'<a href="{place}">a</a><script src="{place}.js"></script><img src="{place}.jpg">'
             f'<link rel="stylesheet" href="{place}.css"><iframe src="{place}"></iframe>'
             f'<form action="{place}" method="post"><input name="user"><input type="password"'
-            f' name="password"></form><link rel="alternate" type="application/rss+xml" href="{place}">'
+            f' name="password"></form>'
+            f'<link rel="alternate" type="application/rss+xml" href="{place}">'
             for place in places
         )
         return (
-            f'<html><head><title>Index of /</title><link rel="icon" href="{scheme}://{self.own}:{port}/icon.png">'
+            "<html><head><title>Index of /</title>"
+            f'<link rel="icon" href="{scheme}://{self.own}:{port}/icon.png">'
             f'<meta http-equiv="refresh" content="0; url={places[0]}">'
             f'<meta name="generator" content="WordPress 4.7 {places[1]}"></head><body>{refer}'
             f'<a href="/hop">h</a><a href="/hop.php?id=1">h</a> http://amzn.to/abc '

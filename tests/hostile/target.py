@@ -1,21 +1,23 @@
 """A target that wants its scanner to talk to somebody else.
 
-`target.py ADDRESS CERTIFICATE KEY` serves at ADDRESS, says `ready` with its ports, and ends when its
-standard input does. Each protocol answers as far as nmap's scripts read, with addresses of others
-wherever one can stand. It runs in a namespace of a lab and nowhere else.
+`target.py ADDRESS CERTIFICATE KEY` serves at ADDRESS, says `ready` with its ports, and ends when
+its standard input does. Each protocol answers as far as nmap's scripts read, with addresses of
+others wherever one can stand. It runs in a namespace of a lab and nowhere else.
 """
 
+import re
 import selectors
 import socket
 import ssl
+import struct
 import sys
 import threading
-import warnings
 
 import datagrams
 import streams
 import web
 from lures import Lures
+from talk import Talk
 
 HTTP = [80, 8000, 8008, 8080]
 TLS = [443, 465, 636, 990, 993, 995, 8443]
@@ -30,10 +32,7 @@ class Target:
         self.lures = Lures(address)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
-        with warnings.catch_warnings():
-            # Old versions on purpose.
-            warnings.simplefilter("ignore")
-            self.context.minimum_version = ssl.TLSVersion.TLSv1
+        self.context.minimum_version = ssl.TLSVersion.TLSv1
         self.context.set_ciphers("ALL:@SECLEVEL=0")
         self.ready = selectors.DefaultSelector()
 
@@ -66,7 +65,7 @@ class Target:
                     connection = self.context.wrap_socket(connection, server_side=True)
                 with connection:
                     self.converse(connection, port)
-        except (OSError, ValueError, IndexError, UnicodeError):
+        except (OSError, ValueError, IndexError, struct.error):
             # A scanner hangs up where it likes, and sends what it likes.
             pass
 
@@ -74,30 +73,33 @@ class Target:
         if port in HTTP or port in (443, 8443):
             self.browse(connection, port)
         else:
-            handler = streams.HANDLERS.get(port, streams.line)
-            handler(streams.Talk(connection, self.lures, port))
+            streams.HANDLERS[port](Talk(connection, self.lures))
 
     def browse(self, connection: socket.socket, port: int) -> None:
-        request = b""
-        while b"\r\n\r\n" not in request:
-            if not (data := connection.recv(65536)):
-                return
-            request += data
-            if not request[:1].isalpha():
-                # A probe for TLS: who is not answered at once waits long.
-                return
-            if port in streams.HANDLERS and b"HTTP/" not in request:
-                streams.HANDLERS[port](streams.Talk(connection, self.lures, port, request))
-                return
+        """One answer for each request, several on a connection where the client likes."""
         scheme = "https" if port in TLS else "http"
-        connection.sendall(web.answer(self.lures, scheme, port, request))
+        pending = b""
+        while True:
+            while b"\r\n\r\n" not in pending:
+                if not (data := connection.recv(65536)):
+                    return
+                pending += data
+                if not pending[:1].isalpha():
+                    # A probe for TLS: who is not answered at once waits long.
+                    return
+            request, _, pending = pending.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", request)
+            pending = pending[min(int(length[1]), len(pending)) :] if length else pending
+            connection.sendall(web.answer(self.lures, scheme, port, request))
+            if re.search(rb"(?i)\r\nconnection: *close", request):
+                return
 
     def answer(self, answerer: socket.socket) -> None:
         port = answerer.getsockname()[1]
         request, client = answerer.recvfrom(65536)
         try:
             answerer.sendto(datagrams.ANSWERS[port](self.lures, request), client)
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, IndexError, struct.error):
             # As above: the next one may be well formed.
             pass
 

@@ -2,6 +2,7 @@
 
 import base64
 import struct
+import zlib
 
 from lures import FOREIGN, NAME, Lures
 
@@ -10,7 +11,7 @@ MOVED = {443, 8000}
 PASSWORD = {8008}
 
 STATUS = [301, 302, 303, 307, 308]
-METHODS = "GET, HEAD, POST, OPTIONS, TRACE, PUT, DELETE, PROPFIND, PROPPATCH, MKCOL, COPY, MOVE, LOCK, DEBUG"
+METHODS = "GET, HEAD, POST, OPTIONS, TRACE, PUT, DELETE, PROPFIND, COPY, MOVE, LOCK, DEBUG"
 
 
 def challenge() -> str:
@@ -18,8 +19,12 @@ def challenge() -> str:
     name = NAME.encode("utf-16-le")
     pairs = b"".join(struct.pack("<HH", kind, len(name)) + name for kind in (1, 2, 3, 4, 5))
     pairs += struct.pack("<HH", 0, 0)
-    head = b"NTLMSSP\0" + struct.pack("<IHHII8s8s", 2, len(name), len(name), 56, 0xA2898205, b"x" * 8, b"")
-    head += struct.pack("<HHI8s", len(pairs), len(pairs), 56 + len(name), b"\x0a\0\x61\x4a\0\0\0\x0f")
+    head = b"NTLMSSP\0" + struct.pack(
+        "<IHHII8s8s", 2, len(name), len(name), 56, 0xA2898205, b"x" * 8, b""
+    )
+    head += struct.pack(
+        "<HHI8s", len(pairs), len(pairs), 56 + len(name), b"\x0a\0\x61\x4a\0\0\0\x0f"
+    )
     return base64.b64encode(head + name + pairs).decode()
 
 
@@ -28,6 +33,8 @@ def answer(lures: Lures, scheme: str, port: int, request: bytes) -> bytes:
     method, path = line[0], line[1] if len(line) > 1 else "/"
     place = lures.next(scheme, port)
     headers = {
+        "Connection": "Keep-Alive",
+        "Keep-Alive": "timeout=2, max=100",
         "Server": f"Apache/2.2.15 (Unix) DAV/2 mod_jk at {FOREIGN}",
         "Content-Location": place,
         "Refresh": f"0; url={place}",
@@ -45,13 +52,14 @@ def answer(lures: Lures, scheme: str, port: int, request: bytes) -> bytes:
     }
     body = lures.page(scheme, port)
     if path in ("/icon.png", "/desc.xml"):
-        # What follows only such a redirect follows it to an address that looks like the same domain.
+        # To an address that looks like the same domain: some follow no other redirect.
         status, headers["Location"] = 302, f"{scheme}://{lures.twin}:{port}{path}"
     elif port in MOVED or path.startswith("/hop"):
         status, headers["Location"] = STATUS[port % len(STATUS)], place
     elif port in PASSWORD:
         status, headers["Location"] = 401, place
     elif "nmap" in path.lower():
+        # What a scanner asks for to learn how a page looks that is not there.
         status, headers["Location"] = 404, place
     elif path == "/robots.txt":
         status, body = 200, f"User-agent: *\nDisallow: {place}\nSitemap: {place}\n"
@@ -64,8 +72,11 @@ def answer(lures: Lures, scheme: str, port: int, request: bytes) -> bytes:
     elif method == "TRACE":
         status, body = 200, request.decode("latin-1")
     else:
-        status, headers["Location"] = 200, place
+        # Pages that are there, that are elsewhere and that are not, whatever the name.
+        share = zlib.crc32(path.encode()) % 8
+        status = 200 if path == "/" or share == 0 else STATUS[share % 5] if share < 3 else 404
+        headers["Location"] = place
     text = body.encode()
     shown = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"HTTP/1.1 {status} Answer\r\n{shown}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+    head = f"HTTP/1.1 {status} Answer\r\n{shown}Content-Length: {len(text)}\r\n\r\n"
     return head.encode() + (b"" if method == "HEAD" else text)
