@@ -5,8 +5,8 @@
 //! What is read here is the tool's memory at a call that stands still. Nobody can change it between
 //! the answer and the kernel's own look: no profile has threads, and a run has no second process, no
 //! memory that it shares, and nothing that writes to its memory behind its back (io_uring ends it).
-//! Frames that a packet socket writes without an address are not seen; only a run with `CAP_NET_RAW`
-//! has such sockets.
+//! A run with `CAP_NET_RAW` is the exception: it may have a ring, which the kernel fills with packets as
+//! they come, and frames that a packet socket writes without an address are not seen at all.
 
 use std::{
     fs::{self, File},
