@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Most that is done for a refusal whatever the policy: a decision, the line it rests on, and a
-/// suggestion that is judged at most twice.
-const MOST_JUDGED: u32 = 4;
+/// suggestion that is judged once.
+const MOST_JUDGED: u32 = 3;
 /// Names that are compared letter by letter.
 const MOST_COMPARED: u32 = 150;
 /// Parts of the policy that are looked at, besides those of the request.

@@ -95,7 +95,8 @@ struct Usable {
     few: Vec<usize>,
     /// Those are not all.
     are_more: bool,
-    /// For each kind of target the two that take least, so that there is another than any one.
+    /// For each kind of target the two that take least and scan no ports, so that there is another than
+    /// any one.
     lightest: [Vec<usize>; 2],
 }
 
@@ -159,11 +160,11 @@ impl<'t> Orders<'t> {
         Self { tools, by_weight: Self::by_weight(tools, &by_file), by_file }
     }
 
-    /// For each kind of target the tools that take it, the lightest first.
+    /// For each kind of target the tools that take it and scan no ports, the lightest first.
     fn by_weight(tools: &[Arc<Tool>], these: &[usize]) -> [Vec<usize>; 2] {
         KINDS.map(|kind| {
             let each = these.iter().filter_map(|at| Some((*at, tools.get(*at)?)));
-            let takers = each.filter(|(_, tool)| tool.targets.contains(&kind));
+            let takers = each.filter(|(_, tool)| takes_lightly(tool, kind));
             let mut takers: Vec<_> = takers.map(|(at, tool)| (weight(tool), at)).collect();
             takers.sort_unstable();
             takers.into_iter().map(|(_, at)| at).collect()
@@ -201,8 +202,13 @@ impl Held {
 
 const KINDS: [TargetKind; 2] = [TargetKind::Address, TargetKind::Network];
 
+/// A tool that could stand in for another: it takes this kind of target and scans no ports.
+fn takes_lightly(tool: &Tool, kind: TargetKind) -> bool {
+    tool.targets.contains(&kind) && !tool.lookup.chooses_ports()
+}
+
 /// The lightest comes first, so that nobody is led into more than he asked for.
-fn weight(tool: &Tool) -> (Tier, std::time::Duration) {
+pub(crate) fn weight(tool: &Tool) -> (Tier, std::time::Duration) {
     (tool.tier, tool.timeout.value)
 }
 
@@ -272,7 +278,7 @@ impl<'p> Standing<'p> {
         (tools.collect(), are_more)
     }
 
-    /// The lightest tool but one that takes this kind of target.
+    /// The lightest tool but one that takes this kind of target and scans no ports.
     pub(crate) fn lightest(&self, kind: TargetKind, but: Option<usize>) -> Option<&'p Tool> {
         let place = KINDS.iter().position(|known| *known == kind)?;
         let shares = self.held.iter().filter_map(|held| held.usable.get(usize::from(self.tier())));

@@ -89,7 +89,7 @@ proptest! {
         for kind in KINDS {
             for but in [None, usable.first().copied()] {
                 let tools = usable.iter().filter(|at| Some(**at) != but).map(|at| &policy.tools[*at]);
-                let takers = tools.filter(|tool| tool.targets.contains(&kind));
+                let takers = tools.filter(|tool| takes_lightly(tool, kind));
                 let lightest = takers.min_by_key(|tool| weight(tool)).map(|tool| tool.name.clone());
                 let found = standing.lightest(kind, but).map(|tool| tool.name.clone());
                 prop_assert_eq!(found, lightest);

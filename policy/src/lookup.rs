@@ -9,6 +9,7 @@ use crate::{
     near::NearNames,
     tool::{Preset, Setting, ToolOption},
     value::{Value, ValueKind},
+    words::Words,
 };
 
 /// Most names in one sentence.
@@ -47,6 +48,7 @@ pub(crate) struct Lookup {
     near_presets: NearNames,
     /// The first flags that are offered, with a space between.
     flags_told: ByTier<String>,
+    chooses_ports: bool,
     /// The first presets that are offered.
     presets_told: ByTier<Vec<String>>,
 }
@@ -81,6 +83,7 @@ impl Lookup {
             near_options: NearNames::new(named),
             near_presets: NearNames::new(preset_names),
             presets: presets.keys().cloned().collect(),
+            chooses_ports: options.iter().any(chooses_ports),
             flags_told,
             presets_told,
         }
@@ -115,6 +118,11 @@ impl Lookup {
         name(self.near_presets.closest(given, |at| name(at).is_some_and(&mut offered))?)
     }
 
+    /// Whether the tool scans ports: without a word about them it scans those that it likes.
+    pub(crate) fn chooses_ports(&self) -> bool {
+        self.chooses_ports
+    }
+
     pub(crate) fn flags_told(&self, tier: Tier) -> &str {
         self.flags_told.at(tier)
     }
@@ -132,6 +140,8 @@ pub(crate) struct OptionTold {
     /// A value that passes, as a client would write it: the file's own example or default, or one
     /// made from the kind; within the option's own tier.
     pub some_value: Option<String>,
+    /// Of a rendered enumeration the words within its own tier.
+    pub words: Option<Words>,
 }
 
 impl OptionTold {
@@ -146,6 +156,13 @@ impl OptionTold {
         Self {
             expected: ByTier::of(|tier| option.kind.expected(tier)),
             some_value: some_value.filter(fine),
+            words: match &option.kind {
+                ValueKind::Rendered(words) => {
+                    let within = words.iter().filter(|(_, word)| word.tier <= option.tier);
+                    Some(Words::new(within.map(|(name, _)| name.clone()).collect()))
+                }
+                _ => None,
+            },
         }
     }
 }
@@ -159,8 +176,12 @@ pub(crate) fn some_of(names: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// The preset of the standard tier that has most settings in common with each one beyond it.
-pub(crate) fn with_standard_ones(presets: &mut BTreeMap<Identifier, Preset>) {
+/// The preset of the standard tier that has most settings in common with each one beyond it, of those
+/// that scan no more ports.
+pub(crate) fn with_standard_ones(
+    presets: &mut BTreeMap<Identifier, Preset>,
+    options: &[ToolOption],
+) {
     let standard = |preset: &&Preset| preset.tier == Tier::Standard;
     let taken: Vec<_> =
         presets.iter().filter(|(_, p)| standard(p)).map(|(n, p)| (n.clone(), p.clone())).collect();
@@ -169,9 +190,35 @@ pub(crate) fn with_standard_ones(presets: &mut BTreeMap<Identifier, Preset>) {
             let common = other.settings.iter().filter(|set| preset.settings.contains(set));
             usize::MAX - common.count()
         };
-        let nearest = taken.iter().min_by_key(|(_, other)| different(other));
+        let most = ports_of(preset, options);
+        let no_more = taken.iter().filter(|(_, other)| ports_of(other, options) <= most);
+        let nearest = no_more.min_by_key(|(_, other)| different(other));
         preset.standard = nearest.map(|(name, _)| name.clone());
     }
+}
+
+/// Ports that a scan takes without a word about them: nmap's own number.
+const USUAL_PORTS: u64 = 1000;
+
+/// How many ports a preset has scanned.
+fn ports_of(preset: &Preset, options: &[ToolOption]) -> u64 {
+    let counts = preset.settings.iter().filter_map(|(at, setting)| {
+        let Setting::On(value) = setting else { return None };
+        match value {
+            Value::Ports(ranges) => {
+                let sizes = ranges.iter().map(|(first, last)| u64::from(last - first) + 1);
+                Some(sizes.sum())
+            }
+            Value::Integer(count) if options.get(*at).is_some_and(chooses_ports) => Some(*count),
+            _ => None,
+        }
+    });
+    counts.min().unwrap_or(USUAL_PORTS)
+}
+
+/// Whether an option says which ports are scanned, or how many.
+pub(crate) fn chooses_ports(option: &ToolOption) -> bool {
+    matches!(option.kind, ValueKind::Ports) || option.flag == "--top-ports"
 }
 
 /// Whether an option takes a value.

@@ -80,9 +80,9 @@ pub(crate) fn closest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> 
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// One letter in three may be wrong, and one in any name.
+/// One letter in three may be wrong: none of a name that is shorter.
 fn most_slips(given: &[u8]) -> usize {
-    (given.len() / 3).max(1)
+    given.len() / 3
 }
 
 fn neighbours<'n>(

@@ -1,5 +1,6 @@
 use std::{sync::LazyLock, time::Duration};
 
+use ipnet::IpNet;
 use probity_protocol::{
     ClientLabel, CorrelationId, DenialCode, GivenOption, HostName, Identifier, MAX_ARGS_BYTES,
     OptionText, RequestedLimits, Target, Tier, Token, ToolName, split_extra_args,
@@ -122,7 +123,7 @@ fn call(line: &str) -> Call {
     let (given, extra) = line.split_once(" -- ").unwrap_or((line, ""));
     let mut given = given.split(' ');
     let tool = ToolName::new(given.next().unwrap()).unwrap();
-    let target = Target::parse(given.next().unwrap());
+    let target = Target::as_given(given.next().unwrap());
     let (mut preset, mut options, mut timeout) = (None, vec![], None);
     for (name, value) in given.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
         match name {
@@ -171,45 +172,61 @@ fn suggested(asked: &Call) -> String {
     line(&suggest(&POLICY, &owner(), asked).unwrap())
 }
 
-/// Each denied call with its code and the call that is suggested for it.
+/// Each denied call with its code and the call that is suggested for it; `-` where there is none.
 const REPAIRS: &[(DenialCode, &str, &str)] = &[
-    // Another tool, by its name or else by its targets. Flags of a foreign tool go.
+    // The tool that was meant by its name. Whatever else is like none.
     (DenialCode::UnknownTool, "fping 10.0.0.1 -- -c 2", "ping 10.0.0.1 -- -c 2"),
     (DenialCode::UnknownTool, "Nmap 10.0.0.0/28 preset=quick", "nmap 10.0.0.0/28 preset=quick"),
     (DenialCode::UnknownTool, "nmap_scan 10.0.0.1", "nmap 10.0.0.1"),
-    (DenialCode::UnknownTool, "tracroute 8.8.8.8", "traceroute 10.0.0.1"),
-    // Nothing like it: the lightest tool that fits, rather than a scan.
-    (DenialCode::UnknownTool, "bash 10.0.0.1 -- -c 2", "ping 10.0.0.1"),
-    (DenialCode::UnknownTool, "bash 10.0.0.0/24", "sweep 10.0.0.0/24"),
-    // The rest of the denied call stays as it was.
-    (DenialCode::TargetSyntax, "ping 10.0.0 count=2", "ping 10.0.0.1 count=2"),
+    (DenialCode::UnknownTool, "ping6 10.0.0.1", "ping 10.0.0.1"),
+    (DenialCode::UnknownTool, "bash 10.0.0.1 -- -c 2", "-"),
+    (DenialCode::UnknownTool, "bash 10.0.0.0/24", "-"),
+    // Nothing but what is in the request is aimed at.
+    (DenialCode::UnknownTool, "tracroute 8.8.8.8", "-"),
+    (DenialCode::TargetSyntax, "ping 10.0.0 count=2", "-"),
     (DenialCode::TargetKind, "ping 192.168.7.0/24 -- -q", "ping 192.168.7.1 -- -q"),
-    (DenialCode::TargetKind, "sweep 192.168.7.9", "sweep 192.168.7.0/24"),
-    (DenialCode::TargetNotAllowed, "ping 8.8.8.8 count=2", "ping 10.0.0.1 count=2"),
-    (DenialCode::TargetNotAllowed, "nmap 8.8.8.0/28", "nmap 10.0.0.0/28"),
+    (DenialCode::TargetKind, "ping 192.168.7.9/24", "ping 192.168.7.9"),
+    (DenialCode::TargetKind, "sweep 192.168.7.9", "-"),
+    (DenialCode::TargetNotAllowed, "ping 8.8.8.8 count=2", "-"),
+    (DenialCode::TargetNotAllowed, "nmap 8.8.8.0/28", "-"),
+    (DenialCode::TargetNotAllowed, "ping host.example.com", "-"),
     (DenialCode::TargetNotAllowed, "nmap 10.9.0.0/24", "nmap 10.9.0.128/25"),
-    (DenialCode::TargetNotAllowed, "ping host.example.com", "ping 10.0.0.1"),
+    (DenialCode::TargetNotAllowed, "nmap 10.9.0.9/24", "nmap 10.9.0.8/29"),
+    (DenialCode::TargetNotAllowed, "nmap 192.168.0.0/15", "nmap 192.168.0.0/22"),
     (
         DenialCode::TargetTooLarge,
         "nmap 10.64.0.0/16 preset=quick",
         "nmap 10.64.0.0/22 preset=quick",
     ),
-    (DenialCode::NameUnresolved, "ping web.lab.internal", "ping 10.0.0.1"),
-    (DenialCode::ArgumentSyntax, "ping 10.0.0.1 -- -c 1; id", "ping 10.0.0.1"),
-    (DenialCode::OptionUnknown, "ping 10.0.0.1 count=2 ttl=4", "ping 10.0.0.1 count=2"),
+    // The part around the address that it was given with.
+    (DenialCode::TargetTooLarge, "nmap 10.66.7.10/21", "nmap 10.66.4.0/22"),
+    (DenialCode::TargetNotAllowed, "nmap 10.200.77.1/8", "nmap 10.200.76.0/22"),
+    (DenialCode::NameUnresolved, "ping web.lab.internal", "-"),
+    // What did not travel may have been anything.
+    (DenialCode::ArgumentSyntax, "ping 10.0.0.1 -- -c 1; id", "-"),
+    // An option that there is not may have been a limit: only what changes nothing but the words
+    // on the screen is left out.
+    (DenialCode::OptionUnknown, "ping 10.0.0.1 count=2 ttl=4", "-"),
     (DenialCode::OptionUnknown, "ping 10.0.0.1 coutn=2", "ping 10.0.0.1 count=2"),
-    (DenialCode::OptionUnknown, "ping 10.0.0.1 -- -f -c 2 --evil=1", "ping 10.0.0.1 -- -c 2"),
+    (DenialCode::OptionUnknown, "ping 10.0.0.1 c=2 explanation=why", "ping 10.0.0.1 count=2"),
+    (DenialCode::OptionUnknown, "ping 10.0.0.1 -- -f -c 2", "-"),
+    (DenialCode::OptionUnknown, "ping 10.0.0.1 -- --count 2", "ping 10.0.0.1 -- -c 2"),
+    (DenialCode::OptionUnknown, "ping 10.0.0.1 -- --cuont=2 -q", "ping 10.0.0.1 -- -c 2 -q"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 -- -oX - -p 22 -vv", "nmap 10.0.0.1 -- -p 22"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 -- --exclude 10.0.0.1", "-"),
     (
         DenialCode::OptionUnknown,
         "traceroute 10.0.0.1 -- -nI -m 5",
         "traceroute 10.0.0.1 -- -n -I -m 5",
     ),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 -- -F", "nmap 10.0.0.1 preset=quick"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 -- -F -p 22", "nmap 10.0.0.1 -- -p 22"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 preset=standard -- -F", "-"),
     (DenialCode::OptionUnknown, "nmap 10.0.0.1 preset=standrad", "nmap 10.0.0.1 preset=standard"),
-    (
-        DenialCode::OptionUnknown,
-        "nmap 10.0.0.1 preset=everything timing=2",
-        "nmap 10.0.0.1 timing=2",
-    ),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 preset=fast", "nmap 10.0.0.1 preset=quick"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 preset=deep", "nmap 10.0.0.1 preset=thorough"),
+    (DenialCode::OptionUnknown, "nmap 10.0.0.1 preset=everything timing=2", "-"),
+    // A value that is written otherwise, or beyond its range.
     (DenialCode::OptionValue, "ping 10.0.0.1 count=1000", "ping 10.0.0.1 count=100"),
     (DenialCode::OptionValue, "ping 10.0.0.1 count=-1", "ping 10.0.0.1 count=1"),
     (
@@ -218,38 +235,70 @@ const REPAIRS: &[(DenialCode, &str, &str)] = &[
         "ping 10.0.0.1 count=100",
     ),
     (DenialCode::OptionValue, "ping 10.0.0.1 count=2.5", "ping 10.0.0.1 count=2"),
+    (DenialCode::OptionValue, "ping 10.0.0.1 count=10s", "ping 10.0.0.1 count=10"),
     (DenialCode::OptionValue, "ping 10.0.0.1 interval=10ms", "ping 10.0.0.1 interval=0.2"),
+    (DenialCode::OptionValue, "ping 10.0.0.1 interval=2seconds", "ping 10.0.0.1 interval=2"),
     (DenialCode::OptionValue, "ping 10.0.0.1 -- -i 2m -q", "ping 10.0.0.1 -- -i 60 -q"),
-    (DenialCode::OptionValue, "ping 10.0.0.1 count=many", "ping 10.0.0.1 count=5"),
-    (DenialCode::OptionValue, "ping 10.0.0.1 -- -q -c", "ping 10.0.0.1 -- -q -c 5"),
+    // The file's default stands in for what nobody understands,
+    (DenialCode::OptionValue, "ping 10.0.0.1 count=many", "ping 10.0.0.1"),
+    (DenialCode::OptionValue, "ping 10.0.0.1 -- -q -c", "ping 10.0.0.1 -- -q"),
+    // but nothing does where there is none, or where it is about ports.
+    (DenialCode::OptionValue, "nmap 10.0.0.1 timing=soon", "-"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=some", "-"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 timing=T4", "nmap 10.0.0.1 timing=4"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 timing=-T4", "nmap 10.0.0.1 timing=4"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 timing=aggressive", "nmap 10.0.0.1 timing=4"),
     (
         DenialCode::OptionValue,
         "nmap 10.0.0.1 -- -T9 --top-ports=0",
         "nmap 10.0.0.1 -- -T5 --top-ports=1",
     ),
-    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=22,http,99999", "nmap 10.0.0.1 ports=22"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=22,http,99999", "nmap 10.0.0.1 ports=22,80"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=http,https", "nmap 10.0.0.1 ports=80,443"),
     (DenialCode::OptionValue, "nmap 10.0.0.1 ports=80-22", "nmap 10.0.0.1 ports=22-80"),
-    (DenialCode::OptionValue, "nmap 10.0.0.1 -- -p 1-70000", "nmap 10.0.0.1 -- -p 1-65535"),
-    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=70000-80000,7", "nmap 10.0.0.1 ports=7"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=-", "nmap 10.0.0.1 ports=1-65535"),
     (
         DenialCode::OptionValue,
-        "nmap 10.0.0.1 -- --script exploit -sV",
-        "nmap 10.0.0.1 -- --script safe -sV",
+        "nmap 10.0.0.1 ports=T:80,443/tcp,U:53",
+        "nmap 10.0.0.1 ports=80,443",
     ),
-    (DenialCode::OptionValue, "ping 10.0.0.1 quiet=yes verbose=no", "ping 10.0.0.1 quiet"),
-    (DenialCode::OptionValue, "sweep 10.0.0.0/24 label=toolong", "sweep 10.0.0.0/24"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 -- -p http", "nmap 10.0.0.1 -- -p 80"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 -- -p-", "nmap 10.0.0.1 -- -p1-65535"),
+    (
+        DenialCode::OptionValue,
+        "nmap 10.0.0.1 -- -p 60000- -sV",
+        "nmap 10.0.0.1 -- -p 60000-65535 -sV",
+    ),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 -- -p 1-70000", "nmap 10.0.0.1 -- -p 1-65535"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 ports=70000-80000,7", "nmap 10.0.0.1 ports=7"),
+    (DenialCode::OptionValue, "nmap 10.0.0.1 -- --script exploit -sV", "-"),
+    (
+        DenialCode::OptionValue,
+        "nmap 10.0.0.1 -- --script deafult -sV",
+        "nmap 10.0.0.1 -- --script default -sV",
+    ),
+    (
+        DenialCode::OptionValue,
+        "ping 10.0.0.1 quiet=yes verbose=no",
+        "ping 10.0.0.1 quiet verbose=false",
+    ),
+    (DenialCode::OptionValue, "sweep 10.0.0.0/24 label=toolong", "-"),
     (
         DenialCode::OptionValue,
         "sweep 10.0.0.0/24 kinds=arp,arp,sctp",
         "sweep 10.0.0.0/24 kinds=arp",
     ),
+    // Of an option that is given twice the first stands.
     (DenialCode::OptionRepeated, "ping 10.0.0.1 count=2 -- -c 3 -q", "ping 10.0.0.1 count=2 -- -q"),
     (DenialCode::OptionRepeated, "ping 10.0.0.1 -- -c 2 -c3", "ping 10.0.0.1 -- -c 2"),
+    // Another target stays out; a word that may have been a limit does not.
     (DenialCode::Operand, "ping 10.0.0.1 -- -c 2 10.0.0.2", "ping 10.0.0.1 -- -c 2"),
+    (DenialCode::Operand, "nmap 10.0.0.1 -- 22", "-"),
     (DenialCode::Operand, "nmap 10.0.0.1 -- -sV quick", "nmap 10.0.0.1 preset=quick -- -sV"),
-    // A preset that was chosen stays, and one beyond the grant is not offered.
     (DenialCode::Operand, "nmap 10.0.0.1 preset=quick -- quick", "nmap 10.0.0.1 preset=quick"),
-    (DenialCode::Operand, "nmap 10.0.0.1 -- udp", "nmap 10.0.0.1"),
+    (DenialCode::Operand, "nmap 10.0.0.1 preset=standard -- quick", "-"),
+    // A preset beyond the grant: one that is like it, of no more ports.
+    (DenialCode::Operand, "nmap 10.0.0.1 -- udp", "nmap 10.0.0.1 preset=quick"),
     (
         DenialCode::Ceiling,
         "ping 10.0.0.1 count=2 timeout=7200",
@@ -257,18 +306,21 @@ const REPAIRS: &[(DenialCode, &str, &str)] = &[
     ),
     (DenialCode::Ceiling, "ping 10.0.0.1 timeout=0", "ping 10.0.0.1"),
     (DenialCode::IntrusiveNotGranted, "nmap 10.0.0.1 -- -sS -p 22", "nmap 10.0.0.1 -- -p 22"),
-    (DenialCode::IntrusiveNotGranted, "nmap 10.0.0.1 scripts=vuln", "nmap 10.0.0.1 scripts=safe"),
+    (DenialCode::IntrusiveNotGranted, "nmap 10.0.0.1 scripts=vuln", "nmap 10.0.0.1"),
     (
         DenialCode::IntrusiveNotGranted,
         "nmap 10.0.0.1 preset=udp timing=2",
         "nmap 10.0.0.1 preset=quick timing=2",
     ),
-    (DenialCode::IntrusiveNotGranted, "zmap 10.0.0.0/24 -- -r 2", "nmap 10.0.0.0/24"),
+    // In the place of a tool beyond the grant, one that takes less and scans no ports.
+    (DenialCode::IntrusiveNotGranted, "zmap 10.0.0.0/24 -- -r 2", "sweep 10.0.0.0/24"),
+    (DenialCode::IntrusiveNotGranted, "zmap 10.0.0.1 -- -r 2", "ping 10.0.0.1"),
     // More than one thing is wrong, in more than one layer.
-    (DenialCode::UnknownTool, "ping6 fe80::1 cuont=900 -- -I eth0 x", "ping 10.0.0.1 count=100"),
+    (DenialCode::UnknownTool, "ping6 10.7.7.7 cuont=900 -- 10.0.0.2", "ping 10.7.7.7 count=100"),
+    (DenialCode::UnknownTool, "ping6 fe80::1 cuont=900", "-"),
     (
         DenialCode::TargetTooLarge,
-        "nmap 10.64.0.0/10 preset=udp top_ports=99999 timeout=9999 -- -A -sV -Z",
+        "nmap 10.64.0.0/10 preset=udp top_ports=99999 timeout=9999 -- -A -sV -vv",
         "nmap 10.64.0.0/22 preset=quick top_ports=65535 timeout=3600 -- -sV",
     ),
 ];
@@ -279,13 +331,13 @@ fn each_denied_call_is_suggested_again_changed_only_where_it_must_be() {
     for (code, asked, expected) in REPAIRS {
         let asked_for = call(asked);
         let denial = decide(&POLICY, &owner(), &asked_for).expect_err(asked);
-        let Some(suggested) = suggest(&POLICY, &owner(), &asked_for) else {
-            wrong.push(format!("{asked}: nothing is suggested"));
-            continue;
-        };
-        assert!(decide(&POLICY, &owner(), &suggested).is_ok(), "{asked}: {suggested:?}");
-        if (denial.code, line(&suggested).as_str()) != (*code, *expected) {
-            wrong.push(format!("{asked}: {}, {}", denial.code, line(&suggested)));
+        let suggested = suggest(&POLICY, &owner(), &asked_for);
+        if let Some(suggested) = &suggested {
+            assert!(decide(&POLICY, &owner(), suggested).is_ok(), "{asked}: {suggested:?}");
+        }
+        let suggested = suggested.map_or("-".to_owned(), |suggested| line(&suggested));
+        if (denial.code, suggested.as_str()) != (*code, *expected) {
+            wrong.push(format!("{asked}: {}, {suggested}", denial.code));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -315,8 +367,10 @@ fn of_a_name_that_was_looked_up_an_allowed_address_is_suggested_and_an_allowed_n
         ..call(line)
     };
     assert_eq!(suggested(&named("ping x", &["8.8.8.8", "10.1.2.3"])), "ping 10.1.2.3");
-    assert_eq!(suggested(&named("sweep x", &["10.1.2.3"])), "sweep 10.1.2.0/24");
-    assert_eq!(suggested(&named("ping x -- -f", &["10.1.2.3"])), "ping web.lab.internal");
+    assert_eq!(suggested(&named("ping x -- -vv", &["10.1.2.3"])), "ping web.lab.internal -- -v");
+    // A network around its address would be more than was asked for.
+    assert_eq!(suggest(&POLICY, &owner(), &named("sweep x", &["10.1.2.3"])), None);
+    assert_eq!(suggest(&POLICY, &owner(), &named("ping x", &["8.8.8.8"])), None);
 }
 
 #[test]
@@ -368,19 +422,18 @@ fn no_word_of_a_denial_offers_what_is_not_granted() {
 #[test]
 fn the_sentence_and_the_suggestion_say_the_same() {
     for (line, said, suggested) in [
-        ("ping 10.9.0.1", "such as 10.0.0.1.", "10.0.0.1"),
+        ("nmap 10.9.0.0/24", "Of it 10.9.0.128/25 may be aimed at.", "10.9.0.128/25"),
         ("nmap 10.64.0.0/16", "Use a /22 or smaller, such as 10.64.0.0/22.", "10.64.0.0/22"),
+        ("ping 10.64.7.9/16", "Give one address or host name, such as 10.64.7.9.", "10.64.7.9"),
         ("ping 10.0.0.1 count=1000", "such as 100.", "100"),
         ("nmap 10.0.0.1 preset=udp", "Use the preset quick, or none.", "quick"),
-        ("nmap 10.0.0.1 scripts=vuln", "Use --script safe, or leave it out.", "safe"),
         ("nmap 10.0.0.1 -- quick", "`--preset quick` with probity call", "quick"),
         (
             "nmap 10.0.0.1 ports=80-22",
             "the lower end first, joined by commas, such as 22-80.",
             "22-80",
         ),
-        ("nmap 10.0.0.1 ports=http", "joined by commas, such as 22,80", "22,80,443,8000-8100"),
-        ("zmap 10.0.0.1", "Use one of: nmap, ping, scanner, traceroute, sweep.", "nmap"),
+        ("nmap 10.0.0.1 ports=http", "joined by commas, such as 80.", "80"),
     ] {
         let asked = call(line);
         let denial = decide(&POLICY, &owner(), &asked).unwrap_err();
@@ -392,13 +445,37 @@ fn the_sentence_and_the_suggestion_say_the_same() {
 }
 
 #[test]
-fn words_that_grow_beyond_what_can_be_sent_are_left_out() {
-    let ports = "22,".repeat(677) + "2";
-    let asked = call(&format!("nmap 10.0.0.1 preset=quick -- -p {ports} --script x"));
-    assert_eq!(suggested(&asked), "nmap 10.0.0.1 preset=quick");
-    // One word less, and they can be sent.
-    let asked = call(&format!("nmap 10.0.0.1 preset=quick -- -p {} --script x", &ports[3..]));
-    assert!(suggested(&asked).ends_with(" --script safe"));
+fn a_refusal_without_a_suggestion_names_no_target_that_was_not_asked_for() {
+    for line in [
+        "ping 8.8.8.8",
+        "nmap 8.8.8.0/28",
+        "ping 10.9.0.1",
+        "ping host.example.com",
+        "ping web.lab.internal",
+        "ping 10.0.0",
+        "sweep 192.168.7.9",
+        "nmap fd00::/64",
+    ] {
+        let asked = call(line);
+        let denial = decide(&POLICY, &owner(), &asked).unwrap_err();
+        let told = with_suggestion(&POLICY, &owner(), &asked, denial);
+        assert_eq!(told.suggestion, None, "{line}");
+        assert!(told.metadata.iter().all(|(key, _)| key != "example"), "{line}: {told:?}");
+        let way = &told.recovery_suggestion;
+        // What is allowed is told as the policy has it, and nothing is picked out of it.
+        assert!(!way.chars().any(|c| c.is_ascii_digit()), "{line}: {way}");
+    }
+}
+
+#[test]
+fn what_grows_beyond_what_can_be_sent_is_not_suggested() {
+    let many =
+        |count| (0..count).map(|at| (10_000 + 2 * at).to_string()).collect::<Vec<_>>().join(",");
+    let asked = call(&format!("nmap 10.0.0.1 -- -p {},65000-", many(338)));
+    assert!(suggested(&asked).ends_with(",65000-65535"));
+    let asked = call(&format!("nmap 10.0.0.1 -- -p {},65000-", many(340)));
+    assert!(decide(&POLICY, &owner(), &asked).is_err());
+    assert_eq!(suggest(&POLICY, &owner(), &asked), None);
 }
 
 /// Anything a client may write: much of it nearly right.
@@ -504,9 +581,46 @@ fn calls() -> impl Strategy<Value = Call> {
     )
 }
 
+/// Whether all of one target is in another: an address of a name is in the name.
+fn is_within(part: &Target, whole: &Target) -> bool {
+    let network = |target: &Target| match target.canonical() {
+        Target::Address(address) => Some(IpNet::from(address)),
+        Target::Network(network) => Some(network),
+        Target::Name { .. } | Target::Malformed(_) => None,
+    };
+    match (network(part), whole.canonical()) {
+        (None, whole) => part.canonical() == whole,
+        (Some(part), Target::Name { addresses, .. }) => {
+            addresses.iter().any(|address| IpNet::from(*address) == part)
+        }
+        (Some(part), whole) => network(&whole).is_some_and(|whole| whole.contains(&part)),
+    }
+}
+
+/// The words of a call by which it chooses ports, as far as they can be told by their spelling.
+fn chooses_ports(call: &Call) -> bool {
+    let Arguments::Given { preset, options, tokens } = &call.arguments else { return true };
+    let names = options.iter().any(|option| ["ports", "top_ports"].contains(&option.name.as_str()));
+    let flag = |token: &Token| {
+        let word = token.as_str();
+        word.starts_with("-p") || word.starts_with("--top-ports") || word == "-F"
+    };
+    preset.is_some() || names || tokens.iter().any(flag)
+}
+
+/// The ports that a plan has scanned, where its command line names them.
+fn ports_of(words: &[String]) -> Option<Vec<(u16, u16)>> {
+    let at = words.iter().position(|word| word == "-p")?;
+    let each = words[at + 1].split(',').map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        (first.parse().unwrap(), last.parse().unwrap())
+    });
+    Some(each.collect())
+}
+
 proptest! {
     #[test]
-    fn whatever_is_denied_comes_with_a_call_that_passes_where_any_could(
+    fn whatever_is_suggested_passes_and_does_no_more_than_was_asked(
         asked in calls(),
         uid in 0..5_u32,
         narrow: bool,
@@ -514,19 +628,195 @@ proptest! {
         let policy: &Policy = if narrow { &NARROW } else { &POLICY };
         // The owner, who has the standard tier of all; three odd grants; and nobody.
         let subject = if uid == 0 { owner() } else { user(uid) };
-        let granted = uid < 4;
-        if let Err(denial) = decide(policy, &subject, &asked) {
-            let suggested = suggest(policy, &subject, &asked);
-            prop_assert_eq!(suggested.is_some(), granted, "{:?}", denial);
-            if let Some(suggested) = suggested {
-                let verdict = decide(policy, &subject, &suggested);
-                prop_assert!(verdict.is_ok(), "{:?}: {:?}", suggested, verdict);
-                prop_assert_eq!(&suggested.correlation_id, &asked.correlation_id);
-                let is_name = matches!(suggested.target, Target::Name { .. });
-                prop_assert!(!is_name || suggested.target == asked.target);
-                let request = SuggestedCall::of(suggested).unwrap();
-                prop_assert!(Target::parse(&request.target).to_string() == request.target);
+        let Err(_) = decide(policy, &subject, &asked) else { return Ok(()) };
+        let Some(suggested) = suggest(policy, &subject, &asked) else { return Ok(()) };
+        prop_assert!(uid < 4, "who is granted nothing is suggested nothing: {:?}", suggested);
+        let approved = decide(policy, &subject, &suggested);
+        prop_assert!(approved.is_ok(), "{:?}: {:?}", suggested, approved);
+        let approved = approved.unwrap();
+        prop_assert_eq!(&suggested.correlation_id, &asked.correlation_id);
+        // What can be asked for in these words is this call.
+        let request = SuggestedCall::of(suggested.clone()).unwrap();
+        prop_assert!(Target::parse(&request.target).to_string() == request.target);
+
+        prop_assert!(is_within(&suggested.target, &asked.target), "{:?}", suggested.target);
+        if let Some(timeout) = suggested.limits.timeout {
+            prop_assert!(asked.limits.timeout.is_some_and(|asked| timeout <= asked));
+        }
+        let is_same_tool = policy.tool(asked.tool.as_str()).is_none_or(|t| t.name == suggested.tool);
+        let tool = policy.tool(suggested.tool.as_str()).unwrap();
+        if !is_same_tool {
+            prop_assert!(!tool.lookup.chooses_ports(), "{:?}", suggested);
+        }
+        // Who chose ports is not led into those that the tool likes.
+        if chooses_ports(&asked) && tool.name.as_str() == "nmap" {
+            prop_assert!(chooses_ports(&suggested), "{:?}", suggested);
+        }
+        // Nothing of the intrusive tier comes in that was not asked for by its own name.
+        let Arguments::Given { options, tokens, .. } = &suggested.arguments else { panic!() };
+        let Arguments::Given { options: given, tokens: words, .. } = &asked.arguments else { panic!() };
+        for (option, value) in tool.options.iter().zip(&approved.settings) {
+            let tier = value.as_ref().map(|value| option.tier_with(value));
+            let was_asked_for = given.iter().any(|given| given.name == option.name)
+                || words.iter().any(|word| word.as_str().starts_with(option.flag.as_str()));
+            let by_preset = matches!(&asked.arguments, Arguments::Given { preset: Some(_), .. });
+            prop_assert!(tier != Some(Tier::Intrusive) || was_asked_for || by_preset, "{}", option.name);
+        }
+        prop_assert!(options.len() <= given.len() && tokens.len() <= 2 * words.len());
+    }
+
+    #[test]
+    fn of_ports_only_those_that_were_meant_are_left(
+        parts in prop::collection::vec(
+            prop_oneof![
+                (1..=65535_u16).prop_map(|port| (port.to_string(), Some((port, port)))),
+                (1..=65535_u16, 1..=65535_u16)
+                    .prop_map(|(a, b)| (format!("{a}-{b}"), Some((a.min(b), a.max(b))))),
+                prop::sample::select(vec![("http", 80), ("https", 443), ("SSH", 22)])
+                    .prop_map(|(name, port): (&str, u16)| (name.to_owned(), Some((port, port)))),
+                (1..=65535_u16).prop_map(|port| (format!("{port}-"), Some((port, u16::MAX)))),
+                (65536..=99999_u32).prop_map(|port| (port.to_string(), None)),
+                "[g-m]{3,6}".prop_map(|word| (word, None)),
+                Just(("u:53".to_owned(), None)),
+            ],
+            1..8,
+        ),
+        as_words: bool,
+    ) {
+        let text = parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(",");
+        let mut asked = call("nmap 10.0.0.1");
+        let Arguments::Given { options, tokens, .. } = &mut asked.arguments else { panic!() };
+        match as_words {
+            true => tokens.extend(["-p", &text].map(|word| Token::new(word).unwrap())),
+            false => options.push(GivenOption {
+                name: identifier("ports"),
+                value: OptionText::new(text).ok(),
+            }),
+        }
+        let meant: Vec<(u16, u16)> = parts.iter().filter_map(|(_, range)| *range).collect();
+        let to_be_run = match decide(&POLICY, &owner(), &asked) {
+            Ok(_) => Some(asked),
+            Err(_) => suggest(&POLICY, &owner(), &asked),
+        };
+        prop_assert_eq!(to_be_run.is_some(), !meant.is_empty());
+        if let Some(call) = to_be_run {
+            let plan = crate::plan(decide(&POLICY, &owner(), &call).unwrap());
+            let found = ports_of(plan.arguments()).unwrap();
+            let is_in = |port: u16, ranges: &[(u16, u16)]| {
+                ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
+            };
+            for port in found.iter().chain(&meant).flat_map(|(a, b)| [*a, *b, a.saturating_sub(1), b.saturating_add(1)]) {
+                prop_assert_eq!(is_in(port, &found), is_in(port, &meant), "{} of {:?}", port, found);
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_with_slips_in_it_is_suggested_as_it_was_meant(
+        slips in prop::collection::vec(0..SLIPS.len(), 1..4),
+        (high, low, prefix) in (any::<u8>(), 1..255_u8, 22..=28_u8),
+    ) {
+        // Each option once.
+        let mut slips: Vec<_> = slips.into_iter().map(|at| SLIPS[at]).collect();
+        let option = |slip: &Slip| slip.right.split('=').next().unwrap();
+        slips.sort_unstable_by_key(|slip| (option(slip), slip.wrong));
+        slips.dedup_by_key(|slip| option(slip));
+        // None of these is as large as may be, and none is denied.
+        let target = format!("10.77.{high}.{low}/{prefix}");
+        let spelled = |column: fn(&Slip) -> &'static str| {
+            let words = |kind| {
+                let of_kind = slips.iter().filter(move |slip| slip.kind == kind).map(column);
+                of_kind.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+            };
+            let line = format!("nmap {target} {}", words("property"));
+            match words("word").as_str() {
+                "" => line.trim_end().to_owned(),
+                words => format!("{} -- {words}", line.trim_end()),
+            }
+        };
+        let (asked, meant) = (call(&spelled(|slip| slip.wrong)), call(&spelled(|slip| slip.right)));
+        prop_assert!(decide(&POLICY, &owner(), &asked).is_err(), "{asked:?}");
+        let suggested = suggest(&POLICY, &owner(), &asked);
+        let run = |call: &Call| crate::plan(decide(&POLICY, &owner(), call).unwrap()).argv();
+        prop_assert_eq!(suggested.as_ref().map(run), Some(run(&meant)), "{:?}", asked);
+    }
+
+    #[test]
+    fn under_any_policy_a_target_is_suggested_just_where_some_of_it_is_allowed(
+        allowed in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..4),
+        denied in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..4),
+        (asked, prefix) in (any::<u16>(), 8..=32_u8),
+        max_hosts in 1..2000_u64,
+        tool in prop::sample::select(vec!["ping", "nmap", "sweep"]),
+    ) {
+        let make = |(low, prefix): (u16, u8)| {
+            let [high, low] = low.to_be_bytes();
+            IpNet::new([10, 0, high, low].into(), prefix).unwrap()
+        };
+        let [allowed, denied] = [allowed, denied].map(|nets| {
+            let nets = nets.into_iter().map(|net| make(net).trunc());
+            nets.collect::<Vec<_>>()
+        });
+        let mut policy = POLICY.clone();
+        policy.targets = crate::targets::Targets::new(&allowed, &denied, vec![], max_hosts);
+        let asked_for = Call { target: Target::Network(make((asked, prefix))), ..call(&format!("{tool} x")) };
+        let Err(_) = decide(&policy, &owner(), &asked_for) else { return Ok(()) };
+        let suggested = suggest(&policy, &owner(), &asked_for);
+        let is_open = |address: IpNet| {
+            allowed.iter().any(|net| net.contains(&address)) && !denied.iter().any(|net| net.contains(&address))
+        };
+        match &suggested {
+            Some(suggested) => {
+                prop_assert!(is_within(&suggested.target, &asked_for.target), "{suggested:?}");
+                prop_assert!(decide(&policy, &owner(), suggested).is_ok());
+                // The address that was written is in it where it may be.
+                let written = IpNet::from(make((asked, prefix)).addr());
+                let is_network = Target::Network(make((asked, prefix))).canonical().to_string() != written.addr().to_string();
+                let has_host_bits = make((asked, prefix)).addr() != make((asked, prefix)).network();
+                if is_network && has_host_bits && tool == "nmap" && is_open(written) {
+                    let whole = Target::Address(written.addr());
+                    prop_assert!(is_within(&whole, &suggested.target), "{suggested:?} without {written}");
+                }
+            }
+            None if tool == "sweep" => {}
+            None => {
+                let network = make((asked, prefix)).trunc();
+                let some = allowed.iter().flat_map(|net| net.hosts()).take(5000).find(|host| {
+                    network.contains(host) && is_open(IpNet::from(*host))
+                });
+                prop_assert_eq!(some, None, "nothing is suggested of {}", network);
             }
         }
     }
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Slip {
+    kind: &'static str,
+    wrong: &'static str,
+    right: &'static str,
+}
+
+const fn slip(kind: &'static str, wrong: &'static str, right: &'static str) -> Slip {
+    Slip { kind, wrong, right }
+}
+
+/// Slips that are made in a call of nmap, and what is meant by each.
+const SLIPS: [Slip; 16] = [
+    slip("property", "ports=http,https", "ports=80,443"),
+    slip("property", "ports=443-80", "ports=80-443"),
+    slip("property", "prots=22", "ports=22"),
+    slip("property", "p=22", "ports=22"),
+    slip("property", "timing=T4", "timing=4"),
+    slip("property", "timing=aggressive", "timing=4"),
+    slip("property", "timming=3", "timing=3"),
+    slip("property", "no_ping=yes", "no_ping"),
+    slip("property", "preset=fast", "preset=quick"),
+    slip("property", "scripts=Default", "scripts=default"),
+    slip("property", "verbose=true", ""),
+    slip("word", "--service-version", "-sV"),
+    slip("word", "-vv --open", ""),
+    slip("word", "-oX -", ""),
+    slip("word", "-sS", ""),
+    slip("word", "10.0.0.9", ""),
+];

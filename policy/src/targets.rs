@@ -1,4 +1,4 @@
-//! What calls may aim at, and the nearest such thing to a target that is refused.
+//! What calls may aim at, and which part of a target that is refused.
 
 use std::net::IpAddr;
 
@@ -11,13 +11,7 @@ use crate::{
     networks::{NetworkSet, Ranges, address_count},
 };
 
-/// Prefix of an example network, and of the network around an address: small enough to be scanned
-/// without a second thought.
-const EXAMPLE_PREFIX_V4: u8 = 24;
-const EXAMPLE_PREFIX_V6: u8 = 120;
-
-/// Networks of the policy that examples are taken of, and stretches of a network that are looked at
-/// for a part of it.
+/// Stretches of a network that are looked at for a part of it.
 const MOST_CANDIDATES: usize = 8;
 
 /// Networks and names that a denial lists.
@@ -34,8 +28,6 @@ pub(crate) struct Targets {
     many: Ranges,
     /// What is allowed and not denied, as far as that is a matter of ranges.
     open: Ranges,
-    /// The first networks in which something is open.
-    examples: Vec<IpNet>,
     /// What is allowed, in words.
     told: String,
 }
@@ -74,11 +66,8 @@ impl Targets {
         });
         let open = open.without(&named_otherwise.collect());
         let told = told(&allowed, &names);
-        let has_open = |network: &IpNet| open.overlaps(*network);
-        let examples = allowed.networks().iter().copied().filter(has_open);
-        let examples = examples.take(MOST_CANDIDATES).collect();
         let names = NameSet::new(names);
-        Self { allowed, denied, names, max_hosts, many, open, examples, told }
+        Self { allowed, denied, names, max_hosts, many, open, told }
     }
 
     /// What is allowed, as a sentence without its end.
@@ -119,25 +108,38 @@ impl Targets {
         }
     }
 
-    /// A target of one of these kinds that is allowed, as near as can be to the one `asked`: within
-    /// it, around it, one of a name's own addresses, or else an example. Never a name.
+    /// The largest part of what was `asked` for that may be aimed at, of one of these kinds: of a
+    /// network the part around the address that it was given with, of a name one of its addresses.
+    /// `None` where nothing of it may be, so that nobody is led to what was not asked for.
     pub(crate) fn nearest(&self, kinds: &[TargetKind], asked: &Target) -> Option<Target> {
-        let search = Search {
+        let part = Part {
             targets: self,
             addresses: kinds.contains(&TargetKind::Address),
             networks: kinds.contains(&TargetKind::Network),
         };
-        let found = match asked.canonical() {
-            Target::Malformed(_) => search.example(None),
-            Target::Address(address) => search.near(address.into()),
-            Target::Network(network) => search.near(network),
+        let found = match asked {
+            Target::Malformed(_) => None,
+            Target::Address(_) => match asked.canonical() {
+                Target::Address(address) => part.itself(address),
+                _ => None,
+            },
+            Target::Network(given) => match asked.canonical() {
+                Target::Address(address) => part.itself(address),
+                Target::Network(network) => part.of(network, meant_within(network, *given)),
+                _ => None,
+            },
             Target::Name { addresses, .. } => {
-                let mut known = addresses.iter().map(|address| IpNet::from(*address));
-                known.find_map(|address| search.near_by(address)).or_else(|| search.example(None))
+                addresses.iter().find_map(|address| part.itself(address.to_canonical()))
             }
         };
         found.map(|network| Target::Network(network).canonical())
     }
+}
+
+/// The address that a network was given with, where its host bits say more than the network does.
+fn meant_within(network: IpNet, given: IpNet) -> Option<IpAddr> {
+    let address = given.addr().to_canonical();
+    (network.contains(&address) && address != network.network()).then_some(address)
 }
 
 fn told(allowed: &NetworkSet, names: &[NamePattern]) -> String {
@@ -162,79 +164,58 @@ fn is_private(network: &IpNet) -> bool {
     }
 }
 
-struct Search<'t> {
+/// Looks for a part of a target that may be aimed at.
+struct Part<'t> {
     targets: &'t Targets,
     addresses: bool,
     networks: bool,
 }
 
-impl Search<'_> {
-    fn near(&self, asked: IpNet) -> Option<IpNet> {
-        self.near_by(asked).or_else(|| self.example(Some(asked)))
+impl Part<'_> {
+    fn itself(&self, address: IpAddr) -> Option<IpNet> {
+        Some(IpNet::from(address)).filter(|address| self.addresses && self.is_admitted(*address))
     }
 
-    /// Something within or around what was asked for.
-    fn near_by(&self, asked: IpNet) -> Option<IpNet> {
-        match is_address(asked) {
-            true if self.addresses => self.targets.admits(asked).is_ok().then_some(asked),
-            true => self.around(asked),
-            false if self.networks => self.largest_within(asked),
-            false => self.host_in(asked),
-        }
+    /// Of a network: around an address of it where one is meant, else the largest part.
+    fn of(&self, network: IpNet, meant: Option<IpAddr>) -> Option<IpNet> {
+        let around = meant.and_then(|address| match self.networks {
+            true => self.around(address, network),
+            false => self.itself(address),
+        });
+        around.or_else(|| if self.networks { self.largest(network) } else { self.host(network) })
     }
 
-    /// An address, or a network where one was asked for or nothing else is taken; a network as
-    /// large as the one asked for.
-    fn example(&self, asked: Option<IpNet>) -> Option<IpNet> {
-        let blocks = || self.targets.examples.iter().copied();
-        let as_network = !self.addresses || asked.is_some_and(|asked| !is_address(asked));
-        let network = |block: IpNet| {
-            let alike = asked.filter(|asked| !is_address(*asked));
-            let alike = alike.filter(|asked| asked.max_prefix_len() == block.max_prefix_len());
-            let prefix = alike.map_or(example_prefix(block), |asked| asked.prefix_len());
-            let start = self.host_in(block)?;
-            let part = IpNet::new(start.addr(), prefix.max(block.prefix_len())).ok()?.trunc();
-            self.largest_within(part).or_else(|| self.largest_within(block))
-        };
-        let found = if self.networks && as_network { blocks().find_map(network) } else { None };
-        found.or_else(|| {
-            if self.addresses { blocks().find_map(|block| self.host_in(block)) } else { None }
-        })
-    }
-
-    /// The first allowed address of a network, one that a host can have where there is one.
-    fn host_in(&self, network: IpNet) -> Option<IpNet> {
+    fn host(&self, network: IpNet) -> Option<IpNet> {
         let free = |hosts_only| self.targets.open.first_in(network, hosts_only);
-        free(true).or_else(|| free(false)).map(IpNet::from)
+        let found = free(true).or_else(|| free(false)).map(IpNet::from);
+        found.filter(|address| self.addresses && self.is_admitted(*address))
     }
 
-    /// The largest allowed network around an address that is no larger than an example.
-    fn around(&self, address: IpNet) -> Option<IpNet> {
-        let mut prefixes = example_prefix(address)..address.max_prefix_len();
+    fn around(&self, address: IpAddr, within: IpNet) -> Option<IpNet> {
+        let most = self.targets.max_hosts.checked_ilog2()?;
+        let least = within.max_prefix_len().saturating_sub(u8::try_from(most).ok()?);
+        let mut prefixes = within.prefix_len().max(least)..=within.max_prefix_len();
         prefixes.find_map(|prefix| {
-            let network = IpNet::new(address.addr(), prefix).ok()?.trunc();
-            self.targets.admits(network).is_ok().then_some(network)
+            let network = IpNet::new(address, prefix).ok()?.trunc();
+            let taken = self.addresses || !is_address(network);
+            (taken && self.is_admitted(network)).then_some(network)
         })
     }
 
-    /// The largest part of a network that is allowed as a whole, the first of several.
-    fn largest_within(&self, network: IpNet) -> Option<IpNet> {
+    fn largest(&self, network: IpNet) -> Option<IpNet> {
         let parts = self.targets.open.largest_in(network, self.targets.max_hosts, MOST_CANDIDATES);
         let takeable = parts.filter(|part| self.addresses || !is_address(*part));
-        let admitted = takeable.filter(|part| self.targets.admits(*part).is_ok());
+        let admitted = takeable.filter(|part| self.is_admitted(*part));
         admitted.min_by_key(IpNet::prefix_len)
+    }
+
+    fn is_admitted(&self, network: IpNet) -> bool {
+        self.targets.admits(network).is_ok()
     }
 }
 
 fn is_address(network: IpNet) -> bool {
     network.prefix_len() == network.max_prefix_len()
-}
-
-fn example_prefix(network: IpNet) -> u8 {
-    match network.addr() {
-        IpAddr::V4(_) => EXAMPLE_PREFIX_V4,
-        IpAddr::V6(_) => EXAMPLE_PREFIX_V6,
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Targets {
 }
 
 fn nearest(targets: &Targets, kinds: &[TargetKind], asked: &str) -> Option<String> {
-    targets.nearest(kinds, &Target::parse(asked)).map(|target| target.to_string())
+    targets.nearest(kinds, &Target::as_given(asked)).map(|target| target.to_string())
 }
 
 const ADDRESS: &[TargetKind] = &[TargetKind::Address];
@@ -17,25 +17,28 @@ const NETWORK: &[TargetKind] = &[TargetKind::Network];
 const BOTH: &[TargetKind] = &[TargetKind::Address, TargetKind::Network];
 
 #[test]
-fn the_nearest_target_lies_within_or_around_the_one_asked_for_or_is_an_example_like_it() {
+fn what_is_found_lies_within_what_was_asked_for_and_around_the_address_it_was_given_with() {
     let here = targets(&["10.0.0.0/8", "192.168.0.0/16"], &["10.9.0.0/30"], 1024);
     for (kinds, asked, expected) in [
-        (ADDRESS, "192.168.7.0/24", "192.168.7.1"),
-        (ADDRESS, "10.9.0.0/24", "10.9.0.4"),
-        (ADDRESS, "8.8.8.8", "10.0.0.1"),
-        (ADDRESS, "not a target", "10.0.0.1"),
-        (ADDRESS, "10.9.0.1", "10.0.0.1"),
-        (NETWORK, "192.168.7.9", "192.168.7.0/24"),
-        (NETWORK, "10.9.0.1", "10.0.0.0/24"),
-        (NETWORK, "10.9.0.9", "10.9.0.8/29"),
-        (BOTH, "10.0.0.0/8", "10.0.0.0/22"),
-        (BOTH, "10.9.0.0/24", "10.9.0.128/25"),
-        (BOTH, "192.168.255.0/15", "192.168.0.0/22"),
-        (BOTH, "8.8.8.0/28", "10.0.0.0/28"),
-        (BOTH, "8.8.8.8", "10.0.0.1"),
-        (BOTH, "fd00::/64", "10.0.0.0/24"),
+        (ADDRESS, "192.168.7.0/24", Some("192.168.7.1")),
+        (ADDRESS, "192.168.7.9/24", Some("192.168.7.9")),
+        (ADDRESS, "10.9.0.0/24", Some("10.9.0.4")),
+        // Of a denied address something else of its network, but never anything beyond.
+        (ADDRESS, "10.9.0.1/24", Some("10.9.0.4")),
+        (ADDRESS, "8.8.8.8", None),
+        (ADDRESS, "not a target", None),
+        (ADDRESS, "10.9.0.1", None),
+        (NETWORK, "192.168.7.9", None),
+        (BOTH, "10.0.0.0/8", Some("10.0.0.0/22")),
+        (BOTH, "10.66.7.10/21", Some("10.66.4.0/22")),
+        (BOTH, "10.66.7.10/8", Some("10.66.4.0/22")),
+        (BOTH, "10.9.0.0/24", Some("10.9.0.128/25")),
+        (BOTH, "10.9.0.9/24", Some("10.9.0.8/29")),
+        (BOTH, "192.168.255.0/15", Some("192.168.252.0/22")),
+        (BOTH, "8.8.8.0/28", None),
+        (BOTH, "fd00::/64", None),
     ] {
-        assert_eq!(nearest(&here, kinds, asked).as_deref(), Some(expected), "{asked}");
+        assert_eq!(nearest(&here, kinds, asked).as_deref(), expected, "{asked}");
     }
 }
 
@@ -46,9 +49,10 @@ fn of_a_name_the_first_allowed_address_is_taken_and_never_the_name() {
         name: probity_protocol::HostName::new("web.lab.internal").unwrap(),
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
     };
-    let nearest = |asked| here.nearest(ADDRESS, &asked).unwrap().to_string();
-    assert_eq!(nearest(name(&["8.8.8.8", "10.1.2.3"])), "10.1.2.3");
-    assert_eq!(nearest(name(&[])), "10.0.0.1");
+    let nearest = |asked| here.nearest(ADDRESS, &asked).map(|target| target.to_string());
+    assert_eq!(nearest(name(&["8.8.8.8", "10.1.2.3"])).as_deref(), Some("10.1.2.3"));
+    assert_eq!(nearest(name(&["8.8.8.8"])), None);
+    assert_eq!(nearest(name(&[])), None);
 }
 
 #[test]
@@ -62,16 +66,17 @@ fn where_nothing_of_the_kind_is_allowed_there_is_none() {
 }
 
 #[test]
-fn ipv6_has_its_own_examples() {
+fn of_ipv6_networks_a_part_is_found_too() {
     let here = targets(&["fd00::/8"], &["fd00::/64"], 256);
-    assert_eq!(nearest(&here, ADDRESS, "10.0.0.1").as_deref(), Some("fd00:0:0:1::"));
+    assert_eq!(nearest(&here, ADDRESS, "fd00::/60").as_deref(), Some("fd00:0:0:1::"));
     assert_eq!(nearest(&here, BOTH, "fd00:1::/64").as_deref(), Some("fd00:1::/120"));
-    assert_eq!(nearest(&here, BOTH, "::/0").as_deref(), Some("fd00:0:0:1::/120"));
+    assert_eq!(nearest(&here, BOTH, "fd00:1::77ff/64").as_deref(), Some("fd00:1::7700/120"));
+    assert_eq!(nearest(&here, BOTH, "fd00::1/64"), None);
 }
 
 proptest! {
     #[test]
-    fn whatever_is_found_is_allowed_and_an_address_is_found_where_there_is_one(
+    fn whatever_is_found_is_allowed_and_asked_for_and_some_is_found_where_there_is_any(
         allowed in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..5),
         denied in prop::collection::vec((any::<u16>(), 16..=32_u8), 0..5),
         asked in (any::<u16>(), 8..=32_u8),
@@ -86,15 +91,15 @@ proptest! {
             [allowed, denied].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
         let targets = Targets::new(&allowed, &denied, vec![], max_hosts);
         let kinds = if networks { BOTH } else { ADDRESS };
-        let everything: IpNet = "0.0.0.0/0".parse().unwrap();
         let open = targets.allowed.ranges().without(targets.denied.ranges());
-        let any_left = open.overlaps(everything);
+        let any_left = open.overlaps(make(asked));
         match targets.nearest(kinds, &Target::Network(make(asked))) {
             Some(Target::Address(address)) => {
+                prop_assert!(make(asked).contains(&address));
                 prop_assert_eq!(targets.admits(address.into()), Ok(()));
             }
             Some(Target::Network(network)) => {
-                prop_assert!(networks);
+                prop_assert!(networks && make(asked).contains(&network));
                 prop_assert_eq!(targets.admits(network), Ok(()));
             }
             None => prop_assert!(!any_left),

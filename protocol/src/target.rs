@@ -29,7 +29,7 @@ pub enum Target {
     /// One address. A network that holds just one address is that address, and IPv4 mapped into
     /// IPv6 is IPv4.
     Address(IpAddr),
-    /// A network, host bits cleared.
+    /// A network. Host bits that are set say which part of it was meant; nothing is decided by them.
     Network(IpNet),
     /// A host name, with the addresses the frontend found for it. None were looked up where the
     /// name is outside the policy's patterns.
@@ -45,9 +45,17 @@ pub enum Target {
 }
 
 impl Target {
-    /// Parses what a client gave as a target. Names come back without addresses.
+    /// Parses what a client gave as a target, into the one form that is judged. Names come back
+    /// without addresses.
     #[must_use]
     pub fn parse(text: &str) -> Self {
+        Self::as_given(text).canonical()
+    }
+
+    /// The same, with the host bits of a network as they were given: of one that is too large, the
+    /// part around that address is meant.
+    #[must_use]
+    pub fn as_given(text: &str) -> Self {
         Self::try_parse(text).unwrap_or_else(Self::Malformed)
     }
 
@@ -75,7 +83,7 @@ impl Target {
     /// Puts every address into the one form the policy judges: IPv4 mapped into IPv6 becomes IPv4,
     /// networks lose their host bits, and a network of one address becomes the address.
     ///
-    /// [`Target::parse`] has done this already; a frontend that builds the value by hand may not
+    /// [`Target::parse`] has done this already; a frontend that builds the value otherwise may not
     /// have, so the policy does it again.
     #[must_use]
     pub fn canonical(&self) -> Self {
@@ -105,7 +113,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
-            Self::Network(network) => network.fmt(f),
+            Self::Network(network) => network.trunc().fmt(f),
             Self::Name { name, .. } => name.fmt(f),
             Self::Malformed(_) => f.write_str("(malformed)"),
         }
@@ -137,7 +145,7 @@ fn parse_network(address: &str, prefix: &str) -> Result<Target, LexicalDefect> {
     } else {
         IpNet::V4(Ipv4Net::new(parse_ipv4(address)?, length).map_err(|_| LexicalDefect::Prefix)?)
     };
-    Ok(canonical_network(network))
+    Ok(Target::Network(network))
 }
 
 fn canonical_network(network: IpNet) -> Target {

@@ -52,6 +52,12 @@ fn a_value_built_by_hand_is_brought_into_the_same_form() {
 fn networks_lose_their_host_bits_and_a_network_of_one_is_an_address() {
     assert_eq!(Target::parse("192.168.1.77/24").to_string(), "192.168.1.0/24");
     assert_eq!(address("10.66.2.2/32").to_string(), "10.66.2.2");
+    let given = Target::as_given("192.168.1.77/24");
+    assert_eq!(given, Target::Network("192.168.1.77/24".parse().unwrap()));
+    assert_eq!(
+        (given.to_string().as_str(), given.canonical()),
+        ("192.168.1.0/24", Target::parse("192.168.1.0/24"))
+    );
     for bad in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/8/8", "::/129"]
     {
         assert_eq!(defect(bad), LexicalDefect::Prefix, "{bad}");

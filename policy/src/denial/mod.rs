@@ -31,7 +31,7 @@ pub(crate) fn of(standing: &Standing<'_>, call: &Call, reason: &Reason<'_, '_>) 
     let targets = &standing.policy.targets;
     match reason {
         Reason::NotGranted | Reason::UnknownTool => unknown_tool(standing, name),
-        Reason::TargetSyntax(defect) => target::syntax(targets, tool, defect),
+        Reason::TargetSyntax(defect) => target::syntax(defect),
         Reason::TargetKind => target::kind(targets, tool, &call.target),
         Reason::Target(network, excluded) => {
             target::excluded(targets, tool, &call.target, *network, *excluded)
@@ -40,7 +40,7 @@ pub(crate) fn of(standing: &Standing<'_>, call: &Call, reason: &Reason<'_, '_>) 
         Reason::AddressOfName(address, excluded) => {
             target::address_of_name(targets, tool, &call.target, *address, *excluded)
         }
-        Reason::NameUnresolved => target::unresolved(targets, tool, &call.target),
+        Reason::NameUnresolved => target::unresolved(&call.target),
         Reason::ArgumentSyntax(defect) => argument_syntax(defect),
         Reason::OptionUnknown(given) => option_unknown(tool, tier, given),
         Reason::PresetUnknown(given) => preset_unknown(tool, tier, given.as_str()),
@@ -233,10 +233,8 @@ fn intrusive(standing: &Standing<'_>, tool: &Tool, beyond: &Beyond<'_>) -> Denia
             (format!("The option {}", option.flag), format!("Leave {} out.", option.flag))
         }
         Beyond::Value(option) => {
-            let instead = match nearest_value(option, None) {
-                Some(value) => format!("Use {} {value}, or leave it out.", option.flag),
-                None => format!("Leave {} out.", option.flag),
-            };
+            let expected = option.told.expected.at(Tier::Standard);
+            let instead = format!("Leave {} out, or give {expected}.", option.flag);
             (format!("This value of {}", option.flag), instead)
         }
     };

@@ -1,4 +1,5 @@
-//! The words of denials that are about the target. Each names the nearest target that would pass.
+//! The words of denials that are about the target. Each names the part of it that would pass, where
+//! there is one, and nothing else: a target is the user's to choose.
 
 use std::net::IpAddr;
 
@@ -13,28 +14,27 @@ use crate::{
     tool::Tool,
 };
 
-pub(super) fn syntax(targets: &Targets, tool: &Tool, defect: &LexicalDefect) -> Denial {
-    let example = example(targets, tool, &Target::Malformed(defect.clone()));
+pub(super) fn syntax(defect: &LexicalDefect) -> Denial {
     denial(
         DenialCode::TargetSyntax,
         format!("The target cannot be read: {defect}."),
-        format!(
-            "Give one address, one network in CIDR form or one host name{}.",
-            such_as(example.as_deref())
-        ),
-        &with_example(example),
+        "Give one address, one network in CIDR form or one host name.",
+        &[],
     )
 }
 
 pub(super) fn kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
+    let example = example(targets, tool, target);
     let target = target.canonical();
-    let example = example(targets, tool, &target);
     let takes =
         if matches!(target, Target::Network(_)) { "one address or host name" } else { "a network" };
     denial(
         DenialCode::TargetKind,
         format!("{} takes {takes}, and {target} is not that.", tool.name),
-        format!("Give {takes}{}.", such_as(example.as_deref())),
+        match &example {
+            Some(example) => format!("Give {takes}, such as {example}."),
+            None => format!("Give {takes} that the user has named, or use another tool."),
+        },
         &with_example(example),
     )
 }
@@ -47,7 +47,7 @@ pub(super) fn excluded(
     excluded: Excluded,
 ) -> Denial {
     match because(targets, excluded) {
-        None => too_large(targets, tool, network),
+        None => too_large(targets, tool, target, network),
         Some(because) => not_allowed(targets, tool, target, &because),
     }
 }
@@ -93,22 +93,26 @@ fn because(targets: &Targets, excluded: Excluded) -> Option<String> {
 }
 
 fn not_allowed(targets: &Targets, tool: &Tool, target: &Target, because: &str) -> Denial {
+    let example = example(targets, tool, target);
     let target = target.canonical();
-    let example = example(targets, tool, &target);
     denial(
         DenialCode::TargetNotAllowed,
         format!("{target} is not an allowed target: {because}. {}.", targets.told()),
-        format!("Choose a target inside what is allowed{}.", such_as(example.as_deref())),
+        match &example {
+            Some(example) => format!("Of it {example} may be aimed at."),
+            None => "No call would pass that aims at it: tell the user so, and what is allowed."
+                .to_owned(),
+        },
         &with_example(example),
     )
 }
 
-fn too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
+fn too_large(targets: &Targets, tool: &Tool, target: &Target, network: IpNet) -> Denial {
     let most = u128::from(targets.max_hosts);
     let prefix = (0..=network.max_prefix_len())
         .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
         .unwrap_or(network.max_prefix_len());
-    let example = example(targets, tool, &Target::Network(network));
+    let example = example(targets, tool, target);
     let mut metadata =
         vec![("suggested_cidr", format!("/{prefix}")), ("max_hosts", most.to_string())];
     let such_as = such_as(example.as_deref());
@@ -124,21 +128,17 @@ fn too_large(targets: &Targets, tool: &Tool, network: IpNet) -> Denial {
     )
 }
 
-pub(super) fn unresolved(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
-    let example = example(targets, tool, target);
+pub(super) fn unresolved(target: &Target) -> Denial {
     denial(
         DenialCode::NameUnresolved,
         format!("No address was found for {target}."),
-        format!(
-            "Check the spelling and the resolver of the host Probity runs on, or give the \
-             address{}.",
-            such_as(example.as_deref())
-        ),
-        &with_example(example),
+        "Check the spelling and the resolver of the host Probity runs on, or ask the user for the \
+         address.",
+        &[],
     )
 }
 
-/// The nearest target that would pass, as the suggestion has it.
+/// The part of the target that would pass, as the suggestion has it.
 fn example(targets: &Targets, tool: &Tool, asked: &Target) -> Option<String> {
     targets.nearest(&tool.targets, asked).map(|target| target.to_string())
 }

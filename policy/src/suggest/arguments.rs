@@ -1,99 +1,237 @@
-//! Arguments without what a tool does not take: what can be read stays, values move into their
-//! range, and what is beyond the grant goes.
+//! Arguments with each slip in them repaired: misspelled names, values that are written otherwise or
+//! lie beyond a range, and what is beyond the grant left out.
 
 use probity_protocol::{
-    Arguments, GivenOption, Identifier, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, Tier, Token,
+    Arguments, GivenOption, Identifier, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, Target, Tier,
+    Token,
 };
 
-use super::value::nearest_value;
+use super::{
+    preset::{self, meant_preset},
+    value::meant_value,
+    words,
+};
 use crate::{
-    arguments::{Found, NotFound, find_first, find_typed},
-    tool::{Preset, Setting, Tool, ToolOption},
+    arguments::{Found, find_first, find_typed},
+    lookup::{chooses_ports, takes_value},
+    tool::{Setting, Tool, ToolOption},
     value::ValueKind,
     work::{self, Kind},
 };
 
 /// Properties, words and misspelled names that are repaired one by one. Nobody writes as many of
-/// them by mistake; a call that has more is repaired without any.
+/// them by mistake; a call that has more is not repaired.
 const MOST_PARTS: usize = 64;
 const MOST_SLIPS: usize = 4;
 
 /// Longest cluster of flags that is read: more than any tool has.
 const MOST_LETTERS: usize = 12;
 
-/// The same arguments, so that the tool takes them from a subject of this tier.
-pub(super) fn repaired(
-    tool: &Tool,
-    tier: Tier,
-    arguments: &Arguments,
-    keeps_words: bool,
-) -> Arguments {
-    // What could not be read did not travel: nothing of it is left to keep.
-    let Arguments::Given { preset, options, tokens } = arguments else {
-        return Arguments::default();
-    };
-    let tokens = if keeps_words { tokens.as_slice() } else { &[] };
+/// The same arguments, so that the tool takes them from a subject of this tier. `None` where a part
+/// of them is not understood.
+pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Option<Arguments> {
+    // What could not be read did not travel: nobody knows what it was.
+    let Arguments::Given { preset, options, tokens } = arguments else { return None };
     if options.len() + tokens.len() > MOST_PARTS {
-        return Arguments::default();
+        return None;
     }
     let mut kept = Kept {
         tool,
         tier,
         slips: MOST_SLIPS,
         taken: vec![false; tool.options.len()],
+        preset: None,
+        is_quick: false,
         options: vec![],
         tokens: vec![],
     };
+    if let Some(given) = preset {
+        kept.preset = Some(preset::allowed(tool, tier, given.as_str())?);
+    }
     for option in options {
-        kept.typed(option);
+        kept.typed(option)?;
     }
-    let mut words = tokens;
-    while !words.is_empty() {
-        let (found, rest) = find_first(tool, words);
-        let (item, _) = words.split_at(words.len() - rest.len());
-        kept.words(item, found);
-        words = rest;
+    let mut words = tokens.as_slice();
+    while let Some((first, rest)) = words.split_first() {
+        work::done(Kind::Looked);
+        words = match find_first(tool, words) {
+            (Ok(found), after) => {
+                let (item, _) = words.split_at(words.len() - after.len());
+                kept.words(item, found)?;
+                after
+            }
+            (Err(_), _) => kept.foreign(first.as_str(), rest)?,
+        };
     }
-    let preset = match preset {
-        Some(name) => allowed_preset(tool, tier, name),
-        None => operands(tool, tokens).find_map(|word| meant_preset(tool, tier, word)),
-    };
-    let Kept { options, tokens, .. } = kept;
-    let mut arguments = Arguments::Given { preset: preset.cloned(), options, tokens };
-    while !can_be_sent(&arguments) {
-        match simpler(&arguments) {
-            Some(less) => arguments = less,
-            None => break,
-        }
-    }
-    arguments
+    kept.finish()
 }
 
-/// The words that belong to no option.
-fn operands<'a>(tool: &'a Tool, mut words: &'a [Token]) -> impl Iterator<Item = &'a str> {
-    std::iter::from_fn(move || {
-        while !words.is_empty() {
-            let (found, rest) = find_first(tool, words);
-            words = rest;
-            if let Err(NotFound::Operand(word)) = found {
-                return Some(word);
+/// What is kept of the arguments so far.
+struct Kept<'t> {
+    tool: &'t Tool,
+    tier: Tier,
+    /// Misspelled names that are still looked for.
+    slips: usize,
+    /// Options that have been given already, by index.
+    taken: Vec<bool>,
+    preset: Option<&'t Identifier>,
+    /// A flag asks for the least that there is.
+    is_quick: bool,
+    options: Vec<GivenOption>,
+    tokens: Vec<Token>,
+}
+
+/// How an option stays.
+enum Fit {
+    AsGiven,
+    /// With this value.
+    Value(String),
+    /// It goes, and the rest does no more without it.
+    LeftOut,
+}
+
+impl<'t> Kept<'t> {
+    fn typed(&mut self, given: &GivenOption) -> Option<()> {
+        work::done(Kind::Looked);
+        let value = given.value.as_ref().map(OptionText::as_str);
+        let at = match find_typed(self.tool, given) {
+            Ok(found) => found.at,
+            Err(_) if words::is_about_printing(given.name.as_str()) => return Some(()),
+            Err(_) => self.slip(given.name.as_str())?,
+        };
+        let option = self.tool.options.get(at)?;
+        let value = match self.fit(Found { at, value })? {
+            Fit::LeftOut => return Some(()),
+            Fit::AsGiven => given.value.clone(),
+            Fit::Value(text) if matches!(option.kind, ValueKind::None) && text == "true" => None,
+            Fit::Value(text) => Some(OptionText::new(text).ok()?),
+        };
+        self.options.push(GivenOption { name: option.name.clone(), value });
+        Some(())
+    }
+
+    /// `item` is the words that were read as one option.
+    fn words(&mut self, item: &[Token], found: Found<'_>) -> Option<()> {
+        let option = self.tool.options.get(found.at)?;
+        match self.fit(found)? {
+            Fit::LeftOut => {}
+            Fit::AsGiven => self.tokens.extend_from_slice(item),
+            // In the spelling that the client chose.
+            Fit::Value(value) => match item {
+                [word] if word.as_str() != option.flag => {
+                    let equals = if word.as_str().starts_with("--") { "=" } else { "" };
+                    self.tokens.push(Token::new(format!("{}{equals}{value}", option.flag)).ok()?);
+                }
+                _ => self
+                    .tokens
+                    .extend([Token::new(option.flag.clone()).ok()?, Token::new(value).ok()?]),
+            },
+        }
+        Some(())
+    }
+
+    /// A word that no option explains. Returns the words after it and what belongs to it.
+    fn foreign<'w>(&mut self, word: &str, rest: &'w [Token]) -> Option<&'w [Token]> {
+        if !word.starts_with('-') || word == "-" || word == "--" {
+            self.operand(word)?;
+            return Some(rest);
+        }
+        let (flag, value) = word.split_once('=').map_or((word, None), |(f, v)| (f, Some(v)));
+        if words::is_quick(word) {
+            self.is_quick = true;
+            return Some(rest);
+        }
+        if let Some(options) = flags_of_cluster(self.tool, self.tier, word) {
+            for option in options {
+                let at = self.tool.option_index(option.name.as_str())?;
+                if !matches!(self.fit(Found { at, value: None })?, Fit::LeftOut) {
+                    self.tokens.push(Token::new(option.flag.clone()).ok()?);
+                }
+            }
+            return Some(rest);
+        }
+        match words::prints_only(flag) {
+            Some(true) if value.is_none() => return Some(rest.get(1..).unwrap_or_default()),
+            Some(_) => return Some(rest),
+            None => {}
+        }
+        let at = self.slip(flag)?;
+        let option = self.tool.options.get(at)?;
+        let (value, rest) = match (value, rest.split_first()) {
+            (Some(value), _) => (Some(value), rest),
+            (None, Some((next, after))) if takes_value(option) => (Some(next.as_str()), after),
+            (None, _) => (None, rest),
+        };
+        let value = match self.fit(Found { at, value })? {
+            Fit::LeftOut => return Some(rest),
+            Fit::AsGiven => value.map(str::to_owned),
+            Fit::Value(value) => Some(value),
+        };
+        let flag = std::iter::once(option.flag.clone());
+        for word in flag.chain(value.filter(|_| takes_value(option))) {
+            self.tokens.push(Token::new(word).ok()?);
+        }
+        Some(rest)
+    }
+
+    /// A word that does not even look like an option: a preset, or another target, which stays out.
+    fn operand(&mut self, word: &str) -> Option<()> {
+        if let Some(meant) = meant_preset(self.tool, self.tier, word) {
+            let given = self.preset.get_or_insert(meant);
+            return (*given == meant).then_some(());
+        }
+        match Target::parse(word) {
+            Target::Address(_) | Target::Network(_) => Some(()),
+            // Any word could be a name, so only one that is hardly anything else.
+            Target::Name { .. } if word.contains('.') => Some(()),
+            Target::Name { .. } | Target::Malformed(_) => (word == "--").then_some(()),
+        }
+    }
+
+    /// The option that a name was probably meant to be, as long as there are few slips.
+    fn slip(&mut self, given: &str) -> Option<usize> {
+        self.slips = self.slips.checked_sub(1)?;
+        let meant = meant_option(self.tool, self.tier, given)?;
+        self.tool.option_index(meant.name.as_str())
+    }
+
+    /// How an option that was given can stay; `None` where its value is not understood.
+    fn fit(&mut self, Found { at, value }: Found<'_>) -> Option<Fit> {
+        let option = self.tool.options.get(at)?;
+        let taken = self.taken.get_mut(at)?;
+        let fit = match option.parse(value) {
+            // The first of several stands.
+            _ if *taken => return Some(Fit::LeftOut),
+            Ok(Setting::Off) => Fit::AsGiven,
+            _ if option.tier > self.tier => return Some(Fit::LeftOut),
+            Ok(Setting::On(value)) if option.tier_with(&value) <= self.tier => Fit::AsGiven,
+            Ok(Setting::On(_)) => return Some(Fit::LeftOut),
+            Err(_) => match value.and_then(|text| meant_value(option, text)) {
+                Some(meant) => Fit::Value(meant),
+                // The file's own default is no more than what is usual; of ports it may be.
+                None if option.default.is_some() && !chooses_ports(option) => {
+                    return Some(Fit::LeftOut);
+                }
+                None => return None,
+            },
+        };
+        *taken = true;
+        Some(fit)
+    }
+
+    fn finish(mut self) -> Option<Arguments> {
+        let options = self.tool.options.iter().zip(&self.taken);
+        let has_ports = options.into_iter().any(|(option, taken)| *taken && chooses_ports(option));
+        // Ports that are chosen one by one are fewer.
+        if self.is_quick && !has_ports {
+            let quick = meant_preset(self.tool, self.tier, words::QUICK)?;
+            if *self.preset.get_or_insert(quick) != quick {
+                return None;
             }
         }
-        None
-    })
-}
-
-/// The arguments without one part of them: first the words, then the options, then the preset.
-fn simpler(arguments: &Arguments) -> Option<Arguments> {
-    match arguments.clone() {
-        Arguments::Malformed(_) => Some(Arguments::default()),
-        Arguments::Given { preset, options, tokens } if !tokens.is_empty() => {
-            Some(Arguments::Given { preset, options, tokens: vec![] })
-        }
-        Arguments::Given { preset, options, .. } if !options.is_empty() => {
-            Some(Arguments::Given { preset, options: vec![], tokens: vec![] })
-        }
-        Arguments::Given { preset, .. } => preset.map(|_| Arguments::default()),
+        let Self { preset, options, tokens, .. } = self;
+        let arguments = Arguments::Given { preset: preset.cloned(), options, tokens };
+        can_be_sent(&arguments).then_some(arguments)
     }
 }
 
@@ -107,139 +245,19 @@ fn can_be_sent(arguments: &Arguments) -> bool {
     values <= MAX_ARGS_BYTES && words <= MAX_ARGS_BYTES && tokens.len() <= MAX_OPTIONS
 }
 
-/// What is kept of the arguments so far.
-struct Kept<'t> {
-    tool: &'t Tool,
-    tier: Tier,
-    /// Misspelled names that are still looked for.
-    slips: usize,
-    /// Options that have been given already, by index.
-    taken: Vec<bool>,
-    options: Vec<GivenOption>,
-    tokens: Vec<Token>,
-}
-
-impl Kept<'_> {
-    fn typed(&mut self, given: &GivenOption) {
-        work::done(Kind::Looked);
-        let mut given = given.clone();
-        let meant = match find_typed(self.tool, &given) {
-            Ok(_) => None,
-            Err(_) if self.one_slip_less() => {
-                meant_option(self.tool, self.tier, given.name.as_str())
-            }
-            Err(_) => return,
-        };
-        if let Some(option) = meant {
-            given.name = option.name.clone();
-        }
-        let Ok(found) = find_typed(self.tool, &given) else { return };
-        match self.fit(found) {
-            Some(Fit::AsGiven) => self.options.push(given),
-            Some(Fit::Bare) => self.options.push(GivenOption { value: None, ..given }),
-            Some(Fit::Value(text)) => {
-                let value = OptionText::new(text).ok();
-                self.options.extend(value.map(|v| GivenOption { value: Some(v), ..given }));
-            }
-            None => {}
-        }
-    }
-
-    /// `item` is the words that were read as one option.
-    fn words(&mut self, item: &[Token], found: Result<Found<'_>, NotFound<'_>>) {
-        work::done(Kind::Looked);
-        let found = match found {
-            Ok(found) => found,
-            Err(NotFound::Operand(_)) => return,
-            Err(NotFound::Unknown(_)) if !self.one_slip_less() => return,
-            Err(NotFound::Unknown(word)) => {
-                for option in flags_of_cluster(self.tool, self.tier, word).unwrap_or_default() {
-                    let at = self.tool.option_index(option.name.as_str());
-                    if at.and_then(|at| self.fit(Found { at, value: None })).is_some() {
-                        self.tokens.extend(Token::new(option.flag.clone()));
-                    }
-                }
-                return;
-            }
-        };
-        let Some(option) = self.tool.options.get(found.at) else { return };
-        match self.fit(found) {
-            Some(Fit::AsGiven | Fit::Bare) => self.tokens.extend_from_slice(item),
-            Some(Fit::Value(value)) => {
-                // In the spelling that the client chose.
-                let words = match item {
-                    [word] if word.as_str() == option.flag => vec![option.flag.clone(), value],
-                    [word] if word.as_str().starts_with("--") => {
-                        vec![format!("{}={value}", option.flag)]
-                    }
-                    [_] => vec![format!("{}{value}", option.flag)],
-                    _ => vec![option.flag.clone(), value],
-                };
-                let words: Result<Vec<_>, _> = words.into_iter().map(Token::new).collect();
-                self.tokens.extend(words.unwrap_or_default());
-            }
-            None => {}
-        }
-    }
-
-    fn one_slip_less(&mut self) -> bool {
-        let left = self.slips > 0;
-        self.slips = self.slips.saturating_sub(1);
-        left
-    }
-
-    /// How an option that was given can stay; `None` where it cannot, or is there already.
-    fn fit(&mut self, Found { at, value }: Found<'_>) -> Option<Fit> {
-        let option = self.tool.options.get(at)?;
-        let taken = self.taken.get_mut(at).filter(|taken| !**taken)?;
-        let fit = match option.parse(value) {
-            Ok(Setting::Off) => Fit::AsGiven,
-            _ if option.tier > self.tier => return None,
-            Ok(Setting::On(value)) if option.tier_with(&value) <= self.tier => Fit::AsGiven,
-            // A word that may have meant "no" must not switch anything on.
-            _ if matches!(option.kind, ValueKind::None) => {
-                value.filter(|text| ["1", "on", "yes"].contains(text)).map(|_| Fit::Bare)?
-            }
-            _ => Fit::Value(nearest_value(option, value)?),
-        };
-        *taken = true;
-        Some(fit)
-    }
-}
-
-/// How an option stays.
-enum Fit {
-    AsGiven,
-    /// Without the text that came with it.
-    Bare,
-    /// With this value.
-    Value(String),
-}
-
-/// The preset, or one with a name like it, or one that does most of the same.
-fn allowed_preset<'t>(tool: &'t Tool, tier: Tier, name: &Identifier) -> Option<&'t Identifier> {
-    let within = |preset: &Preset| preset.tier <= tier;
-    match tool.presets.get_key_value(name) {
-        Some((name, preset)) if within(preset) => Some(name),
-        Some((_, preset)) => preset.standard.as_ref(),
-        None => {
-            let offered = |name: &Identifier| tool.presets.get(name).is_some_and(within);
-            tool.lookup.near_preset(name.as_str(), offered)
-        }
-    }
-}
-
-/// The preset that a word among the tool's own flags names.
-pub(crate) fn meant_preset<'t>(tool: &'t Tool, tier: Tier, word: &str) -> Option<&'t Identifier> {
-    let (name, preset) = tool.presets.get_key_value(word)?;
-    (preset.tier.max(tool.tier) <= tier).then_some(name)
-}
-
-/// The option that a property was probably meant to be.
+/// The option that a property, or a flag, was probably meant to be: by its name or its flag, or a
+/// slip of its name.
 pub(crate) fn meant_option<'t>(tool: &'t Tool, tier: Tier, given: &str) -> Option<&'t ToolOption> {
-    let option = |at: usize| tool.options.get(at);
-    let offered = |at: usize| option(at).is_some_and(|option| option.tier <= tier);
-    option(tool.lookup.near_option(given, offered)?)
+    let bare = given.trim_start_matches('-');
+    let name = bare.replace('-', "_");
+    let lookup = &tool.lookup;
+    let option = |at: usize| tool.options.get(at).filter(|option| option.tier <= tier);
+    let by_flag = || {
+        let flags = [format!("-{bare}"), format!("--{}", bare.replace('_', "-"))];
+        flags.iter().find_map(|flag| lookup.flag(flag))
+    };
+    let exact = lookup.option(&name).or_else(by_flag);
+    option(exact.or_else(|| lookup.near_option(&name, |at| option(at).is_some()))?)
 }
 
 /// The options of `-nI`, if each letter is one that takes no value and is within the tier. Such

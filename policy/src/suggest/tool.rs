@@ -1,9 +1,10 @@
-//! Another tool for a call whose own does not exist, is not granted, or can be aimed at nothing.
+//! The tool of a suggestion: the one that is asked for, the one that was meant by its name, or one
+//! that does less.
 
-use probity_protocol::{Call, Target, TargetKind, Tier};
+use probity_protocol::{Call, Target, TargetKind, Tier, ToolName};
 
 use crate::{
-    grants::Standing,
+    grants::{Standing, weight},
     near::{FEW, closest},
     tool::Tool,
 };
@@ -14,56 +15,52 @@ const MOST_NAMES: usize = 2 * FEW;
 /// Words of a name that are tools' names by themselves, as in `nmap_scan`.
 const MOST_WORDS: usize = 4;
 
-pub(super) struct Other<'p> {
+pub(super) struct Chosen<'p, 'c> {
     pub tool: &'p Tool,
     pub tier: Tier,
-    /// Its name is like the one that was given, and not just what it is aimed at.
-    pub is_meant: bool,
+    /// As it is to be asked for.
+    pub name: &'c ToolName,
+    /// It stands in for one that the subject cannot use.
+    pub is_lighter: bool,
 }
 
-/// A tool that the subject can use: one with a name like the one given, else the lightest that
-/// takes this kind of target, else the lightest for which there is any target.
-pub(super) fn other<'p>(
+/// The tool, if the subject can use it; else one with a name like the one given; else, for one that
+/// exists, the lightest that takes this kind of target, if it takes less than that one would.
+pub(super) fn chosen<'p: 'c, 'c>(
     standing: &Standing<'p>,
-    call: &Call,
-    asked: Option<usize>,
-) -> Option<Other<'p>> {
+    call: &'c Call,
+) -> Option<Chosen<'p, 'c>> {
     let policy = standing.policy;
-    let exists = |kind| policy.targets.nearest(&[kind], &call.target).is_some();
-    let kinds = [TargetKind::Address, TargetKind::Network].map(|k| (k, exists(k)));
-    let can_aim =
-        |tool: &Tool| kinds.iter().any(|(kind, exists)| *exists && tool.targets.contains(kind));
-    let as_other = |tool: &'p Tool, is_meant| {
-        let at = policy.tool_number(tool.name.as_str())?;
-        Some(Other { tool, tier: standing.can_use(at)?, is_meant })
-    };
-    let meant = meant(standing, call.tool.as_str(), |at, tool| Some(at) != asked && can_aim(tool));
-    if let Some(tool) = meant {
-        return as_other(tool, true);
+    let asked = policy.tool_number(call.tool.as_str());
+    let usable = |at: usize| Some((standing.can_use(at)?, policy.tools.get(at)?.as_ref()));
+    if let Some((tier, tool)) = asked.and_then(usable) {
+        return Some(Chosen { tool, tier, name: &call.tool, is_lighter: false });
     }
-    let asked_kind = match call.target.canonical() {
-        Target::Network(_) => TargetKind::Network,
-        Target::Address(_) | Target::Name { .. } | Target::Malformed(_) => TargetKind::Address,
+    let other = |tool: &'p Tool, is_lighter| {
+        let (tier, _) = usable(policy.tool_number(tool.name.as_str())?)?;
+        Some(Chosen { tool, tier, name: &tool.name, is_lighter })
     };
-    let first_asked = |(kind, _): &(TargetKind, bool)| *kind != asked_kind;
-    let mut kinds = kinds.into_iter().filter(|(_, exists)| *exists).collect::<Vec<_>>();
-    kinds.sort_by_key(first_asked);
-    as_other(kinds.into_iter().find_map(|(kind, _)| standing.lightest(kind, asked))?, false)
+    // A name that there is was not meant to be another.
+    let Some(asked) = asked else {
+        return other(meant(standing, call.tool.as_str())?, false);
+    };
+    let unusable = policy.tools.get(asked)?;
+    let kind = match call.target.canonical() {
+        Target::Network(_) => TargetKind::Network,
+        Target::Address(_) | Target::Name { .. } => TargetKind::Address,
+        Target::Malformed(_) => return None,
+    };
+    let lightest = standing.lightest(kind, Some(asked))?;
+    if weight(lightest) <= weight(unusable) { other(lightest, true) } else { None }
 }
 
 /// The tool whose name was probably meant: misspelled, or with something before or after it, as in
 /// `ping6` or `nmap_scan`.
-fn meant<'p>(
-    standing: &Standing<'p>,
-    given: &str,
-    fits: impl Fn(usize, &Tool) -> bool,
-) -> Option<&'p Tool> {
+fn meant<'p>(standing: &Standing<'p>, given: &str) -> Option<&'p Tool> {
     let policy = standing.policy;
     let (few, are_more) = standing.some_usable();
     if are_more {
-        let offered = |at: usize| {
-            standing.can_use(at).is_some() && policy.tools.get(at).is_some_and(|t| fits(at, t))
-        };
+        let offered = |at: usize| standing.can_use(at).is_some();
         let near = policy.near.closest(given, offered).or_else(|| {
             let mut words = words_of(given).filter_map(|word| policy.tool_number(&word));
             words.find(|at| offered(*at))
@@ -71,8 +68,7 @@ fn meant<'p>(
         return near.and_then(|at| policy.tools.get(at)).map(AsRef::as_ref);
     }
     let names = || {
-        let fitting = few.iter().filter(|(at, tool)| fits(*at, tool));
-        let names = fitting.flat_map(|(_, tool)| {
+        let names = few.iter().flat_map(|(_, tool)| {
             let names = std::iter::once(&tool.name).chain(&tool.aliases);
             names.map(|name| (name.as_str(), *tool))
         });

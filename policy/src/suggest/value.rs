@@ -1,82 +1,177 @@
-//! The value nearest to one that an option does not take.
+//! The value that was meant by one that an option does not take: written otherwise, or beyond its
+//! range.
 
 use std::collections::HashSet;
 
 use probity_protocol::Decimal;
 
+use super::words;
 use crate::{
     tool::ToolOption,
     value::{ValueKind, joined_ports, parse_port_range, parse_seconds, port_parts, render_ports},
     work::{self, Kind},
 };
 
-/// A value that the option takes, within its own tier: the end of the range that a number lies
-/// beyond, the parts of a list that are fine, or else the file's example, its default, or one made
-/// from the kind.
+/// Every port.
+const ALL_PORTS: (u16, u16) = (1, u16::MAX);
+
+/// Most words of a list that are taken for others.
+const MOST_SLIPS: usize = 2;
+
+/// A value to show in the place of one that an option does not take, within the option's own tier:
+/// what was meant, or else one that shows how it is written.
 pub(crate) fn nearest_value(option: &ToolOption, given: Option<&str>) -> Option<String> {
-    let near = given.and_then(|text| near(&option.kind, text));
-    let fine = |text: &String| {
-        let parsed = option.kind.parse(text);
-        parsed.is_ok_and(|value| option.kind.tier(&value) <= option.tier)
-    };
-    // Of lists only what is fine is left.
-    let is_list = matches!(option.kind, ValueKind::Ports | ValueKind::EnumerationList(_));
-    near.filter(|near| is_list || fine(near)).or_else(|| option.told.some_value.clone())
+    let meant = given.and_then(|text| meant_value(option, text));
+    meant.or_else(|| option.told.some_value.clone())
 }
 
-fn near(kind: &ValueKind, text: &str) -> Option<String> {
-    match kind {
+/// The value that was meant. Of a list it is what is understood of it; of a number beyond its range,
+/// the nearer end.
+pub(super) fn meant_value(option: &ToolOption, given: &str) -> Option<String> {
+    let text = plain(option, given);
+    let meant = match &option.kind {
+        ValueKind::None => match text.to_ascii_lowercase().as_str() {
+            "1" | "on" | "yes" | "y" | "true" => "true".to_owned(),
+            "0" | "off" | "no" | "n" | "false" | "none" => "false".to_owned(),
+            _ => return None,
+        },
         ValueKind::Integer { min, max } => {
-            let whole = match number(text, |text| text.parse().ok())? {
+            let whole = match whole_number(option, text)? {
                 Number::Negative => 0,
                 Number::Huge => u64::MAX,
                 Number::Is(number) => number.micros() / 1_000_000,
             };
-            Some(whole.clamp(*min, *max).to_string())
+            whole.clamp(*min, *max).to_string()
         }
         ValueKind::Number { min, max } => {
             let number = number(text, |text| text.parse().ok())?;
-            Some(number.decimal().clamp(*min, *max).to_string())
+            number.decimal().clamp(*min, *max).to_string()
         }
         ValueKind::Duration { min, max } => {
             // Whole milliseconds, as the kind has them.
-            let number = number(text, |text| parse_seconds(text).or_else(|| text.parse().ok()))?;
+            let text = with_short_unit(text);
+            let number = number(&text, |text| parse_seconds(text).or_else(|| text.parse().ok()))?;
             let millis = number.decimal().micros() / 1000;
-            Some(Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string())
+            Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string()
         }
-        ValueKind::Ports => {
-            let ranges = port_parts(text).filter_map(|part| {
-                work::done(Kind::Looked);
-                port_range(part.trim_ascii())
-            });
-            let ranges = joined_ports(ranges.collect());
-            (!ranges.is_empty()).then(|| render_ports(&ranges))
-        }
+        // Nothing but what is in a list is left of it.
+        ValueKind::Ports => return ports(text),
         ValueKind::EnumerationList(words) => {
-            let mut seen = HashSet::new();
-            let fine = text.split(',').map(str::trim).filter(|part| {
+            let (mut seen, mut slips) = (HashSet::new(), MOST_SLIPS);
+            let fine = list_parts(text).filter_map(|part| {
                 work::done(Kind::Looked);
-                words.number(part).is_some_and(|at| seen.insert(at))
+                let word = match words.number(part) {
+                    Some(_) => part,
+                    None => {
+                        slips = slips.checked_sub(1)?;
+                        words.closest(part)?
+                    }
+                };
+                seen.insert(word).then_some(word)
             });
             let fine: Vec<&str> = fine.collect();
-            (!fine.is_empty()).then(|| fine.join(","))
+            return (!fine.is_empty()).then(|| fine.join(","));
         }
-        ValueKind::Enumeration(words) => words.closest(text).map(str::to_owned),
-        ValueKind::None | ValueKind::Rendered(_) | ValueKind::Text { .. } => None,
-    }
+        ValueKind::Enumeration(words) => words.closest(text)?.to_owned(),
+        ValueKind::Rendered(_) => option.told.words.as_ref()?.closest(text)?.to_owned(),
+        ValueKind::Text { .. } => text.to_owned(),
+    };
+    let value = option.kind.parse(&meant);
+    let fits = match &option.kind {
+        ValueKind::None => true,
+        kind => value.is_ok_and(|value| kind.tier(&value) <= option.tier),
+    };
+    fits.then_some(meant)
 }
 
-/// The ports of a range, also of one that is written from its upper end, or goes beyond the last
-/// port.
-fn port_range(text: &[u8]) -> Option<(u16, u16)> {
-    if let Some(range) = parse_port_range(text) {
-        return Some(range);
+/// A value without what is around it: blanks, quotes, brackets, and the option's own flag or name.
+fn plain<'g>(option: &ToolOption, given: &'g str) -> &'g str {
+    let around = |c: char| c.is_ascii_whitespace() || "\"'[](){}".contains(c);
+    let text = given.trim_matches(around);
+    let after = |name: &str| {
+        let rest = text.strip_prefix(name)?;
+        rest.strip_prefix(['=', ' ', ':']).or(Some(rest).filter(|rest| !rest.is_empty()))
+    };
+    let is_named = |name: &str| {
+        let rest = text.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(|c: char| "=: ".contains(c) || c.is_ascii_digit()))
+    };
+    let letters = option.flag.trim_start_matches('-');
+    let names = [option.flag.as_str(), option.name.as_str(), letters];
+    let named = names.into_iter().find(|name| !name.is_empty() && is_named(name));
+    named.and_then(after).unwrap_or(text).trim_matches(around)
+}
+
+/// The parts of a list, however they are set apart.
+fn list_parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ']).filter(|part| !part.is_empty())
+}
+
+/// What is understood of a list of ports.
+fn ports(text: &str) -> Option<String> {
+    let parts = port_parts(text).flat_map(|part| part.split(u8::is_ascii_whitespace));
+    let ranges = parts.filter(|part| !part.is_empty()).filter_map(|part| {
+        work::done(Kind::Looked);
+        parse_port_range(part).or_else(|| port_range(std::str::from_utf8(part).ok()?))
+    });
+    let ranges = joined_ports(ranges.collect());
+    (!ranges.is_empty()).then(|| render_ports(&ranges))
+}
+
+/// The ports of a range that is written from its upper end, goes beyond the last port, or leaves an
+/// end open; of a service by its name; of all of them.
+fn port_range(text: &str) -> Option<(u16, u16)> {
+    let text = text.to_ascii_lowercase();
+    let text = text.strip_prefix("t:").or(text.strip_prefix("tcp:")).unwrap_or(&text);
+    let text = text.strip_suffix("/tcp").unwrap_or(text);
+    if ["-", "*", "all", "any"].contains(&text) {
+        return Some(ALL_PORTS);
     }
-    let (first, last) = std::str::from_utf8(text).ok()?.split_once('-')?;
-    let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+    if let Some(port) = words::port(text) {
+        return Some((port, port));
+    }
+    let Some((first, last)) = text.split_once('-') else {
+        return parse_port_range(text.as_bytes());
+    };
+    let end = |text: &str, open: u16| -> Option<u32> {
+        if text.is_empty() { Some(open.into()) } else { text.parse().ok() }
+    };
+    let (first, last) = (end(first, ALL_PORTS.0)?, end(last, ALL_PORTS.1)?);
     let low = u16::try_from(first.min(last).max(1)).ok()?;
     let high = u16::try_from(first.max(last)).unwrap_or(u16::MAX);
     (low <= high).then_some((low, high))
+}
+
+/// A whole number, a unit of which says nothing after it, or nmap's word for one.
+fn whole_number(option: &ToolOption, text: &str) -> Option<Number> {
+    const UNITS: [&str; 12] = [
+        "s", "sec", "secs", "second", "seconds", "x", "times", "packets", "pings", "probes",
+        "hops", "ports",
+    ];
+    if let Some(found) = number(text, |text| text.parse().ok()) {
+        return Some(found);
+    }
+    let folded = text.to_ascii_lowercase();
+    if option.flag == "-T" {
+        return words::timing(&folded)
+            .map(|timing| Number::Is(Decimal::from_micros(timing * 1_000_000)));
+    }
+    let digits = folded.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = folded.strip_prefix(digits)?;
+    if UNITS.contains(&unit) { number(digits.trim_end(), |text| text.parse().ok()) } else { None }
+}
+
+/// A time as [`parse_seconds`] takes it, of one with its unit written out.
+fn with_short_unit(text: &str) -> String {
+    let folded = text.to_ascii_lowercase();
+    let digits = folded.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match folded.strip_prefix(digits).unwrap_or_default() {
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "msec" | "millis" | "milliseconds" => "ms",
+        unit => unit,
+    };
+    format!("{}{unit}", digits.trim_end())
 }
 
 /// A number that a range may not hold.

@@ -149,7 +149,7 @@ impl Validation<'_> {
             }
             presets.insert(identifier, preset);
         }
-        with_standard_ones(&mut presets);
+        with_standard_ones(&mut presets, options);
         presets
     }
 }

@@ -148,7 +148,7 @@ fn call(args: &Args) -> Result<Call, CliError> {
 
 /// Names come with the addresses that are claimed for them, and with no others.
 fn target(args: &Args) -> Result<Target, CliError> {
-    match Target::parse(&args.target) {
+    match Target::as_given(&args.target) {
         Target::Name { name, .. } if args.addresses.len() <= MAX_ADDRESSES => {
             Ok(Target::Name { name, addresses: args.addresses.clone() })
         }
