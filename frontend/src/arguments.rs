@@ -1,8 +1,12 @@
 //! Holds a call's arguments against the tool's published input schema, before anything else looks
 //! at them, and words what is wrong for a model to mend: which property, and what it takes.
 //!
-//! It refuses, and never repairs a call that is made: [`ArgumentCheck::mended`] only makes a
-//! suggestion, which the broker has to approve of before anybody hears of it.
+//! It refuses, and never repairs a call that is made: [`ArgumentCheck::liberal`] only writes the same
+//! in the schema's types, and [`ArgumentCheck::mended`] only makes a suggestion, which the broker has
+//! to approve of before anybody hears of it.
+
+mod liberal;
+mod mend;
 
 use std::fmt::Write as _;
 
@@ -11,9 +15,9 @@ use jsonschema::{
     error::ValidationErrorKind,
 };
 use probity_protocol::{Denial, DenialCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::{clean::clean_str, near::nearest, request::is_reserved, schema::JsonObject};
+use crate::{clean::clean_str, request::is_reserved, schema::JsonObject};
 
 /// Longest piece of a client's own text that an error repeats, in characters.
 const QUOTED_MAX: usize = 48;
@@ -26,6 +30,8 @@ const NEAR: f64 = 0.85;
 pub struct ArgumentCheck {
     schema: Value,
     validator: Option<Validator>,
+    /// The options' flags, each with the property that it is.
+    flags: Vec<(String, String)>,
 }
 
 /// The first thing wrong with the arguments.
@@ -45,9 +51,9 @@ pub struct Flaw {
 }
 
 impl ArgumentCheck {
-    /// Compiles a schema.
+    /// Compiles a schema. The flags are those of the tool's options, each with its property.
     #[must_use]
-    pub fn new(schema: &JsonObject) -> Self {
+    pub fn new(schema: &JsonObject, flags: Vec<(String, String)>) -> Self {
         let schema = Value::Object(schema.clone());
         let validator = options().build(&schema);
         // The schemas are this program's own, and tests compile each. Without one the broker still
@@ -55,7 +61,7 @@ impl ArgumentCheck {
         if let Err(error) = &validator {
             tracing::error!(error = error.masked().to_string(), "schema.invalid");
         }
-        Self { schema, validator: validator.ok() }
+        Self { schema, validator: validator.ok(), flags }
     }
 
     /// What is wrong with the arguments, if anything. A property that is `null` counts as left out:
@@ -84,37 +90,10 @@ impl ArgumentCheck {
         Some(first)
     }
 
-    /// The arguments with everything mended or left out that the schema does not take; `None`
-    /// where that is not enough.
-    #[must_use]
-    pub fn mended(&self, arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
-        let validator = self.validator.as_ref()?;
-        let mut mended = without_nulls(arguments);
-        let given = Value::Object(mended.clone());
-        for error in validator.iter_errors(&given) {
-            for name in properties(&error) {
-                let Some(value) = mended.shift_remove(&name) else { continue };
-                let Some(meant) = self.meant(&name) else { continue };
-                let fits = coerced(&self.schema["properties"][meant], &value);
-                if let Some(value) = fits.filter(|_| !mended.contains_key(meant)) {
-                    mended.insert(meant.to_owned(), value);
-                }
-            }
-        }
-        if !mended.contains_key("target") {
-            let example = self.schema["properties"]["target"]["examples"].get(0)?;
-            mended.insert("target".into(), example.clone());
-        }
-        validator.is_valid(&Value::Object(mended.clone())).then_some(mended)
-    }
-
-    /// The property that was meant by a name: itself, or one that is spelled nearly so.
-    fn meant<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        let properties = self.schema["properties"].as_object()?;
-        match properties.contains_key(name) {
-            true => Some(name),
-            false => nearest(name, properties.keys().map(String::as_str), NEAR),
-        }
+    /// Whether a property's schema takes a value.
+    fn fits(&self, name: &str, value: &Value) -> bool {
+        let validator = options().build(&self.schema["properties"][name]);
+        validator.is_ok_and(|validator| validator.is_valid(value))
     }
 
     fn describe(&self, error: &ValidationError<'_>) -> Option<Flaw> {
@@ -136,19 +115,21 @@ impl ArgumentCheck {
                     format!("one of {}", names.join(", ")),
                 )
             }
-            ValidationErrorKind::Required { .. } => {
-                (DenialCode::TargetSyntax, String::from("it is missing"), expected(schema))
-            }
+            ValidationErrorKind::Required { .. } => (
+                DenialCode::TargetSyntax,
+                String::from("it is missing"),
+                expected_of(&property, schema),
+            ),
             kind @ ValidationErrorKind::Maximum { limit } if property == "timeout_sec" => (
                 code_of(&property, kind),
                 format!("{} is more than the ceiling of {limit} s", quoted(error.instance())),
                 expected(schema),
             ),
-            kind => (
-                code_of(&property, kind),
-                format!("{} is not {}", quoted(error.instance()), expected(schema)),
-                expected(schema),
-            ),
+            kind => {
+                let expected = expected_of(&property, schema);
+                let problem = format!("{} is not {expected}", quoted(error.instance()));
+                (code_of(&property, kind), problem, expected)
+            }
         };
         let is_known = schema.is_object();
         Some(Flaw { property: shown(&property), problem, expected, code, is_known })
@@ -160,7 +141,11 @@ impl Flaw {
     #[must_use]
     pub fn denial(&self) -> Denial {
         let suggestion = match self.is_known {
-            false => format!("Leave {} out. The properties are {}.", self.property, self.expected),
+            false => format!(
+                "The properties are {}. Leave {} out only where the rest does no more without it than \
+                 the user wants.",
+                self.expected, self.property
+            ),
             true => format!("Give {} as {}.", self.property, self.expected),
         };
         Denial {
@@ -209,7 +194,17 @@ fn code_of(property: &str, kind: &ValidationErrorKind) -> DenialCode {
     }
 }
 
-/// What a property takes, in words, from its schema.
+/// What a property takes, in words. A target is the user's to choose, so it has no example.
+fn expected_of(property: &str, schema: &Value) -> String {
+    match property {
+        "target" => {
+            String::from("one address, network or host name that the user has named, as a text")
+        }
+        _ => expected(schema),
+    }
+}
+
+/// The same, from its schema.
 fn expected(schema: &Value) -> String {
     let example = || schema["examples"].get(0).map(|example| format!(", such as {example}"));
     let words = |words: &Value| -> Option<String> {
@@ -247,42 +242,6 @@ fn expected(schema: &Value) -> String {
             text + &example().unwrap_or_default()
         }
     }
-}
-
-/// The value that was probably meant, where there is one that fits: itself, `"5"` for 5, `Quick` for
-/// quick, the nearer end of a range. What is too low is more likely a way of saying "not at all", so
-/// the default stands in for it.
-fn coerced(schema: &Value, value: &Value) -> Option<Value> {
-    let validator = options().build(schema).ok()?;
-    let fits = |value: &Value| validator.is_valid(value);
-    let candidates = match value {
-        Value::String(text) => {
-            let read = serde_json::from_str(text.trim()).unwrap_or(Value::Null);
-            let words = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let word = nearest(text.trim(), words, NEAR);
-            let list: Vec<&str> = text.split(',').map(str::trim).collect();
-            vec![json!(word), read, json!(list), json!(text.replace(' ', ""))]
-        }
-        Value::Array(items) => {
-            let words: Vec<String> = items.iter().map(plain).collect();
-            vec![json!(words.join(","))]
-        }
-        Value::Number(number) => {
-            let (given, max) = (number.as_f64(), schema["maximum"].as_f64());
-            let bound = match given > max {
-                true => &schema["maximum"],
-                false => &schema["default"],
-            };
-            vec![json!(number.to_string()), json!(given == Some(1.0)), bound.clone()]
-        }
-        Value::Bool(value) => vec![json!(value.to_string())],
-        Value::Null | Value::Object(_) => vec![],
-    };
-    [value.clone()].into_iter().chain(candidates).find(fits)
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn without_nulls(arguments: &Map<String, Value>) -> Map<String, Value> {

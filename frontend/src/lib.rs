@@ -32,6 +32,7 @@ mod json;
 pub mod limiter;
 pub mod logging;
 pub mod mcp;
+pub mod meant;
 pub mod metrics;
 pub mod near;
 pub mod parsers;

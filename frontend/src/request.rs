@@ -99,7 +99,7 @@ pub fn read(
     };
     let call = Call {
         tool,
-        target: Target::parse(target_text),
+        target: Target::as_given(target_text.trim()),
         arguments: read_arguments(arguments, defaults.max_args_bytes.unwrap_or(MAX_ARGS_BYTES))?,
         limits: RequestedLimits {
             timeout: read_timeout(arguments)?.or(defaults.limits.timeout),
@@ -124,7 +124,7 @@ pub fn unreadable(
     let id = || CorrelationId::new(new_correlation_id());
     let call = Call {
         tool: ToolName::new(tool).ok()?,
-        target: Target::parse(target_text),
+        target: Target::as_given(target_text.trim()),
         arguments: Arguments::Malformed(LexicalDefect::Type),
         limits: defaults.limits.clone(),
         correlation_id: read_correlation_id(arguments).ok().or_else(|| id().ok())?,
@@ -197,7 +197,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// One typed option. The outer error is a wrong type, the inner one a text that cannot travel;
-/// `null` is the same as leaving it out.
+/// `null` and an empty text are the same as leaving it out.
 fn read_option(
     name: &str,
     value: &Value,
@@ -208,6 +208,7 @@ fn read_option(
     };
     let text = match value {
         Value::Null => return Ok(Ok(None)),
+        Value::String(text) if text.trim().is_empty() => return Ok(Ok(None)),
         Value::Bool(true) => return Ok(Ok(Some(GivenOption { name, value: None }))),
         Value::Array(items) => {
             let texts: Option<Vec<_>> = items.iter().map(scalar).collect();
@@ -229,7 +230,7 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// JSON Schema has `5.0` for a whole number, so it is written as one.
-fn number_text(number: &Number) -> String {
+pub(crate) fn number_text(number: &Number) -> String {
     let text = number.to_string();
     let text = if text == "-0" || text == "-0.0" { String::from("0") } else { text };
     match text.strip_suffix(".0") {
@@ -267,8 +268,10 @@ fn text_property<'a>(
     }
 }
 
+/// A property that says something: `null` and an empty text are the same as leaving it out.
 fn present<'a>(arguments: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    arguments.get(name).filter(|value| !value.is_null())
+    let is_empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    arguments.get(name).filter(|value| !value.is_null() && !is_empty(value))
 }
 
 fn property(property: &'static str, message: &str) -> RequestError {

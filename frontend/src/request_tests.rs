@@ -55,7 +55,6 @@ fn what_cannot_travel_is_malformed_and_still_travels() {
     assert!(matches!(defect(json!({ "ports": "1;id" })), LexicalDefect::Character { .. }));
     assert!(matches!(defect(json!({ "extra_args": "$(id)" })), LexicalDefect::Character { .. }));
     assert!(matches!(defect(json!({ "preset": "../x" })), LexicalDefect::Character { .. }));
-    assert_eq!(defect(json!({ "ports": "" })), LexicalDefect::Empty);
     assert_eq!(defect(json!({ "extra_args": "-c '1" })), LexicalDefect::Unbalanced);
 }
 
@@ -64,6 +63,25 @@ fn a_target_that_is_no_text_is_an_empty_target() {
     for arguments in [json!({}), json!({ "target": 7 }), json!({ "target": ["10.0.0.1"] })] {
         assert_eq!(asked(arguments).unwrap().call.target, Target::Malformed(LexicalDefect::Empty));
     }
+}
+
+#[test]
+fn what_is_empty_is_left_out_and_blanks_around_a_target_are_not_looked_at() {
+    let empty = json!({
+        "target": " 10.0.0.1\n", "ports": "", "a": null, "preset": "", "extra_args": " ",
+        "correlation_id": "", "timeout_sec": null, "dry_run": "",
+    });
+    assert_eq!(options(empty.clone()), []);
+    let request = asked(empty).unwrap();
+    assert_eq!(request.call.target, Target::parse("10.0.0.1"));
+    assert_eq!((request.call.limits.timeout, request.dry_run), (None, false));
+}
+
+#[test]
+fn a_network_keeps_the_address_that_it_was_given_with() {
+    let request = asked(json!({ "target": "10.66.7.10/21" })).unwrap();
+    assert_eq!(request.call.target, Target::Network("10.66.7.10/21".parse().unwrap()));
+    assert_eq!(request.call.target.to_string(), "10.66.0.0/21");
 }
 
 #[test]

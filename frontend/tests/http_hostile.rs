@@ -156,10 +156,10 @@ fn numbers_that_nothing_counts_and_values_of_other_kinds_are_refused_by_their_na
     let server = open_server(&broker);
     for (name, values) in [
         ("count", ["0", "-1", "1.5", "1e300", "18446744073709551616", "[]", "{}", "\"x\"", "true"]),
-        ("timeout_sec", ["0", "-1", "-0.0", "1e308", "1e-300", "[]", "{}", "\"1\"", "false"]),
+        ("timeout_sec", ["0", "-1", "-0.0", "1e308", "1e-300", "[]", "{}", "\"1s\"", "false"]),
         ("extra_args", ["0", "-1", "[]", "{}", "true", "1.5", "1e300", "[\"-c\"]", "[null]"]),
         ("target", ["0", "-1", "[]", "{}", "true", "1.5", "1e300", "[\"10.0.0.1\"]", "null"]),
-        ("dry_run", ["0", "1", "[]", "{}", "\"true\"", "1.5", "1e300", "\"\"", "[true]"]),
+        ("dry_run", ["0", "1", "[]", "{}", "\"yes\"", "1.5", "1e300", "\"0\"", "[true]"]),
     ] {
         for value in values {
             let mut properties = vec![format!("\"{name}\": {value}")];

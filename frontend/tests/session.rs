@@ -177,9 +177,9 @@ fn arguments_that_the_schema_does_not_take_name_their_property_and_run_nothing()
     let mut session = Session::start(&broker.socket, true);
     for (arguments, code, words, suggested) in [
         (
-            json!({ "target": "10.0.0.1", "count": "5" }),
+            json!({ "target": "10.0.0.1", "count": ["5"] }),
             "OPTION_VALUE",
-            "count: \"5\" is not a whole number from 1 to 100",
+            "count: a list of 1 is not a whole number from 1 to 100",
             json!({ "target": "10.0.0.1", "count": 5 }),
         ),
         (
@@ -189,10 +189,16 @@ fn arguments_that_the_schema_does_not_take_name_their_property_and_run_nothing()
             json!({ "target": "10.0.0.1", "count": 5 }),
         ),
         (
-            json!({ "count": 5 }),
+            json!({ "host": "10.7.7.7", "count": 5 }),
             "TARGET_SYNTAX",
-            "target: it is missing",
-            json!({ "target": "10.0.0.1", "count": 5 }),
+            "target: it is missing, and there is no property host",
+            json!({ "target": "10.7.7.7", "count": 5 }),
+        ),
+        (
+            json!({ "target": ["10.7.7.7"], "dryRun": true }),
+            "TARGET_SYNTAX",
+            "target: a list of 1 is not one address, network or host name",
+            json!({ "target": "10.7.7.7", "dry_run": true }),
         ),
     ] {
         let answer = session.call(2, "ping", arguments);
@@ -207,6 +213,63 @@ fn arguments_that_the_schema_does_not_take_name_their_property_and_run_nothing()
     }
     assert!(broker.runs().is_empty());
     assert!(broker.checks().len() >= 3, "the broker's log has the attempts");
+}
+
+#[test]
+fn a_target_that_nobody_named_is_never_suggested() {
+    let broker = ScriptedBroker::start(script());
+    let mut session = Session::start(&broker.socket, true);
+    for arguments in
+        [json!({}), json!({ "count": 5 }), json!({ "target": "" }), json!({ "target": 7 })]
+    {
+        let answer = session.call(2, "ping", arguments);
+        let details = &answer["result"]["structuredContent"]["error_details"];
+        assert_eq!(details["code"], "TARGET_SYNTAX", "{answer}");
+        assert_eq!(details["metadata"]["suggested_request"], Value::Null, "{answer}");
+        assert!(!text(&answer).contains("10.0.0.1"), "{answer}");
+    }
+    assert!(broker.runs().is_empty());
+}
+
+#[test]
+fn what_a_host_sends_in_another_type_or_empty_is_taken() {
+    let run = || vec![started(), output(Stream::Stdout, PONG), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[run(), run()]));
+    let mut session = Session::start(&broker.socket, true);
+    for arguments in [
+        json!({ "target": " 10.0.0.1 ", "count": "3", "dry_run": "false", "timeout_sec": "30" }),
+        json!({ "target": "10.0.0.1", "count": 3, "extra_args": "", "preset": "", "interval": "" }),
+    ] {
+        let answer = session.call(2, "ping", arguments.clone());
+        assert_eq!(answer["result"]["isError"], false, "{arguments}: {answer}");
+    }
+    for run in broker.runs() {
+        let Arguments::Given { options, preset, tokens } = &run.arguments else {
+            panic!("{run:?}")
+        };
+        let given: Vec<_> =
+            options.iter().map(|o| (o.name.as_str(), o.value.as_ref().unwrap().as_str())).collect();
+        assert_eq!((given, preset, tokens.len()), (vec![("count", "3")], &None, 0));
+        assert_eq!(run.target, Target::parse("10.0.0.1"));
+    }
+    assert_eq!(broker.runs().len(), 2);
+}
+
+#[test]
+fn the_target_that_a_text_stands_for_is_put_to_the_broker_and_suggested() {
+    // It refuses the text, as which the run comes, and approves of what is asked next.
+    let unread = Denial { suggestion: None, ..denial(DenialCode::TargetSyntax) };
+    let refused = || vec![Step::Send(Reply::Denied(unread.clone()))];
+    let broker = ScriptedBroker::start(script_with(&[refused(), refused()]));
+    let mut session = Session::start(&broker.socket, true);
+    for (given, meant) in [("http://10.66.7.10:8080/", "10.66.7.10"), ("10.66.7.*", "10.66.7.0/24")]
+    {
+        let answer = session.call(2, "ping", json!({ "target": given, "count": 2 }));
+        let details = &answer["result"]["structuredContent"]["error_details"];
+        assert_eq!(details["code"], "TARGET_SYNTAX", "{answer}");
+        let suggested = &details["metadata"]["suggested_request"]["arguments"];
+        assert_eq!(suggested, &json!({ "target": meant, "count": 2 }), "{answer}");
+    }
 }
 
 #[test]

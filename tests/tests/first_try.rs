@@ -2,6 +2,7 @@
 //!
 //! - the ten calls that a reader of nothing but the list of tools made, word for word
 //! - for each denial code: the request that the refusal suggests, sent back, is accepted
+//! - what models write by heart, and what each of it is suggested as: what was meant, or nothing
 
 use std::process::Command;
 
@@ -62,16 +63,15 @@ fn the_request_that_each_refusal_suggests_is_accepted() {
     for (uid, tool, arguments, code) in [
         (USER_UID, "pinger", target("10.66.2.2"), "UNKNOWN_TOOL"),
         (PING_UID, "nmap", target("10.66.2.2"), "NOT_GRANTED"),
-        (USER_UID, "ping", target("10.66.2"), "TARGET_SYNTAX"),
-        (USER_UID, "ping", json!({}), "TARGET_SYNTAX"),
+        (USER_UID, "ping", target("http://10.66.2.2/"), "TARGET_SYNTAX"),
+        (USER_UID, "ping", json!({ "host": "10.66.2.2" }), "TARGET_SYNTAX"),
         (USER_UID, "ping", target("10.66.2.0/24"), "TARGET_KIND"),
-        (USER_UID, "ping", target("8.8.8.8"), "TARGET_NOT_ALLOWED"),
         (USER_UID, "ping", target(MIXED_NAME), "TARGET_NOT_ALLOWED"),
         (USER_UID, "nmap", target(many), "TARGET_TOO_LARGE"),
         (USER_UID, "ping", with("extra_args", json!("-c 1; id")), "ARGUMENT_SYNTAX"),
         (USER_UID, "ping", with("correlation_id", json!("a b")), "ARGUMENT_SYNTAX"),
-        (USER_UID, "ping", with("flood", json!(true)), "OPTION_UNKNOWN"),
-        (USER_UID, "ping", with("extra_args", json!("-f")), "OPTION_UNKNOWN"),
+        (USER_UID, "ping", with("cuont", json!(2)), "OPTION_UNKNOWN"),
+        (USER_UID, "ping", with("extra_args", json!("--count 2")), "OPTION_UNKNOWN"),
         (USER_UID, "nmap", with("preset", json!("deep")), "OPTION_UNKNOWN"),
         (USER_UID, "ping", with("count", json!(1000)), "OPTION_VALUE"),
         (USER_UID, "ping", with("count", json!("five")), "OPTION_VALUE"),
@@ -107,8 +107,117 @@ fn the_request_that_each_refusal_suggests_is_accepted() {
     }
 }
 
+/// The arguments that are suggested, or null.
+fn suggested(session: &mut Session, tool: &str, arguments: &Value) -> (Value, Value) {
+    let refused = session.call(tool, arguments.clone()).unwrap();
+    let details = &refused["structuredContent"]["error_details"];
+    assert!(details["code"].is_string(), "{tool} {arguments} was not refused: {refused}");
+    (details["metadata"]["suggested_request"]["arguments"].clone(), refused)
+}
+
 #[test]
-fn a_name_without_an_address_is_refused_with_a_target_that_would_pass() {
+fn what_models_write_by_heart_is_suggested_as_it_was_meant() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new().unwrap();
+    let mut session = session(&world, USER_UID);
+    let host = || json!({ "target": "10.66.2.2" });
+    let with = |name: &str, value: Value| {
+        let mut arguments = host();
+        arguments[name] = value;
+        arguments
+    };
+    for (tool, given, meant) in [
+        ("ping", json!({ "host": "10.66.2.2" }), host()),
+        ("ping", json!({ "ip": "10.66.2.2" }), host()),
+        ("ping", json!({ "target": ["10.66.2.2"] }), host()),
+        ("ping", json!({ "targets": ["10.66.2.2", "10.66.1.1"] }), host()),
+        ("ping", json!({ "target": "10.66.2.2, 10.66.1.1" }), host()),
+        ("ping", json!({ "target": "http://10.66.2.2:8080/" }), host()),
+        ("ping", json!({ "target": "10.66.2.2:80" }), host()),
+        ("ping", json!({ "target": "10.66.2.2/index.html" }), host()),
+        ("nmap", json!({ "target": "10.66.2.0-255" }), json!({ "target": "10.66.2.0/24" })),
+        ("nmap", json!({ "target": "10.66.2.10-20" }), json!({ "target": "10.66.2.12/30" })),
+        ("nmap", json!({ "target": "10.66.2.*" }), json!({ "target": "10.66.2.0/24" })),
+        ("nmap", json!({ "target": "10.66.7.10/21" }), json!({ "target": "10.66.4.0/22" })),
+        ("nmap", json!({ "target": "10.66.7.10/8" }), json!({ "target": "10.66.4.0/22" })),
+        ("ping", json!({ "target": "10.66.7.10/24" }), json!({ "target": "10.66.7.10" })),
+        ("nmap", with("ports", json!("http,https")), with("ports", json!("80,443"))),
+        ("nmap", with("ports", json!("-")), with("ports", json!("1-65535"))),
+        ("nmap", with("port", json!("ssh")), with("ports", json!("22"))),
+        ("nmap", with("extra_args", json!("-p http")), with("extra_args", json!("-p 80"))),
+        ("nmap", with("extra_args", json!("-p-")), with("extra_args", json!("-p1-65535"))),
+        ("nmap", with("preset", json!("fast")), with("preset", json!("quick"))),
+        ("nmap", with("mode", json!("quick")), with("preset", json!("quick"))),
+        ("nmap", with("extra_args", json!("-F")), with("preset", json!("quick"))),
+        ("nmap", with("timing", json!("T4")), with("timing", json!(4))),
+        ("nmap", with("-T", json!(4)), with("timing", json!(4))),
+        ("nmap", with("extra_args", json!("-vv -oX - -sV")), with("extra_args", json!("-sV"))),
+        ("ping", with("count", json!("10s")), with("count", json!(10))),
+        ("ping", with("c", json!(2)), with("count", json!(2))),
+        ("ping", with("timeout", json!("10s")), with("timeout_sec", json!(10))),
+        ("ping", with("dryRun", json!("yes")), with("dry_run", json!(true))),
+    ] {
+        let (found, refused) = suggested(&mut session, tool, &given);
+        assert_eq!(as_numbers(found), as_numbers(meant), "{tool} {given}\n{refused}");
+    }
+}
+
+/// Whole numbers without a point, wherever they are.
+fn as_numbers(mut value: Value) -> Value {
+    for member in value.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
+        if let Some(number) = member.as_f64() {
+            *member = json!(number);
+        }
+    }
+    value
+}
+
+#[test]
+fn where_no_call_would_pass_or_something_is_not_understood_nothing_is_suggested() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new().unwrap();
+    let mut session = session(&world, USER_UID);
+    let with = |name: &str, value: Value| json!({ "target": "10.66.2.2", name: value });
+    for (tool, given) in [
+        ("ping", json!({ "target": "8.8.8.8" })),
+        ("ping", json!({ "target": "http://8.8.8.8/" })),
+        ("ping", json!({ "host": "8.8.8.8" })),
+        ("nmap", json!({ "target": "8.8.8.0/24" })),
+        ("ping", json!({ "target": "host.example.com" })),
+        ("ping", json!({ "target": "gone.lab.internal" })),
+        ("ping", json!({ "target": "10.66.2" })),
+        ("ping", json!({ "target": "[::1]" })),
+        ("ping", json!({ "target": "the web server" })),
+        ("ping", json!({})),
+        ("ping", json!({ "count": 2 })),
+        ("ping", with("flood", json!(true))),
+        ("ping", with("extra_args", json!("-f"))),
+        ("nmap", with("ports", json!("some"))),
+        ("nmap", with("extra_args", json!("--exclude-ports 80"))),
+        ("nmap", with("max_rate", json!(10))),
+        ("nmap", with("preset", json!("everything"))),
+        ("nmap", with("host", json!("10.66.1.1"))),
+    ] {
+        let (found, refused) = suggested(&mut session, tool, &given);
+        assert_eq!(found, Value::Null, "{tool} {given}\n{refused}");
+        let text = refused["content"][0]["text"].as_str().unwrap();
+        assert!(!text.contains("This would pass"), "{text}");
+        // Nobody is led to a host that nobody named: what is allowed is told as networks.
+        let words = text.split(|c: char| c.is_whitespace() || ",;:\"".contains(c));
+        for word in words.map(|word| word.trim_end_matches('.')) {
+            let is_address = word.parse::<std::net::IpAddr>().is_ok();
+            let is_given = given.to_string().contains(word);
+            assert!(!is_address || is_given, "{word} in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_name_without_an_address_is_refused_and_the_user_is_to_be_asked() {
     if !needs::root() {
         return;
     }
@@ -117,8 +226,6 @@ fn a_name_without_an_address_is_refused_with_a_target_that_would_pass() {
     let refused = session.call("ping", json!({ "target": "gone.lab.internal" })).unwrap();
     let details = &refused["structuredContent"]["error_details"];
     assert_eq!(details["code"], "NAME_UNRESOLVED", "{refused}");
-    let mut arguments = details["metadata"]["suggested_request"]["arguments"].clone();
-    arguments["dry_run"] = json!(true);
-    let accepted = session.call("ping", arguments).unwrap();
-    assert_eq!(accepted["isError"], false, "{accepted}");
+    let advice = details["recovery_suggestion"].as_str().unwrap();
+    assert!(advice.contains("ask the user for the address"), "{advice}");
 }

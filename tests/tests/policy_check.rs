@@ -462,8 +462,7 @@ fn an_approved_call_is_explained_with_its_lines_and_the_exact_command() {
 fn a_denied_call_is_explained_with_a_question_that_is_answered_yes() {
     let cases: &[(&[&str], &str)] = &[
         (&["--tool", "nmap", "--target", "10.0.0.0/8"], "TARGET_TOO_LARGE"),
-        (&["--tool", "nmap", "--target", "8.8.8.8"], "TARGET_NOT_ALLOWED"),
-        (&["--tool", "ping", "--target", "nas.lab.internal"], "NAME_UNRESOLVED"),
+        (&["--tool", "nmap", "--target", "192.168.7.9/15"], "TARGET_NOT_ALLOWED"),
         (&["--tool", "ping", "--target", "10.0.0.1", "--option", "count=101"], "OPTION_VALUE"),
         (&["--tool", "ping", "--target", "10.0.0.1", "--timeout", "9999"], "CEILING"),
         (
@@ -485,6 +484,15 @@ fn a_denied_call_is_explained_with_a_question_that_is_answered_yes() {
         let line = line.replace('\'', "");
         let again = ask(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(again.code, 0, "{line}: {}{}", again.said, again.complained);
+    }
+    // Where nothing of what was asked for would pass, nothing else is named.
+    for (target, code) in
+        [("8.8.8.8", "TARGET_NOT_ALLOWED"), ("nas.lab.internal", "NAME_UNRESOLVED")]
+    {
+        let answer = ask(&[&EMBEDDED, &["--tool", "ping", "--target", target][..]].concat());
+        assert_eq!(answer.code, 1, "{}{}", answer.said, answer.complained);
+        assert!(answer.said.contains(code), "{}", answer.said);
+        assert!(!answer.said.contains("This would pass"), "{}", answer.said);
     }
 }
 

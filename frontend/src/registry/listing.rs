@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Availability, Catalog, Tier, ToolEntry};
+use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 
 use super::controls::{Control, Controls};
 use crate::{
@@ -205,7 +205,10 @@ impl Published<'_> {
     /// Holds arguments against the input schema. It is compiled when first needed, not at start.
     #[must_use]
     pub fn check(&self) -> &ArgumentCheck {
-        self.check.get_or_init(|| ArgumentCheck::new(self.input_schema))
+        self.check.get_or_init(|| {
+            let flag = |option: &OptionEntry| (option.flag.clone(), option.name.to_string());
+            ArgumentCheck::new(self.input_schema, self.entry.options.iter().map(flag).collect())
+        })
     }
 }
 

@@ -193,6 +193,13 @@ impl ToolResult {
         self.suggestion = suggestion;
     }
 
+    /// Puts other words in the place of what a refusal says to do.
+    pub fn advise(&mut self, advice: &str) {
+        if let Some(details) = &mut self.error_details {
+            details.recovery_suggestion = clean_str(advice).into_owned();
+        }
+    }
+
     /// Whether the run was all right and its answer is that nobody is there. ping says so by its exit
     /// code; nmap has the same one for a network of silent hosts as for one of lively ones.
     #[must_use]

@@ -34,6 +34,7 @@ use crate::{
     gate::ClientKey,
     health::{HealthCheck, HealthReport, Machine, Monitor},
     limiter::Limiter,
+    meant,
     metrics::{Execution, Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
     parsers::one_line,
     registry::{Listing, NoSuchTool, Published, Registry},
@@ -185,6 +186,10 @@ impl Service {
         if let (None, Some(hidden)) = (tool, listing.hidden(asking.tool)) {
             return self.finish(ToolResult::hidden(&asked_of(asking), hidden), &listing);
         }
+        // From here on in the types that the schema has, where they say the same.
+        let liberal = tool.map(|tool| tool.check().liberal(asking.arguments));
+        let arguments = liberal.as_ref().unwrap_or(asking.arguments);
+        let asking = Asking { arguments, ..asking };
         if let Some(tool) = tool
             && let Some(flaw) = tool.check().flaw(asking.arguments)
         {
@@ -200,7 +205,10 @@ impl Service {
         };
         let asked = asked(&request, &listing);
         events::injection_attempts(&request.call, &asked);
-        let result = match request.dry_run {
+        // What reaches the broker of a text that stands for something else is not what was meant.
+        let is_unread = matches!(request.call.arguments, Arguments::Malformed(_))
+            || meant::targets(&request.target_text) != [request.target_text.as_str()];
+        let mut result = match request.dry_run {
             true => self.check(request, &asked, &listing).await,
             // Asked before the queue: a call that would only be refused does not wait.
             false => match listing.tool(&asked.tool).map(|tool| tool.breaker.ask()).transpose() {
@@ -219,6 +227,9 @@ impl Service {
                 }
             },
         };
+        if let Some(tool) = tool.filter(|_| is_unread && result.denial_code().is_some()) {
+            self.suggest_meant(&mut result, asking, tool, &listing).await;
+        }
         self.finish(result, &listing)
     }
 

@@ -4,12 +4,12 @@
 //! The broker is asked for its verdict all the same, so that a bad target is refused before bad
 //! arguments are, and every attempt is in its log.
 
-use probity_protocol::{Denial, DenialCode, Layer, Verdict};
-use serde_json::json;
+use probity_protocol::{Arguments, Denial, DenialCode, Layer, SuggestedCall, Verdict};
+use serde_json::{Value, json};
 
 use super::{Asking, Service, asked, asked_of};
 use crate::{
-    call_events as events,
+    call_events as events, meant,
     registry::{Listing, Published},
     request,
     result::ToolResult,
@@ -49,37 +49,90 @@ impl Service {
         let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
         // One that was waited for in vain is not waited for again.
         if let Some(tool) = tool.filter(|_| !is_away) {
-            let mended = self.mended(asking, &asked.correlation_id, tool, listing).await;
-            if mended.is_some() {
-                result.suggest(mended);
-            }
+            self.suggest_meant(&mut result, asking, tool, listing).await;
         }
         result
     }
 
-    /// What the client may have meant, if the broker approves of it; else what the broker says
-    /// would pass in its place.
-    async fn mended(
+    /// Adds to a refusal what the client may have meant, if the broker approves of it or has
+    /// something to say in its place.
+    pub(super) async fn suggest_meant(
+        &self,
+        result: &mut ToolResult,
+        asking: Asking<'_>,
+        tool: Published<'_>,
+        listing: &Listing,
+    ) {
+        let id = result.correlation_id.clone();
+        match self.meant(asking, &id, tool, listing).await {
+            Meant::Call(suggestion) => result.suggest(Some(suggestion)),
+            // The host that was meant is no target either.
+            Meant::Refused(denial)
+                if denial.code.layer() == Layer::Target
+                    && denial.message != result.error.clone().unwrap_or_default() =>
+            {
+                result.advise(&format!("{} {}", denial.message, denial.recovery_suggestion));
+            }
+            Meant::Refused(_) | Meant::Nothing => {}
+        }
+    }
+
+    async fn meant(
         &self,
         asking: Asking<'_>,
         correlation_id: &str,
         tool: Published<'_>,
         listing: &Listing,
-    ) -> Option<Suggestion> {
-        let mut arguments = tool.check().mended(asking.arguments)?;
-        arguments.insert("correlation_id".into(), json!(correlation_id));
-        let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool)).ok()?;
-        arguments.shift_remove("correlation_id");
-        let call = self.resolved(request.call, listing).await;
-        match self.broker.check(call).await.ok()? {
-            Verdict::Approved { .. } => {
-                Some(Suggestion { tool: tool.entry.name.to_string(), arguments })
+    ) -> Meant {
+        let Some(mut arguments) = tool.check().mended(asking.arguments) else {
+            return Meant::Nothing;
+        };
+        let text = arguments.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut refused = Meant::Nothing;
+        for target in meant::targets(&text) {
+            arguments.insert("target".into(), json!(target));
+            arguments.insert("correlation_id".into(), json!(correlation_id));
+            let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool));
+            arguments.shift_remove("correlation_id");
+            let Ok(request) = request else { return Meant::Nothing };
+            // What cannot be read is on record already.
+            if matches!(request.call.arguments, Arguments::Malformed(_)) {
+                return Meant::Nothing;
             }
-            Verdict::Denied(denial) => {
-                denial.suggestion.map(|call| Suggestion::of(&call, &listing.catalog))
+            let call = self.resolved(request.call, listing).await;
+            let suggested = match self.broker.check(call.clone()).await {
+                // As it was mended, where that is what the schema takes.
+                Ok(Verdict::Approved { .. }) if tool.check().flaw(&arguments).is_none() => {
+                    let tool = tool.entry.name.to_string();
+                    return Meant::Call(Suggestion { tool, arguments });
+                }
+                Ok(Verdict::Approved { .. }) => SuggestedCall::of(call),
+                Ok(Verdict::Denied(denial)) => match denial.suggestion {
+                    Some(call) => Some(*call),
+                    None => {
+                        if matches!(refused, Meant::Nothing) {
+                            refused = Meant::Refused(denial);
+                        }
+                        continue;
+                    }
+                },
+                Err(_) => return Meant::Nothing,
+            };
+            if let Some(call) = suggested {
+                return Meant::Call(Suggestion::of(&call, &listing.catalog));
             }
         }
+        refused
     }
+}
+
+/// What came of a look for what was meant.
+enum Meant {
+    /// The broker says that this would pass.
+    Call(Suggestion),
+    /// The broker refuses that too.
+    Refused(Denial),
+    Nothing,
 }
 
 /// The refusal in the words that help most. The broker's reason comes first where it is about

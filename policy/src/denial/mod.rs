@@ -127,7 +127,11 @@ fn option_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
         format!("The option {given} is not allowed for {}.{hint}", tool.name),
         match flags {
             "" => format!("Leave {given} out."),
-            flags => format!("Leave it out. The options of {} are: {flags}.", tool.name),
+            flags => format!(
+                "The options of {} are: {flags}. Leave {given} out only where the rest does no more \
+                 without it than the user wants.",
+                tool.name
+            ),
         },
         &[("option", given), ("allowed", flags.to_owned())],
     )
@@ -140,7 +144,7 @@ fn preset_unknown(tool: &Tool, tier: Tier, given: &str) -> Denial {
         format!("{} has no preset {given}.", tool.name),
         match names {
             [] => "Leave the preset out.".to_owned(),
-            names => format!("Leave the preset out, or use {}.", one_of(names)),
+            names => format!("Use {}, or say with options what the user wants.", one_of(names)),
         },
         &[("option", "preset".to_owned()), ("allowed", names.join(","))],
     )
