@@ -181,13 +181,10 @@ fn what_was_meant_is_found_where_it_can_be() {
         (json!({ "target": "t", "c": "5" }), json!({ "target": "t", "count": 5 })),
         (json!({ "target": "t", "-T": "T4" }), json!({ "target": "t", "timing": "T4" })),
         (json!({ "target": "t", "timeoutSec": 5 }), json!({ "target": "t", "timeout_sec": 5 })),
-        (
-            json!({ "target": "t", "timeout": "10 s" }),
-            json!({ "target": "t", "timeout_sec": 10.0 }),
-        ),
+        (json!({ "target": "t", "timeout": "10 s" }), json!({ "target": "t", "timeout_sec": 10 })),
         (
             json!({ "target": "t", "timeout_sec": "2m" }),
-            json!({ "target": "t", "timeout_sec": 120.0 }),
+            json!({ "target": "t", "timeout_sec": 120 }),
         ),
         // A time that is none is the tool's own.
         (json!({ "target": "t", "timeout_sec": -3 }), json!({ "target": "t" })),
@@ -224,6 +221,14 @@ fn what_was_meant_is_found_where_it_can_be() {
         (json!({ "target": "t", "count": "10s" }), json!({ "target": "t", "count": "10s" })),
         (json!({ "target": "t", "nonsense": 1 }), json!({ "target": "t", "nonsense": 1 })),
         (json!({ "target": "t", "nonsense": "", "other": false }), json!({ "target": "t" })),
+        (json!({ "target": "t", "interval": "1 s" }), json!({ "target": "t", "interval": 1 })),
+        // Arguments within arguments.
+        (
+            json!({ "arguments": { "host": "10.0.0.1", "count": 2 } }),
+            json!({ "target": "10.0.0.1", "count": 2 }),
+        ),
+        (json!({ "target": "t", "args": { "target": "u" } }), json!({ "target": "t" })),
+        (json!({ "target": { "ip": "10.0.0.1" } }), json!({ "target": "10.0.0.1" })),
         // A target by another name.
         (json!({ "Target": "t" }), json!({ "target": "t" })),
         (json!({ "host": "10.66.7.10" }), json!({ "target": "10.66.7.10" })),
@@ -243,6 +248,8 @@ fn what_was_meant_is_found_where_it_can_be() {
         json!({}),
         json!({ "target": 7 }),
         json!({ "target": {} }),
+        json!({ "target": { "ip": "10.0.0.1", "port": 80 } }),
+        json!({ "arguments": {}, "params": { "target": "t" } }),
         json!({ "target": "t", "host": "10.0.0.1" }),
         json!({ "target": "t", "count": {} }),
         json!({ "target": "t", "ports": "22", "port": "80" }),

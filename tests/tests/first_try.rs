@@ -157,7 +157,12 @@ fn what_models_write_by_heart_is_suggested_as_it_was_meant() {
         ("ping", with("count", json!("10s")), with("count", json!(10))),
         ("ping", with("c", json!(2)), with("count", json!(2))),
         ("ping", with("timeout", json!("10s")), with("timeout_sec", json!(10))),
+        ("ping", with("wait", json!("10s")), with("wait", json!(10))),
+        ("ping", with("count", json!("two")), with("count", json!(2))),
         ("ping", with("dryRun", json!("yes")), with("dry_run", json!(true))),
+        ("ping", json!({ "arguments": { "target": "10.66.2.2" } }), host()),
+        ("ping", json!({ "params": { "host": "10.66.2.2" } }), host()),
+        ("ping", json!({ "target": { "host": "10.66.2.2" } }), host()),
     ] {
         let (found, refused) = suggested(&mut session, tool, &given);
         assert_eq!(as_numbers(found), as_numbers(meant), "{tool} {given}\n{refused}");

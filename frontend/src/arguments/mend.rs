@@ -6,11 +6,13 @@
 //! property that nothing explains travels, too, for the policy to say whether the rest does more
 //! without it.
 
+use std::time::Duration;
+
 use probity_protocol::Identifier;
 use serde_json::{Map, Value, json};
 
 use super::{ArgumentCheck, NEAR, without_nulls};
-use crate::{meant, near::nearest};
+use crate::{meant, near::nearest, schema};
 
 /// Other names of the properties that every tool has: without `-`, `_` and blanks, in lower case.
 const NAMES: [(&str, &[&str]); 5] = [
@@ -75,6 +77,10 @@ const NAMES: [(&str, &[&str]); 5] = [
     ("preset", &["profile", "mode", "scantype", "scanmode", "scanprofile", "intensity", "level"]),
 ];
 
+/// Names under which the arguments themselves are handed over, by whoever takes the protocol's
+/// `arguments` for a property.
+const WRAPPERS: [&str; 6] = ["arguments", "args", "input", "kwargs", "parameters", "params"];
+
 impl ArgumentCheck {
     /// The arguments with their names and types mended; `None` where that is not enough to ask the
     /// policy about them. A target may still be missing or be no target: [`meant::targets`] has those
@@ -82,7 +88,7 @@ impl ArgumentCheck {
     #[must_use]
     pub fn mended(&self, arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
         let (mut mended, mut strange) = (Map::new(), Vec::new());
-        let given = without_nulls(arguments);
+        let given = unwrapped(without_nulls(arguments));
         let known = |name: &str| self.schema["properties"][name].is_object();
         // What has its own name comes before what may have meant it.
         let (own, other): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| known(name));
@@ -159,10 +165,17 @@ impl ArgumentCheck {
             // Whoever spoke of it did not want a run.
             "dry_run" => Some(json!(true)),
             "correlation_id" => None,
-            "timeout_sec" => seconds(&value).map(|seconds| json!(seconds)),
+            "timeout_sec" => seconds(&value).map(schema::seconds),
             "preset" => {
                 let word = one_text(&value)?.trim().to_ascii_lowercase().replace([' ', '-'], "_");
                 Some(json!(Identifier::new(word).ok()?.as_str()))
+            }
+            // A time with its unit, which is a number here.
+            _ if let Some(value) = seconds(&value).map(schema::seconds)
+                && self.schema["properties"][name]["type"] == "number"
+                && self.fits(name, &value) =>
+            {
+                Some(value)
             }
             // Of an empty list nothing was wanted.
             _ if value == json!([]) || value == json!("") => None,
@@ -174,9 +187,34 @@ impl ArgumentCheck {
     }
 }
 
-/// The text of a target, of several in a list.
+/// The arguments without an object around them: `{"arguments": {"target": …}}`.
+fn unwrapped(given: Map<String, Value>) -> Map<String, Value> {
+    let is_wrapper =
+        |(name, value): (&String, &Value)| WRAPPERS.contains(&name.as_str()) && value.is_object();
+    if given.iter().filter(|member| is_wrapper(*member)).count() != 1 {
+        return given;
+    }
+    let mut members = Map::new();
+    for (name, value) in given {
+        match value {
+            Value::Object(inner) if WRAPPERS.contains(&name.as_str()) => {
+                for (name, value) in without_nulls(&inner) {
+                    members.entry(name).or_insert(value);
+                }
+            }
+            // What stands outside is said last.
+            value => drop(members.insert(name, value)),
+        }
+    }
+    members
+}
+
+/// The text of a target, of several in a list, or of the only one in an object.
 fn target_text(value: &Value) -> Option<String> {
     let text = match value {
+        Value::Object(members) if members.len() == 1 => {
+            return target_text(members.values().next()?);
+        }
         Value::String(text) => text.trim().to_owned(),
         Value::Array(items) => {
             let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
@@ -232,8 +270,8 @@ fn sendable(value: Value) -> Option<Value> {
     }
 }
 
-/// Seconds above zero, from a number or a time with its unit.
-fn seconds(value: &Value) -> Option<f64> {
+/// A time above zero, from a number of seconds or a text with its unit.
+fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => {
@@ -250,5 +288,5 @@ fn seconds(value: &Value) -> Option<f64> {
         }
         _ => return None,
     };
-    (seconds.is_finite() && seconds > 0.0).then_some(seconds)
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero())
 }

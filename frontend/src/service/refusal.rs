@@ -65,7 +65,19 @@ impl Service {
     ) {
         let id = result.correlation_id.clone();
         match self.meant(asking, &id, tool, listing).await {
-            Meant::Call(suggestion) => result.suggest(Some(suggestion)),
+            Meant::Call(suggestion) => {
+                // What cannot be aimed at as it was written can be in another form.
+                if result.denial_code() == Some(DenialCode::TargetNotAllowed.as_str()) {
+                    let target = suggestion.arguments.get("target").and_then(Value::as_str);
+                    let such_as = target.map(|target| format!(", such as {target}"));
+                    result.advise(&format!(
+                        "A call aims at one address, one network in CIDR form or one host \
+                         name{}.",
+                        such_as.unwrap_or_default()
+                    ));
+                }
+                result.suggest(Some(suggestion));
+            }
             // The host that was meant is no target either.
             Meant::Refused(denial)
                 if denial.code.layer() == Layer::Target
@@ -118,8 +130,14 @@ impl Service {
                 },
                 Err(_) => return Meant::Nothing,
             };
-            if let Some(call) = suggested {
-                return Meant::Call(Suggestion::of(&call, &listing.catalog));
+            let suggestion = suggested.map(|call| Suggestion::of(&call, &listing.catalog));
+            // It may be for another tool, whose schema is not this one.
+            let is_taken = |suggestion: &Suggestion| {
+                suggestion.tool != tool.entry.name.as_str()
+                    || tool.check().flaw(&suggestion.arguments).is_none()
+            };
+            if let Some(suggestion) = suggestion.filter(is_taken) {
+                return Meant::Call(suggestion);
             }
         }
         refused

@@ -152,6 +152,9 @@ fn whole_number(option: &ToolOption, text: &str) -> Option<Number> {
         return Some(found);
     }
     let folded = text.to_ascii_lowercase();
+    if let Some(spoken) = words::spoken(&folded) {
+        return Some(Number::Is(Decimal::from_micros(spoken * 1_000_000)));
+    }
     if option.flag == "-T" {
         return words::timing(&folded)
             .map(|timing| Number::Is(Decimal::from_micros(timing * 1_000_000)));

@@ -120,6 +120,18 @@ const DEPTHS: [&[&str]; 3] = [
 /// nmap's words for its timing, from `-T0` to `-T5`.
 const TIMINGS: [&str; 6] = ["paranoid", "sneaky", "polite", "normal", "aggressive", "insane"];
 
+/// Numbers as they are spoken, from none.
+const NUMBERS: [&str; 13] = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+];
+
+/// The number that a word says.
+pub(super) fn spoken(word: &str) -> Option<u64> {
+    let at = NUMBERS.iter().position(|known| *known == word)?;
+    u64::try_from(at).ok()
+}
+
 /// The port of a service.
 pub(super) fn port(name: &str) -> Option<u16> {
     let at = PORTS.binary_search_by_key(&name, |(known, _)| known).ok()?;
