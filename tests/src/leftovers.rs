@@ -164,12 +164,22 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// What these processes hold now, when nothing runs and they have done everything once.
+    /// What these processes hold when nothing runs and they have done everything once: runs of those
+    /// who are gone are waited for.
     ///
     /// # Errors
     /// Those of the broker's socket, and of `/proc`.
     pub fn before(traces: Traces, lasting: &[u32]) -> io::Result<Self> {
-        let connections = traces.status()?.connections;
+        let mut status = traces.status()?;
+        let _ = wait_until(PATIENCE, || match traces.status() {
+            Ok(now) => {
+                let is_steady = now.total_runs == 0 && now.connections == status.connections;
+                status = now;
+                is_steady
+            }
+            Err(_) => false,
+        });
+        let connections = status.connections;
         // The connection that asked may not have been seen to end.
         let counted = lasting.iter().map(|&pid| Ok((pid, settled(pid)?)));
         Ok(Self { lasting: counted.collect::<io::Result<_>>()?, connections, traces })

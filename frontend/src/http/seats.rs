@@ -193,10 +193,10 @@ impl Seat {
         self.gone.cancelled().await;
     }
 
-    /// A request's head has come, and its body or not.
+    /// A request's head has come, and its body or not. What came of one before is of no account.
     pub fn begin(&self, is_whole: bool) {
         let phase = if is_whole { Phase::Answering } else { Phase::Arriving };
-        self.change(|taken| taken.phase = phase);
+        self.change(|taken| (taken.phase, taken.bytes) = (phase, 0));
     }
 
     /// So much more of its body has.
