@@ -152,12 +152,24 @@ pub fn children(pid: u32) -> Vec<u32> {
 
 /// The broker below a process that may be its supervisor, or the parent of that.
 ///
-/// A process is a broker's own if it is called `probity-broker` and no such process is below it.
+/// A process is a broker's own if it is called `probity-broker` and no such process is below it. What
+/// it starts is called the same until it executes the tool, so what is found has to stay.
 #[must_use]
 pub fn broker_below(pid: u32) -> Option<u32> {
+    /// Looks, 5 ms apart, at which the same is found.
+    const STEADY: usize = 4;
+
     let is_broker = |pid: &u32| ProcStatus::read(*pid).is_ok_and(|it| it.name == "probity-broker");
     // Parents come before their children.
-    children(pid).into_iter().rfind(is_broker)
+    let find = || children(pid).into_iter().rfind(is_broker);
+    let (mut found, mut same) = (find(), 0);
+    let _ = wait_until(Duration::from_secs(5), || {
+        let now = find();
+        same = if now == found { same + 1 } else { 0 };
+        found = now;
+        same >= STEADY
+    });
+    found
 }
 
 /// Asks `condition` every 5 ms until it holds or `timeout` has passed, and says whether it held.

@@ -156,7 +156,9 @@ fn whichever_process_of_an_installed_server_is_killed_nothing_is_left_and_it_ser
             }
         }
         served.is_well().unwrap_or_else(|error| panic!("round {round}, {victim:?}: {error}"));
-        let left: Result<(), Left> = served.leftovers().unwrap().check();
+        let before = served.leftovers();
+        let before = before.unwrap_or_else(|error| panic!("round {round}, {victim:?}: {error}"));
+        let left: Result<(), Left> = before.check();
         left.unwrap_or_else(|left| panic!("round {round}, {victim:?}: {left}"));
     }
 }
