@@ -2,8 +2,10 @@
 //! with a single call.
 //!
 //! It counts runs and nothing else: a denial, a bad argument, a busy broker or a cancelled call is
-//! neither failure nor success. It never decides what may run, and it never ends a run. An open
-//! breaker whose time is up becomes half open when somebody next looks at it.
+//! neither failure nor success, and what a run says of its tool is decided elsewhere. It never decides
+//! what may run, and it never ends a run. An open breaker whose time is up becomes half open when
+//! somebody next looks at it. A half-open one does not wait for one caller's run longer than it was
+//! open: then another call may try too.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -84,8 +86,10 @@ struct Inner {
     failures: u32,
     since: Instant,
     last_failure: Option<String>,
-    /// A half-open breaker's one call is under way.
-    is_trying: bool,
+    /// When the call began that a half-open breaker waits for, and its number.
+    trying: Option<(Instant, u64)>,
+    /// Calls that were let through.
+    passes: u64,
     /// Counts changes of state: what began under an earlier state says nothing of this one.
     epoch: u64,
 }
@@ -96,6 +100,7 @@ struct Inner {
 pub struct Pass<'a> {
     breaker: &'a Breaker,
     epoch: u64,
+    number: u64,
 }
 
 impl Breaker {
@@ -112,7 +117,8 @@ impl Breaker {
             failures: 0,
             since: Instant::now(),
             last_failure: None,
-            is_trying: false,
+            trying: None,
+            passes: 0,
             epoch: 0,
         };
         Self { tool: tool.to_owned(), inner: Mutex::new(inner), changes }
@@ -130,12 +136,16 @@ impl Breaker {
     pub fn ask(&self) -> Result<Pass<'_>, BreakerStatus> {
         let mut inner = self.lock();
         self.advance(&mut inner);
+        let number = inner.passes;
         match inner.state {
             BreakerState::Closed => {}
-            BreakerState::HalfOpen if !inner.is_trying => inner.is_trying = true,
+            BreakerState::HalfOpen if !inner.is_trying() => {
+                inner.trying = Some((Instant::now(), number));
+            }
             BreakerState::HalfOpen | BreakerState::Open => return Err(self.status_of(&inner)),
         }
-        Ok(Pass { breaker: self, epoch: inner.epoch })
+        inner.passes += 1;
+        Ok(Pass { breaker: self, epoch: inner.epoch, number })
     }
 
     /// How it stands.
@@ -168,7 +178,7 @@ impl Breaker {
     fn enter(&self, inner: &mut Inner, state: BreakerState) {
         inner.state = state;
         inner.since = Instant::now();
-        inner.is_trying = false;
+        inner.trying = None;
         inner.epoch += 1;
         let status = self.status_of(inner);
         call_events::breaker_changed(&status);
@@ -185,7 +195,7 @@ impl Breaker {
             since: inner.since,
             retry_after: match inner.state {
                 BreakerState::Open => Some(recovery.saturating_sub(inner.since.elapsed())),
-                BreakerState::HalfOpen if inner.is_trying => Some(WHILE_TRYING),
+                BreakerState::HalfOpen if inner.is_trying() => Some(WHILE_TRYING),
                 BreakerState::HalfOpen | BreakerState::Closed => None,
             },
             last_failure: inner.last_failure.clone(),
@@ -195,6 +205,14 @@ impl Breaker {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is held, and it is whole at every moment.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Whether a half-open breaker waits for a call. Not for ever: the call may be one that takes an
+    /// hour, and its caller is not to keep the tool from everybody.
+    fn is_trying(&self) -> bool {
+        self.trying.is_some_and(|(since, _)| since.elapsed() < self.thresholds.recovery)
     }
 }
 
@@ -238,8 +256,8 @@ impl Drop for Pass<'_> {
     /// A try that came to nothing leaves the way open for another.
     fn drop(&mut self) {
         let mut inner = self.breaker.lock();
-        if inner.epoch == self.epoch {
-            inner.is_trying = false;
+        if inner.epoch == self.epoch && inner.trying.is_some_and(|(_, of)| of == self.number) {
+            inner.trying = None;
         }
     }
 }

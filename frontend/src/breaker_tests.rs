@@ -51,6 +51,22 @@ async fn half_open_lets_one_call_through_which_decides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_half_open_breaker_waits_for_no_call_longer_than_it_was_open() {
+    let breaker = breaker(1);
+    fail(&breaker, 1);
+    advance(RECOVERY).await;
+    let hour = breaker.ask().unwrap();
+    advance(RECOVERY - Duration::from_secs(1)).await;
+    assert_eq!(breaker.ask().unwrap_err().retry_after, Some(WHILE_TRYING));
+    advance(Duration::from_secs(1)).await;
+    let another = breaker.ask().expect("an hour is too long to wait for");
+    drop(hour);
+    assert!(breaker.ask().is_err(), "the one that gave up has not freed the other's place");
+    another.succeeded();
+    assert_eq!(breaker.status().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_began_under_an_earlier_state_says_nothing_of_this_one() {
     let breaker = breaker(1);
     let (good, bad) = (breaker.ask().unwrap(), breaker.ask().unwrap());
@@ -127,9 +143,16 @@ proptest! {
         runtime.block_on(async {
             let breaker = breaker(3);
             let mut passes = Vec::new();
+            let (mut clock, mut trying, mut number) = (0, None, 0);
             let (mut state, mut failures, mut epoch, mut open_for) = (BreakerState::Closed, 0, 0, 0);
             for act in acts {
-                let probing = |passes: &Vec<(Pass<'_>, i32)>| passes.iter().any(|(_, of)| *of == epoch);
+                let probing = |passes: &Vec<(Pass<'_>, (i32, u64))>| {
+                    let is_waited_for = |(at, number)| {
+                        clock - at < RECOVERY.as_secs()
+                            && passes.iter().any(|(_, of)| *of == (epoch, number))
+                    };
+                    trying.is_some_and(is_waited_for)
+                };
                 match act {
                     Act::Ask => {
                         let expected = match state {
@@ -139,11 +162,15 @@ proptest! {
                         };
                         let asked = breaker.ask();
                         assert_eq!(asked.is_ok(), expected);
-                        passes.extend(asked.ok().map(|pass| (pass, epoch)));
+                        if expected {
+                            trying = Some((clock, number));
+                        }
+                        passes.extend(asked.ok().map(|pass| (pass, (epoch, number))));
+                        number += 1;
                     }
                     Act::Succeed | Act::Fail | Act::Drop if passes.is_empty() => {}
                     Act::Succeed => {
-                        let (pass, of) = passes.remove(0);
+                        let (pass, (of, _)) = passes.remove(0);
                         pass.succeeded();
                         if of == epoch {
                             failures = 0;
@@ -153,7 +180,7 @@ proptest! {
                         }
                     }
                     Act::Fail => {
-                        let (pass, of) = passes.remove(0);
+                        let (pass, (of, _)) = passes.remove(0);
                         pass.failed("it failed");
                         if of == epoch {
                             failures += 1;
@@ -166,6 +193,7 @@ proptest! {
                     Act::Wait(seconds) => {
                         advance(Duration::from_secs(seconds)).await;
                         open_for += seconds;
+                        clock += seconds;
                         if state == BreakerState::Open && open_for >= RECOVERY.as_secs() {
                             (state, epoch) = (BreakerState::HalfOpen, epoch + 1);
                         }

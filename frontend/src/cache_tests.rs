@@ -8,7 +8,7 @@ const POLICY: Digest = Digest([1; 32]);
 const OTHER: Digest = Digest([2; 32]);
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn plan(tool: &str, target: &str) -> PlanSummary {
+pub(crate) fn plan(tool: &str, target: &str) -> PlanSummary {
     PlanSummary {
         tool: ToolName::new(tool).unwrap(),
         target: target.into(),
@@ -29,7 +29,7 @@ fn plan(tool: &str, target: &str) -> PlanSummary {
     }
 }
 
-fn run(plan: PlanSummary, stdout: Vec<u8>) -> Run {
+pub(crate) fn run(plan: PlanSummary, stdout: Vec<u8>) -> Run {
     let exited = Exited {
         status: ExitStatus::Code(0),
         end: End::Finished,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use probity_protocol::{DenialCode, Stream};
+use probity_protocol::{DenialCode, End, ExitStatus, Stream};
 use serde_json::{Value, json};
 use support::{ScriptedBroker, Step, http::*, samples::*};
 
@@ -101,8 +101,8 @@ fn runs_are_told_as_they_begin_and_end_with_what_became_of_them() {
 
 #[test]
 fn changes_of_tools_and_breakers_are_told() {
-    let lost = vec![started(), output(Stream::Stdout, "x")];
-    let broker = ScriptedBroker::start(script_with(&[lost]));
+    let crashed = vec![started(), ended(End::Finished, ExitStatus::Signal(11))];
+    let broker = ScriptedBroker::start(script_with(&[crashed]));
     let server = serve_with(&broker, &[("PROBITY_BREAKER_FAILURES", "1")]);
     let mut events = settled(&server, CHOSEN);
     let act = |what: &str| {

@@ -202,6 +202,76 @@ fn of_500_calls_at_once_those_with_a_place_run_and_the_rest_is_refused_at_once()
 }
 
 #[test]
+fn no_caller_shuts_a_tool_for_everybody_by_what_he_asks_for() {
+    let timed_out = vec![started(), ended(End::TimedOut, ExitStatus::Signal(15))];
+    let broker = ScriptedBroker::start(script_with(&[timed_out]));
+    let mut session = Session::start(&broker.socket, true);
+    for _ in 0..6 {
+        let arguments = json!({ "target": "10.0.0.1", "timeout_sec": 0.01 });
+        let answer = session.call(2, "ping", arguments);
+        assert_eq!(answer["result"]["structuredContent"]["error_type"], "TIMEOUT", "{answer}");
+    }
+    // The tool's own time is another matter: five of those open it, and none of the six counts.
+    for _ in 0..5 {
+        let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+        assert_eq!(answer["result"]["structuredContent"]["error_type"], "TIMEOUT", "{answer}");
+    }
+    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+    let error = &answer["result"]["structuredContent"]["error_type"];
+    assert_eq!(error, "CIRCUIT_BREAKER_OPEN", "{answer}");
+    assert_eq!(broker.runs().len(), 11);
+}
+
+#[test]
+fn a_try_of_a_half_open_breaker_that_is_cancelled_leaves_its_place_to_the_next() {
+    let cannot_start = Failure {
+        kind: FailureKind::NotFound,
+        message: "/usr/bin/ping is not there.".into(),
+        remedy: "Install it.".into(),
+    };
+    let sleeps = vec![started(), Step::Wait(Duration::from_secs(60))];
+    let mut script = script_with(&[
+        vec![Step::Send(Reply::Failed(cannot_start))],
+        sleeps,
+        script().runs[0].clone(),
+    ]);
+    let mut catalog = catalog();
+    catalog.tools[0].breaker = BreakerSettings {
+        failure_threshold: Some(1),
+        recovery_timeout: Some(Duration::from_secs(1)),
+    };
+    script.catalog = vec![Step::Send(Reply::Catalog(catalog))];
+    let broker = ScriptedBroker::start(script);
+    let mut session = Session::start(&broker.socket, false);
+    let call = |session: &mut Session| {
+        let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+        answer["result"]["structuredContent"]["error_type"].clone()
+    };
+    assert_eq!(call(&mut session), "NOT_FOUND");
+    assert_eq!(call(&mut session), "CIRCUIT_BREAKER_OPEN");
+    let patience = Instant::now() + Duration::from_secs(20);
+    let arguments = json!({ "target": "10.0.0.1" });
+    // Half open once its second is over: this one tries, and is taken back.
+    std::thread::sleep(Duration::from_millis(1100));
+    session.request(7, "tools/call", json!({ "name": "ping", "arguments": arguments }));
+    while broker.runs().len() < 2 {
+        assert!(Instant::now() < patience, "the try has not begun");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let params = json!({ "requestId": 7 });
+    session
+        .send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }));
+    loop {
+        let error = call(&mut session);
+        if error == "CIRCUIT_BREAKER_OPEN" && Instant::now() < patience {
+            continue;
+        }
+        assert_eq!(error, json!(null), "the next one tries, and it works");
+        break;
+    }
+}
+
+#[test]
 fn a_tool_that_keeps_failing_is_left_alone_then_tried_once_and_trusted_again() {
     let failed = vec![started(), ended(End::TimedOut, ExitStatus::Signal(15))];
     let mut runs = vec![failed; 6];

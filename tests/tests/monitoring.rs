@@ -209,6 +209,7 @@ fn health_is_what_its_checks_are_and_gets_better_with_them() {
     let server = Server::start(&[
         ("PROBITY_BREAKER_FAILURES", "1"),
         ("PROBITY_BREAKER_RECOVERY_SEC", "3600"),
+        ("LOUD_TIMEOUT", "1"),
     ]);
     let (code, report) = server.health();
     assert_eq!((code, &report["status"]), (200, &json!("healthy")), "{report}");
@@ -223,6 +224,8 @@ fn health_is_what_its_checks_are_and_gets_better_with_them() {
 
     // An open breaker is degraded and no worse.
     assert_eq!(server.does("sleep", 0.2)["timed_out"], true);
+    assert_eq!(server.health().0, 200, "a caller's impatience opens none");
+    assert_eq!(server.does("sleep", 1.0)["timed_out"], true);
     let (code, report) = server.health();
     assert_eq!((code, &report["status"]), (207, &json!("degraded")), "{report}");
     assert_eq!(check(&report, "breaker.loud")["status"], "degraded");

@@ -100,6 +100,19 @@ pub fn shortfall(parser: Option<&str>, plan: &PlanSummary) -> Option<String> {
     })
 }
 
+/// Whether a run that was ended at its time limit may well have needed more, so that its end says
+/// nothing against the tool: by its command, or because it was at work.
+#[must_use]
+pub fn takes_longer(parser: Option<&str>, plan: &PlanSummary, stdout: &[u8]) -> bool {
+    let longest = match parser {
+        Some("ping") => ping::longest_time(&plan.argv),
+        Some("traceroute") => traceroute::longest_time(&plan.argv),
+        Some("nmap-xml") => return nmap::is_at_work(stdout),
+        _ => None,
+    };
+    longest.is_some_and(|longest| longest >= plan.timeout)
+}
+
 /// The number after `flag` in a command, in a word of its own or attached.
 fn number_after<T: FromStr>(argv: &[String], flag: &str) -> Option<T> {
     argv.iter().enumerate().find_map(|(at, word)| {

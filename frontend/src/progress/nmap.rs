@@ -168,6 +168,12 @@ fn addresses(target: &str) -> Option<u32> {
     }
 }
 
+/// Whether it told of its work, as it does every few seconds while it scans.
+pub(super) fn is_at_work(stdout: &[u8]) -> bool {
+    let told = b"<taskprogress ";
+    stdout.windows(told.len()).any(|piece| piece == told)
+}
+
 /// Reads the attributes of a `taskprogress` element.
 fn report(attributes: &str) -> Option<Report<'_>> {
     let value = |name: &str| {

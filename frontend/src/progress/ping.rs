@@ -9,12 +9,22 @@ use crate::parsers::{self, Parsed, ping::PingReply, ping::Unreachable};
 /// Seconds between two packets where the command does not say.
 const USUAL_INTERVAL: f64 = 1.0;
 
+/// Seconds that it waits for the last answers where the command does not say.
+const USUAL_WAIT: f64 = 10.0;
+
 /// How long sending alone takes, and of what.
 pub(super) fn sending_time(argv: &[String]) -> Option<(Duration, String)> {
     let count: u32 = number_after(argv, "-c").filter(|count| *count > 1)?;
     let interval: f64 = number_after(argv, "-i").unwrap_or(USUAL_INTERVAL);
     let time = Duration::try_from_secs_f64(f64::from(count - 1) * interval).ok()?;
     Some((time, format!("{count} packets, {interval} s apart,")))
+}
+
+/// How long it takes where nobody answers.
+pub(super) fn longest_time(argv: &[String]) -> Option<Duration> {
+    let wait = number_after(argv, "-W").unwrap_or(USUAL_WAIT);
+    let sending = sending_time(argv).map_or(Duration::ZERO, |(time, _)| time);
+    sending.checked_add(Duration::try_from_secs_f64(wait).ok()?)
 }
 
 /// What has come back so far.

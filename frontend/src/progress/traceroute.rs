@@ -5,11 +5,25 @@
 //! The Linux tool writes what it has at once, but probes sixteen at a time: silent hops, and those
 //! behind them, come together. The end of a hop's line comes with the hop after it.
 
+use std::time::Duration;
+
 use super::{Progress, number_after};
 use crate::parsers::{
     self, Parsed, one_line,
     traceroute::{Hop, TracerouteReport},
 };
+
+/// Probes that it has under way at once.
+const AT_ONCE: u32 = 16;
+
+/// How long it takes where nobody answers; what the command does not say is the Linux tool's own.
+pub(super) fn longest_time(argv: &[String]) -> Option<Duration> {
+    let hops: u32 = number_after(argv, "-m").unwrap_or(30);
+    let queries: u32 = number_after(argv, "-q").unwrap_or(3);
+    let wait: f64 = number_after(argv, "-w").unwrap_or(5.0);
+    let rounds = hops.checked_mul(queries)?.div_ceil(AT_ONCE);
+    Duration::try_from_secs_f64(f64::from(rounds) * wait).ok()
+}
 
 /// The route so far.
 #[derive(Debug)]

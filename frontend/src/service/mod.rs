@@ -24,7 +24,10 @@ use tokio::{
 };
 
 pub use self::news::{RunEnd, RunNews};
-use self::{news::News, outcome::Outcome};
+use self::{
+    news::News,
+    outcome::{Choice, Outcome},
+};
 use crate::{
     breaker::{BreakerStatus, Pass},
     broker_client::{Broker, BrokerError, OnEvent, RunEvent, RunOutcome},
@@ -284,9 +287,10 @@ impl Service {
             events::settings(&request.call, tool.entry, asked);
         }
         let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
+        let choice = tool.map(|tool| Choice::of(&request.call, tool));
         let call = self.resolved(request.call, listing).await;
         let outcome = self.run_when_connected(call, on_event).await;
-        let says = Outcome::of(&outcome);
+        let says = Outcome::of(&outcome, choice, parser);
         if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {
             turn.took(run.1.duration);
         }

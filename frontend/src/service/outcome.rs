@@ -1,10 +1,17 @@
 //! What the end of a run says of its tool, for the tool's circuit breaker.
+//!
+//! A breaker is everybody's, so one caller's doing teaches it nothing: the time that he gave or did
+//! not give, options that ask for more than there is time for, a run that he took back. What counts is
+//! what the next caller would meet too.
 
-use probity_protocol::{End, ExitStatus, FailureKind};
+use libc::SIGXCPU;
+use probity_protocol::{Arguments, Call, End, ExitStatus, Exited, FailureKind, Target};
 
 use crate::{
     breaker::Pass,
-    broker_client::{BrokerError, RunOutcome},
+    broker_client::{BrokerError, Output, RunOutcome},
+    progress,
+    registry::Published,
 };
 
 /// What the end of a run says of its tool.
@@ -12,20 +19,56 @@ use crate::{
 pub(super) enum Outcome {
     /// It ran to its end, whatever its exit code: a host that is down is an answer.
     Success,
-    /// It could not start, timed out, was killed, broke out of bounds, or took the broker with it.
+    /// It could not start, crashed, was killed by its sandbox, or used up its own time.
     Failure,
-    /// Nothing: it did not come to run, or somebody else ended it.
+    /// Nothing: it did not come to run, somebody else ended it, or its caller asked for too much.
     Nothing,
 }
 
+/// What of a run's length is its caller's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Less time than the tool's own.
+    less_time: bool,
+    /// Other options than the tool's defaults, or more hosts than one.
+    more_work: bool,
+}
+
+impl Choice {
+    /// What a call of this tool chooses.
+    pub(super) fn of(call: &Call, tool: Published<'_>) -> Self {
+        let has_options = match &call.arguments {
+            Arguments::Given { preset, options, tokens } => {
+                preset.is_some() || !options.is_empty() || !tokens.is_empty()
+            }
+            Arguments::Malformed(_) => false,
+        };
+        Self {
+            less_time: call.limits.timeout.is_some_and(|asked| asked < tool.entry.timeout),
+            more_work: has_options || matches!(call.target.canonical(), Target::Network(_)),
+        }
+    }
+
+    /// Whether a run that was out of time says nothing of its tool.
+    fn explains(self, output: &Output, parser: Option<&str>) -> bool {
+        let plan = &output.started.plan;
+        self.less_time || self.more_work && progress::takes_longer(parser, plan, &output.stdout)
+    }
+}
+
 impl Outcome {
-    pub(super) fn of(outcome: &Result<RunOutcome, BrokerError>) -> Self {
+    pub(super) fn of(
+        outcome: &Result<RunOutcome, BrokerError>,
+        choice: Option<Choice>,
+        parser: Option<&str>,
+    ) -> Self {
         match outcome {
-            Ok(RunOutcome::Finished(run)) => match (run.1.end, run.1.status) {
-                (End::Finished, ExitStatus::Code(_)) => Self::Success,
-                (End::Finished, ExitStatus::Signal(_))
-                | (End::TimedOut | End::SandboxViolation, _) => Self::Failure,
-                (End::Cancelled | End::ShuttingDown, _) => Self::Nothing,
+            Ok(RunOutcome::Finished(run)) => match Self::of_run(&run.1) {
+                Self::Failure if is_out_of_time(&run.1) => match choice {
+                    Some(choice) if choice.explains(&run.0, parser) => Self::Nothing,
+                    _ => Self::Failure,
+                },
+                other => other,
             },
             Ok(RunOutcome::Failed(failure)) => match failure.kind {
                 FailureKind::NotFound | FailureKind::Sandbox | FailureKind::Resources => {
@@ -35,9 +78,18 @@ impl Outcome {
                 FailureKind::Audit => Self::Nothing,
             },
             Ok(RunOutcome::Denied(_) | RunOutcome::Busy(_)) => Self::Nothing,
-            Err(BrokerError::Lost(_)) => Self::Failure,
-            // A broker that does not answer has not begun to run anything.
+            // A broker that is away or was lost says nothing of this tool: it takes all with it.
             Err(_) => Self::Nothing,
+        }
+    }
+
+    fn of_run(exited: &Exited) -> Self {
+        match (exited.end, exited.status) {
+            (End::Finished, ExitStatus::Code(_)) => Self::Success,
+            (End::Finished, ExitStatus::Signal(_)) | (End::TimedOut | End::SandboxViolation, _) => {
+                Self::Failure
+            }
+            (End::Cancelled | End::ShuttingDown, _) => Self::Nothing,
         }
     }
 
@@ -50,3 +102,12 @@ impl Outcome {
         }
     }
 }
+
+/// By the clock, or by the processor's: the limit of that is made from the same time.
+fn is_out_of_time(exited: &Exited) -> bool {
+    exited.end == End::TimedOut || exited.status == ExitStatus::Signal(SIGXCPU)
+}
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

@@ -197,9 +197,10 @@ pub fn a_tool_that_fails_and_recovers() -> String {
     set.extend(variables(&[
         ("PROBITY_BREAKER_FAILURES", "1"),
         ("PROBITY_BREAKER_RECOVERY_SEC", "1"),
+        ("LOUD_TIMEOUT", "1"),
     ]));
     let mut session = Driven::start(&rig, &set);
-    session.call("loud", json!({"what": "sleep", "timeout_sec": 0.1}));
+    session.call("loud", json!({"what": "sleep"}));
     let refused = session.call("loud", json!({}));
     assert_eq!(refused["structuredContent"]["error_type"], "CIRCUIT_BREAKER_OPEN", "{refused}");
     // A non-zero exit is an answer, not a failure of the tool's.

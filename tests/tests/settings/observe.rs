@@ -215,14 +215,19 @@ pub fn waiting_at_once(configured: &Configured<'_>, expected: &Value) -> Value {
     json!(room)
 }
 
-/// A run that fails by its time limit.
+/// A session in which runs that sleep use up the tool's own time.
+fn short_session(configured: &Configured<'_>) -> Session {
+    configured.session_with(&[("LOUD_TIMEOUT".into(), "0.05".into())])
+}
+
+/// A run that fails by the tool's own time limit.
 fn failing(session: &mut Session) -> Value {
-    let arguments = json!({"target": "127.0.0.1", "what": "sleep", "timeout_sec": 0.05});
+    let arguments = json!({"target": "127.0.0.1", "what": "sleep"});
     session.call("loud", arguments).unwrap()["structuredContent"].take()
 }
 
 pub fn failures_before_it_opens(configured: &Configured<'_>, _: &Value) -> Value {
-    let mut session = configured.session();
+    let mut session = short_session(configured);
     let errors = std::iter::from_fn(|| Some(failing(&mut session)["error_type"].clone()));
     let failures = errors.take_while(|error| error == "TIMEOUT").count();
     session.end(Signal::SIGTERM).unwrap();
@@ -233,7 +238,7 @@ pub fn seconds_it_stays_open(configured: &Configured<'_>, _: &Value) -> Value {
     let once = ("PROBITY_BREAKER_FAILURES".into(), "1".into());
     let variables = [configured.variables.clone(), vec![once]].concat();
     let configured = Configured { variables, ..*configured };
-    let mut session = configured.session();
+    let mut session = short_session(&configured);
     assert_eq!(failing(&mut session)["error_type"], "TIMEOUT");
     let refused = failing(&mut session);
     session.end(Signal::SIGTERM).unwrap();
