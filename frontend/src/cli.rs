@@ -144,10 +144,8 @@ impl Cli {
             // What it names is for another machine, maybe, and another process in any case.
             Some(Command::ClientConfig(_)) => &None,
             Some(Command::Doctor(args)) => &args.broker.socket,
-            Some(
-                Command::Config(_) | Command::Token(_) | Command::Man(_) | Command::Completions(_),
-            )
-            | None => &None,
+            Some(Command::Config(args)) => &args.broker.socket,
+            Some(Command::Token(_) | Command::Man(_) | Command::Completions(_)) | None => &None,
         };
         Flags { config: self.config.clone(), socket: socket.clone() }
     }
@@ -335,6 +333,10 @@ pub struct NewTokenArgs {
 /// `probity config`
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
+    /// Which broker's policy may be stricter.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
     /// Print them as JSON
     #[arg(long)]
     pub json: bool,

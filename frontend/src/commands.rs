@@ -26,9 +26,11 @@ use self::{
 };
 use crate::{
     cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
-    config::{self, Config, Environment, Flags, LoadError, Loaded, Transport},
+    config::{
+        self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport, show::Effect,
+    },
     confine::{self, Confined, Needs},
-    connect::ConnectError,
+    connect::{self, ConnectError},
     logging::{self, Usual},
     mcp,
     signals::Signals,
@@ -138,12 +140,26 @@ fn refuse_to_start(error: &LoadError, usual_level: Usual) -> ExitCode {
     ExitCode::from(Exit::Usage as u8)
 }
 
-fn show_config(args: &ConfigArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
+async fn show_config(args: &ConfigArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
+    let effect = effect(args, loaded).await;
     match args.json {
-        true => config::show::print_as_json(loaded)?,
-        false => config::show::print(loaded)?,
+        true => config::show::print_as_json(loaded, &effect)?,
+        false => config::show::print(loaded, &effect)?,
     }
     Ok(Exit::Success)
+}
+
+/// Which settings come to nothing. Only a broker knows what the tools' files say; where nothing is set
+/// that they could be stricter than, none is asked.
+async fn effect(args: &ConfigArgs, loaded: &Loaded) -> Effect {
+    let config = &loaded.config;
+    if config.for_all == ForAll::default() && config.overrides.is_empty() {
+        return Effect::Known(Vec::new());
+    }
+    match connect::once(&args.broker, Arc::new(config.clone())).await {
+        Ok(session) => Effect::Known(session.service.registry().idle_settings()),
+        Err(_) => Effect::Unknown,
+    }
 }
 
 /// What `probity` without a subcommand does.
@@ -219,7 +235,7 @@ async fn once(
     let done = async {
         match command {
             Command::Tools(args) => tools(&args, config, again).await,
-            Command::Config(args) => show_config(&args, loaded),
+            Command::Config(args) => show_config(&args, loaded).await,
             Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),
             Command::Doctor(args) => doctor(&args, loaded).await,

@@ -86,6 +86,13 @@ pub const EVENTS: &[Event] = &[
         "`tool.include` or `tool.exclude` names a tool that there is not, or is not granted.",
     ),
     event(
+        "config.no_effect",
+        Level::WARN,
+        &["key", "value", "source", "holds"],
+        "A setting comes to nothing: what the policy says of each tool that it is about is stricter, and \
+         `holds`.",
+    ),
+    event(
         "config.exposed",
         Level::WARN,
         &["key", "source"],

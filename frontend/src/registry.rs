@@ -5,7 +5,9 @@
 //! cannot pass the policy's ceiling, and the broker decides each call again whatever is listed.
 
 mod controls;
+mod idle;
 mod listing;
+mod settled;
 
 use std::{
     collections::BTreeSet,
@@ -19,8 +21,15 @@ use probity_protocol::Catalog;
 use tokio::sync::{broadcast, watch};
 
 use self::controls::Controls;
-pub use self::listing::{Hidden, Listing, Published};
-use crate::{breaker::BreakerStatus, cache::Cleared, config::Config};
+pub use self::{
+    idle::idle_settings,
+    listing::{Hidden, Listing, Published},
+};
+use crate::{
+    breaker::BreakerStatus,
+    cache::Cleared,
+    config::{Config, IdleSetting},
+};
 
 /// The published tools, as they change.
 #[derive(Debug)]
@@ -51,6 +60,7 @@ impl Registry {
         let mut state = State { catalog, disabled: BTreeSet::new(), controls: Controls::new() };
         let listing = Listing::new(&config, &state.catalog, &state.disabled, &mut state.controls);
         listing::warn_of_unknown_names(&config, &state.catalog);
+        idle_settings(&config, &state.catalog).iter().for_each(IdleSetting::emit);
         let (current, _) = watch::channel(Arc::new(listing));
         Self { config, state: Mutex::new(state), current, connected: AtomicBool::new(true) }
     }
@@ -59,6 +69,12 @@ impl Registry {
     #[must_use]
     pub fn listing(&self) -> Arc<Listing> {
         Arc::clone(&self.current.borrow())
+    }
+
+    /// The settings that come to nothing, by the catalog of now.
+    #[must_use]
+    pub fn idle_settings(&self) -> Vec<IdleSetting> {
+        idle_settings(&self.config, &self.state().catalog)
     }
 
     /// Tells of every change of what is published.

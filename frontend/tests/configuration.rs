@@ -94,6 +94,31 @@ fn each_variable_shows_with_its_value_and_its_name() {
 }
 
 #[test]
+fn a_setting_that_comes_to_nothing_is_told_of_where_a_broker_answers() {
+    let broker = ScriptedBroker::start(script());
+    let socket = broker.socket.to_str().unwrap();
+    let set = [("MCP_DEFAULT_CONCURRENCY", "5"), ("PING_CONCURRENCY", "2")];
+    let asked = config(&["--socket", socket], &set);
+    let holds = "ping 2, nmap 1";
+    let expected = serde_json::json!([{
+        "key": "tool.default_concurrency", "value": "5", "source": "MCP_DEFAULT_CONCURRENCY",
+        "holds": holds,
+    }]);
+    assert_eq!(asked["no_effect"], expected);
+    let text = stdout(&probity(&["config", "--socket", socket], &set));
+    let told =
+        "MCP_DEFAULT_CONCURRENCY: tool.default_concurrency is 5 and has no effect; what holds is";
+    assert!(text.contains(told) && text.contains(holds), "{text}");
+
+    let nobody = ["--socket", "/nowhere/broker.sock"];
+    assert_eq!(config(&nobody, &set)["no_effect"], Value::Null);
+    let text = stdout(&probity(&[&["config"], &nobody[..]].concat(), &set));
+    assert!(text.contains("no broker answers that could say so"), "{text}");
+    let nothing_set = config(&nobody, &[("LOG_LEVEL", "error")]);
+    assert_eq!(nothing_set["no_effect"], serde_json::json!([]), "then none need be asked");
+}
+
+#[test]
 fn a_file_s_values_show_with_their_lines_and_a_clamp_with_what_it_was() {
     let file = ConfigFile::new("p.yaml", "server:\n  port: 1\ntools:\n  nmap:\n    timeout: 2.5\n");
     let config = config(&["--config", file.path()], &[("MCP_DEFAULT_CONCURRENCY", "9")]);

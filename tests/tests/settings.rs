@@ -107,6 +107,8 @@ fn rows() -> Vec<Row> {
         row("log.format", form_of_lines, ("json", json!("json")), ("text", json!("text")), json!("text")),
         row("broker.socket", broker_asked, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
         row("tools.NAME.timeout", times, ("45", json!([45.0, 20.0, 7.0])), ("0.5", json!([0.5, 20.0, 7.0])), json!([300.0, 20.0, 7.0])),
+        row("tools.NAME.failure_threshold", failures_before_it_opens, ("2", json!(2)), ("1", json!(1)), json!(5)),
+        row("tools.NAME.recovery_timeout", seconds_it_stays_open, ("8.5", json!(9)), ("90", json!(90)), json!(60)),
         row("tools.NAME.concurrency", runs_at_once, ("1", json!([1, 1])), ("4", json!([4, 1])), json!([2, 1])),
     ]
 }
@@ -232,6 +234,23 @@ fn a_true_adds_no_intrusive_use_to_a_standard_grant() {
         intrusive_use(&configured, &Value::Null),
         json!({"listed": [false, false], "refused": [no, no, no]})
     );
+}
+
+#[test]
+fn what_is_set_for_all_tools_holds_where_a_tools_file_is_looser() {
+    let rig = Rig::new("").unwrap();
+    let loose = "timeout = \"5m\"\nconcurrency = 4";
+    rig.policy()
+        .replace("tools.d/steady.toml", "timeout = \"20s\"\nconcurrency = 1", loose)
+        .unwrap();
+    let seen = |of: &[(&str, &str)], running: u64| {
+        let configured = Configured { rig: &rig, key: "", variables: variables(of) };
+        let at_once = runs_at_once(&configured, &json!([2.min(running), running]))[1].clone();
+        (times(&configured, &Value::Null)[1].clone(), at_once)
+    };
+    assert_eq!(seen(&[], 4), (json!(300.0), json!(4)), "nothing is set");
+    let set = [("MCP_DEFAULT_TIMEOUT_SEC", "60"), ("MCP_DEFAULT_CONCURRENCY", "1")];
+    assert_eq!(seen(&set, 1), (json!(60.0), json!(1)));
 }
 
 #[test]

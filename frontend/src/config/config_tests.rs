@@ -290,7 +290,7 @@ fn toml_and_yaml_say_the_same() {
         assert_eq!(config.security.allow_intrusive, Some(false));
         assert_eq!(config.log.level, Some(LevelFilter::WARN));
         let timeout = Some(Duration::from_secs(20));
-        assert_eq!(config.tool("nmap", &[]), ToolOverride { timeout, concurrency: Some(5) });
+        assert_eq!(own(config, "nmap", &[]), (timeout, Some(5)));
         assert_eq!(warnings(loaded).len(), 1, "the clamp: {:?}", loaded.notices);
     }
 }
@@ -374,18 +374,60 @@ fn intrusive_use_is_allowed_by_yes_alone() {
     assert_eq!(of_yaml("security: {allow_intrusive: true}"), Some(true));
 }
 
+/// Time and concurrency that are set for a tool.
+fn own(config: &Config, name: &str, aliases: &[&str]) -> (Option<Duration>, Option<u32>) {
+    let own = config.tool(name, aliases);
+    (own.timeout.map(|set| set.value), own.concurrency.map(|set| set.value))
+}
+
+#[test]
+fn a_tools_breaker_is_set_as_its_time_is() {
+    let file = "[tools.nmap]\nfailure_threshold = 3\nrecovery_timeout = 500\n";
+    let variables = [("NMAP_BREAKER_FAILURES", "0"), ("PING_BREAKER_RECOVERY_SEC", "90.5")];
+    let config = load_all("f.toml", file, &variables).unwrap().config;
+    let nmap = config.tool("nmap", &[]);
+    assert_eq!(nmap.failure_threshold.unwrap().value, 1, "1 is the least");
+    let recovery = nmap.recovery_timeout.unwrap();
+    assert_eq!(recovery.value, Duration::from_secs(500));
+    assert!(recovery.source.ends_with("f.toml:3"), "{}", recovery.source);
+    let ping = config.tool("ping", &[]);
+    let recovery = Some(Set {
+        value: Duration::from_secs_f64(90.5),
+        source: "PING_BREAKER_RECOVERY_SEC".into(),
+    });
+    assert_eq!(ping, ToolOverride { recovery_timeout: recovery, ..ToolOverride::default() });
+    assert_eq!(config.tool("probity", &[]), ToolOverride::default());
+}
+
+#[test]
+fn what_nobody_has_set_for_all_tools_caps_nothing() {
+    assert_eq!(from_environment(&[]).config.for_all, ForAll::default());
+    let bad = from_environment(&[("MCP_DEFAULT_TIMEOUT_SEC", "soon")]).config;
+    assert_eq!(bad.for_all, ForAll::default(), "a value that is none is not set");
+    let set = from_environment(&[
+        ("MCP_DEFAULT_TIMEOUT_SEC", "300"),
+        ("MCP_DEFAULT_CONCURRENCY", "9"),
+        ("PROBITY_BREAKER_FAILURES", "5"),
+        ("PROBITY_BREAKER_RECOVERY_SEC", "60"),
+    ]);
+    let ForAll { timeout, concurrency, failure_threshold, recovery_timeout } = set.config.for_all;
+    let source = "MCP_DEFAULT_TIMEOUT_SEC".to_owned();
+    assert_eq!(timeout, Some(Set { value: Duration::from_secs(300), source }), "the default, set");
+    assert_eq!(concurrency.unwrap().value, 5, "moved into its range");
+    assert_eq!(failure_threshold.unwrap().value, 5);
+    assert_eq!(recovery_timeout.unwrap().value, Duration::from_secs(60));
+}
+
 #[test]
 fn a_tool_s_own_settings_come_from_variables_then_the_file_by_name_then_alias() {
     let file = "[tools.nmap]\ntimeout = 10\nconcurrency = 2\n[tools.PingTool]\ntimeout = 7\n";
     let variables = [("NMAP_TIMEOUT", "0.5"), ("PORT_SCAN_CONCURRENCY", "9"), ("PING_TIMEOUT", "")];
     let config = load_all("f.toml", file, &variables).unwrap().config;
     let seconds = |seconds| Some(Duration::from_secs_f64(seconds));
-    let nmap = ToolOverride { timeout: seconds(0.5), concurrency: Some(2) };
-    assert_eq!(config.tool("nmap", &["NmapTool"]), nmap);
-    let ping = ToolOverride { timeout: seconds(7.0), concurrency: None };
-    assert_eq!(config.tool("ping", &["PingTool"]), ping);
-    let scan = ToolOverride { timeout: None, concurrency: Some(5) };
-    assert_eq!(config.tool("port-scan", &[]), scan, "- is _ in a variable, and 9 is too many");
+    assert_eq!(own(&config, "nmap", &["NmapTool"]), (seconds(0.5), Some(2)));
+    assert_eq!(own(&config, "ping", &["PingTool"]), (seconds(7.0), None));
+    let scan = own(&config, "port-scan", &[]);
+    assert_eq!(scan, (None, Some(5)), "- is _ in a variable, and 9 is too many");
     assert_eq!(config.tool("traceroute", &[]), ToolOverride::default());
 }
 
@@ -394,7 +436,7 @@ fn a_tool_s_invalid_variable_leaves_the_file_s_value() {
     for bad in ["0", "-5", "soon", "1e300", "1e-12"] {
         let file = "tools.nmap.timeout = 10";
         let config = load_all("f.toml", file, &[("NMAP_TIMEOUT", bad)]).unwrap().config;
-        assert_eq!(config.tool("nmap", &[]).timeout, Some(Duration::from_secs(10)), "{bad}");
+        assert_eq!(own(&config, "nmap", &[]).0, Some(Duration::from_secs(10)), "{bad}");
     }
 }
 

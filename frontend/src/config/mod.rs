@@ -9,6 +9,7 @@
 
 mod checks;
 mod file;
+mod idle;
 mod kind;
 pub mod load;
 mod notice;
@@ -26,6 +27,7 @@ use tracing::level_filters::LevelFilter;
 pub use self::{
     checks::{CheckKind, CheckSettings},
     file::FileError,
+    idle::IdleSetting,
     load::{Environment, Flags, LoadError, Loaded, load},
     notice::Notice,
     per_tool::{ToolOverride, ToolOverrides},
@@ -50,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// When a tool that keeps failing is left alone.
     pub breaker: Breaker,
+    /// What an operator has set for all tools.
+    pub for_all: ForAll,
     /// How long calls in flight may take to finish when a server stops.
     pub grace: Duration,
     /// What is left alone whatever the policy grants: the broker is asked to refuse it.
@@ -179,6 +183,29 @@ pub struct Breaker {
     pub recovery_timeout: Duration,
 }
 
+/// What an operator has set for all tools: it holds where a tool's file is looser. `None` where
+/// nobody has set it, and its default is only for tools whose files say nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForAll {
+    /// `tool.default_timeout`.
+    pub timeout: Option<Set<Duration>>,
+    /// `tool.default_concurrency`.
+    pub concurrency: Option<Set<u32>>,
+    /// `circuit_breaker.failure_threshold`.
+    pub failure_threshold: Option<Set<u32>>,
+    /// `circuit_breaker.recovery_timeout`.
+    pub recovery_timeout: Option<Set<Duration>>,
+}
+
+/// A value that somebody has set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set<T> {
+    /// The value.
+    pub value: T,
+    /// Where: a variable, or a file with its line.
+    pub source: String,
+}
+
 /// What is refused before the broker is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Security {
@@ -290,6 +317,13 @@ impl Config {
                 failure_threshold: values.get("circuit_breaker.failure_threshold")?,
                 recovery_timeout: values.duration("circuit_breaker.recovery_timeout")?,
             },
+            for_all: ForAll {
+                timeout: values.set("tool.default_timeout", Values::duration)?,
+                concurrency: values.set("tool.default_concurrency", Values::get)?,
+                failure_threshold: values.set("circuit_breaker.failure_threshold", Values::get)?,
+                recovery_timeout: values
+                    .set("circuit_breaker.recovery_timeout", Values::duration)?,
+            },
             grace: values.duration("shutdown.grace")?,
             security: Security { allow_intrusive: values.get("security.allow_intrusive")? },
             log: Log { level: values.log_level()?, format: values.get("log.format")? },
@@ -325,6 +359,18 @@ impl Values<'_> {
     fn get<T: DeserializeOwned>(&self, key: &str) -> Result<T, ConfigError> {
         let value = ::config::Value::new(None, self.find(key)?.value.clone());
         value.try_deserialize()
+    }
+
+    /// A value that somebody has set; `None` where that is nobody.
+    fn set<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&Self, &str) -> Result<T, ConfigError>,
+    ) -> Result<Option<Set<T>>, ConfigError> {
+        match self.find(key)?.source.as_str() {
+            DEFAULT => Ok(None),
+            source => Ok(Some(Set { value: read(self, key)?, source: source.to_owned() })),
+        }
     }
 
     fn duration(&self, key: &str) -> Result<Duration, ConfigError> {

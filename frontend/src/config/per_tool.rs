@@ -13,6 +13,7 @@ use std::{
 use config::ValueKind;
 
 use super::{
+    Set,
     kind::Written,
     notice::{Notice, shown},
     settings::{PER_TOOL, SETTINGS, Setting},
@@ -22,13 +23,17 @@ use super::{
 const SHIPPED: [&str; 8] =
     ["NMAP", "NMAPTOOL", "PING", "PINGTOOL", "SCANNER", "SCANNERTOOL", "TRACEROUTE", "TRACERTTOOL"];
 
-/// What is set for one tool. `None`: its file and the defaults decide.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is set for one tool. `None`: its file and the settings for all tools decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolOverride {
     /// Time for a run that asks for none. The policy's ceiling is yet to be applied.
-    pub timeout: Option<Duration>,
+    pub timeout: Option<Set<Duration>>,
     /// Runs at once, 1 to 5.
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<Set<u32>>,
+    /// Failures in a row that open its breaker.
+    pub failure_threshold: Option<Set<u32>>,
+    /// How long that then refuses.
+    pub recovery_timeout: Option<Set<Duration>>,
 }
 
 /// Everything that is set for single tools, by whatever name.
@@ -45,7 +50,7 @@ pub struct ToolOverrides {
 pub(super) struct Candidate {
     /// The tool's name or alias as a variable has it: `NMAP`.
     tool: String,
-    /// Timeout or concurrency.
+    /// Which of the settings of a tool.
     what: &'static Setting,
     /// Where it was written: a variable, or a file and line.
     pub source: String,
@@ -126,6 +131,12 @@ impl ToolOverrides {
         &self.candidates
     }
 
+    /// Whether nothing is set for any tool.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
     /// What is set for a tool of this name: by variables before files, by the name before aliases.
     /// The first call for a tool logs what is wrong or overridden; further ones are silent.
     pub(super) fn of(&self, name: &str, aliases: &[&str]) -> ToolOverride {
@@ -166,18 +177,33 @@ impl ToolOverrides {
 impl ToolOverride {
     /// Takes what is not set yet, and says whether it did.
     fn take(&mut self, candidate: &Candidate) -> bool {
-        match candidate.value {
-            Some(ValueKind::Float(seconds)) if self.timeout.is_none() => {
-                self.timeout = Duration::try_from_secs_f64(seconds).ok();
-                self.timeout.is_some()
-            }
-            Some(ValueKind::I64(number)) if self.concurrency.is_none() => {
-                self.concurrency = u32::try_from(number).ok();
-                self.concurrency.is_some()
-            }
+        let Some(value) = &candidate.value else { return false };
+        let source = &candidate.source;
+        match last_part(candidate.what) {
+            "timeout" => fill(&mut self.timeout, duration(value), source),
+            "concurrency" => fill(&mut self.concurrency, number(value), source),
+            "failure_threshold" => fill(&mut self.failure_threshold, number(value), source),
+            "recovery_timeout" => fill(&mut self.recovery_timeout, duration(value), source),
             _ => false,
         }
     }
+}
+
+/// Fills a place that is empty, and says whether it did.
+fn fill<T>(place: &mut Option<Set<T>>, value: Option<T>, source: &str) -> bool {
+    let Some(value) = value.filter(|_| place.is_none()) else { return false };
+    *place = Some(Set { value, source: source.to_owned() });
+    true
+}
+
+fn duration(value: &ValueKind) -> Option<Duration> {
+    let ValueKind::Float(seconds) = value else { return None };
+    Duration::try_from_secs_f64(*seconds).ok()
+}
+
+fn number(value: &ValueKind) -> Option<u32> {
+    let ValueKind::I64(number) = value else { return None };
+    u32::try_from(*number).ok()
 }
 
 /// Whether a variable might be some tool's.

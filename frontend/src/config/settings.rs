@@ -177,7 +177,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "300",
         kind: Kind::Seconds { least: 60.0, most: 3600.0 },
         unit: "seconds",
-        help: "Time for a run of a tool whose file sets none.",
+        help: "Time for a run of a tool whose file sets none; where it is set here, for every tool at most.",
     },
     Setting {
         key: "tool.default_concurrency",
@@ -185,7 +185,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "2",
         kind: CONCURRENCY,
         unit: "runs",
-        help: "Runs at once of a tool whose file sets none.",
+        help: "Runs at once of a tool whose file sets none; where it is set here, of every tool at most.",
     },
     Setting {
         key: "tool.queue",
@@ -231,17 +231,17 @@ pub const SETTINGS: &[Setting] = &[
         key: "circuit_breaker.failure_threshold",
         variable: "PROBITY_BREAKER_FAILURES",
         default: "5",
-        kind: Kind::Whole { least: 1, most: 100 },
+        kind: FAILURES,
         unit: "failures",
-        help: "Failures in a row that open a tool's circuit breaker, where its file sets none.",
+        help: "Failures in a row that open a tool's circuit breaker, where its file sets none or more.",
     },
     Setting {
         key: "circuit_breaker.recovery_timeout",
         variable: "PROBITY_BREAKER_RECOVERY_SEC",
         default: "60",
-        kind: Kind::Seconds { least: 1.0, most: 3600.0 },
+        kind: RECOVERY,
         unit: "seconds",
-        help: "How long an open breaker refuses, where the tool's file sets none.",
+        help: "How long an open breaker refuses, where the tool's file sets none or less.",
     },
     Setting {
         key: "shutdown.grace",
@@ -329,10 +329,30 @@ pub const PER_TOOL: &[Setting] = &[
         unit: "runs",
         help: "Runs at once; the policy's own limit stays.",
     },
+    Setting {
+        key: "tools.NAME.failure_threshold",
+        variable: "NAME_BREAKER_FAILURES",
+        default: "",
+        kind: FAILURES,
+        unit: "failures",
+        help: "Failures in a row that open its circuit breaker, where its file does not set fewer.",
+    },
+    Setting {
+        key: "tools.NAME.recovery_timeout",
+        variable: "NAME_BREAKER_RECOVERY_SEC",
+        default: "",
+        kind: RECOVERY,
+        unit: "seconds",
+        help: "How long its open breaker refuses, where its file does not set more.",
+    },
 ];
 
 /// The guide's stricter range.
 const CONCURRENCY: Kind = Kind::Whole { least: 1, most: 5 };
+
+/// Of every breaker, and of one.
+const FAILURES: Kind = Kind::Whole { least: 1, most: 100 };
+const RECOVERY: Kind = Kind::Seconds { least: 1.0, most: 3600.0 };
 
 /// The setting with this key.
 #[must_use]

@@ -1,6 +1,7 @@
 //! `probity config`: the settings in force and where each comes from.
 //!
-//! It asks nobody: neither a broker nor a tool is needed to see what is configured.
+//! Neither a broker nor a tool is needed to see what is configured. Which settings come to nothing, as
+//! the policy is stricter, is told by whoever has asked a broker.
 
 use std::io::{self, Write};
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
+    idle::IdleSetting,
     load::{DEFAULT, Effective, FILE_VARIABLE, Loaded},
     notice::Notice,
     per_tool::Candidate,
@@ -24,7 +26,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 ///
 /// # Errors
 /// Those of standard output.
-pub fn print(loaded: &Loaded) -> io::Result<()> {
+pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match &loaded.file {
         Some(path) => writeln!(out, "File: {path}\n")?,
@@ -48,19 +50,50 @@ pub fn print(loaded: &Loaded) -> io::Result<()> {
     if loaded.config.overrides.candidates().iter().any(Candidate::is_doubtful) {
         writeln!(out, "What is no shipped tool's may be another program's variable.")?;
     }
-    for (number, notice) in warnings(loaded).enumerate() {
+    if let Effect::Unknown = effect {
+        writeln!(
+            out,
+            "\nThe policy may be stricter than tool.default_*, circuit_breaker.* and tools.*, and no broker \
+             answers that could say so\n(--embedded starts one)."
+        )?;
+    }
+    let idle = effect.idle().iter().map(ToString::to_string);
+    for (number, notice) in warnings(loaded).map(ToString::to_string).chain(idle).enumerate() {
         let gap = if number == 0 { "\n" } else { "" };
         writeln!(out, "{gap}{WARNING}warning{WARNING:#}: {notice}")?;
     }
     Ok(())
 }
 
-/// Prints them for programs: `{file, settings, tools, health_checks, warnings}`.
+/// Prints them for programs: `{file, settings, tools, health_checks, warnings, no_effect}`.
 ///
 /// # Errors
 /// Those of standard output.
-pub fn print_as_json(loaded: &Loaded) -> io::Result<()> {
-    print_json(&as_json(loaded))
+pub fn print_as_json(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
+    let mut value = as_json(loaded);
+    value["no_effect"] = match effect {
+        Effect::Known(idle) => json!(idle),
+        Effect::Unknown => Value::Null,
+    };
+    print_json(&value)
+}
+
+/// Which settings come to nothing.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// These.
+    Known(Vec<IdleSetting>),
+    /// No broker has told.
+    Unknown,
+}
+
+impl Effect {
+    fn idle(&self) -> &[IdleSetting] {
+        match self {
+            Self::Known(idle) => idle,
+            Self::Unknown => &[],
+        }
+    }
 }
 
 /// The same as a value. Secrets are left out.
@@ -181,6 +214,7 @@ pub fn help() -> String {
 Examples:
   probity config                             what is in force, and where it comes from
   probity config --config probity.toml       with this file
+  probity config --embedded                  held against the built-in policy, too
   probity config --json | jq '.settings[] | select(.source != \"default\")'
 
 A flag wins over the environment, which wins over the file, which wins over the default.

@@ -6,13 +6,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use probity_protocol::ToolEntry;
 use tokio::sync::broadcast;
 
+use super::settled::Settled;
 use crate::{
-    breaker::{Breaker, BreakerStatus, Thresholds},
+    breaker::{Breaker, BreakerStatus},
     cache::{ResultCache, ToolCache},
-    config::Config,
     gate::Gate,
 };
 
@@ -41,14 +40,9 @@ impl Controls {
         Self { by_tool: HashMap::new(), cache: Arc::default(), changes }
     }
 
-    /// Those of a tool, with the sizes that hold now.
-    pub(super) fn of(&mut self, entry: &ToolEntry, config: &Config) -> Control {
-        let (concurrency, queue) = (entry.concurrency, config.tools.queue);
-        let thresholds = Thresholds {
-            failures: entry.breaker.failure_threshold.unwrap_or(config.breaker.failure_threshold),
-            recovery: entry.breaker.recovery_timeout.unwrap_or(config.breaker.recovery_timeout),
-        };
-        let name = entry.name.as_str();
+    /// Those of a tool, by its own name, with the sizes that hold now.
+    pub(super) fn of(&mut self, name: &str, settled: &Settled, queue: usize) -> Control {
+        let (concurrency, thresholds) = (settled.concurrency, settled.thresholds);
         if let Some(control) = self.by_tool.get(name) {
             control.gate.configure(concurrency, queue);
             control.breaker.configure(thresholds);

@@ -9,7 +9,10 @@ use std::{
 
 use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 
-use super::controls::{Control, Controls};
+use super::{
+    controls::{Control, Controls},
+    settled::Settled,
+};
 use crate::{
     arguments::ArgumentCheck,
     breaker::Breaker,
@@ -94,7 +97,7 @@ impl Listing {
     ) -> Self {
         let mut published = catalog.clone();
         let mut hidden = Vec::new();
-        let mut timeouts = Vec::new();
+        let mut settled_by_tool = Vec::new();
         let mut tools = std::mem::take(&mut published.tools);
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         for mut entry in tools {
@@ -102,17 +105,20 @@ impl Listing {
             match reason_to_hide(config, &entry, disabled) {
                 Some(reason) => hidden.push((entry, reason)),
                 None => {
-                    timeouts.push(configure(config, &mut entry, catalog.timeout_ceiling));
+                    let settled = Settled::of(config, &entry, catalog.timeout_ceiling);
+                    entry.timeout = settled.timeout.unwrap_or(entry.timeout);
+                    entry.concurrency = settled.concurrency;
+                    settled_by_tool.push(settled);
                     published.tools.push(entry);
                 }
             }
         }
-        let parts = published.tools.iter().zip(timeouts).map(|(entry, timeout)| Parts {
+        let parts = published.tools.iter().zip(settled_by_tool).map(|(entry, settled)| Parts {
             input_schema: Arc::new(schema::input(entry, &published, config.tools.max_args_bytes)),
             output_schema: Arc::new(schema::output(entry.parser.as_deref())),
             check: OnceLock::new(),
-            control: controls.of(entry, config),
-            timeout,
+            control: controls.of(entry.name.as_str(), &settled, config.tools.queue),
+            timeout: settled.timeout,
         });
         let parts = parts.collect();
         Self { catalog: published, parts, hidden, max_args_bytes: config.tools.max_args_bytes }
@@ -261,24 +267,6 @@ fn reason_to_hide(
         return Some(Hidden::NotIncluded);
     }
     disabled.contains(entry.name.as_str()).then_some(Hidden::Disabled)
-}
-
-/// Puts the configured time limit and concurrency into an entry. Answers the time limit where it is
-/// another than the broker's own.
-fn configure(config: &Config, entry: &mut ToolEntry, ceiling: Duration) -> Option<Duration> {
-    let aliases: Vec<&str> = entry.aliases.iter().map(|alias| alias.as_str()).collect();
-    let own = config.tool(entry.name.as_str(), &aliases);
-    let default_timeout = entry.timeout_is_default.then_some(config.tools.default_timeout);
-    let timeout = own.timeout.or(default_timeout).map(|timeout| timeout.min(ceiling));
-    if let Some(timeout) = timeout {
-        entry.timeout = timeout;
-    }
-    let default_concurrency =
-        entry.concurrency_is_default.then_some(config.tools.default_concurrency);
-    if let Some(concurrency) = own.concurrency.or(default_concurrency) {
-        entry.concurrency = entry.concurrency.min(concurrency);
-    }
-    timeout
 }
 
 fn answers_to(entry: &ToolEntry, name: &str) -> bool {

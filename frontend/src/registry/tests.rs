@@ -1,9 +1,16 @@
 use std::time::Duration;
 
-use probity_protocol::{Digest, ToolEntry, ToolName};
+use probity_protocol::{BreakerSettings, Digest, ToolEntry, ToolName};
 
-use super::*;
-use crate::{breaker::BreakerState, cache, gate::ClientKey, test_catalog};
+use super::{settled::Settled, *};
+use crate::{
+    breaker::{BreakerState, Thresholds},
+    cache,
+    config::{Environment, Flags, ForAll, Set},
+    events::tests::emitted,
+    gate::ClientKey,
+    test_catalog,
+};
 
 fn tool(name: &str, alias: &str) -> ToolEntry {
     ToolEntry { aliases: vec![ToolName::new(alias).unwrap()], ..test_catalog::tool(name) }
@@ -156,4 +163,107 @@ fn the_configured_defaults_hold_only_where_a_tool_s_file_says_nothing() {
     assert_eq!(default.timeout, Some(Duration::from_secs(300)));
     assert_eq!(default.entry.timeout, Duration::from_secs(300));
     assert_eq!(default.entry.concurrency, 2);
+}
+
+fn set<T>(value: T) -> Option<Set<T>> {
+    Some(Set { value, source: "A_VARIABLE".into() })
+}
+
+/// What holds for ping, whose file has 30 s, 3 at once, 5 failures and 120 s, with these settings.
+fn held(
+    change: impl FnOnce(&mut Config),
+    variables: &[(&str, &str)],
+) -> (Duration, u32, u32, Duration) {
+    let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let loaded = crate::config::load(&Flags::default(), &Environment::new(variables)).unwrap();
+    let mut config = loaded.config;
+    change(&mut config);
+    let mut entry = tool("ping", "PingTool");
+    entry.breaker = BreakerSettings {
+        failure_threshold: Some(5),
+        recovery_timeout: Some(Duration::from_secs(120)),
+    };
+    let settled = Settled::of(&config, &entry, Duration::from_secs(600));
+    let Thresholds { failures, recovery } = settled.thresholds;
+    (settled.timeout.unwrap_or(entry.timeout), settled.concurrency, failures, recovery)
+}
+
+#[test]
+fn of_a_setting_for_all_tools_and_a_file_the_stricter_holds() {
+    let seconds = Duration::from_secs;
+    assert_eq!(held(|_| {}, &[]), (seconds(30), 3, 5, seconds(120)), "nothing is set");
+    let stricter = |config: &mut Config| {
+        config.for_all = ForAll {
+            timeout: set(seconds(10)),
+            concurrency: set(1),
+            failure_threshold: set(2),
+            recovery_timeout: set(seconds(300)),
+        };
+    };
+    assert_eq!(held(stricter, &[]), (seconds(10), 1, 2, seconds(300)));
+    let looser = [
+        ("MCP_DEFAULT_TIMEOUT_SEC", "300"),
+        ("MCP_DEFAULT_CONCURRENCY", "5"),
+        ("PROBITY_BREAKER_FAILURES", "50"),
+        ("PROBITY_BREAKER_RECOVERY_SEC", "60"),
+    ];
+    assert_eq!(held(|_| {}, &looser), (seconds(30), 3, 5, seconds(120)));
+}
+
+#[test]
+fn what_is_set_for_a_tool_stands_in_the_place_of_what_is_set_for_all() {
+    let seconds = Duration::from_secs;
+    let variables = [
+        ("MCP_DEFAULT_CONCURRENCY", "1"),
+        ("PING_CONCURRENCY", "2"),
+        ("PING_TIMEOUT", "900"),
+        ("PROBITY_BREAKER_FAILURES", "2"),
+        ("PING_BREAKER_FAILURES", "4"),
+        ("PROBITY_BREAKER_RECOVERY_SEC", "500"),
+        ("PINGTOOL_BREAKER_RECOVERY_SEC", "300"),
+    ];
+    let expected = (seconds(600), 2, 4, seconds(300));
+    assert_eq!(held(|_| {}, &variables), expected, "its time up to the policy's ceiling");
+    let looser = [
+        ("PING_CONCURRENCY", "5"),
+        ("PING_BREAKER_FAILURES", "9"),
+        ("PING_BREAKER_RECOVERY_SEC", "1"),
+    ];
+    assert_eq!(held(|_| {}, &looser), (seconds(30), 3, 5, seconds(120)), "no looser than its file");
+}
+
+#[test]
+fn a_setting_that_no_tool_goes_by_is_told_of() {
+    let variables = [
+        ("MCP_DEFAULT_CONCURRENCY", "5"),
+        ("MCP_DEFAULT_TIMEOUT_SEC", "60"),
+        ("PROBITY_BREAKER_FAILURES", "4"),
+        ("PING_CONCURRENCY", "4"),
+        ("PING_TIMEOUT", "7"),
+        ("TRACEROUTE_TIMEOUT", "601"),
+    ];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    let loaded = crate::config::load(&Flags::default(), &Environment::new(variables)).unwrap();
+    let events = emitted(|| {
+        let registry = Registry::new(Arc::new(loaded.config), catalog());
+        let told: Vec<_> = registry.idle_settings().iter().map(ToString::to_string).collect();
+        let without = "has no effect; what holds is";
+        assert_eq!(
+            told,
+            [
+                format!(
+                    "MCP_DEFAULT_TIMEOUT_SEC: tool.default_timeout is 60 s and {without} traceroute 600 s, ping 7 s"
+                ),
+                format!(
+                    "MCP_DEFAULT_CONCURRENCY: tool.default_concurrency is 5 and {without} traceroute 3, ping 3"
+                ),
+                format!(
+                    "TRACEROUTE_TIMEOUT: tools.traceroute.timeout is 601 s and {without} traceroute 600 s"
+                ),
+                format!("PING_CONCURRENCY: tools.ping.concurrency is 4 and {without} ping 3"),
+            ]
+        );
+    });
+    let idle = events.iter().filter(|event| *event == "config.no_effect").count();
+    assert_eq!(idle, 4, "{events:?}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::ROUTES;
@@ -80,5 +80,8 @@ pub(super) async fn readyz(State(server): State<Arc<Server>>) -> (StatusCode, Js
 
 #[utoipa::path(get, path = "/config", responses((status = 200, body = Object)))]
 pub(super) async fn config(State(server): State<Arc<Server>>) -> Json<Value> {
-    Json(server.settings.clone())
+    let mut settings = server.settings.clone();
+    // It changes with the policy.
+    settings["no_effect"] = json!(server.service.registry().idle_settings());
+    Json(settings)
 }
