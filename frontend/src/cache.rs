@@ -8,7 +8,7 @@
 //! Calls that come while the first of their kind runs are not held up for it: each runs.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,10 +22,11 @@ use tokio::time::Instant;
 
 use crate::{broker_client::Output, call_events as events};
 
-/// Most results kept, all tools together; the oldest go first.
+/// Most results kept of one tool; its oldest go first.
 pub const MAX_RESULTS: usize = 1000;
 
-/// Most bytes kept, all tools together. One run gives a little over a mebibyte by default.
+/// Most bytes kept, all tools together: beyond it the oldest of the tool go that takes most. One run
+/// gives a little over a mebibyte by default.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a result takes beside its texts: the values and the lists that hold them, generously.
@@ -199,11 +200,10 @@ impl ToolCache {
             return;
         }
         kept.push_back(new);
-        let mut total: usize = kept.iter().map(|one| one.bytes).sum();
-        while kept.len() > MAX_RESULTS || total > MAX_BYTES {
-            let Some(oldest) = kept.pop_front() else { break };
-            total -= oldest.bytes;
-            events::cache_evicted(oldest.tool(), Evicted::Room);
+        while let Some(tool) = tool_beyond_its_room(&kept, &self.tool) {
+            let Some(oldest) = kept.iter().position(|one| one.tool() == tool) else { break };
+            kept.remove(oldest);
+            events::cache_evicted(&tool, Evicted::Room);
         }
     }
 
@@ -286,6 +286,23 @@ impl Cleared<'_> {
             Self::Policy => "policy",
         }
     }
+}
+
+/// The tool whose oldest result has to go, after one of `newest` was added: that one, where it has too
+/// many, or the one that takes most, where all together are too large. So no tool's results make those
+/// of another go that takes less than it does.
+fn tool_beyond_its_room(kept: &VecDeque<Kept>, newest: &str) -> Option<String> {
+    let mut by_tool: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for one in kept {
+        let (results, bytes) = by_tool.entry(one.tool()).or_default();
+        (*results, *bytes) = (*results + 1, *bytes + one.bytes);
+    }
+    if by_tool.get(newest).is_some_and(|(results, _)| *results > MAX_RESULTS) {
+        return Some(newest.to_owned());
+    }
+    let total: usize = by_tool.values().map(|(_, bytes)| bytes).sum();
+    let largest = by_tool.into_iter().max_by_key(|(_, (_, bytes))| *bytes);
+    largest.filter(|_| total > MAX_BYTES).map(|(tool, _)| tool.to_owned())
 }
 
 fn bytes_of((output, _): &Run) -> usize {

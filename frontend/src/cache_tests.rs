@@ -143,20 +143,41 @@ async fn of_the_same_plan_the_newer_result_is_kept() {
 }
 
 #[tokio::test]
-async fn the_first_that_came_goes_first_used_or_not_whatever_its_tool() {
+async fn the_first_of_a_tool_that_came_goes_first_used_or_not_and_none_of_another() {
     let all = Arc::new(ResultCache::default());
     let (ping, nmap) = (all.of("ping"), all.of("nmap"));
     let numbered = |number: usize| plan("nmap", &number.to_string());
     let oldest = plan("ping", "10.0.0.1");
     keep(&ping, &oldest, "up");
-    for number in 1..MAX_RESULTS {
+    for number in 0..MAX_RESULTS {
         keep(&nmap, &numbered(number), "open");
     }
-    assert!(found(&ping, &POLICY, &oldest).is_some());
+    assert!(found(&nmap, &POLICY, &numbered(0)).is_some());
     keep(&nmap, &numbered(MAX_RESULTS), "open");
-    assert_eq!(found(&ping, &POLICY, &oldest), None);
+    assert_eq!(found(&nmap, &POLICY, &numbered(0)), None);
     assert!(found(&nmap, &POLICY, &numbered(1)).is_some());
-    assert_eq!(nmap.status().results, MAX_RESULTS);
+    assert!(found(&ping, &POLICY, &oldest).is_some(), "the thousand are nmap's own");
+    assert_eq!((nmap.status().results, ping.status().results), (MAX_RESULTS, 1));
+}
+
+#[tokio::test]
+async fn of_all_the_bytes_the_tool_that_takes_most_gives_way() {
+    let all = Arc::new(ResultCache::default());
+    let (ping, nmap) = (all.of("ping"), all.of("nmap"));
+    let quarter = "x".repeat(MAX_BYTES / 4);
+    let oldest = plan("ping", "10.0.0.1");
+    keep(&ping, &oldest, "up");
+    for number in 0..20 {
+        keep(&nmap, &plan("nmap", &number.to_string()), &quarter);
+    }
+    assert!(found(&ping, &POLICY, &oldest).is_some(), "a flood of nmap's costs ping nothing");
+    assert_eq!(nmap.status().results, 3);
+    assert!(found(&nmap, &POLICY, &plan("nmap", "19")).is_some());
+    for number in 2..5 {
+        keep(&ping, &plan("ping", &number.to_string()), &quarter);
+    }
+    assert!(nmap.status().bytes + ping.status().bytes <= MAX_BYTES);
+    assert!(found(&ping, &POLICY, &plan("ping", "4")).is_some());
 }
 
 #[tokio::test]
