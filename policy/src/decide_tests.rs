@@ -386,6 +386,11 @@ fn the_scanner_takes_one_word_and_its_deep_scans_are_of_the_intrusive_tier() {
         assert_eq!(denial.code, DenialCode::IntrusiveNotGranted);
         let way = &denial.recovery_suggestion;
         assert!(way.contains("preset") && way.contains("An administrator can grant"), "{way}");
+        let meant =
+            crate::with_suggestion(&policy, &owner(), &deep, denial.clone()).suggestion.unwrap();
+        let preset = meant.preset.as_ref().map(Identifier::as_str);
+        assert_eq!(preset, Some("standard"), "the most thorough of those that are less so");
+        assert!(way.contains("the preset standard"), "{way}");
         let plan = plan(decide(&policy, &admin, &deep).unwrap());
         let arguments = plan.arguments().join(" ");
         let deep = "-p 1-65535 -T4 -sV -O --traceroute --script address-info,";

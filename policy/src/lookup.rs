@@ -7,6 +7,7 @@ use probity_protocol::{Identifier, Tier};
 
 use crate::{
     near::NearNames,
+    suggest::depth_of,
     tool::{Preset, Setting, ToolOption},
     value::{Value, ValueKind},
     words::Words,
@@ -176,8 +177,9 @@ pub(crate) fn some_of(names: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// The preset of the standard tier that has most settings in common with each one beyond it, of those
-/// that scan no more ports.
+/// The preset of the standard tier to take in the place of each one beyond it, of those that scan no
+/// more ports: the most thorough that its name says is less so, or else the one that has most settings
+/// in common with it.
 pub(crate) fn with_standard_ones(
     presets: &mut BTreeMap<Identifier, Preset>,
     options: &[ToolOption],
@@ -185,14 +187,22 @@ pub(crate) fn with_standard_ones(
     let standard = |preset: &&Preset| preset.tier == Tier::Standard;
     let taken: Vec<_> =
         presets.iter().filter(|(_, p)| standard(p)).map(|(n, p)| (n.clone(), p.clone())).collect();
-    for preset in presets.values_mut().filter(|preset| preset.tier > Tier::Standard) {
+    for (name, preset) in presets.iter_mut().filter(|(_, preset)| preset.tier > Tier::Standard) {
+        let depth = depth_of(name.as_str());
+        let less = |other: &Identifier| {
+            let ((most, _), (depth, place)) = (depth?, depth_of(other.as_str())?);
+            (depth < most).then(|| (most - depth, place))
+        };
         let different = |other: &Preset| {
             let common = other.settings.iter().filter(|set| preset.settings.contains(set));
             usize::MAX - common.count()
         };
         let most = ports_of(preset, options);
         let no_more = taken.iter().filter(|(_, other)| ports_of(other, options) <= most);
-        let nearest = no_more.min_by_key(|(_, other)| different(other));
+        let nearest = no_more.min_by_key(|(name, other)| {
+            let (less, place) = less(name).unwrap_or((usize::MAX, usize::MAX));
+            (less, place, different(other))
+        });
         preset.standard = nearest.map(|(name, _)| name.clone());
     }
 }

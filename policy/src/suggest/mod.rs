@@ -29,6 +29,7 @@ use crate::{
 pub(crate) use arguments::{flags_of_cluster, meant_option};
 pub(crate) use preset::meant_preset;
 pub(crate) use value::nearest_value;
+pub(crate) use words::depth_of;
 
 /// The denial as a client is told it: with the nearest call that would pass.
 #[must_use]

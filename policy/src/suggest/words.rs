@@ -156,6 +156,14 @@ pub(super) fn of_that_depth(word: &str) -> &'static [&'static str] {
     DEPTHS.into_iter().find(|words| words.contains(&word)).unwrap_or_default()
 }
 
+/// How thorough a word says that a scan is to be, 0 the least, and how usual it is among the words for
+/// the same, 0 the most.
+pub(crate) fn depth_of(word: &str) -> Option<(usize, usize)> {
+    DEPTHS.iter().enumerate().find_map(|(depth, words)| {
+        words.iter().position(|known| *known == word).map(|place| (depth, place))
+    })
+}
+
 /// Whether a flag asks for the least that there is.
 pub(super) fn is_quick(flag: &str) -> bool {
     ["-F", "--fast", "--quick"].contains(&flag)
