@@ -297,6 +297,34 @@ fn a_token_for_some_tools_sees_and_runs_those() {
 }
 
 #[test]
+fn a_tool_that_has_nothing_intrusive_allows_nothing_of_the_kind_whatever_the_grant() {
+    let mut script = script();
+    let mut catalog = catalog();
+    let tool = |catalog: &mut Catalog, name: &str| {
+        catalog.tools.iter().position(|tool| tool.name.as_str() == name).unwrap()
+    };
+    let (ping, nmap) = (tool(&mut catalog, "ping"), tool(&mut catalog, "nmap"));
+    for at in [ping, nmap] {
+        catalog.tools[at].intrusive = true;
+    }
+    catalog.tools[nmap].presets.push(PresetEntry {
+        name: Identifier::new("deep").unwrap(),
+        help: "Everything.".into(),
+        options: vec![],
+        tier: Tier::Intrusive,
+    });
+    script.catalog = vec![support::Step::Send(Reply::Catalog(catalog))];
+    let broker = ScriptedBroker::start(script);
+    let server = HttpServer::start(command(&broker, &[])).unwrap();
+    let allowed = |name: &str| {
+        let list = server.get("/tools", None).unwrap().json();
+        let mut tools = list["tools"].as_array().unwrap().iter();
+        tools.find(|tool| tool["name"] == name).unwrap()["policy"]["intrusive_allowed"].clone()
+    };
+    assert_eq!((allowed("ping"), allowed("nmap")), (json!(false), json!(true)));
+}
+
+#[test]
 fn a_token_without_intrusive_use_asks_the_broker_for_no_more_and_sees_no_more() {
     let mut script = script();
     let mut catalog = catalog();

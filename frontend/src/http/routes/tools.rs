@@ -91,7 +91,8 @@ pub struct BreakerInfo {
 /// What the policy lets whoever asks do with a tool.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ToolPolicy {
-    /// Whether intrusive use is allowed.
+    /// Whether there is something intrusive in what one may do with it: the tool itself, an option or a
+    /// preset. False for a tool that has nothing of the kind, whatever the grant.
     intrusive_allowed: bool,
     /// The flags of the standard tier.
     base_flags: Vec<String>,
@@ -317,13 +318,21 @@ impl ToolInfo {
             breaker,
             counters,
             policy: ToolPolicy {
-                intrusive_allowed: entry.intrusive,
+                intrusive_allowed: is_intrusive(entry),
                 base_flags: base.map(flag).collect(),
                 total_flags: entry.options.len(),
             },
             templates: entry.presets.iter().map(name_of).collect(),
         }
     }
+}
+
+/// Whether what is granted of a tool has anything of the intrusive tier. The grant alone says nothing of
+/// the tool: it may have no such options.
+fn is_intrusive(entry: &ToolEntry) -> bool {
+    let tiers = entry.options.iter().map(|option| option.tier);
+    let mut tiers = tiers.chain(entry.presets.iter().map(|preset| preset.tier)).chain([entry.tier]);
+    tiers.any(|tier| tier == Tier::Intrusive)
 }
 
 impl From<BreakerStatus> for BreakerInfo {
