@@ -33,6 +33,37 @@ fn a_run_that_succeeds_exits_with_0_and_carries_what_was_asked() {
     assert_eq!(result["returncode"], 0);
 }
 
+/// What `docs/configuration.md` names as an example of a program of one's own.
+#[test]
+fn the_example_of_a_health_check_and_a_counter_runs() {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "probity", "--example", "own_checks"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(cargo.status.success(), "{}", stderr(&cargo));
+    let broker = ScriptedBroker::start(script());
+    let program = Path::new(env!("CARGO_BIN_EXE_probity")).with_file_name("examples/own_checks");
+    let run = |target: &str| {
+        Command::new(&program).arg(&broker.socket).arg(target).env_clear().output().unwrap()
+    };
+    let output = run("10.0.0.1");
+    assert_eq!((status(&output), stderr(&output).as_str()), (0, ""), "{}", stdout(&output));
+    let printed = stdout(&output);
+    let mut documents = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
+    let health = documents.next().unwrap().unwrap();
+    let checks = health["checks"].as_array().unwrap();
+    let backlog = checks.iter().find(|check| check["name"] == "backlog").unwrap();
+    assert_eq!(backlog["priority_name"], "LOW", "{backlog}");
+    assert!(backlog["message"].as_str().unwrap().contains("files wait"), "{backlog}");
+    let metrics = documents.next().unwrap().unwrap();
+    let answers = metrics["counters"]["office_answers_total"].as_array().unwrap();
+    let alive = serde_json::json!({"labels": {"alive": "true"}, "value": 1});
+    assert!(answers.contains(&alive), "{answers:?}");
+    assert!(printed.contains("office_answers_total{alive=\"true\"} 1\n"), "{printed}");
+    assert_eq!(broker.runs().len(), 1);
+}
+
 #[test]
 fn a_tool_that_fails_times_out_or_is_lost_exits_with_1() {
     for steps in [

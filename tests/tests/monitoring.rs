@@ -305,6 +305,39 @@ fn the_form_of_metrics_is_chosen_by_the_query_or_by_what_is_accepted() {
 }
 
 #[test]
+fn configured_counters_add_up_a_tools_results_in_both_forms() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("probity.toml");
+    let text = "[[metrics.counter]]\nname = 'packets_back_total'\ntool = 'ReplayTool'\nfield = 'received'\n\
+                [[metrics.counter]]\nname = 'answers_total'\ntool = 'replay'\nlabels = ['status', 'alive']\nvalues = ['true', 'false']\n\
+                [[metrics.counter]]\nname = 'absent_total'\ntool = 'nobody'\n\
+                [[metrics.counter]]\nname = 'probity_x_total'\ntool = 'replay'\n";
+    fs::write(&config, text).unwrap();
+    let server = Server::start(&[("MCP_CONFIG_FILE", config.to_str().unwrap())]);
+    assert_eq!(value(&server.text(), "packets_back_total"), 0.0, "there from the start");
+    for _ in 0..3 {
+        assert_eq!(server.execute("replay", json!({"target": "127.0.0.1"})).status, 200);
+    }
+    server.execute("replay", json!({"target": "8.8.8.8"}));
+    server.execute("garbled", json!({"target": "127.0.0.1"}));
+    let dry = json!({"target": "127.0.0.1", "dry_run": true});
+    assert_eq!(server.execute("replay", dry).status, 200);
+    let text = server.text();
+    assert_eq!(value(&text, "packets_back_total"), 3.0);
+    assert_eq!(value(&text, r#"answers_total{alive="true",status="success"}"#), 3.0);
+    assert_eq!(value(&text, r#"answers_total{alive="other",status="denied"}"#), 1.0);
+    let counters = server.figures()["counters"].clone();
+    assert_eq!(counters["packets_back_total"], json!([{"labels": {}, "value": 3}]));
+    let answers = counters["answers_total"].as_array().unwrap();
+    let alive = json!({"labels": {"alive": "true", "status": "success"}, "value": 3});
+    assert!(answers.contains(&alive), "{answers:?}");
+    assert!(counters.get("probity_x_total").is_none(), "{counters}");
+    let log = server.http.log();
+    assert!(log.contains("env.invalid_metrics_counter key=metrics.counter[3].name"), "{log}");
+    assert!(log.contains("config.unknown_tool key=metrics.counter tool=nobody"), "{log}");
+}
+
+#[test]
 fn configured_checks_stand_in_the_report_with_their_priority() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last");

@@ -5,8 +5,9 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    kind::{Table, Written},
+    kind::Written,
     notice::{Notice, shown},
+    tables::{Fields, Flaw},
 };
 use crate::health::{Priority, USUAL_TIMEOUT};
 
@@ -61,9 +62,6 @@ impl fmt::Display for CheckSettings {
     }
 }
 
-/// What is wrong with a check: the value, and what it should have been.
-type Flaw = (String, &'static str);
-
 /// Reads what the file has, and says what is wrong with it.
 pub(super) fn read(
     written: &Written,
@@ -89,7 +87,8 @@ pub(super) fn read(
     }
     let mut checks: Vec<CheckSettings> = vec![];
     for (number, table) in tables.iter().take(MOST).enumerate() {
-        match check(table) {
+        let known = "name, kind, priority, timeout and the keys of its kind only";
+        match Fields::read(table, known, described) {
             Ok(check) if checks.iter().any(|known| known.name == check.name) => {
                 told(format!("{CHECKS}[{number}].name"), (check.name, "a name for each check"));
             }
@@ -98,52 +97,6 @@ pub(super) fn read(
         }
     }
     checks
-}
-
-/// Takes a table's values by their keys. What is left over is unknown.
-struct Fields<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, key: &str) -> Option<&'a str> {
-        let at = self.0.iter().position(|(known, _)| *known == key)?;
-        Some(self.0.swap_remove(at).1)
-    }
-
-    /// The value that `read` makes of a key's text, or what it should have been.
-    fn required<T>(
-        &mut self,
-        key: &'static str,
-        expected: &'static str,
-        read: impl Fn(&'a str) -> Option<T>,
-    ) -> Result<T, (&'static str, Flaw)> {
-        let text = self.take(key).unwrap_or_default();
-        read(text).ok_or_else(|| (key, (text.to_owned(), expected)))
-    }
-
-    fn optional<T>(
-        &mut self,
-        key: &'static str,
-        expected: &'static str,
-        read: impl Fn(&'a str) -> Option<T>,
-    ) -> Result<Option<T>, (&'static str, Flaw)> {
-        match self.0.iter().any(|(known, _)| *known == key) {
-            true => self.required(key, expected, read).map(Some),
-            false => Ok(None),
-        }
-    }
-}
-
-fn check(table: &Table) -> Result<CheckSettings, (String, Flaw)> {
-    let mut fields =
-        Fields(table.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect());
-    let read = described(&mut fields).map_err(|(key, flaw)| (key.to_owned(), flaw))?;
-    match fields.0.first() {
-        Some((key, value)) => {
-            let expected = "name, kind, priority, timeout and the keys of its kind only";
-            Err((shown(key), ((*value).to_owned(), expected)))
-        }
-        None => Ok(read),
-    }
 }
 
 fn described(fields: &mut Fields<'_>) -> Result<CheckSettings, (&'static str, Flaw)> {

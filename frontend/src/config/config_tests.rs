@@ -569,6 +569,83 @@ fn a_health_check_that_is_none_is_told_of_and_left_out() {
 }
 
 #[test]
+fn counters_come_from_either_kind_of_file() {
+    let toml = r#"
+        [[metrics.counter]]
+        name = "found_total"
+        tool = "nmap"
+        field = "open_ports"
+
+        [[metrics.counter]]
+        name = "answers_total"
+        help = "Answers."
+        tool = "PingTool"
+        labels = ["status", "alive"]
+        values = "true, false"
+    "#;
+    let yaml = "
+metrics:
+  counter:
+    - {name: found_total, tool: nmap, field: open_ports}
+    - {name: answers_total, help: Answers., tool: PingTool, labels: 'status,alive', values: [true, false]}
+";
+    let from_yaml = load_all("probity.yaml", yaml, &[]).unwrap();
+    for loaded in [from_toml(toml), from_yaml] {
+        assert_eq!(warnings(&loaded), Vec::<String>::new());
+        let counters = &loaded.config.counters;
+        let shown: Vec<_> = counters.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["open_ports of nmap", "results of PingTool by status, alive"]);
+        assert_eq!(counters[0].help, "Sum of open_ports in results of nmap.");
+        assert_eq!(counters[1].values, ["true", "false"]);
+    }
+}
+
+#[test]
+fn a_counter_that_is_none_is_told_of_and_left_out() {
+    let many = |letter: char| (0..16).map(|n| format!("{letter}{n}")).collect::<Vec<_>>().join(",");
+    let too_many =
+        format!("tool = 'ping'\nname = 'x_total'\nlabels = ['a', 'b']\nvalues = '{}'", many('x'));
+    let too_long =
+        format!("tool = 'ping'\nname = 'x_total'\nvalues = '{},{},z'", many('x'), many('y'));
+    for (written, key, expected) in [
+        ("tool = 'ping'", "name", "_total"),
+        ("tool = 'ping'\nname = 'x'", "name", "_total"),
+        ("tool = 'ping'\nname = '1_total'", "name", "_total"),
+        ("tool = 'ping'\nname = 'mcp_x_total'", "name", "not to begin with mcp_"),
+        ("tool = 'ping'\nname = 'ok_total'", "name", "cannot be registered"),
+        ("name = 'x_total'", "tool", "the name of a tool"),
+        ("name = 'x_total'\ntool = '../ping'", "tool", "the name of a tool"),
+        ("name = 'x_total'\ntool = 'ping'\nfield = 'a b'", "field", "a field of the typed result"),
+        (
+            "name = 'x_total'\ntool = 'ping'\nfield = 'a.b.c.d.e'",
+            "field",
+            "a field of the typed result",
+        ),
+        (
+            "name = 'x_total'\ntool = 'ping'\nlabels = ['a', '']\nfeild = 'a'",
+            "feild",
+            "values only",
+        ),
+        ("name = 'x_total'\ntool = 'ping'\nlabels = ['a-b']", "labels", "tool, status, or fields"),
+        ("name = 'x_total'\ntool = 'ping'\nlabels = ['a', 'a']", "name", "cannot be registered"),
+        (&too_many, "values", "more than 256 series"),
+        (&too_long, "values", "up to 32 values"),
+    ] {
+        let ok = "name = 'ok_total'\ntool = 'nmap'";
+        let loaded =
+            from_toml(&format!("[[metrics.counter]]\n{ok}\n[[metrics.counter]]\n{written}\n"));
+        let warnings = warnings(&loaded);
+        assert_eq!(warnings.len(), 1, "{written}: {warnings:?}");
+        let told = format!("metrics.counter[1].{key}");
+        assert!(warnings[0].contains(&told) && warnings[0].contains(expected), "{warnings:?}");
+        let kept: Vec<_> = loaded.config.counters.iter().map(|counter| &counter.name).collect();
+        assert_eq!(kept, ["ok_total"], "{written}");
+    }
+    let loaded = from_toml("[metrics]\ncounter = 5\n");
+    assert!(warnings(&loaded)[0].contains("[[metrics.counter]]"), "{:?}", warnings(&loaded));
+}
+
+#[test]
 fn a_number_or_a_switch_is_no_host_and_no_path() {
     for (name, text) in [
         ("f.toml", "[server]\nhost = 5\ntokens_file = true\n[broker]\nsocket = 1.5\n"),

@@ -173,7 +173,15 @@ fn written(kind: ValueKind) -> Written {
 
 fn table(item: &config::Value) -> Option<Table> {
     let ValueKind::Table(table) = &item.kind else { return None };
-    let text = |value: &config::Value| value.clone().into_string().unwrap_or_default();
+    // A list of single values is as good as the same with commas.
+    let text = |value: &config::Value| match &value.kind {
+        ValueKind::Array(items) => {
+            let items: Result<Vec<_>, _> =
+                items.iter().map(|item| item.clone().into_string()).collect();
+            items.map(|items| items.join(",")).unwrap_or_default()
+        }
+        _ => value.clone().into_string().unwrap_or_default(),
+    };
     let mut table: Table = table.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     table.sort();
     Some(table)

@@ -66,7 +66,7 @@ pub fn level_named(name: &str) -> Option<LevelFilter> {
     found.map(|(_, level)| *level)
 }
 
-/// A table of single values, by key; any other value is empty text.
+/// A table of single values, by key, and of lists of them, with commas; any other value is empty text.
 pub(super) type Table = Vec<(String, String)>;
 
 /// A value as somebody wrote it, whatever the file's format.

@@ -15,6 +15,7 @@ use config::{Map, Source, Value, ValueKind};
 use super::{
     Config,
     checks::{self, CHECKS, CheckSettings},
+    counters::{self, COUNTERS, CounterSettings},
     file::{Entry, File, FileError},
     kind::{Kind, Written},
     notice::{Notice, shown},
@@ -137,7 +138,8 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         notices.extend(file.exposed());
     }
     let entries = file.as_ref().map(|file| file.entries.as_slice()).unwrap_or_default();
-    let FileLayer { layer: of_file, mut candidates, checks } = file_layer(entries, &mut notices);
+    let FileLayer { layer: of_file, mut candidates, checks, counters } =
+        file_layer(entries, &mut notices);
     let merged = config::Config::builder()
         .add_source(defaults())
         .add_source(of_file)
@@ -149,7 +151,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         candidates.extend(written.and_then(|it| Candidate::of_variable(variable, &it)));
     }
     let effective = effective(&merged.cache, &mut notices);
-    let config = Config::of(&effective, ToolOverrides::new(candidates), checks)?;
+    let config = Config::of(&effective, ToolOverrides::new(candidates), checks, counters)?;
     Ok(Loaded { config, effective, notices, file: file.map(|file| file.path) })
 }
 
@@ -212,10 +214,12 @@ struct FileLayer {
     layer: Layer,
     candidates: Vec<Candidate>,
     checks: Vec<CheckSettings>,
+    counters: Vec<CounterSettings>,
 }
 
 fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> FileLayer {
-    let (mut layer, mut candidates, mut checks) = (Layer::default(), Vec::new(), Vec::new());
+    let (mut layer, mut candidates) = (Layer::default(), Vec::new());
+    let (mut checks, mut counters) = (Vec::new(), Vec::new());
     for Entry { key, written, place } in entries {
         if let Some(setting) = setting(key) {
             layer.add(setting, written, place, notices);
@@ -224,12 +228,14 @@ fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> FileLayer {
             candidates.push(candidate);
         } else if key == CHECKS {
             checks = checks::read(written, place, notices);
+        } else if key == COUNTERS {
+            counters = counters::read(written, place, notices);
         } else {
             let (key, source) = (shown(key), place.clone());
             notices.push(Notice::UnknownKey { nearest: nearest(&key), key, source });
         }
     }
-    FileLayer { layer, candidates, checks }
+    FileLayer { layer, candidates, checks, counters }
 }
 
 fn environment_layer(environment: &Environment, notices: &mut Vec<Notice>) -> Layer {

@@ -8,6 +8,7 @@
 //! over environment over file over defaults; [`show`] prints what came out and where it came from.
 
 mod checks;
+mod counters;
 mod file;
 mod idle;
 mod kind;
@@ -16,6 +17,7 @@ mod notice;
 mod per_tool;
 pub mod settings;
 pub mod show;
+mod tables;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -26,6 +28,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use self::{
     checks::{CheckKind, CheckSettings},
+    counters::CounterSettings,
     file::FileError,
     idle::IdleSetting,
     load::{Environment, Flags, LoadError, Loaded, load},
@@ -62,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// What counts as health.
     pub health: Health,
+    /// Counters of the file's own.
+    pub counters: Vec<CounterSettings>,
     /// Which broker is asked.
     pub broker: BrokerSettings,
     /// What is set for single tools. Asked through [`Config::tool`].
@@ -274,6 +279,7 @@ impl Config {
         effective: &[Effective],
         overrides: ToolOverrides,
         checks: Vec<CheckSettings>,
+        counters: Vec<CounterSettings>,
     ) -> Result<Self, ConfigError> {
         let values = Values(effective);
         let mebibyte = 1024 * 1024;
@@ -333,6 +339,7 @@ impl Config {
                 disk_percent: values.get("health.disk_percent")?,
                 checks,
             },
+            counters,
             broker: BrokerSettings { socket: values.get("broker.socket")? },
             overrides,
         })

@@ -37,7 +37,7 @@ pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
     table.set_header(
         ["SETTING", "VALUE", "FROM"].map(|head| Cell::new(head).add_attribute(Attribute::Bold)),
     );
-    for row in settings(loaded).into_iter().chain(tools(loaded)).chain(checks(loaded)) {
+    for row in settings(loaded).into_iter().chain(tools(loaded)).chain(of_the_file(loaded)) {
         table.add_row([cell(&row.key), cell(&row.value_text()), cell(&row.source_text())]);
     }
     if let Some(keys) = table.column_mut(0) {
@@ -65,7 +65,7 @@ pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints them for programs: `{file, settings, tools, health_checks, warnings, no_effect}`.
+/// Prints them for programs: `{file, settings, tools, health_checks, counters, warnings, no_effect}`.
 ///
 /// # Errors
 /// Those of standard output.
@@ -104,6 +104,7 @@ pub fn as_json(loaded: &Loaded) -> Value {
         "settings": settings(loaded),
         "tools": tools(loaded),
         "health_checks": checks(loaded),
+        "counters": counters(loaded),
         "warnings": warnings(loaded).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -192,6 +193,20 @@ fn tools(loaded: &Loaded) -> Vec<Row<'_>> {
         let (value, unit) = (candidate.value.as_ref()?, candidate.unit());
         let row = Row::new(loaded, candidate.key(), value, unit, &candidate.source);
         Some(Row { is_doubtful: candidate.is_doubtful(), ..row })
+    });
+    rows.collect()
+}
+
+fn of_the_file(loaded: &Loaded) -> impl Iterator<Item = Row<'_>> {
+    checks(loaded).into_iter().chain(counters(loaded))
+}
+
+/// Only a file has them.
+fn counters(loaded: &Loaded) -> Vec<Row<'_>> {
+    let source = loaded.file.as_deref().unwrap_or(DEFAULT);
+    let rows = loaded.config.counters.iter().map(|counter| {
+        let key = format!("metrics.counter.{}", counter.name);
+        Row::new(loaded, key, &ValueKind::String(counter.to_string()), "", source)
     });
     rows.collect()
 }

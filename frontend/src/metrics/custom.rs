@@ -50,12 +50,17 @@ impl CustomCounter {
     /// Counts one more, with the labels' values in the order in which they were declared. A value
     /// that was not declared, or is missing, counts as `other`.
     pub fn increment(&self, values: &[&str]) {
+        self.add(values, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add(&self, values: &[&str], amount: u64) {
         let declared = |(at, known): (usize, &BTreeSet<String>)| {
             let given = values.get(at).copied().unwrap_or(OTHER);
             if known.contains(given) { given.to_owned() } else { OTHER.to_owned() }
         };
         let values: Vec<String> = self.values.iter().enumerate().map(declared).collect();
-        self.counters.with_label_values(&values).inc();
+        self.counters.with_label_values(&values).inc_by(amount);
     }
 }
 

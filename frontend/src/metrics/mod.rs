@@ -4,6 +4,7 @@
 //! Labels come from closed sets: tools by the name that the catalog has, codes and states from their
 //! enums, and custom counters from what was declared. Nothing that a caller sends makes a series.
 
+mod configured;
 mod custom;
 mod families;
 mod report;
@@ -17,7 +18,9 @@ use prometheus::{
     proto::{Metric, MetricFamily},
 };
 
+use self::configured::Configured;
 pub use self::{
+    configured::Trial,
     custom::{CounterError, CustomCounter, Label},
     report::{Count, Load, MetricsReport, Timing, ToolFigures},
 };
@@ -26,6 +29,7 @@ use self::{
     report::{mean, tool_of},
 };
 use crate::{
+    config::CounterSettings,
     registry::{Listing, Published},
     result::{ErrorType, ToolResult},
 };
@@ -130,13 +134,24 @@ pub struct Metrics {
     violations: IntCounterVec,
     queue_waits: HistogramVec,
     round_trips: Histogram,
+    configured: Vec<Configured>,
 }
 
 impl Metrics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with the configuration's counters.
+    #[must_use]
+    pub fn with(counters_of_the_file: &[CounterSettings]) -> Self {
         let registry = Registry::new();
+        // Those that cannot be were left out when the file was read.
+        let configured = counters_of_the_file.iter();
+        let configured =
+            configured.filter_map(|settings| Configured::new(&registry, settings).ok()).collect();
         let tool = &["tool"];
         let metrics = Self {
             executions: counters(
@@ -195,6 +210,7 @@ impl Metrics {
                 "From connecting to the broker to its welcome.",
                 ANSWER_BUCKETS,
             ),
+            configured,
             registry,
         };
         let build = gauges(
@@ -222,7 +238,7 @@ impl Metrics {
     }
 
     /// Notes what became of a call or a check.
-    pub(crate) fn finished(&self, tool: &str, result: &ToolResult) {
+    pub(crate) fn finished(&self, tool: &str, result: &ToolResult, listing: &Listing) {
         if let Some(code) = result.denial_code() {
             self.denials.with_label_values(&[code]).inc();
         }
@@ -231,6 +247,9 @@ impl Metrics {
             return;
         }
         self.count(tool, Status::of(result));
+        let own = self.configured.iter();
+        own.filter(|counter| listing.name_of(counter.tool()) == Some(tool))
+            .for_each(|counter| counter.count(result));
         if result.timed_out {
             self.timeouts.with_label_values(&[tool]).inc();
         }
@@ -338,6 +357,10 @@ impl Metrics {
                 let shown = family.get_metric().iter().filter(|metric| is_shown(metric)).cloned();
                 let shown: Vec<Metric> = shown.collect();
                 family.set_metric(shown);
+            }
+            let is_hidden = |counter: &&Configured| listing.name_of(counter.tool()).is_none();
+            for counter in self.configured.iter().filter(is_hidden) {
+                families.retain(|family| family.name() != counter.name());
             }
             families.retain(|family| !family.get_metric().is_empty());
         }

@@ -106,12 +106,12 @@ fn made_up_names_make_no_series_however_many_there_are() {
     let (metrics, listing) = (Metrics::new(), listing());
     let lines = |metrics: &Metrics| metrics.text(&listing, Tools::All).lines().count();
     metrics.rate_limited("nobody", &listing);
-    metrics.finished(listing.name_of("nobody").unwrap_or(UNKNOWN_TOOL), &full("nobody"));
+    metrics.finished(listing.name_of("nobody").unwrap_or(UNKNOWN_TOOL), &full("nobody"), &listing);
     let before = lines(&metrics);
     for number in 0..1000 {
         let name = format!("tool-{number}\",evil=\"x\n");
         metrics.rate_limited(&name, &listing);
-        metrics.finished(listing.name_of(&name).unwrap_or(UNKNOWN_TOOL), &full(&name));
+        metrics.finished(listing.name_of(&name).unwrap_or(UNKNOWN_TOOL), &full(&name), &listing);
     }
     assert_eq!(lines(&metrics), before);
     let report = metrics.report(&listing, Tools::All, Load::default());
@@ -123,7 +123,7 @@ fn made_up_names_make_no_series_however_many_there_are() {
 #[test]
 fn both_forms_say_the_same() {
     let (metrics, listing) = (Metrics::new(), listing());
-    metrics.finished("ping", &full("ping"));
+    metrics.finished("ping", &full("ping"), &listing);
     metrics.waited("ping", Duration::from_millis(250));
     metrics.waited("ping", Duration::from_millis(750));
     metrics.round_trips().observe(0.25);
@@ -213,10 +213,32 @@ fn each_status_and_code_is_told_from_the_others() {
 }
 
 #[test]
+fn a_configured_counter_is_told_to_those_who_may_know_of_its_tool() {
+    let settings = |name: &str, tool: &str| CounterSettings {
+        name: name.into(),
+        help: "Seen.".into(),
+        tool: tool.into(),
+        field: None,
+        labels: vec!["tool".into()],
+        values: vec![],
+    };
+    let counters = [settings("scans_total", "nmap"), settings("pings_total", "ping")];
+    let (metrics, listing) = (Metrics::with(&counters), listing());
+    for tool in ["nmap", "ping", "ping"] {
+        metrics.finished(tool, &full(tool), &listing);
+    }
+    let all = metrics.text(&listing, Tools::All);
+    assert!(all.contains("scans_total{tool=\"nmap\"} 1\n"), "{all}");
+    let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);
+    let text = metrics.text(&narrowed, Tools::Listed);
+    assert!(text.contains("pings_total{tool=\"ping\"} 2\n") && !text.contains("nmap"), "{text}");
+}
+
+#[test]
 fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
     let (metrics, listing) = (Metrics::new(), listing());
-    metrics.finished("nmap", &full("nmap"));
-    metrics.finished(UNKNOWN_TOOL, &full("nobody"));
+    metrics.finished("nmap", &full("nmap"), &listing);
+    metrics.finished(UNKNOWN_TOOL, &full("nobody"), &listing);
     let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);
     let text = metrics.text(&narrowed, Tools::Listed);
     assert!(text.contains(r#"tool="ping""#) && text.contains("probity_build_info"), "{text}");

@@ -221,6 +221,9 @@ impl Published<'_> {
 /// Says which configured names no tool answers to: a misspelt exclusion excludes nothing.
 pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
     let lists = [("tool.include", &config.tools.include), ("tool.exclude", &config.tools.exclude)];
+    for counter in config.counters.iter().filter(|it| catalog.tool(&it.tool).is_none()) {
+        tracing::warn!(key = "metrics.counter", tool = counter.tool, "config.unknown_tool");
+    }
     for (key, names) in lists {
         for name in names.iter().filter(|name| catalog.tool(name).is_none()) {
             tracing::warn!(key, tool = name, "config.unknown_tool");

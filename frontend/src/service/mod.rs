@@ -93,7 +93,7 @@ impl Service {
     pub fn new(broker: Broker, resolver: Resolver, config: Arc<Config>, catalog: Catalog) -> Self {
         events::policy_configured(&catalog);
         let registry = Arc::new(Registry::new(Arc::clone(&config), catalog));
-        let metrics = Metrics::new();
+        let metrics = Metrics::with(&config.counters);
         let broker = broker.timed(metrics.round_trips());
         let machine = Arc::new(Machine::default());
         let health = Monitor::new(broker.clone(), &registry, &machine, &config.health);
@@ -366,7 +366,7 @@ impl Service {
         result.metadata.insert("policy_digest".into(), json!(digest));
         events::tool_end(&result);
         let tool = listing.name_of(&result.tool).unwrap_or(UNKNOWN_TOOL);
-        self.metrics.finished(tool, &result);
+        self.metrics.finished(tool, &result, listing);
         result
     }
 }
