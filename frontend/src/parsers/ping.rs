@@ -1,11 +1,15 @@
-//! Reads what `ping` prints, in the dialects of iputils, inetutils and busybox.
+//! Reads what `ping` prints, in the dialects of iputils, inetutils, busybox and BSD.
 //!
 //! The statistics at the end are the tool's own word and win over anything counted here. When
 //! they're missing because ping was stopped, the replies alone are counted, and the report says
-//! so with `complete: false`; it never guesses a loss.
+//! so with `complete: false`; it never guesses a loss, and takes none that the numbers beside it
+//! contradict.
+
+mod message;
 
 use serde::Serialize;
 
+use self::message::{Message, message, on_stderr};
 use super::room::Room;
 use super::{ITEMS_MAX, Line, decimal, lines, one_line};
 
@@ -18,12 +22,17 @@ pub struct PingReport {
     pub address: Option<String>,
     /// Echo requests sent. Without statistics the number that the replies give proof of.
     pub transmitted: u64,
-    /// Echo replies received, duplicates not counted.
+    /// Echo replies received, without duplicates and damaged ones, as the tool counts them. It counts
+    /// those to earlier requests too, so these may be more than were sent.
     pub received: u64,
-    /// Share of requests without a reply, 0 to 100. `None` without statistics.
+    /// Share of requests without a reply, 0 to 100. `None` without statistics, or where they
+    /// contradict themselves.
     pub loss_percent: Option<f64>,
     /// Replies that came more than once.
     pub duplicates: u64,
+    /// Replies that were damaged on the way: with a wrong checksum, which count as no reply, or with
+    /// other data than was sent.
+    pub corrupted: u64,
     /// ICMP errors received.
     pub errors: u64,
     /// Shortest round trip.
@@ -40,6 +49,9 @@ pub struct PingReport {
     pub alive: bool,
     /// ICMP errors and send errors in order, at most [`ITEMS_MAX`].
     pub unreachable: Vec<Unreachable>,
+    /// What was said that is no error: redirects, source quench, ICMP of other kinds, at most
+    /// [`ITEMS_MAX`].
+    pub notices: Vec<Unreachable>,
     /// Whether the statistics were there, so whether ping came to its end.
     pub complete: bool,
     /// Whether something that ping wrote is left out of the lists above.
@@ -61,12 +73,53 @@ pub struct PingReply {
     pub bytes: u32,
     /// Whether this sequence number had been answered before.
     pub duplicate: bool,
+    /// What is wrong with it, each once.
+    pub flaws: Vec<Flaw>,
 }
 
-/// An answer that is no reply: an ICMP error from a host, or a send error of this machine.
+impl PingReply {
+    /// Whether it is one that ping takes for a reply, duplicates included.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.flaws.contains(&Flaw::BadChecksum)
+    }
+}
+
+/// What can be wrong with a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flaw {
+    /// Its checksum is wrong: it counts as no reply.
+    BadChecksum,
+    /// It has other data than was sent.
+    WrongData,
+    /// It is shorter than what was sent.
+    Truncated,
+    /// It came from another address than was asked.
+    DifferentAddress,
+}
+
+impl Flaw {
+    /// Each, in the order of the schema.
+    pub const ALL: [Self; 4] =
+        [Self::BadChecksum, Self::WrongData, Self::Truncated, Self::DifferentAddress];
+
+    /// What iputils writes behind a reply.
+    const fn mark(self) -> Option<&'static str> {
+        match self {
+            Self::BadChecksum => Some("(BAD CHECKSUM!)"),
+            Self::Truncated => Some("(truncated)"),
+            Self::DifferentAddress => Some("(DIFFERENT ADDRESS!)"),
+            // On a line of its own.
+            Self::WrongData => None,
+        }
+    }
+}
+
+/// What was said in place of a reply: an ICMP message of a host's, or an error of this machine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unreachable {
-    /// Address that sent the error. `None` for an error of this machine.
+    /// Address that said it. `None` for this machine.
     pub from: Option<String>,
     /// Sequence number of the request, where the tool prints it.
     pub sequence: Option<u32>,
@@ -76,45 +129,102 @@ pub struct Unreachable {
 
 /// Parses ping's output. `None` when there is no header, reply or statistics in it.
 pub(super) fn parse(stdout: &str, stderr: &str) -> Option<PingReport> {
-    let mut report = PingReport::default();
-    let mut icmp_errors = 0;
-    let mut room = Room::default();
+    let mut reading = Reading::default();
     let mut recognised = false;
     for line in lines(stdout) {
-        recognised |= if line.text.starts_with("PING ") {
-            header(&mut report, &line)
-        } else if line.text.contains("% packet loss") {
-            statistics(&mut report, line.text)
-        } else if line.text.contains("min/avg/max") {
-            round_trips(&mut report, line.text)
-        } else if let Some(reply) = reply(&line) {
-            add_reply(&mut report, reply, &mut room);
-            true
-        } else if let Some(error) = icmp_error(&line) {
-            icmp_errors += 1;
-            room.push(&mut report.unreachable, error, ITEMS_MAX);
-            true
-        } else {
-            false
-        };
+        recognised |= reading.line(&line);
     }
     if !recognised {
         return None;
     }
     for line in lines(stderr) {
-        if let Some(message) = line.text.strip_prefix("ping: sendmsg: ") {
-            let error = Unreachable { from: None, sequence: None, message: one_line(message) };
-            room.push(&mut report.unreachable, error, ITEMS_MAX);
+        if let Some(message) = on_stderr(line.text) {
+            reading.add(message);
         }
     }
-    // Only iputils counts errors in its statistics.
-    report.errors = report.errors.max(icmp_errors);
-    report.alive = report.received > 0;
-    report.truncated = room.full;
-    if !report.complete {
-        count_without_statistics(&mut report);
+    Some(reading.finish())
+}
+
+/// The report so far.
+#[derive(Default)]
+struct Reading {
+    report: PingReport,
+    room: Room,
+    /// ICMP errors listed one by one.
+    icmp_errors: u64,
+    /// Notices that iputils has among the errors that it counts.
+    counted_notices: u64,
+    /// Replies with a wrong checksum, and with wrong data, listed one by one.
+    bad_checksums: u64,
+    wrong_data: u64,
+    /// What the line before this one was: a reply that is in the list.
+    after_reply: bool,
+}
+
+impl Reading {
+    /// Takes a line; answers whether it is one of ping's own.
+    fn line(&mut self, line: &Line<'_>) -> bool {
+        let after_reply = std::mem::take(&mut self.after_reply);
+        if line.text.starts_with("PING ") {
+            header(&mut self.report, line)
+        } else if line.text.contains(" packets transmitted, ") {
+            statistics(&mut self.report, line)
+        } else if line.text.contains("min/avg/max") {
+            round_trips(&mut self.report, line.text)
+        } else if line.text.starts_with("wrong data byte #") {
+            if after_reply && let Some(reply) = self.report.replies.last_mut() {
+                reply.flaws.push(Flaw::WrongData);
+            }
+            self.wrong_data += 1;
+            false
+        } else if let Some(reply) = reply(line) {
+            self.add_reply(reply);
+            true
+        } else if let Some(message) = message(line) {
+            self.add(message);
+            true
+        } else {
+            false
+        }
     }
-    Some(report)
+
+    fn add_reply(&mut self, reply: PingReply) {
+        let report = &mut self.report;
+        let counts = u64::from(!report.complete);
+        if !reply.is_sound() {
+            self.bad_checksums += 1;
+        } else if reply.duplicate {
+            report.duplicates += counts;
+        } else {
+            report.received += counts;
+        }
+        self.after_reply = self.room.push(&mut report.replies, reply, ITEMS_MAX) > 0;
+    }
+
+    fn add(&mut self, message: Message) {
+        let Message { said, is_error, is_counted } = message;
+        if is_error {
+            self.icmp_errors += u64::from(said.from.is_some());
+            self.room.push(&mut self.report.unreachable, said, ITEMS_MAX);
+        } else {
+            self.counted_notices += u64::from(is_counted);
+            self.room.push(&mut self.report.notices, said, ITEMS_MAX);
+        }
+    }
+
+    fn finish(self) -> PingReport {
+        let mut report = self.report;
+        // Only iputils counts errors in its statistics, redirects among them.
+        report.errors = report.errors.saturating_sub(self.counted_notices).max(self.icmp_errors);
+        let damaged = report.corrupted.max(self.bad_checksums);
+        report.corrupted = damaged.saturating_add(self.wrong_data);
+        report.alive = report.received > 0;
+        report.truncated = self.room.full;
+        if !report.complete {
+            count_without_statistics(&mut report);
+        }
+        report
+    }
 }
 
 /// `PING host (10.0.0.1) 56(84) bytes of data.`, `PING host(host (::1)) 56 data bytes`,
@@ -134,12 +244,9 @@ fn header(report: &mut PingReport, line: &Line<'_>) -> bool {
 /// `64 bytes from host (10.0.0.1): icmp_seq=1 ttl=63 time=0.335 ms (DUP!)`, with `seq=` in
 /// busybox, and with a `[timestamp] ` before it after `ping -D`.
 fn reply(line: &Line<'_>) -> Option<PingReply> {
-    let text = match line.text.strip_prefix('[') {
-        Some(stamped) => stamped.split_once("] ")?.1,
-        None => line.text,
-    };
-    let (bytes, rest) = text.split_once(" bytes from ")?;
+    let (bytes, rest) = without_timestamp(line.text).split_once(" bytes from ")?;
     let (from, values) = rest.rsplit_once(": ")?;
+    let is_marked = |flaw: &Flaw| flaw.mark().is_some_and(|mark| values.contains(mark));
     let mut reply = PingReply {
         sequence: 0,
         ttl: None,
@@ -147,6 +254,7 @@ fn reply(line: &Line<'_>) -> Option<PingReply> {
         from: sender(from),
         bytes: bytes.parse().ok()?,
         duplicate: values.contains("(DUP!)"),
+        flaws: Flaw::ALL.into_iter().filter(is_marked).collect(),
     };
     let mut sequence = None;
     let mut words = values.split_ascii_whitespace();
@@ -164,38 +272,10 @@ fn reply(line: &Line<'_>) -> Option<PingReply> {
     (line.whole || reply.time_ms.is_some()).then_some(reply)
 }
 
-fn add_reply(report: &mut PingReport, reply: PingReply, room: &mut Room) {
-    if reply.duplicate {
-        report.duplicates += u64::from(!report.complete);
-    } else {
-        report.received += u64::from(!report.complete);
-    }
-    room.push(&mut report.replies, reply, ITEMS_MAX);
-}
-
-/// `From gw (10.0.0.1) icmp_seq=1 Time to live exceeded` (iputils), or
-/// `92 bytes from gw (10.0.0.1): Destination Host Unreachable` (inetutils).
-fn icmp_error(line: &Line<'_>) -> Option<Unreachable> {
-    if !line.whole {
-        return None;
-    }
-    if let Some(rest) = line.text.strip_prefix("From ") {
-        let (from, rest) = rest.split_once("icmp_seq=")?;
-        let (sequence, message) = rest.split_once(' ')?;
-        return Some(Unreachable {
-            from: Some(sender(from)),
-            sequence: sequence.parse().ok(),
-            message: one_line(message.trim()),
-        });
-    }
-    let (bytes, rest) = line.text.split_once(" bytes from ")?;
-    let (from, message) = rest.split_once(": ")?;
-    bytes.parse::<u32>().ok()?;
-    Some(Unreachable {
-        from: Some(sender(from)),
-        sequence: None,
-        message: one_line(message.trim()),
-    })
+/// The line without what `ping -D` writes before it.
+fn without_timestamp(text: &str) -> &str {
+    let stamped = text.strip_prefix('[').and_then(|stamped| stamped.split_once("] "));
+    stamped.map_or(text, |(_, text)| text)
 }
 
 /// The address in `host (10.0.0.1)`, or the word itself.
@@ -206,30 +286,47 @@ fn sender(text: &str) -> String {
 }
 
 /// `4 packets transmitted, 3 received, +2 duplicates, 25% packet loss, time 611ms`, or
-/// `3 packets received` and `2 duplicates` in other dialects.
-fn statistics(report: &mut PingReport, line: &str) -> bool {
+/// `3 packets received` and `2 duplicates` in other dialects. Where more came back than was sent,
+/// they have a negative loss, a huge one, or `-- somebody is printing up packets!` in its place.
+fn statistics(report: &mut PingReport, line: &Line<'_>) -> bool {
     let (mut transmitted, mut received) = (None, None);
-    let (mut duplicates, mut errors, mut loss) = (0, 0, None);
-    for part in line.split(',') {
-        let Some((number, what)) = part.trim().split_once(' ') else { continue };
+    let (mut duplicates, mut corrupted, mut errors, mut loss) = (0, 0, 0, None);
+    let parts = line.text.split(',');
+    let parts = parts.map(|part| part.trim().split_once(' ').unwrap_or((part, "")));
+    for (number, what) in parts {
         let count = || number.trim_start_matches('+').parse::<u64>().ok();
         match what.trim() {
             "packets transmitted" => transmitted = count(),
             "received" | "packets received" => received = count(),
             "duplicates" => duplicates = count().unwrap_or(0),
+            "corrupted" => corrupted = count().unwrap_or(0),
             "errors" => errors = count().unwrap_or(0),
             "packet loss" => loss = number.strip_suffix('%').and_then(decimal),
             _ => {}
         }
     }
-    let (Some(transmitted), Some(received)) = (transmitted, received) else { return false };
+    // What is cut off may be digits, or a count of its own.
+    let is_there = line.whole || line.text.contains("% packet loss");
+    let (Some(transmitted), Some(received), true) = (transmitted, received, is_there) else {
+        return false;
+    };
     report.transmitted = transmitted;
     report.received = received;
     report.duplicates = duplicates;
+    report.corrupted = corrupted;
     report.errors = errors;
-    report.loss_percent = loss.map(|percent| percent.min(100.0));
+    report.loss_percent = loss.filter(|loss| is_loss(*loss, transmitted, received));
     report.complete = true;
     true
+}
+
+/// Whether a loss is what the counts beside it give. Some tools leave out the digits behind the point.
+fn is_loss(loss: f64, transmitted: u64, received: u64) -> bool {
+    let Some(lost) = transmitted.checked_sub(received).filter(|_| transmitted > 0) else {
+        return false;
+    };
+    let given = lost as f64 * 100.0 / transmitted as f64;
+    (0.0..=100.0).contains(&loss) && (loss - given).abs() < 1.0
 }
 
 /// `rtt min/avg/max/mdev = 0.210/0.277/0.335/0.048 ms, pipe 3`, or `round-trip min/avg/max = …`.
@@ -247,13 +344,16 @@ fn round_trips(report: &mut PingReport, line: &str) -> bool {
 /// What the replies alone can tell of a run that was stopped.
 fn count_without_statistics(report: &mut PingReport) {
     let answered = report.replies.iter().map(|reply| reply.sequence);
-    let failed = report.unreachable.iter().filter_map(|error| error.sequence);
+    let said = report.unreachable.iter().chain(&report.notices);
+    let failed = said.filter_map(|error| error.sequence);
     let sequences = answered.chain(failed);
     let (first, last) = sequences.fold((u32::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
     let sent = u64::from(last) + u64::from(first == 0);
     report.transmitted = sent.max(report.received);
 
-    let times = || report.replies.iter().filter_map(|reply| reply.time_ms);
+    // A damaged reply has no time that could be trusted, and ping counts none.
+    let sound = || report.replies.iter().filter(|reply| reply.is_sound());
+    let times = || sound().filter_map(|reply| reply.time_ms);
     let count = times().count();
     if count > 0 {
         // At most ITEMS_MAX replies: the count is exact as a float.

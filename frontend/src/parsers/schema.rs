@@ -5,7 +5,15 @@
 
 use serde_json::{Value, json};
 
+use super::ping::Flaw;
+
+const RECEIVED: &str =
+    "Echo replies received, without duplicates and damaged ones; may be more than were sent.";
+const LOSS: &str =
+    "Share of requests without a reply; null if not complete, or if ping's numbers contradict it.";
+
 pub(super) fn ping() -> Value {
+    let flaw = json!({"type": "string", "enum": Flaw::ALL});
     let reply = object(
         "One echo reply.",
         &[
@@ -15,12 +23,13 @@ pub(super) fn ping() -> Value {
             ("from", string("Address that answered.")),
             ("bytes", count("Size of the ICMP message in bytes.")),
             ("duplicate", flag("Whether this request had been answered before.")),
+            ("flaws", list("What is wrong with it; bad_checksum counts as no reply.", flaw)),
         ],
     );
-    let unreachable = object(
-        "An answer that is no reply.",
+    let said = object(
+        "What was said in place of a reply.",
         &[
-            ("from", or_null("string", "Sender of the ICMP error; null for this machine.")),
+            ("from", or_null("string", "Who said it; null for this machine.")),
             ("sequence", or_null("integer", "Sequence number of the request.")),
             ("message", string("What was said, such as Destination Host Unreachable.")),
         ],
@@ -31,9 +40,10 @@ pub(super) fn ping() -> Value {
             ("target", or_null("string", "The host as it was asked for.")),
             ("address", or_null("string", "The address that was pinged.")),
             ("transmitted", count("Echo requests sent; a lower bound if not complete.")),
-            ("received", count("Echo replies received, without duplicates.")),
-            ("loss_percent", percent("Share of requests without a reply; null if not complete.")),
+            ("received", count(RECEIVED)),
+            ("loss_percent", percent(LOSS)),
             ("duplicates", count("Replies that came more than once.")),
+            ("corrupted", count("Replies with a wrong checksum or other data than was sent.")),
             ("errors", count("ICMP errors received.")),
             ("rtt_min_ms", or_null("number", "Shortest round trip in milliseconds.")),
             ("rtt_avg_ms", or_null("number", "Mean round trip in milliseconds.")),
@@ -41,7 +51,8 @@ pub(super) fn ping() -> Value {
             ("rtt_mdev_ms", or_null("number", "Deviation of round trips in milliseconds.")),
             ("replies", list("Replies in order of arrival; empty for a quiet run.", reply)),
             ("alive", flag("Whether any reply came.")),
-            ("unreachable", list("ICMP errors and send errors in order.", unreachable)),
+            ("unreachable", list("ICMP errors and send errors in order.", said.clone())),
+            ("notices", list("What is no error: redirects, source quench, other ICMP.", said)),
             ("complete", flag("Whether ping came to its end and printed statistics.")),
             ("truncated", flag("Whether lists leave out something that the tool reported.")),
         ],

@@ -20,6 +20,7 @@ const STRING_MAX: usize = 128;
 pub(super) fn ping(report: &mut PingReport, max: usize) {
     let mut step = Step::new(report, max);
     step.drop_from_end(&mut report.replies, |_| true);
+    step.drop_from_end(&mut report.notices, |_| true);
     step.drop_from_end(&mut report.unreachable, |_| true);
     report.truncated |= step.took;
     let took = cut_last(report, max, |report| [&mut report.target, &mut report.address]);

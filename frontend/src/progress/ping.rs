@@ -52,7 +52,7 @@ impl Ping {
             return None;
         };
         match (report.replies.first(), report.unreachable.first()) {
-            (Some(reply), _) if !reply.duplicate => Some(self.reply(reply)),
+            (Some(reply), _) if !reply.duplicate && reply.is_sound() => Some(self.reply(reply)),
             (None, Some(error)) => Some(self.error(error)),
             _ => None,
         }

@@ -82,6 +82,11 @@ fn word_salad() -> impl Strategy<Value = String> {
         "-1",
         "inf",
         "% packet loss",
+        "% packet loss\n",
+        "+1 corrupted, ",
+        "wrong data byte #",
+        "(BAD CHECKSUM!)",
+        "Redirect Host",
         "packets transmitted, ",
         " received, ",
         "min/avg/max",
@@ -143,7 +148,48 @@ fn scanned(xml: &str) -> Option<NmapReport> {
     }
 }
 
+/// The lines of a recorded output, some of them several times, in any order, cut off anywhere.
+fn shuffled_lines(parser: &'static str) -> impl Strategy<Value = String> {
+    const MORE: &str = "\
+        64 bytes from 10.66.0.1: icmp_seq=1 ttl=64 time=0.4 ms (BAD CHECKSUM!)\n\
+        wrong data byte #16 should be 0x10 but was 0x11\n\
+        From 10.66.0.254: icmp_seq=1 Redirect Host(New nexthop: 10.66.0.253)\n\
+        1 packets transmitted, 2 received, -100% packet loss, time 0ms\n\
+        9 packets transmitted, 18446744073709551615 received, +18446744073709551615 corrupted, \
+        18446744073709551615% packet loss\n";
+    let outputs: Vec<&str> = fixtures()
+        .iter()
+        .filter(|(of, ..)| *of == parser)
+        .map(|(_, _, bytes)| std::str::from_utf8(bytes).unwrap())
+        .collect();
+    let lines = prop::sample::select(outputs).prop_flat_map(|output| {
+        let lines: Vec<&str> =
+            output.split_inclusive('\n').chain(MORE.split_inclusive('\n')).collect();
+        prop::collection::vec(prop::sample::select(lines), 0..60)
+    });
+    (lines, any::<Index>()).prop_map(|(lines, at)| {
+        let mut text = lines.concat();
+        text.truncate(text.floor_char_boundary(at.index(text.len() + 1)));
+        text
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_loss_is_a_share_or_unknown(text in shuffled_lines("ping")) {
+        let result = parse("ping", text.as_bytes(), text.as_bytes());
+        if let Ok(Some(Parsed::Ping(report))) = &result {
+            let (sent, received) = (report.transmitted, report.received);
+            let holds = report.loss_percent.is_none_or(|loss| {
+                let given = (sent as f64 - received as f64) * 100.0 / sent as f64;
+                (0.0..=100.0).contains(&loss) && received <= sent && (loss - given).abs() < 1.0
+            });
+            prop_assert!(holds, "{:?} of {sent} and {received}", report.loss_percent);
+            prop_assert!(report.complete || report.loss_percent.is_none());
+        }
+        check("ping", result)?;
+    }
+
     /// What a scan gives whose time is up: no finished host less, and no unfinished host more.
     #[test]
     fn a_scan_cut_anywhere_gives_the_hosts_that_were_finished((scan, at) in cut_scan()) {

@@ -86,7 +86,7 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 20] = [
+    const OWN: [&str; 21] = [
         "  | ",
         "PORT  ",
         "OS guess: ",
@@ -96,6 +96,7 @@ fn begins_as_our_own(line: &str) -> bool {
         "no host is up, ",
         "nothing came back",
         "nothing was scanned",
+        "notice from ",
         "round trip ",
         "route to ",
         "route: ",
