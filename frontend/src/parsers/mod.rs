@@ -116,6 +116,43 @@ impl Parsed {
         }
     }
 
+    /// Whether the tool did all that it was asked to, as far as its output tells.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Ping(report) => report.complete,
+            Self::Nmap(report) => report.complete,
+            // It ends where it stops, and says no more about it.
+            Self::Traceroute(_) => true,
+        }
+    }
+
+    /// Whether the output shows that the tool did nothing of what it was asked to: it is a heading
+    /// alone, or a report of a failure.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        match self {
+            Self::Ping(report) => {
+                !report.complete
+                    && (report.transmitted, report.received) == (0, 0)
+                    && report.unreachable.is_empty()
+            }
+            Self::Traceroute(report) => report.hop_count == 0,
+            Self::Nmap(report) => {
+                let hosts = report.hosts_up.saturating_add(report.hosts_down);
+                report.exit.is_some() && hosts == 0 && report.total_hosts == 0
+            }
+        }
+    }
+
+    /// What the tool says went wrong, where its report has a place for it; the first line of it.
+    #[must_use]
+    pub fn complaint(&self) -> Option<&str> {
+        let Self::Nmap(report) = self else { return None };
+        let message = report.error_message.as_deref()?;
+        message.split("\\n").map(str::trim).find(|line| !line.is_empty())
+    }
+
     /// Makes the result small enough for its JSON to have at most `max_bytes`, and no smaller than
     /// that needs. What interests least goes first: hosts that are down, ports that are not open,
     /// the ends of scripts' outputs, then hosts from the end; replies and hops from the end.

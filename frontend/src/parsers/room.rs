@@ -35,6 +35,14 @@ impl Room {
         bytes
     }
 
+    /// Takes room for what an item has grown by; says whether it was there.
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.left;
+        self.left -= if fits { bytes } else { 0 };
+        self.full |= !fits;
+        fits
+    }
+
     /// Takes room for later, as much of it as there is; answers how much that was.
     pub(super) fn reserve(&mut self, bytes: usize) -> usize {
         let taken = bytes.min(self.left);

@@ -92,31 +92,48 @@ pub(super) fn traceroute() -> Value {
     ))
 }
 
+const HOSTS_UP: &str =
+    "Hosts known to be up, also those not listed; not those only taken to be up (no_ping).";
+const OPEN_PORTS: &str =
+    "Open ports over all reported hosts; null where no host's ports are known.";
+const COMPLETE: &str =
+    "Whether nmap did all it was asked to: came to its end, and gave up on no host.";
+
 pub(super) fn nmap() -> Value {
     root(object(
         "What an nmap scan found.",
         &[
             ("hosts", list("Finished hosts.", nmap_host())),
             ("total_hosts", count("Hosts that nmap reported one by one.")),
-            ("hosts_up", count("Hosts that are up, also those not listed.")),
+            ("hosts_up", count(HOSTS_UP)),
             ("hosts_down", count("Hosts that are down, also those not listed.")),
-            ("open_ports", count("Open ports over all reported hosts.")),
+            ("hosts_unknown", count("Hosts reported of which nobody knows whether they are up.")),
+            ("hosts_given_up", count("Hosts that nmap gave up on; their ports are unknown.")),
+            ("open_ports", or_null("integer", OPEN_PORTS)),
             ("scripts", list("Output of scripts that belong to no host.", nmap_script())),
             ("skipped_targets", list("Targets that nmap refused to scan.", string("A target."))),
             ("elapsed_seconds", or_null("number", "Duration of the scan in seconds.")),
-            ("summary", or_null("string", "Nmap's closing line.")),
+            ("summary", or_null("string", "Nmap's closing line; its hosts up may be assumed.")),
             ("exit", or_null("string", "success or error; null if nmap was stopped.")),
             ("error_message", or_null("string", "What went wrong, if exit is error.")),
-            ("complete", flag("Whether the output came to its end.")),
+            ("complete", flag(COMPLETE)),
             ("truncated", flag("Whether lists or script outputs leave something out.")),
         ],
     ))
 }
 
 fn nmap_host() -> Value {
+    let reason = object(
+        "What told the state of some of them.",
+        &[("reason", string("The reason.")), ("count", count("Of how many."))],
+    );
     let extra = object(
         "Ports only counted.",
-        &[("state", string("The state they share.")), ("count", count("How many they are."))],
+        &[
+            ("state", string("The state they share.")),
+            ("count", count("How many they are.")),
+            ("reasons", list("What told the state.", reason)),
+        ],
     );
     let os = object(
         "A guess at the operating system.",
@@ -139,7 +156,12 @@ fn nmap_host() -> Value {
             ("mac", or_null("string", "MAC address, known on the same link.")),
             ("hostnames", list("Names, each once.", name)),
             ("state", or_null("string", "up, down, unknown or skipped.")),
-            ("reason", or_null("string", "What told the state.")),
+            (
+                "reason",
+                or_null("string", "What told the state; user-set: taken to be up, unasked."),
+            ),
+            ("timed_out", flag("Nmap gave up on it: its ports are unknown.")),
+            ("broadcast_answers", or_null("integer", "Hosts that answer, of a broadcast address.")),
             ("ports", list("Ports listed one by one.", nmap_port())),
             ("extra_ports", list("Ports only counted, by state.", extra)),
             ("os_matches", list("Guesses at the operating system, best first.", os)),
@@ -158,7 +180,9 @@ fn nmap_port() -> Value {
             ("proto", string("tcp, udp, sctp or ip.")),
             ("state", or_null("string", "open, closed, filtered, open|filtered…")),
             ("reason", or_null("string", "What told the state.")),
+            ("reason_address", or_null("string", "Who told it, where that was not the host.")),
             ("service", or_null("string", "Service name.")),
+            ("service_method", or_null("string", "probed, or table: guessed by the port number.")),
             ("product", or_null("string", "Product, as the service presented itself.")),
             ("version", or_null("string", "Version of the product.")),
             ("extra_info", or_null("string", "More that the service said of itself.")),

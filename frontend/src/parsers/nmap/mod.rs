@@ -1,8 +1,13 @@
-//! What an nmap scan found, as types; [`read`] makes them from nmap's XML.
+//! What an nmap scan found, as types; [`read`] makes them from nmap's XML, and from that of others who
+//! write it, as masscan does.
 //!
-//! The counts tell what nmap found; the lists may hold fewer, and then `truncated` says so.
+//! The counts tell what nmap found; the lists may hold fewer, and then `truncated` says so. Nothing
+//! here is up, or has no open ports, because nobody looked.
 
+mod element;
+mod hosts;
 mod read;
+mod script;
 
 use serde::Serialize;
 
@@ -15,6 +20,9 @@ pub const PORTS_MAX: usize = 70_000;
 /// Most bytes taken of a script's output.
 pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
 
+/// Nmap's reason for a host that it was told to take for up (`-Pn`).
+const USER_SET: &str = "user-set";
+
 /// Most names, scripts, operating systems or port groups in one list of a host or port.
 const DETAILS_MAX: usize = 256;
 
@@ -23,14 +31,19 @@ const DETAILS_MAX: usize = 256;
 pub struct NmapReport {
     /// Hosts in the order of the document, at most [`ITEMS_MAX`].
     pub hosts: Vec<NmapHost>,
-    /// Hosts that nmap reported one by one. Hosts that are down may be only in `hosts_down`.
+    /// Hosts that nmap reported one by one, each once. Hosts that are down may be only in `hosts_down`.
     pub total_hosts: usize,
-    /// Hosts that were up: nmap's own count, or that of the list when nmap didn't finish.
+    /// Hosts that were up: nmap's own count, or that of the list when nmap didn't finish; without
+    /// those that it took to be up unasked and that gave no answer.
     pub hosts_up: u64,
     /// Hosts that were down, counted likewise.
     pub hosts_down: u64,
-    /// Ports in the state `open` over all reported hosts.
-    pub open_ports: usize,
+    /// Hosts that were reported, and of which nobody knows whether they are up.
+    pub hosts_unknown: u64,
+    /// Hosts that nmap gave up on at its time limit for a host: what was asked about them is unknown.
+    pub hosts_given_up: u64,
+    /// Ports in the state `open` over all reported hosts. `None` where no host's ports are known.
+    pub open_ports: Option<usize>,
     /// Output of scripts that belong to no host (prerule and postrule).
     pub scripts: Vec<NmapScript>,
     /// Targets that nmap refused to scan, such as an IPv6 address without `-6`.
@@ -43,7 +56,8 @@ pub struct NmapReport {
     pub exit: Option<String>,
     /// What went wrong, when `exit` is `error`.
     pub error_message: Option<String>,
-    /// Whether the document came to its end.
+    /// Whether nmap did all that it was asked to: it came to its end, without an error, and gave up
+    /// on no host.
     pub complete: bool,
     /// Whether something that nmap reported is left out of the lists or of a script's output.
     pub truncated: bool,
@@ -60,10 +74,16 @@ pub struct NmapHost {
     pub mac: Option<String>,
     /// Names, each once.
     pub hostnames: Vec<String>,
-    /// `up`, `down`, `unknown` or `skipped`.
+    /// `up`, `down`, `unknown` or `skipped`. A host that nmap took to be up is `unknown` unless a
+    /// port answered.
     pub state: Option<String>,
-    /// What told the state, such as `echo-reply`.
+    /// What told the state, such as `echo-reply`, or the answer of a port; `user-set` where nobody
+    /// asked.
     pub reason: Option<String>,
+    /// Nmap gave up on it at its time limit for a host: its ports are unknown.
+    pub timed_out: bool,
+    /// How many hosts answered a ping of this address, where it is a broadcast address.
+    pub broadcast_answers: Option<u64>,
     /// Ports listed one by one, at most [`PORTS_MAX`].
     pub ports: Vec<NmapPort>,
     /// Ports only counted, since many shared a state.
@@ -89,8 +109,12 @@ pub struct NmapPort {
     pub state: Option<String>,
     /// What told the state, such as `syn-ack`.
     pub reason: Option<String>,
+    /// Who told it, where that was not the host: a router on the way.
+    pub reason_address: Option<String>,
     /// Service name.
     pub service: Option<String>,
+    /// How the name is known: `probed`, or `table` for a guess by the port's number.
+    pub service_method: Option<String>,
     /// Product, as the service presented itself.
     pub product: Option<String>,
     /// Version of the product.
@@ -109,6 +133,17 @@ pub struct ExtraPorts {
     /// The state they share.
     pub state: String,
     /// How many they are.
+    pub count: u64,
+    /// What told the state, and of how many.
+    pub reasons: Vec<ExtraReason>,
+}
+
+/// What told the state of ports that nmap only counted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExtraReason {
+    /// Such as `no-response` or `admin-prohibited`.
+    pub reason: String,
+    /// Of how many.
     pub count: u64,
 }
 
@@ -137,15 +172,28 @@ pub struct RouteHop {
 pub struct NmapScript {
     /// Name of the script.
     pub id: String,
-    /// Its output, several lines, at most [`SCRIPT_BYTES_MAX`] bytes of it.
+    /// Its output, several lines, at most [`SCRIPT_BYTES_MAX`] bytes of it. Its structured values,
+    /// where it wrote nothing else.
     pub output: String,
 }
 
 impl NmapHost {
-    /// Whether nmap found it up.
+    /// Whether it is known to be up.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state.as_deref() == Some("up")
+    }
+
+    /// Whether nmap took it to be up, and nobody knows.
+    #[must_use]
+    pub fn is_taken_to_be_up(&self) -> bool {
+        !self.is_up() && self.reason.as_deref() == Some(USER_SET)
+    }
+
+    /// Whether anything is known of its ports.
+    #[must_use]
+    pub fn has_ports(&self) -> bool {
+        !self.ports.is_empty() || !self.extra_ports.is_empty()
     }
 }
 
@@ -155,7 +203,28 @@ impl NmapPort {
     pub fn is_open(&self) -> bool {
         self.state.as_deref() == Some("open")
     }
+
+    /// What of it shows that its host is up: an answer that is the host's own.
+    fn answer(&self) -> Option<&str> {
+        let state = self.state.as_deref().filter(|state| is_answer(state))?;
+        self.reason_address.is_none().then(|| self.reason.as_deref().unwrap_or(state))
+    }
 }
 
+impl ExtraPorts {
+    fn answer(&self) -> Option<&str> {
+        let is_one = self.count > 0 && is_answer(&self.state);
+        let reason = self.reasons.first().map_or(&self.state, |first| &first.reason);
+        is_one.then_some(reason.as_str())
+    }
+}
+
+/// Whether a port in this state has answered. What is filtered, or perhaps open, has not.
+fn is_answer(state: &str) -> bool {
+    matches!(state, "open" | "closed" | "unfiltered")
+}
+
+#[cfg(test)]
+mod meaning_tests;
 #[cfg(test)]
 mod tests;

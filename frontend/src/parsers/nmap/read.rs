@@ -5,19 +5,15 @@
 //! XML yields the hosts that were finished before that; half a host is never reported, since a
 //! port missing from it would read as a port that isn't open.
 
-use std::borrow::Cow;
-
-use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::{
-    DETAILS_MAX, ExtraPorts, ITEMS_MAX, NmapHost, NmapPort, NmapReport, NmapScript, OsMatch,
-    PORTS_MAX, RouteHop, SCRIPT_BYTES_MAX,
-};
-use crate::clean::clean_str;
+use super::element::{attribute, host_detail, line, new_port, number, port_detail};
+use super::hosts::{Hosts, Ports};
+use super::script::OpenScript;
+use super::{DETAILS_MAX, NmapHost, NmapPort, NmapReport};
+use crate::parsers::decimal;
 use crate::parsers::room::Room;
-use crate::parsers::{decimal, one_line, prefix};
 
 /// Kept for what a host and a port say beside their lists, so that lists which fill the room do
 /// not push out the host that they belong to.
@@ -38,49 +34,84 @@ pub(in crate::parsers) fn parse(stdout: &str) -> Option<NmapReport> {
                 builder.close(element.name().into_inner());
             }
             Ok(Event::End(element)) => builder.close(element.name().into_inner()),
+            Ok(Event::Text(text)) => builder.text(&text.xml10_content()),
+            Ok(Event::CData(text)) => builder.text(&text.xml10_content()),
+            Ok(Event::GeneralRef(name)) => {
+                let character = name.resolve_char_ref().ok().flatten().map(String::from);
+                let name = name.into_inner();
+                let text = predefined(&name).map(str::to_owned).or(character);
+                builder.text(&text.unwrap_or_else(|| format!("&{name};")));
+            }
             Ok(Event::Eof) | Err(_) => break,
-            // Text, CDATA, comments, DTDs, processing instructions and references hold nothing
-            // that the report takes.
+            // Comments, DTDs and processing instructions hold nothing that the report takes.
             Ok(_) => {}
         }
     }
     builder.finish()
 }
 
+/// What an entity stands for that needs no declaration.
+fn predefined(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "lt" => "<",
+        "gt" => ">",
+        "amp" => "&",
+        "apos" => "'",
+        "quot" => "\"",
+        _ => return None,
+    })
+}
+
 /// The report so far, and the elements it is inside of.
 #[derive(Default)]
 struct Builder {
     report: NmapReport,
+    hosts: Hosts,
     host: Option<NmapHost>,
+    /// The ports of the open host.
+    ports: Ports,
     port: Option<NmapPort>,
+    script: Option<OpenScript>,
     room: Room,
     /// What the open host and the open port have taken of the room.
     host_bytes: usize,
     port_bytes: usize,
-    /// Open ports of the open host.
-    host_open_ports: usize,
     started: bool,
+    /// Another scanner than nmap wrote the document.
+    is_foreign: bool,
     closed: bool,
+    /// The scanner said that it was done.
+    finished: bool,
     /// Nmap's own counts of hosts up and down.
     counts: Option<(u64, u64)>,
-    /// Hosts seen up and down.
-    seen: (u64, u64),
 }
 
 impl Builder {
     fn open(&mut self, element: &BytesStart<'_>) {
-        match (element.name().into_inner(), &mut self.host, &mut self.port) {
-            ("nmaprun", ..) => self.started = true,
-            ("host", ..) => self.new_host(),
-            ("script", ..) => self.script(element),
-            ("target", None, _) => {
+        let name = element.name().into_inner();
+        if let Some(script) = &mut self.script
+            && matches!(name, "table" | "elem")
+        {
+            return script.open(name, element);
+        }
+        // Nothing but its values stands inside a script.
+        self.take_script();
+        match (name, &mut self.host, &mut self.port) {
+            ("nmaprun", ..) => {
+                self.started = true;
+                self.is_foreign = attribute(element, "scanner").is_some_and(|by| by != "nmap");
+            }
+            ("host", ..) => self.new_host(element),
+            ("script", ..) => self.script = OpenScript::new(element),
+            ("target", ..) if attribute(element, "status").as_deref() == Some("skipped") => {
                 if let Some(target) = line(element, "specification") {
                     self.room.push(&mut self.report.skipped_targets, target, DETAILS_MAX);
                 }
             }
             ("finished", None, _) => {
+                self.finished = true;
                 self.report.elapsed_seconds =
-                    attribute(element, "elapsed").and_then(|number| decimal(&number));
+                    attribute(element, "elapsed").and_then(|seconds| decimal(&seconds));
                 self.report.summary = line(element, "summary");
                 self.report.exit = line(element, "exit");
                 self.report.error_message = line(element, "errormsg");
@@ -93,16 +124,12 @@ impl Builder {
                 self.port = new_port(element);
                 self.port_bytes = self.room.reserve(PORT_BYTES);
             }
-            ("state", Some(_), Some(port)) => {
-                port.state = line(element, "state");
-                port.reason = line(element, "reason");
-            }
-            ("service", Some(_), Some(port)) => {
-                port.service = line(element, "name");
-                port.product = line(element, "product");
-                port.version = line(element, "version");
-                port.extra_info = line(element, "extrainfo");
-                port.tunnel = line(element, "tunnel");
+            ("state" | "service", Some(_), Some(port)) => {
+                port_detail(port, name, element);
+                if let Some(banner) = OpenScript::banner(element).filter(|_| name == "service") {
+                    self.script = Some(banner);
+                    self.take_script();
+                }
             }
             (name, Some(host), None) => {
                 self.host_bytes += host_detail(host, name, element, &mut self.room);
@@ -111,13 +138,20 @@ impl Builder {
         }
     }
 
-    fn new_host(&mut self) {
+    fn text(&mut self, text: &str) {
+        if let Some(script) = &mut self.script {
+            script.text(text);
+        }
+    }
+
+    fn new_host(&mut self, element: &BytesStart<'_>) {
         // A host inside a host is no report of nmap's. What is lost with it goes back.
         self.take_port();
         self.room.give_back(self.host_bytes);
-        self.host = Some(NmapHost::default());
+        let timed_out = attribute(element, "timedout").as_deref() == Some("true");
+        self.host = Some(NmapHost { timed_out, ..NmapHost::default() });
+        self.ports = Ports::default();
         self.host_bytes = self.room.reserve(HOST_BYTES);
-        self.host_open_ports = 0;
     }
 
     /// Ends the open port, and gives back what it has taken of the room.
@@ -127,40 +161,37 @@ impl Builder {
     }
 
     fn close(&mut self, name: &str) {
+        match (name, &mut self.script) {
+            ("table" | "elem", Some(script)) => return script.close(name),
+            // What closes it, or lacks its end.
+            (_, Some(_)) => self.take_script(),
+            (_, None) => {}
+        }
         match name {
             "port" => {
                 // What it gives back is taken again with the whole of it.
                 let port = self.take_port();
                 if let (Some(host), Some(port)) = (&mut self.host, port) {
-                    self.host_open_ports += usize::from(port.is_open());
-                    self.host_bytes += self.room.push(&mut host.ports, port, PORTS_MAX);
+                    self.host_bytes += self.ports.add(&mut host.ports, port, &mut self.room);
                 }
             }
-            "host" => self.close_host(),
+            "host" => {
+                self.take_port();
+                let Some(host) = self.host.take() else { return };
+                self.room.give_back(std::mem::take(&mut self.host_bytes));
+                let ports = std::mem::take(&mut self.ports);
+                self.hosts.add(&mut self.report.hosts, host, ports, &mut self.room);
+            }
             "nmaprun" => self.closed = true,
             _ => {}
         }
     }
 
-    fn close_host(&mut self) {
-        let Some(host) = self.host.take() else { return };
-        self.report.total_hosts += 1;
-        self.report.open_ports += std::mem::take(&mut self.host_open_ports);
-        match host.state.as_deref() {
-            Some("up") => self.seen.0 += 1,
-            Some("down") => self.seen.1 += 1,
-            _ => {}
-        }
-        self.room.give_back(std::mem::take(&mut self.host_bytes));
-        self.room.push(&mut self.report.hosts, host, ITEMS_MAX);
-    }
-
-    fn script(&mut self, element: &BytesStart<'_>) {
-        let Some(id) = line(element, "id") else { return };
-        let whole = attribute(element, "output").unwrap_or_default();
-        let part = prefix(&whole, SCRIPT_BYTES_MAX);
-        self.room.full |= part.len() < whole.len();
-        let script = NmapScript { id, output: clean_str(part).into_owned() };
+    /// Ends the open script, and puts it where it belongs.
+    fn take_script(&mut self) {
+        let Some(script) = self.script.take() else { return };
+        self.room.full |= script.is_cut;
+        let script = script.finish();
         match (&mut self.host, &mut self.port) {
             (_, Some(port)) => {
                 self.port_bytes += self.room.push(&mut port.scripts, script, DETAILS_MAX);
@@ -178,97 +209,19 @@ impl Builder {
         if !self.started {
             return None;
         }
+        // A document that is cut may end in the middle of one, which says something unless it is that
+        // of a host: half a host is none.
+        self.room.full |= self.script.is_some();
+        if self.host.is_none() {
+            self.take_script();
+        }
         let report = &mut self.report;
-        (report.hosts_up, report.hosts_down) = self.counts.unwrap_or(self.seen);
-        report.complete = self.closed && report.exit.is_some();
+        // Masscan's counts are of ports.
+        let counts = self.counts.filter(|_| !self.is_foreign);
+        self.hosts.finish(report, counts);
+        let is_over = self.closed && self.finished && report.exit.as_deref() != Some("error");
+        report.complete = is_over && report.hosts_given_up == 0;
         report.truncated = self.room.full;
         Some(self.report)
     }
-}
-
-/// Takes what an element says of the host itself; answers how much room that took.
-fn host_detail(
-    host: &mut NmapHost,
-    name: &str,
-    element: &BytesStart<'_>,
-    room: &mut Room,
-) -> usize {
-    match name {
-        "status" => {
-            host.state = line(element, "state");
-            host.reason = line(element, "reason");
-        }
-        "address" => address(host, element),
-        "distance" => host.distance_hops = number(element, "value"),
-        "hostname" => {
-            if let Some(name) = line(element, "name").filter(|n| !host.hostnames.contains(n)) {
-                return room.push(&mut host.hostnames, name, DETAILS_MAX);
-            }
-        }
-        "extraports" => {
-            if let Some((state, count)) = line(element, "state").zip(number(element, "count")) {
-                return room.push(&mut host.extra_ports, ExtraPorts { state, count }, DETAILS_MAX);
-            }
-        }
-        "osmatch" => {
-            if let Some((name, accuracy)) = line(element, "name").zip(number(element, "accuracy")) {
-                let guess = OsMatch { name, accuracy_percent: accuracy.min(100) as u8 };
-                return room.push(&mut host.os_matches, guess, DETAILS_MAX);
-            }
-        }
-        "hop" => {
-            if let Some((number, address)) = number(element, "ttl").zip(line(element, "ipaddr")) {
-                let rtt_ms = attribute(element, "rtt").and_then(|number| decimal(&number));
-                let hop = RouteHop { number, address, rtt_ms };
-                return room.push(&mut host.route, hop, DETAILS_MAX);
-            }
-        }
-        _ => {}
-    }
-    0
-}
-
-/// Nmap lists the IP address first and a MAC address after it.
-fn address(host: &mut NmapHost, element: &BytesStart<'_>) {
-    let (Some(address), kind) = (line(element, "addr"), line(element, "addrtype")) else { return };
-    let is_mac = kind.as_deref() == Some("mac");
-    if is_mac {
-        host.mac = Some(address.clone());
-    }
-    if host.address.is_none() || (host.address_type.as_deref() == Some("mac") && !is_mac) {
-        (host.address, host.address_type) = (Some(address), kind);
-    }
-}
-
-/// `None` for a port without a number or protocol: it says nothing.
-fn new_port(element: &BytesStart<'_>) -> Option<NmapPort> {
-    Some(NmapPort {
-        port: number(element, "portid")?.try_into().ok()?,
-        proto: line(element, "protocol")?,
-        state: None,
-        reason: None,
-        service: None,
-        product: None,
-        version: None,
-        extra_info: None,
-        tunnel: None,
-        scripts: Vec::new(),
-    })
-}
-
-fn line(element: &BytesStart<'_>, name: &str) -> Option<String> {
-    attribute(element, name).map(|value| one_line(&value))
-}
-
-fn number(element: &BytesStart<'_>, name: &str) -> Option<u64> {
-    attribute(element, name)?.parse().ok()
-}
-
-/// An attribute's value with its references resolved, or as it stands if one is unknown.
-fn attribute<'a>(element: &'a BytesStart<'_>, name: &str) -> Option<Cow<'a, str>> {
-    // Looking for duplicates would take quadratic time on a hostile element.
-    let mut attributes = element.attributes();
-    let mut attributes = attributes.with_checks(false).filter_map(Result::ok);
-    let found = attributes.find(|attribute| attribute.key.into_inner() == name)?;
-    Some(found.normalized_value(XmlVersion::Explicit1_0).unwrap_or(found.value))
 }

@@ -26,7 +26,7 @@ fn port(report: &NmapReport, number: u16) -> &NmapPort {
 fn services_come_with_what_they_say_of_themselves() {
     let report = fixture!("nmap_services.xml");
     assert!(report.complete && !report.truncated);
-    assert_eq!((report.total_hosts, report.hosts_up, report.open_ports), (1, 1, 4));
+    assert_eq!((report.total_hosts, report.hosts_up, report.open_ports), (1, 1, Some(4)));
     assert_eq!(report.exit.as_deref(), Some("success"));
     assert!(report.elapsed_seconds.is_some());
     let host = &report.hosts[0];
@@ -77,26 +77,32 @@ fn hosts_that_are_down_count_without_being_listed() {
 fn a_whole_network_is_read() {
     let report = fixture!("nmap_network.xml");
     assert_eq!((report.total_hosts, report.hosts_up, report.hosts_down), (5, 5, 11));
-    assert_eq!(report.open_ports, 9);
+    assert_eq!(report.open_ports, Some(9));
 }
 
 #[test]
 fn ports_that_share_a_state_are_counted() {
     let report = fixture!("nmap_extra_ports.xml");
-    let closed = |count| ExtraPorts { state: "closed".into(), count };
+    let closed = |count| ExtraPorts {
+        state: "closed".into(),
+        count,
+        reasons: vec![ExtraReason { reason: "reset".into(), count }],
+    };
     let of = |address: &str| {
         let is = |host: &&NmapHost| host.address.as_deref() == Some(address);
         report.hosts.iter().find(is).unwrap().extra_ports.clone()
     };
     assert_eq!(of("10.66.2.2"), [closed(998)]);
     assert_eq!(of("10.66.1.1"), [closed(1000)]);
-    assert_eq!(report.open_ports, 2);
+    assert_eq!(report.open_ports, Some(2));
 }
 
 #[test]
 fn filtered_ports_say_why() {
     let report = fixture!("nmap_filtered.xml");
-    assert_eq!(report.hosts[0].extra_ports, [ExtraPorts { state: "filtered".into(), count: 100 }]);
+    let extra = &report.hosts[0].extra_ports[0];
+    assert_eq!((extra.state.as_str(), extra.count), ("filtered", 100));
+    assert_eq!(extra.reasons, [ExtraReason { reason: "no-response".into(), count: 100 }]);
     assert_eq!(report.hosts[0].reason.as_deref(), Some("user-set"));
     let report = fixture!("nmap_prohibited.xml");
     let why = |at: usize| report.hosts[at].ports[0].reason.as_deref();
@@ -125,7 +131,7 @@ fn udp_protocols_ipv6_names_and_macs_parse() {
     let report = fixture!("nmap6.xml");
     assert_eq!(report.hosts[0].address.as_deref(), Some("fd66:2::2"));
     assert_eq!(report.hosts[0].address_type.as_deref(), Some("ipv6"));
-    assert_eq!(report.open_ports, 2);
+    assert_eq!(report.open_ports, Some(2));
     assert!(fixture!("nmap_named.xml").hosts[0].hostnames.contains(&"web.lab.internal".to_owned()));
     let report = fixture!("nmap_arp.xml");
     assert_eq!(report.hosts[0].address.as_deref(), Some("10.66.1.1"));
@@ -152,7 +158,7 @@ fn progress_between_the_hosts_changes_nothing() {
 fn a_killed_scan_keeps_its_finished_hosts() {
     let report = fixture!("nmap_killed.xml");
     assert!(!report.complete);
-    assert_eq!((report.total_hosts, report.hosts_up, report.open_ports), (1, 1, 2));
+    assert_eq!((report.total_hosts, report.hosts_up, report.open_ports), (1, 1, Some(2)));
     assert_eq!((report.exit, report.elapsed_seconds), (None, None));
 }
 
@@ -163,13 +169,13 @@ fn half_a_host_is_not_reported() {
     assert_eq!((report.total_hosts, report.hosts.len()), (1, 1));
     let xml = "<nmaprun><host><status state='up'/>\
         <port portid='22' protocol='tcp'><state state='open'/></port><port portid='23'";
-    assert_eq!(parse(xml).map(|report| (report.total_hosts, report.open_ports)), Some((0, 0)));
+    assert_eq!(parse(xml).map(|report| (report.total_hosts, report.open_ports)), Some((0, None)));
 }
 
 #[test]
 fn a_fatal_error_is_told_and_nothing_scanned_is_told_apart() {
     let report = fixture!("nmap_fatal.xml");
-    assert_eq!((report.exit.as_deref(), report.complete), (Some("error"), true));
+    assert_eq!((report.exit.as_deref(), report.complete), (Some("error"), false));
     let said = text(report);
     assert!(said.contains("nmap failed: \"NSE: failed to initialize the script engine"), "{said}");
     assert_eq!(said.lines().count(), 1);
@@ -204,7 +210,8 @@ fn warnings_between_the_elements_are_skipped() {
     let xml = "<nmaprun>\nWARNING: a & b &c; d\n<host><status state='up'/></host>\
         <runstats><finished exit='error' errormsg='no & route'/></runstats></nmaprun>";
     let report = parse(xml).unwrap();
-    assert_eq!((report.total_hosts, report.complete), (1, true));
+    // It says that it failed, so it is no complete scan.
+    assert_eq!((report.total_hosts, report.complete), (1, false));
     assert_eq!(report.error_message.as_deref(), Some("no & route"));
 }
 

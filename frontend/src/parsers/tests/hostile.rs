@@ -174,6 +174,46 @@ fn shuffled_lines(parser: &'static str) -> impl Strategy<Value = String> {
     })
 }
 
+/// Whole elements of recorded scans in any order, some of them several times, and cut off anywhere.
+fn scrambled_scan() -> impl Strategy<Value = String> {
+    const MORE: [&str; 6] = [
+        "<host timedout=\"true\"><status state=\"up\" reason=\"user-set\"/>\
+         <address addr=\"10.66.2.2\" addrtype=\"ipv4\"/></host>",
+        "<host><address addr=\"10.66.2.2\" addrtype=\"ipv4\"/><ports><port protocol=\"tcp\" \
+         portid=\"22\"><state state=\"open\" reason=\"syn-ack\"/></port></ports></host>",
+        "<port protocol=\"tcp\" portid=\"22\"><state state=\"open\"/></port>",
+        "<hosts up=\"64\" down=\"0\" total=\"64\"/>",
+        "<script id=\"s\"><table key=\"k\"><elem>v</elem>",
+        "</table></script>",
+    ];
+    let scans: Vec<&str> = fixtures()
+        .iter()
+        .filter(|(parser, ..)| *parser == "nmap-xml")
+        .map(|(_, _, bytes)| std::str::from_utf8(bytes).unwrap())
+        .collect();
+    // Each piece ends after a host, a port or a line.
+    let pieces = prop::sample::select(scans).prop_flat_map(|scan| {
+        let hosts = scan.split_inclusive("</host>").flat_map(|piece| match piece.find("<host ") {
+            Some(at) => vec![&piece[..at], &piece[at..]],
+            None => vec![piece],
+        });
+        let lines = scan.split_inclusive("</port>").flat_map(|piece| piece.split_inclusive('\n'));
+        let hosts: Vec<&str> = hosts.chain(MORE).collect();
+        let lines: Vec<&str> = lines.chain(MORE).collect();
+        prop_oneof![
+            3 => prop::collection::vec(prop::sample::select(hosts), 0..12),
+            1 => prop::collection::vec(prop::sample::select(lines), 0..60),
+        ]
+    });
+    (pieces, any::<Index>(), any::<bool>()).prop_map(|(pieces, at, is_cut)| {
+        let mut text = format!("<nmaprun>{}</nmaprun>", pieces.concat());
+        if is_cut {
+            text.truncate(text.floor_char_boundary(at.index(text.len() + 1)));
+        }
+        text
+    })
+}
+
 proptest! {
     #[test]
     fn a_loss_is_a_share_or_unknown(text in shuffled_lines("ping")) {
@@ -199,6 +239,38 @@ proptest! {
         let whole = scanned(scan).unwrap_or_default();
         prop_assert_eq!(hosts, &whole.hosts[..finished]);
         prop_assert_eq!(cut.map_or(0, |report| report.total_hosts), finished);
+    }
+
+    /// Hosts and ports in any order, several times, with parts missing: an open port that is shown is one
+    /// that is in it, and shown once.
+    #[test]
+    fn no_port_is_shown_open_that_was_not(text in scrambled_scan()) {
+        let result = parse("nmap-xml", text.as_bytes(), b"");
+        if let Ok(Some(Parsed::Nmap(report))) = &result {
+            let in_it = text.matches("state=\"open\"").count();
+            let shown: Vec<_> = report
+                .hosts
+                .iter()
+                .flat_map(|host| host.ports.iter().map(move |port| (host, port)))
+                .filter(|(_, port)| port.is_open())
+                .map(|(host, port)| (&host.address, &port.proto, port.port))
+                .collect();
+            prop_assert!(shown.len() <= in_it, "{} of {in_it}", shown.len());
+            prop_assert_eq!(report.open_ports.unwrap_or(0), shown.len());
+            let distinct: std::collections::HashSet<_> = shown.iter().collect();
+            let nameless = report.hosts.iter().any(|host| host.address.is_none());
+            prop_assert!(nameless || distinct.len() == shown.len(), "{shown:?}");
+            let addresses: Vec<_> = report.hosts.iter().filter_map(|h| h.address.as_ref()).collect();
+            let different: std::collections::HashSet<_> = addresses.iter().collect();
+            prop_assert_eq!(addresses.len(), different.len());
+            // Who gave no answer is not up, and who was given up leaves no complete scan.
+            let given_up = report.hosts.iter().any(|host| host.timed_out);
+            prop_assert!(!(given_up && report.complete));
+            for host in report.hosts.iter().filter(|host| host.is_up()) {
+                prop_assert_ne!(host.reason.as_deref(), Some("user-set"));
+            }
+        }
+        check("nmap-xml", result)?;
     }
 
     #[test]

@@ -22,12 +22,14 @@ const TELLING_REASONS: [&str; 6] = [
 pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
     let mut page = Page::default();
     page.line(&summary(report));
-    let (up, others): (Vec<_>, Vec<_>) = report.hosts.iter().partition(|host| host.is_up());
+    let (shown, others): (Vec<_>, Vec<_>) =
+        report.hosts.iter().partition(|host| host.is_up() || host.timed_out || host.has_ports());
     let (open, closed): (Vec<_>, Vec<_>) =
-        up.into_iter().partition(|host| host.ports.iter().any(NmapPort::is_open));
+        shown.into_iter().partition(|host| host.ports.iter().any(NmapPort::is_open));
+    let (up, unsure): (Vec<_>, Vec<_>) = closed.into_iter().partition(|host| host.is_up());
     let mut hosts_left_out = 0;
     let mut after_block = false;
-    for host in open.into_iter().chain(closed) {
+    for host in open.into_iter().chain(up).chain(unsure) {
         let plain = is_plain(host);
         if after_block || !plain {
             page.line("");
@@ -40,9 +42,15 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
         after_block = !plain;
         hosts_left_out += u64::from(page.is_full());
     }
-    let (down, unknown): (Vec<_>, Vec<_>) =
+    let (down, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|host| host.state.as_deref() == Some("down"));
-    for (hosts, what) in [(down, "did not answer"), (unknown, "in an unknown state")] {
+    let (assumed, unknown): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|host| host.is_taken_to_be_up());
+    for (hosts, what) in [
+        (down, "did not answer"),
+        (assumed, "taken to be up, and not asked"),
+        (unknown, "in an unknown state"),
+    ] {
         if !hosts.is_empty() {
             page.line("");
             page.line(&format!("{what}: {}", addresses(&hosts)));
@@ -63,10 +71,13 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
 /// What was found, how long it took, and what to make of it.
 fn summary(report: &NmapReport) -> String {
     let mut parts = Vec::new();
-    if let Some(error) = &report.error_message {
-        parts.push(format!("nmap failed: {}", quoted(error)));
+    let failed = report.exit.as_deref() == Some("error");
+    match &report.error_message {
+        Some(error) => parts.push(format!("nmap failed: {}", quoted(error))),
+        None if failed => parts.push("nmap failed".to_owned()),
+        None => {}
     }
-    if report.hosts_up + report.hosts_down > 0 {
+    if report.hosts_up + report.hosts_down + report.hosts_unknown > 0 {
         parts.push(counts(report));
     } else if report.complete && report.error_message.is_none() {
         parts.push("nothing was scanned".to_owned());
@@ -74,7 +85,12 @@ fn summary(report: &NmapReport) -> String {
     if !report.skipped_targets.is_empty() {
         parts.push(format!("skipped: {}", listed(&report.skipped_targets)));
     }
-    if !report.complete {
+    if report.hosts_given_up > 0 {
+        let hosts = count(report.hosts_given_up, "host");
+        parts.push(format!("the scan is incomplete: nmap gave up on {hosts}, which took too long"));
+    }
+    let is_over = report.exit.is_some() || report.hosts_given_up > 0;
+    if !report.complete && !is_over {
         parts.push("the scan did not finish, unfinished hosts are left out".to_owned());
     }
     if report.truncated {
@@ -84,12 +100,24 @@ fn summary(report: &NmapReport) -> String {
 }
 
 fn counts(report: &NmapReport) -> String {
-    let mut line = match (report.hosts_up, report.hosts_down) {
-        (0, down) => return with_time(format!("no host is up, {down} did not answer"), report),
-        (up, 0) => format!("{} up", count(up, "host")),
-        (up, down) => format!("{} up, {down} did not answer", count(up, "host")),
+    let (up, down, unknown) = (report.hosts_up, report.hosts_down, report.hosts_unknown);
+    if up == 0 && unknown == 0 {
+        return with_time(format!("no host is up, {down} did not answer"), report);
+    }
+    let unknown = match report.hosts.iter().any(NmapHost::is_taken_to_be_up) {
+        true => (unknown, format!("{} taken to be up without an answer", count(unknown, "host"))),
+        false => (unknown, format!("{} in an unknown state", count(unknown, "host"))),
     };
-    let _ = write!(line, ", {}", count(report.open_ports as u64, "open port"));
+    let groups = [
+        (up, format!("{} up", count(up, "host"))),
+        unknown,
+        (down, format!("{down} did not answer")),
+    ];
+    let groups = groups.into_iter().filter(|(number, _)| *number > 0);
+    let mut line = groups.map(|(_, text)| text).collect::<Vec<_>>().join(", ");
+    if let Some(open) = report.open_ports {
+        let _ = write!(line, ", {}", count(open as u64, "open port"));
+    }
     with_time(line, report)
 }
 
@@ -116,11 +144,21 @@ fn host_line(host: &NmapHost) -> String {
     let mut line = subject(name, host.address.as_deref());
     match host.reason.as_deref() {
         // -Pn: nobody has looked.
-        Some("user-set") => line.push_str(" was taken to be up"),
-        Some(reason) => {
+        _ if host.is_taken_to_be_up() => line.push_str(" was taken to be up"),
+        Some(reason) if host.is_up() => {
             let _ = write!(line, " is up ({})", word(reason));
         }
-        None => line.push_str(" is up"),
+        None if host.is_up() => line.push_str(" is up"),
+        _ => line.push_str(" is in an unknown state"),
+    }
+    if host.timed_out {
+        line.push_str(match host.has_ports() {
+            true => ", and was given up: it may have more than this",
+            false => ", and was given up: its ports are unknown",
+        });
+    }
+    if let Some(answers) = host.broadcast_answers {
+        let _ = write!(line, ", a broadcast address: {} answered", count(answers, "host"));
     }
     if let Some(mac) = host.mac.as_ref().filter(|mac| host.address.as_ref() != Some(mac)) {
         let _ = write!(line, ", MAC {}", word(mac));
@@ -205,8 +243,16 @@ fn not_open(host: &NmapHost) -> String {
         let reason = port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason));
         (port.state.as_deref().unwrap_or("unknown"), reason, 1, Some(port.port))
     });
-    let counted =
-        host.extra_ports.iter().map(|extra| (extra.state.as_str(), None, extra.count, None));
+    let counted = host.extra_ports.iter().flat_map(|extra| {
+        let state = extra.state.as_str();
+        let telling =
+            extra.reasons.iter().filter(|one| TELLING_REASONS.contains(&one.reason.as_str()));
+        let told = telling.clone().map(|one| one.count).fold(0, u64::saturating_add);
+        let rest = extra.count.saturating_sub(told);
+        let rest = (rest > 0).then_some((state, None, rest, None));
+        let telling = telling.map(move |one| (state, Some(one.reason.as_str()), one.count, None));
+        telling.chain(rest)
+    });
     for (state, reason, number, port) in listed_ports.chain(counted) {
         // nmap knows six states. What claims more than that shares the last place.
         let (state, reason) =
