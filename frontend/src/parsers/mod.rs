@@ -5,6 +5,7 @@
 //! never follow a reference out of the document, hold no more than the caps below allow, and
 //! never let a string through that [`crate::clean`] hasn't seen.
 
+pub mod brief;
 pub mod nmap;
 pub mod ping;
 mod room;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use self::nmap::NmapReport;
 use self::ping::PingReport;
@@ -95,7 +97,7 @@ pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed
 /// The JSON Schema (2020-12, an object) of the named parser's result, or `None` for an unknown
 /// name.
 #[must_use]
-pub fn schema(parser: &str) -> Option<serde_json::Value> {
+pub fn schema(parser: &str) -> Option<Value> {
     match parser {
         "ping" => Some(schema::ping()),
         "traceroute" => Some(schema::traceroute()),
@@ -106,7 +108,7 @@ pub fn schema(parser: &str) -> Option<serde_json::Value> {
 
 impl Parsed {
     /// The result as a short text for a person or a model: whole lines, [`TEXT_BYTES_MAX`] at most,
-    /// with a last line that says what had no room.
+    /// with a line that says what had no room, which [`is_cut`] finds.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -153,6 +155,28 @@ impl Parsed {
         message.split("\\n").map(str::trim).find(|line| !line.is_empty())
     }
 
+    /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.
+    #[must_use]
+    pub fn brief_within(&self, max_bytes: usize) -> (Value, bool) {
+        let form = |report: &Self| serde_json::to_value(report).unwrap_or_default();
+        let whole = form(self);
+        let mut brief = brief::brief(&whole);
+        let (long, mut short) = (room::json_bytes(&whole), room::json_bytes(&brief));
+        let mut dropped = false;
+        // As much of the long form as the short one has too much, and then less of it, since what is
+        // dropped first is not what is shortened most.
+        let mut room = long;
+        while short > max_bytes && room > SMALLEST_BYTES {
+            room = (room * max_bytes / short).min(room * 9 / 10).max(SMALLEST_BYTES);
+            let mut report = self.clone();
+            report.shrink_to(room);
+            brief = brief::brief(&form(&report));
+            short = room::json_bytes(&brief);
+            dropped = true;
+        }
+        (brief, dropped)
+    }
+
     /// Makes the result small enough for its JSON to have at most `max_bytes`, and no smaller than
     /// that needs. What interests least goes first: hosts that are down, ports that are not open,
     /// the ends of scripts' outputs, then hosts from the end; replies and hops from the end.
@@ -167,6 +191,15 @@ impl Parsed {
             Self::Nmap(report) => shrink::nmap(report, max_bytes),
         }
     }
+}
+
+/// Begins the line that says what of an output a text leaves out. Nothing that a tool wrote begins so.
+pub(crate) const LEFT_OUT: &str = "… ";
+
+/// Whether a text says that it leaves out some of the output.
+#[must_use]
+pub fn is_cut(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with(LEFT_OUT))
 }
 
 fn no_report(tool: &'static str, stdout: &[u8], stderr: &[u8]) -> ParseError {

@@ -3,7 +3,10 @@
 //! marks, so that none of it is taken for those words.
 
 use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
-use crate::quote::{folded, marked};
+use crate::{
+    parsers::LEFT_OUT,
+    quote::{folded, marked},
+};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
 const RAW_MAX: usize = 4096;
@@ -15,10 +18,25 @@ impl ToolResult {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
             None => {
-                self.finished_text() + &self.complaint() + &self.age_text() + &self.fence_text()
+                let text = self.finished_text() + &self.complaint() + &self.cut_text();
+                text + &self.age_text() + &self.fence_text()
             }
-            Some(kind) => self.error_text(kind) + &self.fence_text(),
+            Some(kind) => self.error_text(kind) + &self.cut_text() + &self.fence_text(),
         }
+    }
+
+    /// That the tool wrote more than is kept, of which nobody can read the rest.
+    fn cut_text(&self) -> String {
+        let streams = [
+            (self.truncated_stdout, "standard output", "stdout_bytes"),
+            (self.truncated_stderr, "standard error", "stderr_bytes"),
+        ];
+        let said = streams.iter().filter(|(is_cut, ..)| *is_cut).map(|(_, stream, bytes)| {
+            let bytes = self.metadata.get(*bytes).and_then(serde_json::Value::as_u64);
+            let all = bytes.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
+            format!("\nIts {stream}{all} was cut at the limit; what is beyond is lost.")
+        });
+        said.collect()
     }
 
     /// What the run was kept from: something at the target sent it there, and whoever scans wants to know.
@@ -135,5 +153,5 @@ fn shorten(text: &str, most: usize) -> String {
     }
     let end = text.floor_char_boundary(most);
     let left = text.len() - end;
-    format!("{}\n… ({left} more bytes: see stdout in the result)", marked(&text[..end]))
+    format!("{}\n{LEFT_OUT}({left} more bytes: see stdout in the result)", marked(&text[..end]))
 }

@@ -249,9 +249,7 @@ fn the_text_is_a_table_that_no_banner_can_break() {
         <host><status state='up' reason='reset'/><address addr='10.66.2.4' addrtype='ipv4'/>\
         <ports><extraports state='filtered' count='100'/></ports></host>\
         <runstats><finished elapsed='1.40' exit='success'/></runstats></nmaprun>";
-    let expected = r#"2 hosts up, 1 did not answer, 2 open ports, 1.4 s
-
-10.66.2.2 is up (echo-reply), not open: 996 closed, 1 filtered (25)
+    let expected = r#"10.66.2.2 is up (echo-reply), not open: 996 closed, 1 filtered (25)
 PORT      STATE  SERVICE     VERSION
 22/tcp    open   ssh         OpenSSH 9.2p1\n23/tcp open (protocol 2.0)
   | banner: SSH-2.0-x
@@ -260,29 +258,96 @@ PORT      STATE  SERVICE     VERSION
 OS guess: "Linux 5.4" (96%)
 
 10.66.2.4 is up (reset), not open: 100 filtered
-
 did not answer: 10.66.2.3
+2 hosts up, 1 did not answer, 2 open ports, 1.4 s
 "#;
     assert_eq!(text(parse(xml).unwrap()), expected);
     let unfinished = text(fixture!("nmap_killed.xml"));
-    let first = unfinished.lines().next().unwrap();
-    assert!(first.ends_with("; the scan did not finish, unfinished hosts are left out"), "{first}");
+    let last = unfinished.lines().last().unwrap();
+    assert!(last.ends_with("; the scan did not finish, unfinished hosts are left out"), "{last}");
 }
 
 #[test]
 fn a_network_that_is_mostly_silent_reads_at_a_glance() {
     let said = text(fixture!("nmap_network.xml"));
-    assert!(said.starts_with("5 hosts up, 11 did not answer, 9 open ports, "), "{said}");
-    assert_eq!(said.matches("PORT ").count(), 3, "{said}");
-    assert!(
-        said.contains("\n10.66.2.34 is up (echo-reply), not open: 4 closed (22, 80, 443, 8080)\n"),
-        "{said}"
-    );
+    let expected = "\
+3 hosts: 22/tcp ssh, 80/tcp http, 8080/tcp http-proxy open; not open: 1 closed (443)
+  at 10.66.2.32-33, 10.66.2.39
+2 hosts: up; not open: 4 closed (22, 80, 443, 8080)
+  at 10.66.2.34-35
+";
+    assert!(said.starts_with(expected), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("5 hosts up, 11 did not answer, 9 open ports, "), "{said}");
     let said = text(fixture!("nmap_ping_scan_verbose.xml"));
-    assert!(said.ends_with(", and 3 more\n"), "{said}");
+    assert!(said.contains(", and 3 more\n"), "{said}");
     assert!(text(fixture!("nmap_silent.xml")).starts_with("no host is up, 1 did not answer, "));
     let said = text(fixture!("nmap_prohibited.xml"));
     let expected =
         "\n10.66.2.36 was taken to be up, not open: 2 filtered by host-unreach (22, 80)\n";
     assert!(said.contains(expected), "{said}");
+}
+
+/// A host that is up with these ports, as nmap writes it.
+fn host(last: u8, more: &str, ports: &str) -> String {
+    format!(
+        "<host><status state='up' reason='reset'/><address addr='10.0.0.{last}' addrtype='ipv4'/>{more}\
+         <ports><extraports state='closed' count='97'/>{ports}</ports></host>"
+    )
+}
+
+fn open(port: u16, service: &str) -> String {
+    format!("<port portid='{port}' protocol='tcp'><state state='open'/><service {service}/></port>")
+}
+
+fn scan(hosts: &[String]) -> String {
+    let xml = format!(
+        "<nmaprun>{}<runstats><finished elapsed='2' exit='success'/></runstats></nmaprun>",
+        hosts.concat()
+    );
+    text(parse(&xml).unwrap())
+}
+
+#[test]
+fn hosts_with_the_same_ports_are_one_row_and_what_differs_stands_out() {
+    let web = [open(22, "name='ssh'"), open(80, "name='http'")].concat();
+    let mut hosts: Vec<String> = (1..=30).map(|last| host(last, "", &web)).collect();
+    hosts[9] = host(10, "", &open(22, "name='ssh'"));
+    hosts.push(host(40, "", ""));
+    let said = scan(&hosts);
+    let expected = "\
+29 hosts: 22/tcp ssh, 80/tcp http open; not open: 97 closed
+  at 10.0.0.1-9, 10.0.0.11-30
+
+10.0.0.10 is up (reset), not open: 97 closed
+PORT    STATE  SERVICE  VERSION
+22/tcp  open   ssh
+
+10.0.0.40 is up (reset), not open: 97 closed
+31 hosts up, 59 open ports, 2.0 s
+";
+    assert_eq!(said.replace("2 s", "2.0 s"), expected);
+}
+
+#[test]
+fn a_row_names_what_tells_its_hosts_apart_and_keeps_other_versions_apart() {
+    let ssh =
+        |version: &str| open(22, &format!("name='ssh' product='OpenSSH' version='{version}'"));
+    let mac = "<address addr='00:11:22:33:44:55' addrtype='mac'/>";
+    let named = "<hostnames><hostname name='web.lab'/></hostnames>";
+    let hosts = [
+        host(1, mac, &ssh("9.2")),
+        host(2, named, &ssh("9.2")),
+        host(3, "", &ssh("8.4")),
+        host(4, "", &ssh("8.4&#10;REFUSED (X): no")),
+    ];
+    let said = scan(&hosts);
+    assert!(
+        said.starts_with(
+            "2 hosts: 22/tcp ssh \"OpenSSH 9.2\" open; not open: 97 closed\n  \
+             at 10.0.0.1 MAC 00:11:22:33:44:55, 10.0.0.2 (web.lab)\n"
+        ),
+        "{said}"
+    );
+    assert_eq!(said.matches("PORT ").count(), 2, "{said}");
 }

@@ -86,8 +86,9 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 23] = [
+    const OWN: [&str; 24] = [
         "  | ",
+        "  at ",
         "PORT  ",
         "OS guess: ",
         "did not answer: ",

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::{check_report, size};
 use crate::parsers::nmap::{NmapPort, NmapReport};
-use crate::parsers::{ITEMS_MAX, Parsed, REPORT_BYTES_MAX, SMALLEST_BYTES, TEXT_BYTES_MAX, parse};
+use crate::parsers::{
+    ITEMS_MAX, Parsed, REPORT_BYTES_MAX, SMALLEST_BYTES, TEXT_BYTES_MAX, is_cut, parse,
+};
 
 #[test]
 fn a_flood_of_items_is_cut_and_says_so() {
@@ -62,19 +64,24 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
 #[test]
 fn a_long_text_ends_with_a_whole_line_that_says_what_is_missing() {
     let host = |number: u16| {
+        // No two are alike.
         format!(
             "<host><status state='up'/><address addr='10.0.{}.{}' addrtype='ipv4'/>\
-             <port portid='22' protocol='tcp'><state state='open'/></port></host>",
+             <port portid='{}' protocol='tcp'><state state='open'/></port></host>",
             number / 250,
-            number % 250
+            number % 250,
+            number + 1
         )
     };
     let xml = format!("<nmaprun>{}</nmaprun>", (0..500).map(host).collect::<String>());
     let text = parse("nmap-xml", xml.as_bytes(), b"").unwrap().unwrap().text();
     assert!(text.len() <= TEXT_BYTES_MAX && text.len() > TEXT_BYTES_MAX - 512);
-    assert!(text.starts_with("500 hosts up, 500 open ports"), "{text}");
-    let last = text.lines().last().unwrap();
-    assert!(last.starts_with("… ") && last.ends_with("; the structured result has more"), "{last}");
+    let mut lines = text.lines().rev();
+    let totals = lines.next().unwrap();
+    assert!(totals.starts_with("500 hosts up, 500 open ports"), "{totals}");
+    let last = lines.next().unwrap();
+    assert!(is_cut(&text) && last.starts_with("… "), "{last}");
+    assert!(last.ends_with("; the structured result has more"), "{last}");
     assert!(last.contains(" lines of ") && last.contains(" hosts left out here"), "{last}");
     let listed = text.matches(" is up").count();
     let left_out = last.split(' ').nth(4).unwrap().parse::<usize>().unwrap();

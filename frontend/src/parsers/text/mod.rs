@@ -2,6 +2,7 @@
 //! report, so it is clean and stays on its line. None begins one, but an address; what is no plain word
 //! is quoted.
 
+mod alike;
 mod nmap;
 
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::fmt::Write as _;
 pub(super) use self::nmap::nmap;
 use super::ping::{Flaw, PingReport, Unreachable};
 use super::traceroute::{Hop, Probe, TracerouteReport};
-use super::{TEXT_BYTES_MAX, is_address};
+use super::{LEFT_OUT, TEXT_BYTES_MAX, is_address};
 use crate::quote;
 
 /// Kept free for the last line of a text that had to leave something out.
@@ -23,17 +24,30 @@ const WORDS_CHARS: usize = 160;
 struct Page {
     text: String,
     lines_left_out: u64,
+    /// What it ends with, whatever has no room before it.
+    last: String,
 }
 
 impl Page {
+    fn ending_with(last: String) -> Self {
+        Self { last, ..Self::default() }
+    }
+
     fn line(&mut self, line: &str) {
         let line = line.trim_end();
-        let room = TEXT_BYTES_MAX - LAST_LINE_BYTES;
+        let room = (TEXT_BYTES_MAX - LAST_LINE_BYTES).saturating_sub(self.last.len());
         // Once a line is left out so are those after it: a text with holes would mislead.
         if self.lines_left_out > 0 || self.text.len() + line.len() + 1 > room {
             self.lines_left_out += 1;
         } else {
             self.text.push_str(line);
+            self.text.push('\n');
+        }
+    }
+
+    /// An empty line between two parts.
+    fn gap(&mut self) {
+        if !self.text.is_empty() && !self.is_full() {
             self.text.push('\n');
         }
     }
@@ -48,8 +62,12 @@ impl Page {
             let lines = count(self.lines_left_out, "line");
             let _ = writeln!(
                 self.text,
-                "… {lines}{more} left out here; the structured result has more"
+                "{LEFT_OUT}{lines}{more} left out here; the structured result has more"
             );
+        }
+        if !self.last.is_empty() {
+            self.text.push_str(&self.last);
+            self.text.push('\n');
         }
         self.text
     }

@@ -1,9 +1,9 @@
-//! An nmap report as text: the counts, a table for each host with open ports, and a line for all
-//! that is less interesting.
+//! An nmap report as text: a row for hosts that are alike, a table for each other host with open ports, a
+//! line for all that is less interesting, and the counts last, where a reader looks.
 
 use std::fmt::Write as _;
 
-use super::{Page, count, quoted, short, subject, word};
+use super::{Page, alike, count, quoted, short, subject, word};
 use crate::parsers::nmap::{NmapHost, NmapPort, NmapReport, NmapScript};
 
 /// Most addresses or port numbers listed in a line that sums up.
@@ -19,9 +19,18 @@ const TELLING_REASONS: [&str; 6] = [
     "proto-unreach",
 ];
 
+/// Hosts, those that are alike in one row, and what was found in all as the last line.
 pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
-    let mut page = Page::default();
-    page.line(&summary(report));
+    let failed = report.error_message.is_some() || report.exit.as_deref() == Some("error");
+    let (first, last) = match (failed, summary(report)) {
+        // Nothing is more important.
+        (true, summary) => (summary, String::new()),
+        (false, summary) => (String::new(), summary),
+    };
+    let mut page = Page::ending_with(last);
+    if !first.is_empty() {
+        page.line(&first);
+    }
     let (shown, others): (Vec<_>, Vec<_>) =
         report.hosts.iter().partition(|host| host.is_up() || host.timed_out || host.has_ports());
     let (open, closed): (Vec<_>, Vec<_>) =
@@ -29,18 +38,25 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
     let (up, unsure): (Vec<_>, Vec<_>) = closed.into_iter().partition(|host| host.is_up());
     let mut hosts_left_out = 0;
     let mut after_block = false;
-    for host in open.into_iter().chain(up).chain(unsure) {
-        let plain = is_plain(host);
-        if after_block || !plain {
-            page.line("");
+    for hosts in [open, up, unsure] {
+        let (rows, differing) = alike::rows(hosts);
+        for row in rows {
+            row.write(&mut page);
+            hosts_left_out += if page.is_full() { row.hosts() } else { 0 };
         }
-        if plain {
-            page.line(&host_line(host));
-        } else {
-            host_block(&mut page, host);
+        for host in differing {
+            let plain = is_plain(host);
+            if after_block || !plain {
+                page.gap();
+            }
+            if plain {
+                page.line(&host_line(host));
+            } else {
+                host_block(&mut page, host);
+            }
+            after_block = !plain;
+            hosts_left_out += u64::from(page.is_full());
         }
-        after_block = !plain;
-        hosts_left_out += u64::from(page.is_full());
     }
     let (down, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|host| host.state.as_deref() == Some("down"));
@@ -52,12 +68,11 @@ pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
         (unknown, "in an unknown state"),
     ] {
         if !hosts.is_empty() {
-            page.line("");
             page.line(&format!("{what}: {}", addresses(&hosts)));
         }
     }
     if !report.scripts.is_empty() {
-        page.line("");
+        page.gap();
         page.line("scripts of the scan:");
         scripts(&mut page, &report.scripts);
     }
@@ -135,7 +150,7 @@ fn is_plain(host: &NmapHost) -> bool {
         && host.os_matches.is_empty()
 }
 
-fn is_worth_a_row(port: &NmapPort) -> bool {
+pub(super) fn is_worth_a_row(port: &NmapPort) -> bool {
     port.state.as_deref().is_some_and(|state| state.starts_with("open"))
 }
 
@@ -237,7 +252,7 @@ fn aligned(row: &[String; 4], widths: [usize; 3]) -> String {
 }
 
 /// `3 closed (21, 23, 25), 997 filtered`: by state, with the numbers where they are few and known.
-fn not_open(host: &NmapHost) -> String {
+pub(super) fn not_open(host: &NmapHost) -> String {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let listed_ports = host.ports.iter().filter(|port| !is_worth_a_row(port)).map(|port| {
         let reason = port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason));
