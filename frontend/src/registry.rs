@@ -23,7 +23,7 @@ use tokio::sync::{broadcast, watch};
 use self::controls::Controls;
 pub use self::{
     idle::idle_settings,
-    listing::{Hidden, Listing, Published},
+    listing::{Hidden, Listing, Published, READ_RESULT},
 };
 use crate::{
     breaker::BreakerStatus,

@@ -72,7 +72,7 @@ fn both_eras_list_call_and_read_with_each_request_for_itself() {
     assert!(versions.as_array().unwrap().contains(&json!("2026-07-28")), "{discovered:?}");
     for era in BOTH_ERAS {
         let listed = era.ask(&server, CHOSEN, "tools/list", json!({}));
-        assert_eq!(names(&listed), ["nmap", "ping"]);
+        assert_eq!(names(&listed), ["nmap", "ping", "read_result"]);
         let result = era.call(&server, CHOSEN, "ping", target());
         assert_eq!(result["structuredContent"]["returncode"], 0, "{result}");
         assert_eq!(result["structuredContent"]["parsed"]["received"], 1);
@@ -154,7 +154,10 @@ fn a_viewer_lists_and_reads_and_is_told_why_it_may_not_call() {
     let vera = file.add("vera", "viewer", &[]);
     let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
     for era in BOTH_ERAS {
-        assert_eq!(names(&era.ask(&server, &vera, "tools/list", json!({}))), ["nmap", "ping"]);
+        assert_eq!(
+            names(&era.ask(&server, &vera, "tools/list", json!({}))),
+            ["nmap", "ping", "read_result"]
+        );
         for arguments in [target(), json!({ "target": "10.0.0.1", "dry_run": true })] {
             let result = era.call(&server, &vera, "ping", arguments);
             assert_eq!(result["isError"], true);
@@ -183,10 +186,10 @@ fn a_narrower_token_sees_and_calls_no_more_than_it_is_for() {
     let server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
     for era in BOTH_ERAS {
         let all = era.ask(&server, &ada, "tools/list", json!({}));
-        assert_eq!(names(&all), ["nmap", "ping"]);
+        assert_eq!(names(&all), ["nmap", "ping", "read_result"]);
         assert!(all.body.contains("\"flood\""));
         let own = era.ask(&server, &olaf, "tools/list", json!({}));
-        assert_eq!(names(&own), ["ping"]);
+        assert_eq!(names(&own), ["ping", "read_result"]);
         assert!(!own.body.contains("\"flood\""), "{}", own.body);
         let page = era.ask(&server, &olaf, "resources/read", json!({ "uri": "probity://policy" }));
         assert!(!page.body.contains("nmap"), "{}", page.body);
@@ -310,6 +313,15 @@ fn what_a_cancelled_call_gave_and_what_was_too_long_is_its_caller_s_alone() {
         last_message(&answer)["error"]["code"].clone()
     };
     assert_eq!((read(&ada), read(&bob)), (json!(null), json!(-32602)));
+    for era in BOTH_ERAS {
+        let page =
+            |token| era.call(&server, token, "read_result", json!({ "id": uri, "part": "stdout" }));
+        let (own, foreign) = (page(&ada), page(&bob));
+        let said = own["content"][0]["text"].as_str().unwrap();
+        assert!(said.contains(" of stdout of ping 10.0.0.1"), "{own}");
+        assert_eq!(foreign["isError"], true, "{foreign}");
+        assert!(!foreign.to_string().contains("xxxx"), "{foreign}");
+    }
 
     // What it has heard of the run shows that it has begun.
     let params = json!({ "name": "ping", "arguments": target(), "_meta": { "progressToken": 5 } });

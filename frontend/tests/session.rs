@@ -36,14 +36,14 @@ fn both_eras_hear_of_a_changed_catalog_and_nobody_of_the_same_one() {
             let acknowledged = session.next().unwrap();
             assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
         }
-        assert_eq!(names(&mut session), ["nmap", "ping"]);
+        assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
         broker.publish(&catalog());
         let mut reloaded = catalog();
         reloaded.tools.remove(1);
         broker.publish(&reloaded);
         let told = session.next().unwrap();
         assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
-        assert_eq!(names(&mut session), ["ping"]);
+        assert_eq!(names(&mut session), ["ping", "read_result"]);
         broker.publish(&catalog());
         assert_eq!(session.next().unwrap()["method"], "notifications/tools/list_changed");
         assert!(session.notifications.is_empty(), "{:?}", session.notifications);
@@ -84,15 +84,16 @@ fn descriptions_say_first_what_matters_and_keep_below_what_clients_cut() {
         for tool in tools.as_array().unwrap() {
             let description = tool["description"].as_str().unwrap();
             assert!(description.len() < 2048, "{} bytes", description.len());
-            assert!(description.contains(aim), "{description}");
+            assert!(!description.contains('\n'), "{description}");
+            assert!(description.contains(aim) || tool["name"] == "read_result", "{description}");
         }
         let description = ping["description"].as_str().unwrap();
         let order =
-            ["Check whether a host answers.", "Aim at: one address in", "prefer traceroute"];
+            ["Check whether a host answers.", "Targets: one address in", "prefer traceroute"];
         let at: Vec<_> = order.iter().map(|part| description.find(part).unwrap()).collect();
         assert!(at.is_sorted(), "{description}");
-        let example = &ping["inputSchema"]["properties"]["target"]["examples"][0];
-        assert!(example.as_str().unwrap().starts_with("10."), "{example}");
+        let target = &ping["inputSchema"]["properties"]["target"]["description"];
+        assert_eq!(target, "One IP address or one host name.");
     }
 }
 
@@ -294,6 +295,8 @@ fn a_tool_that_there_is_not_is_put_to_the_broker_whatever_its_arguments_are() {
     let answer = session.call(2, "nobody", json!({ "target": "10.0.0.1", "timeout_sec": "soon" }));
     assert_eq!(answer["error"]["code"], -32602, "{answer}");
     assert_eq!(answer["error"]["data"]["code"], "UNKNOWN_TOOL", "{answer}");
+    let said = answer["error"]["message"].as_str().unwrap();
+    assert!(said.ends_with(". The tools are nmap, ping."), "{said}");
     assert_eq!(broker.checks().len(), 1, "its log has the attempt");
 }
 
@@ -318,14 +321,141 @@ fn long_output_is_shortened_and_the_whole_of_it_stays_reachable() {
         let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
         assert!(answer.to_string().len() < 32 * 1024, "{} bytes", answer.to_string().len());
         let result = &answer["result"];
-        let uri = &result["structuredContent"]["metadata"]["full_result"]["uri"];
+        let content = &result["structuredContent"];
+        assert_eq!(
+            (&content["truncated_answer"], &content["truncated_stdout"]),
+            (&json!(true), &json!(false))
+        );
+        let uri = &content["metadata"]["full_result"]["uri"];
         let link =
             result["content"].as_array().unwrap().iter().find(|c| c["type"] == "resource_link");
         assert_eq!(&link.unwrap()["uri"], uri);
+        let said =
+            format!("read_result gives the rest of {}, for 15 minutes.", uri.as_str().unwrap());
+        assert!(text(&answer).ends_with(&said), "{answer}");
         let whole = session.ask(3, "resources/read", json!({ "uri": uri }));
         let whole = whole["result"]["contents"][0]["text"].as_str().unwrap();
         let whole: Value = serde_json::from_str(whole).unwrap();
         assert_eq!(whole["stdout"], long);
+        // A model that has tools only.
+        let page = session.call(4, "read_result", json!({ "id": uri, "offset": 9_990 }));
+        assert_eq!(page["result"]["isError"], false, "{page}");
+        let expected =
+            "Lines 9990 to 10000 of 10000 of stdout of ping 10.0.0.1\n> 0123456789abcdef\n";
+        assert!(text(&page).starts_with(expected), "{page}");
+        let gone = session.call(5, "read_result", json!({ "id": "0".repeat(32) }));
+        assert_eq!(gone["result"]["isError"], true, "{gone}");
+        assert!(text(&gone).contains("run the tool again"), "{gone}");
+    }
+    assert_eq!(broker.runs().len(), 2, "the broker hears nothing of what is read");
+}
+
+#[test]
+fn output_beyond_the_limit_is_told_from_an_answer_that_is_short() {
+    let Step::Send(Reply::Exited(all)) = exited(0) else { panic!() };
+    let cut = Exited { truncated_stdout: true, stdout_bytes: 5_000_000, ..all };
+    let run = vec![started(), output(Stream::Stdout, PONG), Step::Send(Reply::Exited(cut))];
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let mut session = Session::start(&broker.socket, true);
+    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+    let content = &answer["result"]["structuredContent"];
+    assert_eq!(
+        (&content["truncated_stdout"], &content["truncated_answer"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(content["metadata"]["stdout_bytes"], 5_000_000);
+    assert!(
+        text(&answer).contains("Its standard output of 5000000 bytes was cut at the limit"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn an_answer_says_nothing_twice_and_links_only_to_what_is_left_out() {
+    let silent = vec![started(), exited(0)];
+    let run = vec![started(), output(Stream::Stdout, PONG), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[
+        silent,
+        run,
+        vec![denied(DenialCode::TargetNotAllowed)],
+    ]));
+    let mut session = Session::start(&broker.socket, true);
+    let mut call = || session.call(2, "ping", json!({ "target": "10.0.0.1" }))["result"].take();
+    let nothing = call();
+    assert_eq!(nothing["structuredContent"]["metadata"], Value::Null, "{nothing}");
+    let result = call();
+    let content = result["structuredContent"].as_object().unwrap();
+    for left_out in
+        ["stdout", "stderr", "argv", "address", "signal", "error", "error_type", "error_details"]
+    {
+        assert!(!content.contains_key(left_out), "{left_out}: {result}");
+    }
+    assert!(content["parsed"]["received"].is_u64() && content["returncode"] == 0, "{result}");
+    assert!(content["metadata"]["full_result"]["uri"].is_string(), "stdout can be had: {result}");
+    assert_eq!(result["content"].as_array().unwrap().len(), 1, "{result}");
+    let refused = call()["structuredContent"].take();
+    let said = refused["error"].as_str().unwrap();
+    assert_eq!(refused.to_string().matches(said).count(), 1, "{refused}");
+    assert_eq!(refused["metadata"], Value::Null, "{refused}");
+}
+
+#[test]
+fn the_tool_that_reads_on_can_be_left_out_and_gives_way_to_a_policy_s() {
+    let broker = ScriptedBroker::start(script());
+    let mut session = Session::with(&broker.socket, false, &[("TOOL_EXCLUDE", "read_result")]);
+    session.initialize();
+    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    let mut session = Session::with(&broker.socket, false, &[("TOOL_INCLUDE", "ping")]);
+    session.initialize();
+    assert_eq!(names(&mut session), ["ping", "read_result"]);
+
+    let mut own = catalog();
+    own.tools[1].name = ToolName::new("read_result").unwrap();
+    let mut script = script();
+    script.catalog = vec![Step::Send(Reply::Catalog(own))];
+    let broker = ScriptedBroker::start(script);
+    let mut session = Session::start(&broker.socket, true);
+    let list = session.ask(2, "tools/list", json!({}))["result"]["tools"].take();
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    let tool = list.iter().find(|tool| tool["name"] == "read_result").unwrap();
+    assert_eq!(tool["description"].as_str().unwrap().find("Discover hosts"), Some(0), "{tool}");
+}
+
+#[test]
+fn schemas_hold_no_keyword_that_a_host_refuses() {
+    const REFUSED: [&str; 12] = [
+        "$schema",
+        "$ref",
+        "$defs",
+        "examples",
+        "additionalProperties",
+        "const",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "uniqueItems",
+    ];
+    let broker = ScriptedBroker::start(script());
+    let mut session = Session::start(&broker.socket, true);
+    let list = session.ask(2, "tools/list", json!({}))["result"]["tools"].take();
+    for tool in list.as_array().unwrap() {
+        let schema = &tool["inputSchema"];
+        assert_eq!(schema["type"], "object");
+        let properties = schema["properties"].as_object().unwrap();
+        for (name, property) in properties {
+            let kinds = ["string", "integer", "number", "boolean", "array"];
+            assert!(kinds.contains(&property["type"].as_str().unwrap()), "{name}: {property}");
+            assert!(property["type"] != "array" || property["items"]["type"] == "string");
+        }
+        let text = schema.to_string();
+        for keyword in REFUSED {
+            assert!(!text.contains(&format!("\"{keyword}\":")), "{keyword}: {text}");
+        }
+        assert!(!tool["outputSchema"].to_string().contains("$schema"), "{tool}");
+        assert!(!text.contains("correlation_id"), "{text}");
     }
 }
 
@@ -351,7 +481,7 @@ fn a_line_that_is_no_message_is_answered_and_the_session_lives() {
         assert_eq!(answer["error"]["code"], -32602, "{answer}");
         let answer = session.ask(6, "no/such/method", json!({}));
         assert_eq!(answer["error"]["code"], -32601, "{answer}");
-        assert_eq!(names(&mut session), ["nmap", "ping"]);
+        assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
     }
 }
 
@@ -362,7 +492,7 @@ fn garbage_before_the_first_message_does_not_end_the_session() {
     session.line(b"hello?");
     assert_eq!(session.next().unwrap()["error"]["code"], -32700);
     session.initialize();
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
 }
 
 #[test]
@@ -380,7 +510,7 @@ fn a_mebibyte_of_arguments_gets_a_typed_answer() {
         assert_eq!(answer["result"]["isError"], true);
         assert!(answer.to_string().len() < 16 * 1024, "{} bytes", answer.to_string().len());
     }
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
 }
 
 #[test]
@@ -448,7 +578,7 @@ fn more_subscriptions_than_anybody_needs_are_refused_and_the_session_hears_on() 
             None => assert_eq!(message["method"], "notifications/subscriptions/acknowledged"),
         }
     }
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
     // The end of input ends those that are open, at once.
     let started = std::time::Instant::now();
     assert_eq!(session.close(), 0);
@@ -493,12 +623,12 @@ fn saying_again_that_one_is_ready_starts_nothing_again() {
     for _ in 0..100 {
         session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     }
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
     let mut reloaded = catalog();
     reloaded.tools.remove(1);
     broker.publish(&reloaded);
     assert_eq!(session.next().unwrap()["method"], "notifications/tools/list_changed");
-    assert_eq!(names(&mut session), ["ping"]);
+    assert_eq!(names(&mut session), ["ping", "read_result"]);
     assert!(session.notifications.is_empty(), "{:?}", session.notifications);
 }
 
@@ -509,7 +639,7 @@ fn a_notification_or_an_answer_before_the_first_request_is_passed_over() {
     session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     session.send(&json!({ "jsonrpc": "2.0", "id": 1, "result": {} }));
     session.initialize();
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
 }
 
 #[test]
@@ -526,7 +656,7 @@ fn a_request_before_the_first_is_answered_with_what_to_send_and_the_session_goes
     }
     assert_eq!(session.ask(8, "ping", json!({}))["result"], json!({}));
     session.initialize();
-    assert_eq!(names(&mut session), ["nmap", "ping"]);
+    assert_eq!(names(&mut session), ["nmap", "ping", "read_result"]);
 }
 
 #[test]

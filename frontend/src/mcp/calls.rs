@@ -13,10 +13,10 @@ use rmcp::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress};
+use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress, read_result, tools};
 use crate::{
     broker_client::RunEvent, http::auth::log_forbidden, parsers::one_line, progress::Watcher,
-    result::ToolResult, service::Asking,
+    registry::READ_RESULT, result::ToolResult, service::Asking,
 };
 
 impl Server {
@@ -30,6 +30,11 @@ impl Server {
         let _open = calls.token();
         let mut arguments = request.arguments.clone().unwrap_or_default();
         let label = self.client.label(context);
+        let (listing, view) = (service.listing(), self.listing());
+        let read_on = self.reads_results(&view);
+        if read_on && request.name == READ_RESULT {
+            return Ok(read_result::read(&arguments, &self.store, self.may_use()));
+        }
         if let Client::Caller(asker) = &self.client {
             name_call(asker, &mut arguments);
         }
@@ -41,12 +46,11 @@ impl Server {
             tier: self.client.highest_tier(),
         };
         if let Some(refused) = self.refusal(asking) {
-            return Ok(answer::answer(&refused, &self.store));
+            return Ok(answer::answer(&refused, &self.store, read_on));
         }
         if let Client::Caller(asker) = &self.client {
             log_call(asker, asking);
         }
-        let listing = service.listing();
         let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
         let (mut watcher, status) = Watcher::new(parser);
         let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
@@ -80,9 +84,9 @@ impl Server {
             result = &mut call => result,
         };
         if result.denial_code() == Some("UNKNOWN_TOOL") {
-            return Err(unknown_tool(&result));
+            return Err(unknown_tool(&result, &tools::names(&view)));
         }
-        Ok(answer::answer(&result, &self.store))
+        Ok(answer::answer(&result, &self.store, read_on))
     }
 
     /// Why a call does not come to the service, as a result: clients show those to the model. A dry
@@ -120,7 +124,12 @@ fn log_call(asker: &Asker, asking: Asking<'_>) {
     tracing::info!(client, address, tool, correlation_id, "http.call");
 }
 
-fn unknown_tool(result: &ToolResult) -> ErrorData {
+/// Says which tools there are, to whoever asked for another.
+fn unknown_tool(result: &ToolResult, names: &str) -> ErrorData {
     let message = result.error.clone().unwrap_or_default();
+    let message = match names {
+        "" => message,
+        names => format!("{}. The tools are {names}.", message.trim_end_matches('.')),
+    };
     ErrorData::invalid_params(message, Some(json!(result.error_details)))
 }

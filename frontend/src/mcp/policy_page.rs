@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use probity_protocol::{Availability, OptionEntry, ToolEntry, ValueType};
 
-use super::tools::aim;
+use super::tools::targets;
 use crate::registry::Listing;
 
 /// Its address.
@@ -35,7 +35,7 @@ pub fn page(listing: &Listing, all: &Listing) -> String {
         catalog.max_hosts, catalog.policy_digest
     );
     for tool in listing.tools() {
-        describe(&mut page, tool.entry, &aim(tool.entry, catalog));
+        describe(&mut page, tool.entry, &targets(tool.entry, catalog));
     }
     page.push_str(
         "\n## When something is refused\n\nThe answer says `REFUSED`, a code, and a request that \
@@ -63,12 +63,12 @@ fn why_none(listing: &Listing, all: &Listing) -> String {
     )
 }
 
-fn describe(page: &mut String, tool: &ToolEntry, aim: &str) {
+fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
     let tier = if tool.intrusive { "standard and intrusive tier" } else { "standard tier" };
     let seconds = tool.timeout.as_secs_f64();
     let _ = write!(
         page,
-        "\n## {} ({tier})\n\n{} Aim at {aim}. {seconds} s for a run, {} at once.\n",
+        "\n## {} ({tier})\n\n{} Targets: {targets}. {seconds} s for a run, {} at once.\n",
         tool.name, tool.summary, tool.concurrency
     );
     if let Availability::Unavailable { reason, remedy } = &tool.availability {

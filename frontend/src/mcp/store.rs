@@ -47,6 +47,8 @@ pub struct ResultStore {
 struct Kept {
     owner: ClientKey,
     uri: String,
+    /// The tool that gave it: who may use that no more, reads its results no more.
+    tool: String,
     text: Arc<str>,
     /// Of a call that was cancelled: what it was.
     cancelled: Option<String>,
@@ -60,14 +62,14 @@ impl ResultStore {
         Self { shelf: Arc::clone(shelf), owner }
     }
 
-    /// Keeps a result, as JSON text. Answers its address.
-    pub fn keep(&self, text: String) -> String {
-        self.put(text, None)
+    /// Keeps a tool's result, as JSON text. Answers its address.
+    pub fn keep(&self, tool: &str, text: String) -> String {
+        self.put(tool, text, None)
     }
 
     /// Keeps what a call that was cancelled had given.
-    pub fn keep_cancelled(&self, text: String, title: String) {
-        self.put(text, Some(title));
+    pub fn keep_cancelled(&self, tool: &str, text: String, title: String) {
+        self.put(tool, text, Some(title));
     }
 
     /// The addresses and titles of what cancelled calls had given.
@@ -77,22 +79,26 @@ impl ResultStore {
         self.shelf.with(|kept| self.own(kept).filter_map(listed).collect())
     }
 
-    fn put(&self, text: String, cancelled: Option<String>) -> String {
-        let (owner, uri) = (self.owner, format!("{PREFIX}{}", uuid::Uuid::new_v4()));
+    fn put(&self, tool: &str, text: String, cancelled: Option<String>) -> String {
+        // 122 random bits, in as few characters as a model copies without mistakes.
+        let (owner, uri) = (self.owner, format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
         self.shelf.with(|kept| {
             let until = Instant::now() + LIFETIME;
-            let newest = Kept { owner, uri: uri.clone(), text: text.into(), cancelled, until };
+            let (tool, text) = (tool.to_owned(), text.into());
+            let newest = Kept { owner, uri: uri.clone(), tool, text, cancelled, until };
             kept.push_back(newest);
             make_room(kept, owner);
         });
         uri
     }
 
-    /// A result that is still kept.
+    /// A result that is still kept, by its address, of a tool that its owner may still use.
     #[must_use]
-    pub fn get(&self, uri: &str) -> Option<Arc<str>> {
-        let found = |kept: &Kept| Arc::clone(&kept.text);
-        self.shelf.with(|kept| self.own(kept).find(|kept| kept.uri == uri).map(found))
+    pub fn get(&self, uri: &str, may_use: impl Fn(&str) -> bool) -> Option<Arc<str>> {
+        self.shelf.with(|kept| {
+            let found = self.own(kept).find(|kept| kept.uri == uri && may_use(&kept.tool));
+            found.map(|kept| Arc::clone(&kept.text))
+        })
     }
 
     fn own<'a>(&self, kept: &'a VecDeque<Kept>) -> impl Iterator<Item = &'a Kept> {
@@ -149,6 +155,10 @@ fn too_much(kept: &VecDeque<Kept>, newcomer: ClientKey) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn all(_tool: &str) -> bool {
+        true
+    }
+
     fn own(shelf: &Arc<Shelf>, number: u64) -> ResultStore {
         ResultStore::of(shelf, ClientKey::numbered(number))
     }
@@ -156,29 +166,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_result_is_there_until_its_time_is_up() {
         let store = own(&Arc::default(), 1);
-        let uri = store.keep("{}".into());
-        assert_eq!(store.get(&uri).as_deref(), Some("{}"));
-        assert_eq!(store.get("probity://results/guess"), None);
+        let uri = store.keep("ping", "{}".into());
+        assert_eq!(store.get(&uri, all).as_deref(), Some("{}"));
+        assert_eq!(store.get("probity://results/guess", all), None);
         tokio::time::advance(LIFETIME + Duration::from_secs(1)).await;
-        assert_eq!(store.get(&uri), None);
+        assert_eq!(store.get(&uri, all), None);
     }
 
     #[tokio::test]
     async fn the_oldest_go_where_newer_ones_need_the_room() {
         let store = own(&Arc::default(), 1);
         let text = "x".repeat(MAX_BYTES / 3);
-        let uris: Vec<_> = (0..4).map(|_| store.keep(text.clone())).collect();
-        let there: Vec<bool> = uris.iter().map(|uri| store.get(uri).is_some()).collect();
+        let uris: Vec<_> = (0..4).map(|_| store.keep("ping", text.clone())).collect();
+        let there: Vec<bool> = uris.iter().map(|uri| store.get(uri, all).is_some()).collect();
         assert_eq!(there, [false, true, true, true]);
-        let huge = store.keep("x".repeat(MAX_BYTES + 1));
-        assert!(store.get(&huge).is_some(), "the newest is always there");
+        let huge = store.keep("ping", "x".repeat(MAX_BYTES + 1));
+        assert!(store.get(&huge, all).is_some(), "the newest is always there");
     }
 
     #[tokio::test]
     async fn of_many_small_ones_the_newest_are_kept_and_listed() {
         let store = own(&Arc::default(), 1);
         for number in 0..10 * MAX_KEPT {
-            store.keep_cancelled("{}".into(), number.to_string());
+            store.keep_cancelled("ping", "{}".into(), number.to_string());
         }
         let listed = store.cancelled();
         assert_eq!(listed.len(), MAX_KEPT);
@@ -189,24 +199,25 @@ mod tests {
     async fn nobody_reads_or_lists_another_s() {
         let shelf = Arc::default();
         let (one, other) = (own(&shelf, 1), own(&shelf, 2));
-        let uri = one.keep("{}".into());
-        one.keep_cancelled("{}".into(), "ping".into());
-        assert!(one.get(&uri).is_some() && one.cancelled().len() == 1);
-        assert!(other.get(&uri).is_none() && other.cancelled().is_empty());
+        let uri = one.keep("ping", "{}".into());
+        one.keep_cancelled("ping", "{}".into(), "ping".into());
+        assert!(one.get(&uri, all).is_some() && one.cancelled().len() == 1);
+        assert!(other.get(&uri, all).is_none() && other.cancelled().is_empty());
     }
 
     #[tokio::test]
     async fn many_clients_fill_no_memory_and_the_greediest_gives_way() {
         let shelf = Arc::default();
         let small = own(&shelf, 0);
-        let modest = small.keep("x".into());
+        let modest = small.keep("ping", "x".into());
         let text = "x".repeat(MAX_BYTES);
-        let uris: Vec<_> =
-            (1..=8).map(|number| (number, own(&shelf, number).keep(text.clone()))).collect();
+        let uris: Vec<_> = (1..=8)
+            .map(|number| (number, own(&shelf, number).keep("ping", text.clone())))
+            .collect();
         let bytes: usize = shelf.with(|kept| kept.iter().map(|kept| kept.text.len()).sum());
         assert!(bytes <= MAX_BYTES_OF_ALL, "{bytes}");
-        assert!(small.get(&modest).is_some(), "who keeps little keeps it");
+        assert!(small.get(&modest, all).is_some(), "who keeps little keeps it");
         let (newest, uri) = &uris[7];
-        assert!(own(&shelf, *newest).get(uri).is_some());
+        assert!(own(&shelf, *newest).get(uri, all).is_some());
     }
 }

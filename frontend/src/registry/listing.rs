@@ -32,13 +32,22 @@ pub struct Listing {
     parts: Vec<Parts>,
     hidden: Vec<(ToolEntry, Hidden)>,
     max_args_bytes: usize,
+    /// The configuration does not exclude [`READ_RESULT`].
+    reads_results: bool,
 }
+
+/// The frontend's own tool, by which a client reads on in a result that was too long for an answer. Of a
+/// policy's tool of this name there is only that one.
+pub const READ_RESULT: &str = "read_result";
 
 /// What belongs to one published tool, beside its entry in the catalog.
 #[derive(Debug)]
 struct Parts {
     input_schema: Arc<JsonObject>,
     output_schema: Arc<JsonObject>,
+    /// Both as a model gets them. Made once: a client asks as often as it likes.
+    for_models: Arc<JsonObject>,
+    brief_output: Arc<JsonObject>,
     check: OnceLock<ArgumentCheck>,
     control: Control,
     timeout: Option<Duration>,
@@ -53,6 +62,10 @@ pub struct Published<'a> {
     pub input_schema: &'a Arc<JsonObject>,
     /// What it gives.
     pub output_schema: &'a Arc<JsonObject>,
+    /// What a call takes, as a model gets it.
+    pub for_models: &'a Arc<JsonObject>,
+    /// What it gives over MCP.
+    pub brief_output: &'a Arc<JsonObject>,
     /// Its turns.
     pub gate: &'a Gate,
     /// Whether it is left alone for now.
@@ -113,15 +126,30 @@ impl Listing {
                 }
             }
         }
-        let parts = published.tools.iter().zip(settled_by_tool).map(|(entry, settled)| Parts {
-            input_schema: Arc::new(schema::input(entry, &published, config.tools.max_args_bytes)),
-            output_schema: Arc::new(schema::output(entry.parser.as_deref())),
-            check: OnceLock::new(),
-            control: controls.of(entry.name.as_str(), &settled, config.tools.queue),
-            timeout: settled.timeout,
+        let parts = published.tools.iter().zip(settled_by_tool).map(|(entry, settled)| {
+            let input = schema::input(entry, &published, config.tools.max_args_bytes);
+            let output = schema::output(entry.parser.as_deref());
+            Parts {
+                for_models: Arc::new(schema::for_models(&input)),
+                brief_output: Arc::new(schema::brief_output(&output)),
+                input_schema: Arc::new(input),
+                output_schema: Arc::new(output),
+                check: OnceLock::new(),
+                control: controls.of(entry.name.as_str(), &settled, config.tools.queue),
+                timeout: settled.timeout,
+            }
         });
         let parts = parts.collect();
-        Self { catalog: published, parts, hidden, max_args_bytes: config.tools.max_args_bytes }
+        let max_args_bytes = config.tools.max_args_bytes;
+        let reads_results = config.tools.exclude.iter().all(|name| name != READ_RESULT);
+        Self { catalog: published, parts, hidden, max_args_bytes, reads_results }
+    }
+
+    /// Whether whoever may use these tools, out of `all` that is published, can read on in their results
+    /// by [`READ_RESULT`].
+    #[must_use]
+    pub fn offers_read_result(&self, all: &Self) -> bool {
+        self.reads_results && !self.catalog.tools.is_empty() && all.entry(READ_RESULT).is_none()
     }
 
     /// The same for somebody who may use these tools only, up to this tier.
@@ -142,6 +170,8 @@ impl Listing {
             let input = schema::input(&entry, &self.catalog, self.max_args_bytes);
             catalog.tools.push(entry);
             parts.push(Parts {
+                for_models: Arc::new(schema::for_models(&input)),
+                brief_output: Arc::clone(&of_tool.brief_output),
                 input_schema: Arc::new(input),
                 output_schema: Arc::clone(&of_tool.output_schema),
                 check: OnceLock::new(),
@@ -150,7 +180,8 @@ impl Listing {
             });
         }
         let hidden = self.hidden.iter().filter(|(entry, _)| seen(entry)).cloned().collect();
-        Self { catalog, parts, hidden, max_args_bytes: self.max_args_bytes }
+        let Self { max_args_bytes, reads_results, .. } = *self;
+        Self { catalog, parts, hidden, max_args_bytes, reads_results }
     }
 
     /// The published tools, by name.
@@ -159,6 +190,8 @@ impl Listing {
             entry,
             input_schema: &parts.input_schema,
             output_schema: &parts.output_schema,
+            for_models: &parts.for_models,
+            brief_output: &parts.brief_output,
             gate: &parts.control.gate,
             breaker: &parts.control.breaker,
             cache: &parts.control.cache,
@@ -225,7 +258,8 @@ pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
         tracing::warn!(key = "metrics.counter", tool = counter.tool, "config.unknown_tool");
     }
     for (key, names) in lists {
-        for name in names.iter().filter(|name| catalog.tool(name).is_none()) {
+        let is_unknown = |name: &&String| catalog.tool(name).is_none() && *name != READ_RESULT;
+        for name in names.iter().filter(is_unknown) {
             tracing::warn!(key, tool = name, "config.unknown_tool");
         }
     }

@@ -381,14 +381,11 @@ impl ToolResult {
         result
     }
 
-    /// The parsed output cut to `most` bytes of JSON; `None` where it is no longer than that.
+    /// The parsed output in its shorter form, of at most `most` bytes of JSON, and whether anything was
+    /// dropped for that; `None` where there is none.
     #[must_use]
-    pub fn parsed_within(&self, most: usize) -> Option<Value> {
-        let length = self.parsed.as_ref().map_or(0, |parsed| parsed.to_string().len());
-        let report = self.report.as_ref().filter(|_| length > most)?;
-        let mut report = report.clone();
-        report.shrink_to(most);
-        serde_json::to_value(report).ok()
+    pub fn brief_report(&self, most: usize) -> Option<(Value, bool)> {
+        self.report.as_ref().map(|report| report.brief_within(most))
     }
 
     /// Whether the run was cancelled: what it gave is what there was until then.

@@ -28,14 +28,14 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
         "timeout_sec".into(),
         json!({
             "type": "number", "minimum": 0.001, "maximum": ceiling, "default": usual,
-            "description": "Most seconds the run may take. What it wrote until then is returned.",
+            "description": "Time limit; what was found until then is returned.",
         }),
     );
     properties.insert(
         "dry_run".into(),
         json!({
             "type": "boolean", "default": false,
-            "description": "Return the policy's verdict and the exact command; run nothing.",
+            "description": "Only the policy's verdict and the command; runs nothing.",
         }),
     );
     properties.insert("extra_args".into(), extra_args(entry, max_args_bytes));
@@ -49,34 +49,24 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
     object(properties, &["target"])
 }
 
+/// What a target looks like. Which are allowed stands in the tool's description, once.
 fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
-    let networks: Vec<String> = catalog.networks.iter().map(ToString::to_string).collect();
-    let names: Vec<String> = catalog.names.iter().map(ToString::to_string).collect();
     let takes = |kind| entry.targets.contains(&kind);
     let mut ways = Vec::new();
     if takes(TargetKind::Address) {
-        ways.push(String::from("one IP address"));
-        if !names.is_empty() {
-            ways.push(String::from("one host name"));
+        ways.push("one IP address");
+        if !catalog.names.is_empty() {
+            ways.push("one host name");
         }
     }
     if takes(TargetKind::Network) {
-        ways.push(format!(
-            "a network in CIDR form of at most {} addresses (host bits are ignored)",
-            catalog.max_hosts
-        ));
+        ways.push("one network (CIDR)");
     }
-    let mut text =
-        format!("What to aim at: {}. Allowed: {}", ways.join(", or "), some_of(&networks));
-    if takes(TargetKind::Address) && !names.is_empty() {
-        let names = some_of(&names);
-        text.push_str(&format!("; names {names} whose addresses are all allowed"));
+    let mut text = ways.join(" or ");
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
     }
-    if !catalog.denied.is_empty() {
-        let denied: Vec<String> = catalog.denied.iter().map(ToString::to_string).collect();
-        text.push_str(&format!("; never {}", some_of(&denied)));
-    }
-    text.push_str(". Anything else is refused.");
+    text.push('.');
     let mut schema =
         json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
     let examples = examples(entry, catalog);
@@ -110,31 +100,14 @@ fn examples(entry: &ToolEntry, catalog: &Catalog) -> Vec<String> {
     host.into_iter().chain(small).collect()
 }
 
-/// A list that is not cut by clients that cut long descriptions.
-fn some_of(texts: &[String]) -> String {
-    const MOST: usize = 12;
-    if texts.len() <= MOST {
-        return texts.join(", ");
-    }
-    format!("{} and {} more", texts[..MOST].join(", "), texts.len() - MOST)
-}
-
 fn preset(entry: &ToolEntry) -> Value {
     let names: Vec<&str> = entry.presets.iter().map(|preset| preset.name.as_str()).collect();
     let helps: Vec<String> = entry
         .presets
         .iter()
-        .map(|preset| {
-            let sets = preset.options.iter().map(|(name, value)| format!("{name}={value}"));
-            let sets = sets.collect::<Vec<_>>().join(", ");
-            format!("{}: {} ({sets}){}", preset.name, preset.help, tier_note(preset.tier))
-        })
+        .map(|preset| format!("{}: {}{}", preset.name, preset.help, tier_note(preset.tier)))
         .collect();
-    let text = format!(
-        "A named set of options. An option given beside it replaces the set's value of the same \
-         option; the others stay. {}",
-        helps.join(" ")
-    );
+    let text = format!("A set of options; one given beside it wins. {}", helps.join(" "));
     json!({ "type": "string", "enum": names, "description": text })
 }
 
@@ -142,24 +115,14 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
     let flags: Vec<&str> = entry.options.iter().map(|option| option.flag.as_str()).collect();
     let text = match flags.as_slice() {
         [] => String::from("This tool takes no flags."),
-        flags => format!(
-            "The tool's own flags as text, spelled as on its command line; the typed options do the \
-             same and are safer. The same ranges and words hold, and an option given both ways is \
-             refused. Accepted: {}{}",
-            flags.join(" "),
-            example_of(entry)
-        ),
+        flags => {
+            format!(
+                "The same options as the tool's own flags, each given once: {}",
+                flags.join(" ")
+            )
+        }
     };
     json!({ "type": "string", "maxLength": max_bytes, "description": text })
-}
-
-/// Two flags with values as they could be written: `. For example: -c 5 -W 2`.
-fn example_of(entry: &ToolEntry) -> String {
-    let with_value = |option: &OptionEntry| {
-        option.example.as_ref().map(|value| format!("{} {value}", option.flag))
-    };
-    let words: Vec<String> = entry.options.iter().filter_map(with_value).take(2).collect();
-    if words.is_empty() { String::new() } else { format!(". For example: {}", words.join(" ")) }
 }
 
 fn property(option: &OptionEntry) -> Value {

@@ -1,13 +1,16 @@
 //! The JSON Schemas of a tool: what a call takes, and what it gives.
 //!
 //! They are made from the catalog, so they show what this user is granted and nothing else. Every
-//! way in publishes the same ones, and [`crate::arguments`] holds calls against them.
+//! way in has the same ones, and [`crate::arguments`] holds calls against them. A host of MCP gives its
+//! model a plainer form of them ([`for_models`], [`brief_output`]).
 
 mod input;
+mod models;
 mod output;
 
 pub use self::{
     input::{input, typed},
+    models::{brief_output, for_models},
     output::output,
 };
 
