@@ -3,6 +3,10 @@
 //! - the ten calls that a reader of nothing but the list of tools made, word for word
 //! - for each denial code: the request that the refusal suggests, sent back, is accepted
 //! - what models write by heart, and what each of it is suggested as: what was meant, or nothing
+//! - what the tools and their answers cost, in tokens
+
+#[path = "first_try/tokens.rs"]
+mod tokens;
 
 use std::process::Command;
 
