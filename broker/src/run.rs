@@ -27,6 +27,7 @@ use crate::{
     connection::{Gone, Incoming, Outgoing},
     sandbox::{Fence, PrivateFolder, Process},
     shutdown::Phase,
+    slices::Share,
     sys::process::{Reaped, reap, watch},
 };
 
@@ -52,6 +53,7 @@ pub(crate) async fn supervise(
     incoming: &mut Incoming,
     outgoing: &mut Outgoing,
     mut phases: watch::Receiver<Phase>,
+    share: &Share,
 ) -> Exited {
     let mut run = match Run::new(process, limits) {
         Ok(run) => run,
@@ -81,13 +83,16 @@ pub(crate) async fn supervise(
                 }
             }
             sent = outgoing.flush(), if sending => run.sent(sent),
+            // What a tool writes and asks for is its user's time on this thread.
             chunk = run.stdout.read(), if run.stdout.open && !sending => {
+                let _slice = share.next().await;
                 run.pass_on(Stream::Stdout, chunk, outgoing);
             }
             chunk = run.stderr.read(), if run.stderr.open && !sending => {
+                let _slice = share.next().await;
                 run.pass_on(Stream::Stderr, chunk, outgoing);
             }
-            () = run.fence.serve() => {}
+            () = run.fence.serve(share) => {}
             reaped = run.child.ended() => break reaped,
         }
     };

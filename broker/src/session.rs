@@ -170,6 +170,7 @@ impl Session {
             &mut self.incoming,
             &mut self.outgoing,
             self.broker.phases.clone(),
+            &self.broker.slices.of(uid),
         )
         .await;
         // The process is gone: its place is free before its end is told, so that a client who has

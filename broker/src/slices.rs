@@ -1,5 +1,5 @@
 //! Slices of the one thread, for what takes time on it: to read a request, to decide it, to put it on
-//! record, to start a tool.
+//! record, to start a tool, to answer for its packets and to pass on what it writes.
 //!
 //! Who asks for what takes long, as fast as he can, would have the thread to himself if requests were
 //! served in the order of their coming. Here users are weighed by the time that theirs took: the next
@@ -22,6 +22,13 @@ const MANY: usize = 1024;
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Slices {
     state: Rc<RefCell<State>>,
+}
+
+/// The slices of one user.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    slices: Slices,
+    uid: u32,
 }
 
 /// The thread, until this is dropped. Not to be held while waiting for anybody.
@@ -52,7 +59,19 @@ struct State {
 /// Gives the next slice when it is dropped.
 struct Giver(Rc<RefCell<State>>);
 
+impl Share {
+    /// Waits for the next of them.
+    pub(crate) async fn next(&self) -> Slice {
+        self.slices.next(self.uid).await
+    }
+}
+
 impl Slices {
+    /// This user's.
+    pub(crate) fn of(&self, uid: u32) -> Share {
+        Share { slices: self.clone(), uid }
+    }
+
     /// Waits for this user's slice.
     pub(crate) async fn next(&self, uid: u32) -> Slice {
         let (slice, coming) = oneshot::channel();

@@ -9,24 +9,26 @@
 //! they come, and frames that a packet socket writes without an address are not seen at all.
 
 use std::{
+    collections::HashSet,
     fs::{self, File},
-    io,
+    io::{self, Read as _},
     net::SocketAddr,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::fs::FileExt as _,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use ipnet::IpNet;
 use nix::unistd::Pid;
 use probity_protocol::FenceRefusals;
-use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::address::{self, Address};
 use crate::{
     complain::complain,
+    slices::Share,
     sys::{
         listener::{Answer, Question, answer, hand_over, next, waits},
         process::watch,
@@ -38,6 +40,9 @@ const BATCH: usize = 16;
 
 /// Memory of packet rings that a run may have at a time: libpcap takes 2 to 4 MiB for each capture.
 const RINGS_BYTES: u64 = 16 << 20;
+
+/// The list of a run's mappings that is looked at, in bytes. Who has more of them has no more rings.
+const MOST_MAPS: u64 = 256 << 10;
 
 /// Messages that one `sendmmsg` may have. glibc's resolver sends two.
 const MOST_MESSAGES: u64 = 16;
@@ -103,17 +108,18 @@ impl Fence {
         self.refusals
     }
 
-    /// Waits for questions and answers some.
-    pub(crate) async fn serve(&mut self) {
+    /// Waits for questions and answers some, in a slice of the run's user.
+    pub(crate) async fn serve(&mut self, share: &Share) {
+        let Some(listener) = &self.listener else { return std::future::pending().await };
+        // That it cannot be waited for shows when it is read.
+        let _ = listener.readable().await;
+        let _slice = share.next().await;
         for _ in 0..BATCH {
-            let Some(listener) = &self.listener else { return std::future::pending().await };
-            let taken = match listener.readable().await {
-                Ok(mut ready) => match ready.try_io(|listener| next(listener.as_fd())) {
-                    Ok(taken) => taken,
-                    Err(_nothing_for_now) => continue,
-                },
-                Err(error) => Err(error),
-            };
+            let Some(listener) = &self.listener else { return };
+            let taken = listener.try_io(Interest::READABLE, |listener| next(listener.as_fd()));
+            if taken.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                return;
+            }
             let answered = taken.and_then(|question| {
                 let Some(question) = question else { return Ok(false) };
                 let decided = self.decide(&question).unwrap_or(Answer::Fail(libc::EFAULT));
@@ -237,17 +243,26 @@ impl Fence {
         };
         let bytes = size.saturating_mul(blocks);
         let folder = PathBuf::from(format!("/proc/{}/fd", asked.pid));
-        let open: Vec<_> = fs::read_dir(&folder)
-            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-            .map_err(|_| Unreadable)?
-            .iter()
-            .filter_map(|entry| fs::read_link(entry.path()).ok())
-            .collect();
-        self.rings.retain(|ring| open.contains(&ring.socket));
         let socket = fs::read_link(folder.join(socket.to_string())).map_err(|_| Unreadable)?;
         if bytes == 0 {
             // It goes, if it is not in use: that shows when it is closed.
             return Ok(Answer::Continue);
+        }
+        // A ring stays for as long as its socket is open or a page of it is mapped.
+        if !self.rings.is_empty() {
+            let open: HashSet<_> = fs::read_dir(&folder)
+                .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+                .map_err(|_| Unreadable)?
+                .iter()
+                .filter_map(|entry| fs::read_link(entry.path()).ok())
+                .collect();
+            let Some(maps) = short_file(&format!("/proc/{}/maps", asked.pid))? else {
+                return Ok(Answer::Fail(libc::ENOMEM));
+            };
+            let mapped: HashSet<_> = maps.split_ascii_whitespace().map(Path::new).collect();
+            self.rings.retain(|ring| {
+                open.contains(&ring.socket) || mapped.contains(ring.socket.as_path())
+            });
         }
         let taken: u64 = self.rings.iter().map(|ring| ring.bytes).sum();
         if taken.saturating_add(bytes) > RINGS_BYTES {
@@ -306,6 +321,15 @@ impl Fence {
         }
         Ok(room)
     }
+}
+
+/// A file of the kernel's, if it is of a length that is soon read.
+fn short_file(path: &str) -> Result<Option<String>, Unreadable> {
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|_| Unreadable)?;
+    file.take(MOST_MAPS + 1).read_to_end(&mut text).map_err(|_| Unreadable)?;
+    let is_short = text.len() as u64 <= MOST_MAPS;
+    Ok(is_short.then(|| String::from_utf8_lossy(&text).into_owned()))
 }
 
 impl Memory {

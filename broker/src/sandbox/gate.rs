@@ -33,32 +33,39 @@ impl Token {
 /// The arguments that carry it: the kernel's `execve` has three and looks at no other.
 const TOKEN_AT: [usize; 2] = [4, 5];
 
+/// What a run can do that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    /// It may make files.
+    pub makes_files: bool,
+    /// It may open packet sockets.
+    pub has_packet_sockets: bool,
+}
+
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
+/// Says that it was done, and does nothing.
+const AS_IF: u32 = libc::SECCOMP_RET_ERRNO;
 const NOT_AGAIN: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
 
-/// The program of a run. With a token nothing is executed without it; `scratch` is whether the run
-/// may make files.
-pub(super) fn program(token: Option<Token>, scratch: bool) -> BpfProgram {
+/// The program of a run. With a token nothing is executed without it.
+pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
     let mut program = vec![load(offset_of!(seccomp_data, nr))];
     for call in [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg] {
         program.extend(on(call, vec![ret(ASK)]));
     }
     // Where a socket is connected, its address was asked for then.
     program.extend(on(libc::SYS_sendto, [if_zero(4, 2), vec![ret(ALLOW), ret(ASK)]].concat()));
-    // Rings of packets are memory that no limit counts.
-    program.extend(on(
-        libc::SYS_setsockopt,
-        vec![
-            load(low(1)),
-            jump(BPF_JEQ, libc::SOL_PACKET.unsigned_abs(), 0, 2),
-            load(low(2)),
-            jump(BPF_JEQ, libc::PACKET_RX_RING.unsigned_abs(), 1, 0),
-            ret(ALLOW),
-            ret(ASK),
-        ],
-    ));
-    if scratch {
+    // Who may broadcast reaches hosts that are denied by their own address. nmap asks for it before each
+    // raw scan, and has no use for it.
+    let broadcast = if_option(libc::SOL_SOCKET, libc::SO_BROADCAST, AS_IF);
+    // Rings of packets are memory that no limit counts. Where there are no packet sockets, the broker is
+    // not to be kept busy with the question.
+    let rings = if_option(libc::SOL_PACKET, libc::PACKET_RX_RING, ASK);
+    let rings = if run.has_packet_sockets { rings } else { Vec::new() };
+    let options = [broadcast, rings, vec![ret(ALLOW)]].concat();
+    program.extend(on(libc::SYS_setsockopt, options));
+    if run.makes_files {
         program.extend(on(libc::SYS_openat, if_makes_a_file(2)));
         #[cfg(target_arch = "x86_64")]
         program.extend(on(libc::SYS_open, if_makes_a_file(1)));
@@ -85,6 +92,17 @@ fn if_zero(argument: usize, len: u8) -> BpfProgram {
         jump(BPF_JEQ, 0, 0, 1 + len),
         load(high(argument)),
         jump(BPF_JEQ, 0, 0, len - 1),
+    ]
+}
+
+/// `answer` for one option of sockets, and on to what follows for any other.
+fn if_option(level: i32, name: i32, answer: u32) -> BpfProgram {
+    vec![
+        load(low(1)),
+        jump(BPF_JEQ, level.unsigned_abs(), 0, 3),
+        load(low(2)),
+        jump(BPF_JEQ, name.unsigned_abs(), 0, 1),
+        ret(answer),
     ]
 }
 
@@ -128,33 +146,39 @@ mod tests {
 
     const TOKEN: Token = Token([0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321]);
 
+    const NO_FILES: Run = Run { makes_files: false, has_packet_sockets: true };
+    const FILES: Run = Run { makes_files: true, ..NO_FILES };
+
     fn answer(program: &[sock_filter], call: i64, arguments: [u64; 6]) -> u32 {
         run(program, call, arguments)
     }
 
     #[test]
     fn the_kernel_asks_wherever_an_address_is_named() {
-        let program = program(Some(TOKEN), false);
+        let program = &program(Some(TOKEN), NO_FILES);
         for call in [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg] {
-            assert_eq!(answer(&program, call, [0; 6]), ASK);
+            assert_eq!(answer(program, call, [0; 6]), ASK);
         }
-        assert_eq!(answer(&program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
-        assert_eq!(answer(&program, libc::SYS_sendto, [3, 1, 2, 0, 9, 16]), ASK);
-        assert_eq!(answer(&program, libc::SYS_sendto, [3, 1, 2, 0, 1 << 40, 16]), ASK);
+        assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
+        assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 9, 16]), ASK);
+        assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 1 << 40, 16]), ASK);
         let ring = [3, 263, 5, 0, 16, 0];
-        assert_eq!(answer(&program, libc::SYS_setsockopt, ring), ASK);
+        let without = super::program(None, Run { has_packet_sockets: false, ..NO_FILES });
+        assert_eq!(answer(&without, libc::SYS_setsockopt, ring), ALLOW);
+        assert_eq!(answer(program, libc::SYS_setsockopt, ring), ASK);
         // The kernel looks at the low half of an int alone.
         let high_bits = [3, 263 | 1 << 32, 5 | 7 << 32, 0, 16, 0];
-        assert_eq!(answer(&program, libc::SYS_setsockopt, high_bits), ASK);
-        assert_eq!(answer(&program, libc::SYS_setsockopt, [3, 263, 1, 0, 16, 0]), ALLOW);
-        assert_eq!(answer(&program, libc::SYS_setsockopt, [3, 1, 5, 0, 16, 0]), ALLOW);
+        assert_eq!(answer(program, libc::SYS_setsockopt, high_bits), ASK);
+        assert_eq!(answer(program, libc::SYS_setsockopt, [3, 263, 1, 0, 16, 0]), ALLOW);
+        assert_eq!(answer(program, libc::SYS_setsockopt, [3, 1, 5, 0, 16, 0]), ALLOW);
+        assert_eq!(answer(program, libc::SYS_setsockopt, [3, 1, 6, 0, 4, 0]), AS_IF);
     }
 
     #[test]
     fn a_file_is_asked_for_where_a_run_may_make_some() {
         let flags = |flags: i32| [0, 0, flags.unsigned_abs().into(), 0, 0, 0];
-        for (scratch, made) in [(true, ASK), (false, ALLOW)] {
-            let program = program(None, scratch);
+        for (run, made) in [(FILES, ASK), (NO_FILES, ALLOW)] {
+            let program = program(None, run);
             for makes in [libc::O_CREAT | libc::O_WRONLY, libc::O_TMPFILE | libc::O_RDWR] {
                 assert_eq!(answer(&program, libc::SYS_openat, flags(makes)), made);
             }
@@ -175,8 +199,8 @@ mod tests {
             let arguments = [a, b, c, d, first, second];
             let carries = [first, second] == TOKEN.0;
             let expected = if carries { ALLOW } else { NOT_AGAIN };
-            prop_assert_eq!(answer(&program(Some(TOKEN), true), libc::SYS_execve, arguments), expected);
-            prop_assert_eq!(answer(&program(None, true), libc::SYS_execve, arguments), ALLOW);
+            prop_assert_eq!(answer(&program(Some(TOKEN), FILES), libc::SYS_execve, arguments), expected);
+            prop_assert_eq!(answer(&program(None, FILES), libc::SYS_execve, arguments), ALLOW);
         }
 
         #[test]
@@ -185,7 +209,7 @@ mod tests {
             prop_assume!(![
                 SYS_connect, SYS_bind, SYS_sendmsg, SYS_sendmmsg, SYS_sendto, SYS_setsockopt, SYS_execve,
             ].contains(&call));
-            prop_assert_eq!(answer(&program(Some(TOKEN), false), call, arguments), ALLOW);
+            prop_assert_eq!(answer(&program(Some(TOKEN), NO_FILES), call, arguments), ALLOW);
         }
     }
 }

@@ -40,7 +40,7 @@ use std::{
 
 use gate::Token;
 use nix::unistd::Pid;
-use probity_policy::{EnvironmentValue, NetRaw, Plan, Profile};
+use probity_policy::{EnvironmentValue, NetRaw, Plan, Profile, SocketFamily};
 use probity_protocol::{Failure, FailureKind, SandboxFacts};
 use seccompiler::BpfProgram;
 
@@ -180,7 +180,13 @@ impl Sandbox {
         let token = Token::new().map_err(prepare("a random number"))?;
         // A tool with helpers executes those, by Landlock's leave.
         let once = plan.execute().is_empty().then_some(token);
-        let gate = gate::program(once, scratch.is_some());
+        let net_raw = self.gives_net_raw(plan.net_raw());
+        let has_packets = plan.profile().sockets.iter().any(|s| s.family == SocketFamily::Packet);
+        let asks = gate::Run {
+            makes_files: scratch.is_some(),
+            has_packet_sockets: net_raw && has_packets,
+        };
+        let gate = gate::program(once, asks);
 
         let child = sys::spawn::Child {
             program: &program,
@@ -193,7 +199,7 @@ impl Sandbox {
             stdout: child_stdout.as_fd(),
             stderr: child_stderr.as_fd(),
             rlimits: &rlimits,
-            net_raw: self.gives_net_raw(plan.net_raw()),
+            net_raw,
             ruleset: files.ruleset.as_fd(),
             proc_rules: &files.proc_rules,
             filters: &filters,

@@ -277,6 +277,15 @@ const FOREIGN_OPTIONS: &[(i32, i32)] = &[
     (libc::IPPROTO_IPV6, IPV6_2292RTHDR),
     (libc::IPPROTO_IPV6, IPV6_2292PKTOPTIONS),
     (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
+    // A flow label can carry one, too.
+    (libc::IPPROTO_IPV6, IPV6_FLOWLABEL_MGR),
+    // Another host's address as one's own: the target's answers would go to that host.
+    (libc::IPPROTO_IP, libc::IP_FREEBIND),
+    (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    (libc::IPPROTO_IPV6, libc::IPV6_FREEBIND),
+    (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+    // A port of one's own choice, where `bind` may not name one.
+    (libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE),
     // To join a group is to tell the network so.
     (libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP),
     (libc::IPPROTO_IP, libc::IP_ADD_SOURCE_MEMBERSHIP),
@@ -295,6 +304,8 @@ const FIOSETOWN: i64 = 0x8901;
 const SIOCSPGRP: i64 = 0x8902;
 const IPV6_2292RTHDR: i32 = 5;
 const IPV6_2292PKTOPTIONS: i32 = 6;
+const IPV6_FLOWLABEL_MGR: i32 = 32;
+const IP_LOCAL_PORT_RANGE: i32 = 51;
 const MCAST_JOIN_GROUP: i32 = 42;
 const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
 
