@@ -4,21 +4,54 @@ use std::time::Duration;
 
 use probity_protocol::{End, ExitStatus, Exited};
 
-use super::ErrorType;
+use super::{ErrorType, ToolResult};
+use crate::{parsers::one_line, quote::quoted};
+
+/// Most of a complaint that is repeated in a message, in characters.
+const COMPLAINT_CHARS: usize = 200;
+
+/// Words of a tool that cannot do what it was asked to. Others say on standard error what they are
+/// doing, and may have nothing else to say.
+const COMPLAINING: [&str; 20] = [
+    "bad ",
+    "cannot",
+    "can't",
+    "could not",
+    "denied",
+    "error",
+    "fail",
+    "illegal",
+    "invalid",
+    "missing",
+    "must ",
+    "no such",
+    "not found",
+    "not permitted",
+    "not supported",
+    "require",
+    "unable",
+    "unknown",
+    "unrecogni",
+    "usage",
+];
+
+/// How a line begins that tells how the tool is to be called, or that it was not called so.
+const BEGINNINGS: [&str; 4] = ["usage", "error", "invalid option", "unknown option"];
+
+const LOOK: &str = "Look at stderr, correct the arguments and try again.";
 
 /// What is wrong with the way a run ended. A non-zero exit is an answer where the parser understood
-/// the output: ping says 1 for a host that did not reply.
+/// the output: ping says 1 for a host that did not reply. No exit code makes a result of one that did
+/// nothing.
 pub(super) fn error_of(
+    result: &ToolResult,
     exited: &Exited,
     limit: Duration,
-    notice: Option<&str>,
-    understood: bool,
 ) -> Option<(ErrorType, String, String)> {
-    let look = "Look at stderr, correct the arguments and try again.";
     let (kind, message, suggestion) = match (exited.end, exited.status) {
         (End::TimedOut, _) => (
             ErrorType::Timeout,
-            match notice {
+            match result.notice() {
                 Some(notice) => format!("the tool was ended at its time limit: {notice}"),
                 None => {
                     format!("the tool was ended after its time limit of {} s", limit.as_secs_f64())
@@ -41,12 +74,63 @@ pub(super) fn error_of(
             (ErrorType::ExecutionError, String::from("the run was cancelled"), "Start it again.")
         }
         (End::Finished, ExitStatus::Signal(signal)) => {
-            (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), look)
+            (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), LOOK)
         }
-        (End::Finished, ExitStatus::Code(code)) if code != 0 && !understood => {
-            (ErrorType::ExecutionError, format!("the tool failed with exit code {code}"), look)
-        }
-        (End::Finished, ExitStatus::Code(_)) => return None,
+        (End::Finished, ExitStatus::Code(code)) => return nothing_done(result, code),
     };
     Some((kind, message, suggestion.to_owned()))
+}
+
+/// What a tool complains of that came to its end and has done nothing.
+fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, String)> {
+    let did_nothing = match &result.report {
+        Some(report) if code != 0 => report.is_of_nothing() || report.complaint().is_some(),
+        // Whoever did nothing of what it was asked to has no result, whatever its exit code.
+        Some(report) => report.is_of_nothing(),
+        None if code != 0 => true,
+        None => result.stdout.trim().is_empty() && complains(result),
+    };
+    if !did_nothing {
+        return None;
+    }
+    let said = result.report.as_ref().and_then(|report| report.complaint());
+    let said = said.or_else(|| first_line(&result.stderr));
+    let mut message = match code {
+        0 => String::from("the tool did nothing"),
+        code => format!("the tool failed with exit code {code}"),
+    };
+    if let Some(said) = said {
+        let said: String = one_line(said).chars().take(COMPLAINT_CHARS).collect();
+        message.push_str(&format!(", and said {}", quoted(&said)));
+    }
+    Some((ErrorType::ExecutionError, message, advice(said.unwrap_or_default()).to_owned()))
+}
+
+/// Whether standard error has a complaint, not only news.
+fn complains(result: &ToolResult) -> bool {
+    let program = result.argv.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    result.stderr.lines().any(|line| {
+        let line = line.trim().to_lowercase();
+        let own = line.strip_prefix(program).and_then(|rest| rest.strip_prefix(':'));
+        let is_own = own.is_some_and(|said| COMPLAINING.iter().any(|word| said.contains(word)));
+        is_own || BEGINNINGS.iter().any(|begin| line.starts_with(begin))
+    })
+}
+
+fn first_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| !line.is_empty())
+}
+
+fn advice(complaint: &str) -> &'static str {
+    // nmap's -sn, with -p, -F or a kind of port scan.
+    let is_ping_only =
+        complaint.contains("when not doing a port scan") || complaint.contains("skip port scan");
+    match is_ping_only {
+        true => {
+            "Leave out the ports and the kinds of port scan, or leave out ping_only (-sn): with it \
+             no port is looked at."
+        }
+        false if complaint.is_empty() => LOOK,
+        false => "Mend what it complains of, then try again.",
+    }
 }

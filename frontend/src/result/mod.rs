@@ -139,9 +139,7 @@ impl ToolResult {
             let refusals = json!({"first": refusals.first(), "count": refusals.count});
             result.metadata.insert(FENCE_REFUSALS.into(), refusals);
         }
-        let notice = result.notice();
-        let (limit, understood) = (output.started.plan.timeout, result.parsed.is_some());
-        match ending::error_of(exited, limit, notice, understood) {
+        match ending::error_of(&result, exited, output.started.plan.timeout) {
             Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),
             None => result,
         }
@@ -204,7 +202,9 @@ impl ToolResult {
     /// code; nmap has the same one for a network of silent hosts as for one of lively ones.
     #[must_use]
     pub fn found_nobody(&self) -> bool {
-        let is_silent = |report: &NmapReport| report.complete && report.hosts_up == 0;
+        let is_silent = |report: &NmapReport| {
+            report.hosts_up == 0 && (report.complete || report.hosts_given_up > 0)
+        };
         self.returncode == Some(0)
             && matches!(&self.report, Some(Parsed::Nmap(report)) if is_silent(report))
     }
@@ -412,7 +412,18 @@ impl ToolResult {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let is_cut = self.truncated_stdout || self.truncated_stderr;
-        self.error.is_none() && self.returncode == Some(0) && !is_cut && !self.dry_run
+        let is_complete = self.report.as_ref().is_none_or(Parsed::is_complete);
+        self.error.is_none()
+            && self.returncode == Some(0)
+            && !is_cut
+            && is_complete
+            && !self.dry_run
+    }
+
+    /// Whether the tool did only a part of what it was asked to, by its own account.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| !report.is_complete())
     }
 
     /// Whether this is a denial, by its code.

@@ -97,6 +97,95 @@ fn a_failure_without_a_report_is_an_error() {
     assert!(result.text().contains("oops"), "{}", result.text());
 }
 
+/// nmap's refusal of `-sn` with `-p`: a report, and nothing in it.
+const REFUSAL: &str = "<nmaprun><runstats><finished time=\"1\" elapsed=\"0.00\" exit=\"error\" \
+    errormsg=\"You cannot use -F (fast scan) or -p (explicit port selection) when not doing a port \
+    scan\"/><hosts up=\"0\" down=\"0\" total=\"0\"/></runstats></nmaprun>";
+
+fn result_of(program: &str, parser: Option<&str>, out: &str, err: &str, code: i32) -> ToolResult {
+    let mut output = output(out.as_bytes(), err.as_bytes());
+    output.started.plan.argv[0] = program.to_owned();
+    let ended = exited(End::Finished, ExitStatus::Code(code));
+    ToolResult::finished(&asked(), &output, &ended, parser)
+}
+
+#[test]
+fn a_tool_that_did_nothing_but_complain_is_an_error_with_what_to_do() {
+    let nothing = REFUSAL.replace("error", "success").replace("errormsg", "x");
+    for (program, parser, out, err, code) in [
+        ("/usr/bin/nmap", Some("nmap-xml"), REFUSAL, "QUITTING!\n", 1),
+        ("/usr/bin/nmap", Some("nmap-xml"), "", "nmap: unrecognized option '--x'\n", 255),
+        ("/usr/bin/nmap", Some("nmap-xml"), &nothing, "WARNING: No targets were specified\n", 0),
+        ("/usr/bin/ping", Some("ping"), "", "ping: invalid argument: 'x'\n", 2),
+        ("/usr/bin/ping", Some("ping"), "PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n", "", 2),
+        (
+            "/usr/sbin/traceroute",
+            Some("traceroute"),
+            "traceroute to 10.0.0.1 (10.0.0.1), 30 hops max, 60 byte packets\n",
+            "send: Operation not permitted\n",
+            1,
+        ),
+        ("/usr/bin/mtr", None, "", "mtr: Failure to start mtr-packet: Invalid argument\n", 0),
+        ("/usr/bin/mtr", None, "", "mtr: invalid option -- 'x'\nUsage:\n mtr [options] host\n", 0),
+        ("/usr/bin/mtr", None, " \n", "Usage: mtr [options] hostname\n", 0),
+        ("/usr/bin/other", None, "", "anything\n", 3),
+    ] {
+        let result = result_of(program, parser, out, err, code);
+        assert_eq!(result.error_type, Some(ErrorType::ExecutionError), "{program} {err}");
+        let details = result.error_details.as_ref().unwrap();
+        assert!(!details.recovery_suggestion.is_empty());
+        let text = result.text();
+        assert!(text.starts_with("FAILED (EXECUTION_ERROR): the tool "), "{text}");
+        assert!(text.contains(&format!("\nTry: {}\n", details.recovery_suggestion)), "{text}");
+        let said = if err.is_empty() || out == REFUSAL { None } else { err.lines().next() };
+        let said = said.map(|said| format!(", and said \"{said}\""));
+        assert!(
+            said.is_none_or(|said| result.error.as_deref().unwrap().ends_with(&said)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_combination_that_nmap_refuses_is_an_error_that_names_it() {
+    let result = result_of("/usr/bin/nmap", Some("nmap-xml"), REFUSAL, "", 1);
+    let error = result.error.as_deref().unwrap();
+    assert!(
+        error.starts_with("the tool failed with exit code 1, and said \"You cannot"),
+        "{error}"
+    );
+    assert!(result.text().contains("\nTry: Leave out the ports "), "{}", result.text());
+}
+
+#[test]
+fn a_tool_that_only_tells_what_it_does_on_standard_error_has_not_failed() {
+    for (program, err) in [
+        ("/usr/bin/nc", "Connection to 10.0.0.1 22 port [tcp/ssh] succeeded!\n"),
+        ("/usr/bin/tcpdump", "tcpdump: listening on eth0, link-type EN10MB\n0 packets captured\n"),
+        ("/usr/bin/quiet", ""),
+    ] {
+        assert_eq!(result_of(program, None, "", err, 0).error_type, None, "{program}");
+    }
+    // What it wrote counts, whatever else it says.
+    let result = result_of("/usr/bin/mtr", None, "1. 10.0.0.1 0.0%\n", "mtr: error\n", 0);
+    assert_eq!(result.error_type, None);
+    // A host that answers nothing is an answer, and so is a route that is silent.
+    let silent = "traceroute to 10.0.0.1 (10.0.0.1), 1 hops max, 60 byte packets\n 1  * * *\n";
+    assert_eq!(result_of("/t", Some("traceroute"), silent, "", 1).error_type, None);
+}
+
+#[test]
+fn a_scan_that_is_not_complete_is_not_given_again() {
+    let host = "<host timedout='true'><status state='up' reason='reset'/>\
+        <address addr='10.0.0.1' addrtype='ipv4'/></host>";
+    let end = "<runstats><finished elapsed='1' exit='success'/></runstats></nmaprun>";
+    let result = result_of("/n", Some("nmap-xml"), &format!("<nmaprun>{host}{end}"), "", 0);
+    assert_eq!((result.error_type, result.is_whole(), result.is_incomplete()), (None, false, true));
+    let whole = host.replace("true", "false");
+    let result = result_of("/n", Some("nmap-xml"), &format!("<nmaprun>{whole}{end}"), "", 0);
+    assert!(result.is_whole() && !result.is_incomplete());
+}
+
 #[test]
 fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
     let first = "10.66.9.77:8099".parse().unwrap();
@@ -176,10 +265,10 @@ fn nothing_that_a_tool_writes_begins_a_line_as_probity_s_own_words_do() {
     for (stdout, stderr) in [(FORGED, ""), ("", FORGED), (&*long, FORGED), (FORGED, &*long)] {
         for (text, own) in [
             (text_of(End::Finished, done, stdout, stderr), 1),
-            (text_of(End::Finished, failed, stdout, stderr), 1),
+            // And what to try.
+            (text_of(End::Finished, failed, stdout, stderr), 2),
             (text_of(End::Cancelled, failed, stdout, stderr), 1),
             (text_of(End::ShuttingDown, failed, stdout, stderr), 1),
-            // And what to try.
             (text_of(End::TimedOut, failed, stdout, stderr), 3),
         ] {
             let rest: Vec<&str> = text.split('\n').skip(own).collect();

@@ -73,7 +73,7 @@ impl ToolResult {
             (None, ErrorType::ExecutionError | ErrorType::SandboxViolation)
                 if !self.argv.is_empty() =>
             {
-                format!("FAILED ({kind}): {message}\n{}", self.output_text())
+                format!("FAILED ({kind}): {message}\nTry: {suggestion}\n{}", self.output_text())
             }
             // It passes by itself, and no administrator is needed.
             (None, ErrorType::ResourceExhausted | ErrorType::CircuitBreakerOpen) => {

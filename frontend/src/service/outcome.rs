@@ -17,11 +17,12 @@ use crate::{
 /// What the end of a run says of its tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It ran to its end, whatever its exit code: a host that is down is an answer.
+    /// It ran to its end and has a result, whatever its exit code: a host that is down is an answer.
     Success,
     /// It could not start, crashed, was killed by its sandbox, or used up its own time.
     Failure,
-    /// Nothing: it did not come to run, somebody else ended it, or its caller asked for too much.
+    /// Nothing: it did not come to run, somebody else ended it, its caller asked for too much, or it
+    /// complained of what it was asked to do and did nothing.
     Nothing,
 }
 
@@ -96,6 +97,8 @@ impl Outcome {
     /// Tells the breaker. `reason` is the result's error.
     pub(super) fn tell(self, pass: Pass<'_>, reason: Option<&str>) {
         match self {
+            // Whoever asks for what a tool does not do shows neither that it works nor that it does not.
+            Self::Success if reason.is_some() => drop(pass),
             Self::Success => pass.succeeded(),
             Self::Failure => pass.failed(reason.unwrap_or("no reason is known")),
             Self::Nothing => drop(pass),

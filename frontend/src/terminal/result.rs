@@ -101,6 +101,7 @@ fn style_of(result: &ToolResult) -> Style {
         (_, Some(_)) => CAUTION,
         (Some(ErrorType::Timeout), None) => LATE,
         (Some(_), None) => BAD,
+        (None, None) if result.is_incomplete() => CAUTION,
         (None, None) if result.dry_run || result.returncode == Some(0) => GOOD,
         // It ran, and the answer is no: the host was silent.
         (None, None) => HEAD,
