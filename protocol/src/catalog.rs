@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decimal, Digest, Identifier, NamePattern, ToolName};
 
+/// The parsers of this version's frontend, by the names that a tool's file gives them. They stand here
+/// for `probity-policy check`, which warns of another; a test of the frontend's holds that it has
+/// exactly these. Nothing depends on them in the broker.
+pub const PARSERS: [&str; 3] = ["nmap-xml", "ping", "traceroute"];
+
 /// How far a tool, option or preset goes. A grant covers `Standard` unless it says `intrusive`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -120,7 +125,8 @@ pub struct ToolEntry {
     pub concurrency_is_default: bool,
     /// When to leave the tool alone after failures.
     pub breaker: BreakerSettings,
-    /// Which of the frontend's parsers reads its output.
+    /// Which of the frontend's parsers reads its output: one of [`PARSERS`]. With another name there is
+    /// no typed result.
     pub parser: Option<String>,
     /// How long a frontend may answer the same call with the same result, in seconds; 0 where each
     /// call runs.

@@ -24,8 +24,8 @@ mod wire;
 
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits, split_extra_args};
 pub use catalog::{
-    Availability, BreakerSettings, Catalog, NetworkFamilies, OptionEntry, PresetEntry, TargetKind,
-    Tier, ToolEntry, ValueType,
+    Availability, BreakerSettings, Catalog, NetworkFamilies, OptionEntry, PARSERS, PresetEntry,
+    TargetKind, Tier, ToolEntry, ValueType,
 };
 pub use decimal::{Decimal, DecimalError};
 pub use denial::{Denial, DenialCode, Layer, SuggestedCall};

@@ -163,6 +163,26 @@ fn a_tool_that_nothing_keeps_to_its_target_is_warned_of() {
 }
 
 #[test]
+fn a_parser_that_the_frontend_does_not_have_is_warned_of() {
+    let folder = PolicyFolder::shipped("").unwrap();
+    let said = |folder: &PolicyFolder| {
+        let mut found = warnings(folder);
+        found.retain(|(about, message)| about == "policy" && message.contains("parser"));
+        found
+    };
+    assert_eq!(said(&folder), []);
+    folder.replace("tools.d/nmap.toml", "\"nmap-xml\"", "\"nmap\"").unwrap();
+    let found = said(&folder);
+    let [(_, message)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        message,
+        "nmap: there is no parser \"nmap\", so its results are text alone; those of this version's \
+         frontend are nmap-xml, ping, traceroute"
+    );
+    assert_eq!(check(&folder, &["--strict"]).code, 1);
+}
+
+#[test]
 fn names_without_networks_and_a_policy_without_grants_are_warned_of() {
     let folder = shipped();
     let head = "version = 1\n[targets]\nnames = [\"*.lab.internal\"]\n[audit]\npath = \"/x\"\n";

@@ -82,11 +82,11 @@ pub enum ParseError {
 /// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
 /// is no error: the report says how far it went.
 pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
-    let (tool, parsed) = match parser {
-        "ping" => ("ping", ping::parse(&decode(stdout), &decode(stderr)).map(Parsed::Ping)),
-        "traceroute" => ("traceroute", traceroute::parse(&decode(stdout)).map(Parsed::Traceroute)),
-        "nmap-xml" => ("nmap-xml", nmap::parse(&decode(stdout)).map(Parsed::Nmap)),
-        _ => return Ok(None),
+    let Some((tool, reader)) = reader(parser) else { return Ok(None) };
+    let parsed = match reader {
+        Reader::Ping => ping::parse(&decode(stdout), &decode(stderr)).map(Parsed::Ping),
+        Reader::Traceroute => traceroute::parse(&decode(stdout)).map(Parsed::Traceroute),
+        Reader::NmapXml => nmap::parse(&decode(stdout)).map(Parsed::Nmap),
     };
     match parsed {
         Some(parsed) => Ok(Some(parsed)),
@@ -98,12 +98,27 @@ pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed
 /// name.
 #[must_use]
 pub fn schema(parser: &str) -> Option<Value> {
-    match parser {
-        "ping" => Some(schema::ping()),
-        "traceroute" => Some(schema::traceroute()),
-        "nmap-xml" => Some(schema::nmap()),
-        _ => None,
-    }
+    reader(parser).map(|(_, reader)| match reader {
+        Reader::Ping => schema::ping(),
+        Reader::Traceroute => schema::traceroute(),
+        Reader::NmapXml => schema::nmap(),
+    })
+}
+
+/// What reads an output.
+#[derive(Debug, Clone, Copy)]
+enum Reader {
+    Ping,
+    Traceroute,
+    NmapXml,
+}
+
+/// Each parser by its name.
+const READERS: [(&str, Reader); 3] =
+    [("nmap-xml", Reader::NmapXml), ("ping", Reader::Ping), ("traceroute", Reader::Traceroute)];
+
+fn reader(name: &str) -> Option<(&'static str, Reader)> {
+    READERS.into_iter().find(|(known, _)| *known == name)
 }
 
 impl Parsed {

@@ -518,9 +518,14 @@ fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed>
     let parser = parser?;
     let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
     match parsers::parse(parser, &output.stdout, &output.stderr) {
-        Ok(parsed) => {
+        Ok(Some(parsed)) => {
             tracing::info!(tool, parser, correlation_id, "output.parsed");
-            parsed
+            Some(parsed)
+        }
+        Ok(None) => {
+            let reason = "there is no such parser";
+            tracing::warn!(tool, parser, reason, correlation_id, "output.parse_failed");
+            None
         }
         // Without the tool's own words: outputs are not logged.
         Err(error) => {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use probity_protocol::PARSERS;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -36,8 +37,6 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
     });
     &FIXTURES
 }
-
-const PARSERS: [&str; 3] = ["ping", "traceroute", "nmap-xml"];
 
 fn schema_errors(parser: &str, parsed: &Parsed) -> Vec<String> {
     static VALIDATORS: LazyLock<Vec<(&str, jsonschema::Validator)>> = LazyLock::new(|| {
@@ -183,6 +182,12 @@ fn every_cut_of_every_fixture_is_parsed_as_far_as_it_goes() {
             }
         }
     }
+}
+
+/// `probity-policy check` warns of every other.
+#[test]
+fn the_parsers_are_those_that_the_protocol_names() {
+    assert_eq!(READERS.map(|(name, _)| name), PARSERS);
 }
 
 #[test]

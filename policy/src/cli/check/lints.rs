@@ -1,6 +1,6 @@
 //! What is legal in a policy and probably not meant. Nothing here looks at the machine.
 
-use probity_protocol::Tier;
+use probity_protocol::{PARSERS, Tier};
 
 use super::{Finding, scripts};
 use crate::{
@@ -143,6 +143,18 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
             humantime::format_duration(ceiling)
         );
         findings.push(Finding::policy(written.place(&tool.place, message)));
+    }
+    for tool in policy.tools() {
+        let unknown = tool.parser.as_ref().filter(|parser| !PARSERS.contains(&parser.as_str()));
+        if let Some(parser) = unknown {
+            let message = format!(
+                "{}: there is no parser {parser:?}, so its results are text alone; those of this \
+                 version's frontend are {}",
+                tool.name,
+                PARSERS.join(", ")
+            );
+            findings.push(Finding::policy(written.place(&tool.place, message)));
+        }
     }
     for tool in policy.tools().iter().filter(|tool| tool.sandbox.reach == Reach::Any) {
         let message = format!(
