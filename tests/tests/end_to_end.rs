@@ -10,7 +10,7 @@ use probity_tests::{
     procs::ProcStatus,
     world::World,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_syn_scan_works_for_a_peer_with_the_intrusive_grant_and_for_no_other() {
@@ -156,4 +156,42 @@ fn the_scanner_runs_by_one_word_and_deep_only_with_the_intrusive_grant() {
     assert_eq!(code, 0, "{result}");
     assert_eq!(result["metadata"]["net_raw"], true);
     assert_eq!(result["parsed"]["open_ports"], 2, "{result}");
+}
+
+#[test]
+fn a_combination_that_nmap_refuses_is_an_error_that_says_what_to_leave_out() {
+    if !needs::root() || !needs::tool("/usr/bin/nmap") {
+        return;
+    }
+    let world = World::new().unwrap();
+    let call = ["call", "nmap", "10.66.2.2", "--json", "--", "-sn", "-p22"];
+    let (code, result) = world.call(USER_UID, &call).unwrap();
+    assert_eq!(code, 1, "{result}");
+    assert_eq!(
+        (&result["error_type"], &result["returncode"]),
+        (&json!("EXECUTION_ERROR"), &json!(1))
+    );
+    let error = result["error"].as_str().unwrap();
+    assert!(error.contains("and said \"You cannot use -F (fast scan) or -p"), "{error}");
+    let advice = result["error_details"]["recovery_suggestion"].as_str().unwrap();
+    assert!(advice.starts_with("Leave out the ports"), "{advice}");
+}
+
+#[test]
+fn nobody_is_said_to_be_up_for_being_scanned_without_a_ping() {
+    if !needs::root() || !needs::tool("/usr/bin/nmap") {
+        return;
+    }
+    let world = World::new().unwrap();
+    let call = ["call", "nmap", "10.66.2.0/29", "--json", "--", "-Pn", "-p22"];
+    let (_, result) = world.call(USER_UID, &call).unwrap();
+    let parsed = &result["parsed"];
+    let hosts = parsed["hosts"].as_array().unwrap();
+    let is = |host: &Value, state: &str| host["state"] == state;
+    let up: Vec<_> = hosts.iter().filter(|host| is(host, "up")).collect();
+    assert!(up.iter().any(|host| host["address"] == "10.66.2.2"), "{parsed}");
+    assert!(up.iter().all(|host| host["reason"] != "user-set"), "{parsed}");
+    assert_eq!((hosts.len(), &parsed["hosts_up"]), (8, &json!(up.len())));
+    let unknown = hosts.iter().filter(|host| is(host, "unknown")).count();
+    assert!(unknown >= 5 && parsed["hosts_unknown"] == unknown, "{parsed}");
 }

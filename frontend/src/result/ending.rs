@@ -127,8 +127,8 @@ fn advice(complaint: &str) -> &'static str {
         complaint.contains("when not doing a port scan") || complaint.contains("skip port scan");
     match is_ping_only {
         true => {
-            "Leave out the ports and the kinds of port scan, or leave out ping_only (-sn): with it \
-             no port is looked at."
+            "Leave out the ports and the kinds of port scan, and a preset that has them, or leave out \
+             ping_only (-sn): with it no port is looked at."
         }
         false if complaint.is_empty() => LOOK,
         false => "Mend what it complains of, then try again.",

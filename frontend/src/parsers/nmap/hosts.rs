@@ -82,14 +82,16 @@ impl Known {
     }
 
     fn learn(&mut self, host: &NmapHost) {
-        // Of two that differ, the one that tells more: down is only silence.
-        let weight = |state: Option<&str>| match state {
-            Some("up") => 3,
-            Some("down") => 2,
-            Some(_) => 1,
-            None => 0,
+        // Of two that differ, the one that tells more: down is only silence, and taken to be up nothing.
+        let weight = |state: Option<&str>, reason: Option<&str>| match (state, reason) {
+            (Some("up"), Some(USER_SET)) => 2,
+            (Some("up"), _) => 4,
+            (Some("down"), _) => 3,
+            (Some(_), _) => 1,
+            (None, _) => 0,
         };
-        if weight(host.state.as_deref()) > weight(self.state.as_deref()) {
+        let now = weight(self.state.as_deref(), self.reason.as_deref());
+        if weight(host.state.as_deref(), host.reason.as_deref()) > now {
             self.state.clone_from(&host.state);
             self.reason.clone_from(&host.reason);
         }

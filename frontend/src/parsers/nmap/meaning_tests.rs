@@ -183,6 +183,29 @@ fn a_host_that_was_taken_to_be_up_is_up_when_one_of_its_ports_answers() {
     assert!(text(&report).contains("\ntaken to be up, and not asked: 10.66.0.1\n"));
 }
 
+#[test]
+fn of_two_elements_of_a_host_the_one_that_tells_more_counts() {
+    let said = |state: &str, reason: &str| {
+        format!(
+            "<host><status state='{state}' reason='{reason}'/>\
+             <address addr='10.66.0.1' addrtype='ipv4'/></host>"
+        )
+    };
+    for (first, second, expected) in [
+        (("up", "user-set"), ("up", "reset"), (1, 0, 0)),
+        (("up", "user-set"), ("down", "no-response"), (0, 1, 0)),
+        (("down", "no-response"), ("up", "reset"), (1, 0, 0)),
+        (("unknown", "x"), ("up", "user-set"), (0, 0, 1)),
+    ] {
+        for (one, other) in [(first, second), (second, first)] {
+            let hosts = [said(one.0, one.1), said(other.0, other.1)].concat();
+            let report = of(&format!("<nmaprun>{hosts}</nmaprun>"));
+            let counts = (report.hosts_up, report.hosts_down, report.hosts_unknown);
+            assert_eq!((counts, report.total_hosts), (expected, 1), "{one:?} {other:?}");
+        }
+    }
+}
+
 /// As masscan writes: no status, each port in a host of its own, banners after them, counts of ports.
 #[test]
 fn a_host_that_is_written_for_each_port_is_one_host() {
