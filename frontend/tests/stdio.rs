@@ -315,6 +315,32 @@ fn a_tool_that_keeps_failing_is_left_alone_then_tried_once_and_trusted_again() {
 }
 
 #[test]
+fn a_complaint_of_the_arguments_is_an_error_and_says_nothing_to_the_breaker() {
+    let failed = vec![started(), ended(End::TimedOut, ExitStatus::Signal(15))];
+    let complaint = "ping: invalid argument: 'x'\n";
+    let complained = vec![started(), output(Stream::Stderr, complaint), exited(2)];
+    let mut runs = vec![failed.clone(); 4];
+    runs.push(complained);
+    runs.push(failed);
+    let broker = ScriptedBroker::start(script_with(&runs));
+    let mut session = Session::start(&broker.socket, true);
+    let call = |session: &mut Session| session.call(2, "ping", json!({ "target": "10.0.0.1" }));
+    for _ in 0..4 {
+        call(&mut session);
+    }
+    let answer = call(&mut session)["result"].clone();
+    assert_eq!(answer["isError"], true, "{answer}");
+    let result = &answer["structuredContent"];
+    assert_eq!(result["error_type"], "EXECUTION_ERROR", "{answer}");
+    assert!(result["error"].as_str().unwrap().contains("ping: invalid argument: 'x'"), "{answer}");
+    call(&mut session);
+    // Four failures before it and one after are five in a row.
+    let refused = call(&mut session);
+    let kind = &refused["result"]["structuredContent"]["error_type"];
+    assert_eq!(kind, "CIRCUIT_BREAKER_OPEN", "{refused}");
+}
+
+#[test]
 fn a_dry_run_asks_for_the_verdict_only() {
     let broker = ScriptedBroker::start(script());
     let mut session = Session::start(&broker.socket, true);

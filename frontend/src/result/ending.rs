@@ -88,7 +88,7 @@ fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, St
         // Whoever did nothing of what it was asked to has no result, whatever its exit code.
         Some(report) => report.is_of_nothing(),
         None if code != 0 => true,
-        None => result.stdout.trim().is_empty() && complains(result),
+        None => only_complains(result),
     };
     if !did_nothing {
         return None;
@@ -106,8 +106,11 @@ fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, St
     Some((ErrorType::ExecutionError, message, advice(said.unwrap_or_default()).to_owned()))
 }
 
-/// Whether standard error has a complaint, not only news.
-fn complains(result: &ToolResult) -> bool {
+/// Whether a complaint is all that the tool wrote, and not news of what it does.
+pub(super) fn only_complains(result: &ToolResult) -> bool {
+    if !result.stdout.trim().is_empty() {
+        return false;
+    }
     let program = result.argv.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     result.stderr.lines().any(|line| {
         let line = line.trim().to_lowercase();

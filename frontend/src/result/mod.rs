@@ -420,6 +420,17 @@ impl ToolResult {
             && !self.dry_run
     }
 
+    /// Whether the tool came to its end and did nothing but complain of what it was asked to do.
+    #[must_use]
+    pub fn is_complaint(&self) -> bool {
+        let is_failed = self.returncode.is_some() && self.error_type.is_some();
+        is_failed
+            && match &self.report {
+                Some(report) => report.is_of_nothing() || report.complaint().is_some(),
+                None => ending::only_complains(self),
+            }
+    }
+
     /// Whether the tool did only a part of what it was asked to, by its own account.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {

@@ -132,6 +132,8 @@ fn a_tool_that_did_nothing_but_complain_is_an_error_with_what_to_do() {
     ] {
         let result = result_of(program, parser, out, err, code);
         assert_eq!(result.error_type, Some(ErrorType::ExecutionError), "{program} {err}");
+        // Its breaker is left alone, but for one of which nobody knows what it means.
+        assert_eq!(result.is_complaint(), program != "/usr/bin/other", "{program} {err}");
         let details = result.error_details.as_ref().unwrap();
         assert!(!details.recovery_suggestion.is_empty());
         let text = result.text();
@@ -171,7 +173,12 @@ fn a_tool_that_only_tells_what_it_does_on_standard_error_has_not_failed() {
     assert_eq!(result.error_type, None);
     // A host that answers nothing is an answer, and so is a route that is silent.
     let silent = "traceroute to 10.0.0.1 (10.0.0.1), 1 hops max, 60 byte packets\n 1  * * *\n";
-    assert_eq!(result_of("/t", Some("traceroute"), silent, "", 1).error_type, None);
+    let result = result_of("/t", Some("traceroute"), silent, "", 1);
+    assert_eq!((result.error_type, result.is_complaint()), (None, false));
+    // Who writes something and says no with his exit code has worked.
+    let result = result_of("/usr/bin/check", None, "port 22 is closed\n", "check: failed\n", 3);
+    let kind = Some(ErrorType::ExecutionError);
+    assert_eq!((result.error_type, result.is_complaint()), (kind, false));
 }
 
 #[test]

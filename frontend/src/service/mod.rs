@@ -307,7 +307,7 @@ impl Service {
             Err(error) => ToolResult::unanswered(asked, &error, parser),
         };
         if let Some(pass) = pass {
-            says.tell(pass, result.error.as_deref());
+            says.in_view_of(&result).tell(pass, result.error.as_deref());
         }
         result
     }

@@ -12,6 +12,7 @@ use crate::{
     broker_client::{BrokerError, Output, RunOutcome},
     progress,
     registry::Published,
+    result::ToolResult,
 };
 
 /// What the end of a run says of its tool.
@@ -94,11 +95,18 @@ impl Outcome {
         }
     }
 
+    /// What is left of it where the run gave this. Whoever asks for what a tool does not do learns
+    /// neither that it works nor that it does not.
+    pub(super) fn in_view_of(self, result: &ToolResult) -> Self {
+        match self {
+            Self::Success if result.is_complaint() => Self::Nothing,
+            other => other,
+        }
+    }
+
     /// Tells the breaker. `reason` is the result's error.
     pub(super) fn tell(self, pass: Pass<'_>, reason: Option<&str>) {
         match self {
-            // Whoever asks for what a tool does not do shows neither that it works nor that it does not.
-            Self::Success if reason.is_some() => drop(pass),
             Self::Success => pass.succeeded(),
             Self::Failure => pass.failed(reason.unwrap_or("no reason is known")),
             Self::Nothing => drop(pass),

@@ -135,6 +135,33 @@ fn a_host_that_nmap_gave_up_on_has_unknown_ports_and_no_complete_scan() {
 }
 
 #[test]
+fn each_way_of_not_being_complete_is_said() {
+    let given_up = host("10.66.0.1", "timedout='true'", "syn-ack", "");
+    let scanned = host("10.66.0.2", "", "reset", &port(22, "open"));
+    let (gave_up, cut) = ("nmap gave up on 1 host", "unfinished hosts are left out");
+    let whole = |hosts: &str| scan(hosts, 2);
+    let without_end = |xml: String| xml.split("<runstats>").next().unwrap().to_owned();
+    for (xml, expected) in [
+        (whole(&scanned), vec![]),
+        (whole(&given_up), vec![gave_up]),
+        (without_end(whole(&scanned)), vec![cut]),
+        (without_end(whole(&given_up)), vec![gave_up, cut]),
+        (whole(&scanned).replace("</nmaprun>", ""), vec![cut]),
+        (whole(&scanned).replace("'success'", "'error'"), vec!["nmap failed"]),
+    ] {
+        let report = of(&xml);
+        assert_eq!(report.complete, expected.is_empty(), "{xml}");
+        let said = text(&report);
+        for reason in ["nmap failed", gave_up, cut] {
+            assert_eq!(said.contains(reason), expected.contains(&reason), "{said}");
+        }
+    }
+    let foreign =
+        "<nmaprun scanner='masscan'><runstats><finished elapsed='9'/></runstats></nmaprun>";
+    assert_eq!(text(&of(foreign)), "nothing was found\n");
+}
+
+#[test]
 fn where_no_port_was_looked_at_none_is_said_to_be_closed() {
     let report = of(include_str!("../fixtures/nmap_ping_scan.xml"));
     assert_eq!(report.open_ports, None);

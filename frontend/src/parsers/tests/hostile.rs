@@ -123,6 +123,7 @@ fn word_salad() -> impl Strategy<Value = String> {
         "<!DOCTYPE x [",
         "]>",
         "<hosts up='1' down='",
+        "<hosts up='18446744073709551615' down='18446744073709551615'/>",
         "\u{202e}",
     ] as &[&str]);
     prop::collection::vec(word, 0..80).prop_map(|words| words.concat())

@@ -95,6 +95,7 @@ fn begins_as_our_own(line: &str) -> bool {
         "nmap failed",
         "no host is up, ",
         "nothing came back",
+        "nothing was found",
         "nothing was scanned",
         "notice from ",
         "taken to be up, and not asked: ",

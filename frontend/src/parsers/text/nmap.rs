@@ -92,10 +92,12 @@ fn summary(report: &NmapReport) -> String {
         None if failed => parts.push("nmap failed".to_owned()),
         None => {}
     }
-    if report.hosts_up + report.hosts_down + report.hosts_unknown > 0 {
+    if [report.hosts_up, report.hosts_down, report.hosts_unknown].iter().any(|hosts| *hosts > 0) {
         parts.push(counts(report));
     } else if report.complete && report.error_message.is_none() {
-        parts.push("nothing was scanned".to_owned());
+        // Scanners that do not say how they ended report what they found, and nothing else.
+        let what = if report.exit.is_some() { "scanned" } else { "found" };
+        parts.push(format!("nothing was {what}"));
     }
     if !report.skipped_targets.is_empty() {
         parts.push(format!("skipped: {}", listed(&report.skipped_targets)));
@@ -104,8 +106,9 @@ fn summary(report: &NmapReport) -> String {
         let hosts = count(report.hosts_given_up, "host");
         parts.push(format!("the scan is incomplete: nmap gave up on {hosts}, which took too long"));
     }
-    let is_over = report.exit.is_some() || report.hosts_given_up > 0;
-    if !report.complete && !is_over {
+    let is_over = report.exit.is_some() || report.elapsed_seconds.is_some();
+    let is_explained = failed || report.error_message.is_some() || report.hosts_given_up > 0;
+    if !report.complete && !(is_over && is_explained) {
         parts.push("the scan did not finish, unfinished hosts are left out".to_owned());
     }
     if report.truncated {
