@@ -423,6 +423,24 @@ fn the_tool_that_reads_on_can_be_left_out_and_gives_way_to_a_policy_s() {
 }
 
 #[test]
+fn an_option_without_a_word_of_help_is_accepted_and_no_model_is_told_of_it() {
+    let mut catalog = catalog();
+    let quiet = catalog.tools[0].options.iter_mut().find(|o| o.name.as_str() == "quiet").unwrap();
+    quiet.help = String::new();
+    let script = support::Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
+    let broker = ScriptedBroker::start(script);
+    let mut session = Session::start(&broker.socket, true);
+    let list = session.ask(2, "tools/list", json!({}))["result"]["tools"].take();
+    let ping = list.as_array().unwrap().iter().find(|tool| tool["name"] == "ping").unwrap();
+    let properties = ping["inputSchema"]["properties"].as_object().unwrap();
+    assert!(properties.contains_key("count") && !properties.contains_key("quiet"), "{ping}");
+    let answer = session.call(3, "ping", json!({ "target": "10.0.0.1", "quiet": true }));
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+    let Arguments::Given { options, .. } = &broker.runs()[0].arguments else { panic!() };
+    assert_eq!(options[0].name.as_str(), "quiet");
+}
+
+#[test]
 fn schemas_hold_no_keyword_that_a_host_refuses() {
     const REFUSED: [&str; 12] = [
         "$schema",

@@ -179,7 +179,7 @@ fn option(option: &ToolOption) -> RawOption {
         net_raw: Some(at(option.net_raw)),
         default: option.default.as_ref().map(value),
         example: option.example.as_ref().map(value),
-        help: text(&option.help),
+        help: (!option.help.is_empty()).then(|| text(&option.help)),
     }
 }
 

@@ -231,7 +231,8 @@ pub(crate) struct RawOption {
     pub default: Option<Spanned<RawScalar>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Spanned<RawScalar>>,
-    pub help: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<Text>,
 }
 
 /// How flag and value stand together.

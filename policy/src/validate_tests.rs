@@ -98,7 +98,7 @@ fn each_defect_is_refused_and_named_with_file_line_and_column() {
             "\"0123456789012345678901234567890123456789012345678901234567890123x\"",
             "65 characters, and at most 64 fit",
         ),
-        ("ping.toml", "seems down: it", "seems down:\\nit", "U+000A is not"),
+        ("ping.toml", "seems down. If", "seems down.\\nIf", "U+000A is not"),
         ("ping.toml", "Ping a host", "Ping \u{202e}a host", "U+202E is not"),
         ("ping.toml", "timeout = \"30s\"", "timeout = \"soon\"", "is not a time"),
         ("ping.toml", "concurrency = 3", "concurrency = 0", "at least 1"),
@@ -149,7 +149,7 @@ fn every_defect_is_reported_at_once() {
 #[test]
 fn every_key_that_a_file_lacks_is_named_at_once() {
     let mut sources = shipped();
-    let text = "name = \"dig\"\n[sandbox]\nread = []\n[[option]]\nname = \"short\"\n";
+    let text = "name = \"dig\"\n[sandbox]\nread = []\n[[option]]\nname = \"short\"\n[preset.fast]\noptions = {}\n";
     sources.tools.push(Source::new("tools.d/dig.toml", text));
     let shown = defects(&sources);
     for key in ["summary", "command", "targets", "argv", "syscalls", "flag", "help"] {

@@ -178,7 +178,7 @@ fn a_reload_that_denies_wins_over_what_is_kept() {
     server.reload();
     let denied = server.replay("second");
     assert_eq!(denied["error_details"]["code"], "TARGET_NOT_ALLOWED", "{denied}");
-    assert_eq!(denied["stdout"], "");
+    assert_eq!(denied["stdout"], Value::Null);
     assert_eq!(server.recorded("second"), ["check denied"]);
 }
 

@@ -127,7 +127,9 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
 
 fn property(option: &OptionEntry) -> Value {
     let mut schema = value_type(&option.value);
-    schema["description"] = json!(format!("{}{}", option.help, tier_note(option.tier)));
+    if !option.help.is_empty() {
+        schema["description"] = json!(format!("{}{}", option.help, tier_note(option.tier)));
+    }
     if let Some(default) = &option.default {
         schema["default"] = typed(&option.value, default);
     }

@@ -32,6 +32,8 @@ pub fn for_models(input: &JsonObject) -> JsonObject {
     let properties = input.get("properties").and_then(Value::as_object);
     let properties = properties.into_iter().flatten();
     let shown: JsonObject = properties
+        // What a tool's file has no word for is accepted, and nobody has to know of it.
+        .filter(|(_, schema)| schema["description"].is_string())
         .filter(|(name, _)| !FOR_PROGRAMS.contains(&name.as_str()))
         .map(|(name, schema)| (name.clone(), plain(schema)))
         .collect();

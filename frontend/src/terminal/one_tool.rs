@@ -143,7 +143,7 @@ fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
         or_nothing(&option.default),
         or_nothing(&option.example),
         tier(option.tier).into(),
-        option.help.clone(),
+        if option.help.is_empty() { NOTHING_TO_SAY.into() } else { option.help.clone() },
     ]
 }
 

@@ -68,7 +68,8 @@ impl Validation<'_> {
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,
             example: None,
-            help: self.line(&raw.help, MAX_HELP),
+            // One without is accepted, and models are not told of it.
+            help: raw.help.as_ref().map(|help| self.line(help, MAX_HELP)).unwrap_or_default(),
             place: self.source.place(&raw.name.span()),
             kind,
             told: OptionTold::default(), // of the rest, below
