@@ -3,7 +3,7 @@
 //! - the ten calls that a reader of nothing but the list of tools made, word for word
 //! - for each denial code: the request that the refusal suggests, sent back, is accepted
 //! - what models write by heart, and what each of it is suggested as: what was meant, or nothing
-//! - what the tools and their answers cost, in tokens
+//! - what the tools say of themselves, and what they and their answers cost, in tokens
 
 #[path = "first_try/tokens.rs"]
 mod tokens;
@@ -52,6 +52,43 @@ fn the_calls_of_a_fresh_reader_of_the_tools_work_first_try() {
             }
         }
     }
+}
+
+#[test]
+fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new().unwrap();
+    let all = ["nmap", "ping", "scanner", "traceroute", "read_result"];
+    for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["nmap", "scanner"])] {
+        let list = session(&world, uid).request("tools/list", json!({})).unwrap();
+        let tools = list["result"]["tools"].as_array().unwrap();
+        for (tool, name) in tools.iter().zip(all) {
+            let is_read_only = !fierce.contains(&name);
+            assert_eq!(
+                (&tool["name"], &tool["annotations"]["readOnlyHint"]),
+                (&json!(name), &json!(is_read_only))
+            );
+        }
+    }
+}
+
+#[test]
+fn what_people_call_traceroute_is_traceroute() {
+    if !needs::root() {
+        return;
+    }
+    let world = World::new().unwrap();
+    let mut session = session(&world, USER_UID);
+    let arguments = || json!({ "target": "10.66.2.2", "dry_run": true, "numeric": true });
+    for name in ["traceroute", "tracert", "TracertTool"] {
+        let answer = session.call(name, arguments()).unwrap();
+        assert_eq!(answer["structuredContent"]["tool"], "traceroute", "{name}: {answer}");
+    }
+    let unknown = session.call("route", arguments()).unwrap();
+    let said = unknown["error"]["message"].as_str().unwrap();
+    assert!(said.ends_with("The tools are nmap, ping, scanner, traceroute."), "{said}");
 }
 
 #[test]

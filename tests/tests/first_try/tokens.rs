@@ -1,6 +1,11 @@
 //! What a model pays for the tools and for their answers, in tokens. Each limit is a promise; what it
 //! leaves beyond today's figure is room for an option more, not for a sentence said twice.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
+
 use probity_tests::{
     broker::{ADMIN_UID, USER_UID, program},
     mcp::Session,
@@ -8,10 +13,6 @@ use probity_tests::{
     world::World,
 };
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-};
 
 use super::session;
 
@@ -37,7 +38,7 @@ fn neighbours(world: &World) -> Child {
     let host = world.lab.host();
     host.shell("for last in $(seq 10 39); do ip addr add 10.66.2.$last/32 dev lo; done").unwrap();
     let mut servers = host
-        .command(&program("lab-host"))
+        .command(program("lab-host"))
         .args((10..39).map(|last| format!("10.66.2.{last}")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
