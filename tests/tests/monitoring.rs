@@ -333,7 +333,7 @@ fn configured_counters_add_up_a_tools_results_in_both_forms() {
     assert!(answers.contains(&alive), "{answers:?}");
     assert!(counters.get("probity_x_total").is_none(), "{counters}");
     let log = server.http.log();
-    assert!(log.contains("env.invalid_metrics_counter key=metrics.counter[3].name"), "{log}");
+    assert!(log.contains("env.invalid_metrics_counter key=\"metrics.counter[3].name\""), "{log}");
     assert!(log.contains("config.unknown_tool key=metrics.counter tool=nobody"), "{log}");
 }
 

@@ -251,6 +251,14 @@ fn what_is_set_for_all_tools_holds_where_a_tools_file_is_looser() {
     assert_eq!(seen(&[], 4), (json!(300.0), json!(4)), "nothing is set");
     let set = [("MCP_DEFAULT_TIMEOUT_SEC", "60"), ("MCP_DEFAULT_CONCURRENCY", "1")];
     assert_eq!(seen(&set, 1), (json!(60.0), json!(1)));
+    let asked = |seconds: &str| {
+        let call = ["steady", "127.0.0.1", "--timeout", seconds, "--dry-run"];
+        rig.call(&call, &variables(&set)).unwrap()
+    };
+    assert_eq!(asked("59")["metadata"]["timeout_sec"], 59.0);
+    let refused = asked("61");
+    assert_eq!(refused["error_type"], "VALIDATION_ERROR", "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("60"), "{refused}");
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn arguments(args: &CallArgs, extra_args: &str) -> Map<String, Value> {
 /// The limit that the run will have; none where there is no run.
 fn time_limit(args: &CallArgs, listing: &Listing) -> Option<Duration> {
     let tool = listing.tool(&args.tool).filter(|_| !args.dry_run)?;
-    Some(args.timeout.unwrap_or(tool.entry.timeout).min(listing.catalog.timeout_ceiling))
+    let ceiling = listing.catalog.timeout_ceiling.max(tool.entry.timeout);
+    Some(args.timeout.unwrap_or(tool.entry.timeout).min(ceiling))
 }
 
 fn exit_of(result: &ToolResult) -> Exit {

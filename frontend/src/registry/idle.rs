@@ -18,7 +18,11 @@ pub fn idle_settings(config: &Config, catalog: &Catalog) -> Vec<IdleSetting> {
     let all: Vec<Tool<'_>> = catalog.tools.iter().map(settled).collect();
     let mut found = Found(Vec::new());
     let of_all = &config.for_all;
-    found.look("tool.default_timeout", &of_all.timeout, &all, timeout);
+    // It caps what calls ask for, too.
+    let caps = |set: &Set<Duration>| set.value <= catalog.timeout_ceiling;
+    if !of_all.timeout.as_ref().is_some_and(caps) {
+        found.look("tool.default_timeout", &of_all.timeout, &all, timeout);
+    }
     found.look("tool.default_concurrency", &of_all.concurrency, &all, concurrency);
     found.look("circuit_breaker.failure_threshold", &of_all.failure_threshold, &all, failures);
     found.look("circuit_breaker.recovery_timeout", &of_all.recovery_timeout, &all, recovery);

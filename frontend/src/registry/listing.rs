@@ -26,8 +26,8 @@ use crate::{
 /// The published tools, by name, and why others are not.
 #[derive(Debug)]
 pub struct Listing {
-    /// The catalog with the published tools only; their times and concurrency are those that hold
-    /// here.
+    /// The catalog with the published tools only; its ceiling, their times and concurrency are those
+    /// that hold here.
     pub catalog: Catalog,
     parts: Vec<Parts>,
     hidden: Vec<(ToolEntry, Hidden)>,
@@ -109,6 +109,9 @@ impl Listing {
         controls: &mut Controls,
     ) -> Self {
         let mut published = catalog.clone();
+        if let Some(longest) = &config.for_all.timeout {
+            published.timeout_ceiling = published.timeout_ceiling.min(longest.value);
+        }
         let mut hidden = Vec::new();
         let mut settled_by_tool = Vec::new();
         let mut tools = std::mem::take(&mut published.tools);

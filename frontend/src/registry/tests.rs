@@ -233,10 +233,26 @@ fn what_is_set_for_a_tool_stands_in_the_place_of_what_is_set_for_all() {
 }
 
 #[test]
+fn the_time_that_is_set_for_all_tools_is_the_most_that_a_call_may_ask_for() {
+    let variables = [("MCP_DEFAULT_TIMEOUT_SEC", "60"), ("PING_TIMEOUT", "90")];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    let loaded = crate::config::load(&Flags::default(), &Environment::new(variables)).unwrap();
+    let registry = Registry::new(Arc::new(loaded.config), catalog());
+    let listing = registry.listing();
+    let most = |name: &str| {
+        let schema = listing.tool(name).unwrap().input_schema;
+        schema["properties"]["timeout_sec"]["maximum"].as_f64().unwrap()
+    };
+    assert_eq!(most("traceroute"), 60.0);
+    assert_eq!(most("ping"), 90.0, "unless more is set for the tool");
+    assert_eq!(registry.idle_settings(), [], "so it has an effect, whatever the files say");
+}
+
+#[test]
 fn a_setting_that_no_tool_goes_by_is_told_of() {
     let variables = [
         ("MCP_DEFAULT_CONCURRENCY", "5"),
-        ("MCP_DEFAULT_TIMEOUT_SEC", "60"),
+        ("MCP_DEFAULT_TIMEOUT_SEC", "1000"),
         ("PROBITY_BREAKER_FAILURES", "4"),
         ("PING_CONCURRENCY", "4"),
         ("PING_TIMEOUT", "7"),
@@ -252,7 +268,7 @@ fn a_setting_that_no_tool_goes_by_is_told_of() {
             told,
             [
                 format!(
-                    "MCP_DEFAULT_TIMEOUT_SEC: tool.default_timeout is 60 s and {without} traceroute 600 s, ping 7 s"
+                    "MCP_DEFAULT_TIMEOUT_SEC: tool.default_timeout is 1000 s and {without} traceroute 600 s, ping 7 s"
                 ),
                 format!(
                     "MCP_DEFAULT_CONCURRENCY: tool.default_concurrency is 5 and {without} traceroute 3, ping 3"

@@ -23,7 +23,9 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
     if !entry.presets.is_empty() {
         properties.insert("preset".into(), preset(entry));
     }
-    let (ceiling, usual) = (seconds(catalog.timeout_ceiling), seconds(entry.timeout));
+    // A tool's own time may be set above what is set for all.
+    let ceiling = catalog.timeout_ceiling.max(entry.timeout);
+    let (ceiling, usual) = (seconds(ceiling), seconds(entry.timeout));
     properties.insert(
         "timeout_sec".into(),
         json!({

@@ -115,7 +115,7 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
     let limits = format!(
         "{} s a run, or what --timeout says, up to {} s; {} at once",
         entry.timeout.as_secs_f64(),
-        catalog.timeout_ceiling.as_secs_f64(),
+        catalog.timeout_ceiling.max(entry.timeout).as_secs_f64(),
         entry.concurrency
     );
     let kept = match entry.cache_seconds {

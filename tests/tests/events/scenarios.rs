@@ -69,6 +69,7 @@ pub fn a_session(format: &str) -> String {
         ("TOOL_EXCLUDE", "nobody"),
         ("LOUD_TIMEOUT", "soon"),
         ("STEADY_TIMEOUT", "19"),
+        ("STEADY_CONCURRENCY", "4"),
         ("VAULT_TIMEOUT", SECRET),
         ("VAULT_TOKEN", SECRET),
     ]));
