@@ -317,6 +317,9 @@ impl SandboxError {
                 "A container's runtime listens to this broker's system calls itself, and the kernel has room for one listener: run the broker outside of it, or without its interception of system calls."
             }
             FailureKind::NotFound => "Install the tool on the broker's host.",
+            FailureKind::Resources if number == Some(libc::EMFILE) => {
+                "Raise the limit of open files: the policy's ceiling open_files, or MCP_MAX_FILE_DESCRIPTORS of the frontend. If neither is low, the broker's host is short of descriptors."
+            }
             FailureKind::Resources => {
                 "Try again later; if it persists, the broker's host is short of processes, descriptors or memory."
             }

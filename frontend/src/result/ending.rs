@@ -40,6 +40,9 @@ const BEGINNINGS: [&str; 4] = ["usage", "error", "invalid option", "unknown opti
 
 const LOOK: &str = "Look at stderr, correct the arguments and try again.";
 
+const MORE_MEMORY: &str = "It had too little memory for what was asked: take fewer hosts or ports at a \
+     time, or have the limit raised (the policy's ceiling `memory` and MCP_MAX_MEMORY_MB).";
+
 /// What is wrong with the way a run ended. A non-zero exit is an answer where the parser understood
 /// the output: ping says 1 for a host that did not reply. No exit code makes a result of one that did
 /// nothing.
@@ -74,7 +77,7 @@ pub(super) fn error_of(
             (ErrorType::ExecutionError, String::from("the run was cancelled"), "Start it again.")
         }
         (End::Finished, ExitStatus::Signal(signal)) => {
-            (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), LOOK)
+            (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), look(result))
         }
         (End::Finished, ExitStatus::Code(code)) => return nothing_done(result, code),
     };
@@ -84,7 +87,10 @@ pub(super) fn error_of(
 /// What a tool complains of that came to its end and has done nothing.
 fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, String)> {
     let did_nothing = match &result.report {
-        Some(report) if code != 0 => report.is_of_nothing() || report.complaint().is_some(),
+        // An exit code is part of the answer where the report is whole: nmap gives up half way, too.
+        Some(report) if code != 0 => {
+            report.is_of_nothing() || report.complaint().is_some() || !report.is_complete()
+        }
         // Whoever did nothing of what it was asked to has no result, whatever its exit code.
         Some(report) => report.is_of_nothing(),
         None if code != 0 => true,
@@ -103,7 +109,7 @@ fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, St
         let said: String = one_line(said).chars().take(COMPLAINT_CHARS).collect();
         message.push_str(&format!(", and said {}", quoted(&said)));
     }
-    Some((ErrorType::ExecutionError, message, advice(said.unwrap_or_default()).to_owned()))
+    Some((ErrorType::ExecutionError, message, advice(result, said.unwrap_or_default()).to_owned()))
 }
 
 /// Whether a complaint is all that the tool wrote, and not news of what it does.
@@ -124,7 +130,11 @@ fn first_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
-fn advice(complaint: &str) -> &'static str {
+fn look(result: &ToolResult) -> &'static str {
+    if is_short_of_memory(&result.stderr) { MORE_MEMORY } else { LOOK }
+}
+
+fn advice(result: &ToolResult, complaint: &str) -> &'static str {
     // nmap's -sn, with -p, -F or a kind of port scan.
     let is_ping_only =
         complaint.contains("when not doing a port scan") || complaint.contains("skip port scan");
@@ -133,7 +143,21 @@ fn advice(complaint: &str) -> &'static str {
             "Leave out the ports and the kinds of port scan, and a preset that has them, or leave out \
              ping_only (-sn): with it no port is looked at."
         }
-        false if complaint.is_empty() => LOOK,
+        false if complaint.is_empty() || is_short_of_memory(&result.stderr) => look(result),
         false => "Mend what it complains of, then try again.",
     }
+}
+
+/// What tools write that may have no more memory: nmap, its scripts, C++, C and the loader.
+const SHORT_OF_MEMORY: [&str; 5] = [
+    "Malloc Failed!",
+    "not enough memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    "failed to map segment from shared object",
+];
+
+/// Whether a tool says that it has come to the end of its memory.
+pub(crate) fn is_short_of_memory(stderr: &str) -> bool {
+    SHORT_OF_MEMORY.iter().any(|words| stderr.contains(words))
 }

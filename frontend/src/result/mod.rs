@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+pub(crate) use self::ending::is_short_of_memory;
 pub use self::error::{ErrorDetails, ErrorType};
 
 use crate::{

@@ -194,6 +194,20 @@ fn a_scan_that_is_not_complete_is_not_given_again() {
 }
 
 #[test]
+fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
+    let cut = include_bytes!("../parsers/fixtures/nmap_cut.xml");
+    let out_of_memory = b"Malloc Failed! Probably out of space.\nQUITTING!\n";
+    let ended = exited(End::Finished, ExitStatus::Code(1));
+    let output = output(cut, out_of_memory);
+    let result = ToolResult::finished(&asked(), &output, &ended, Some("nmap-xml"));
+    assert_eq!(result.error_type, Some(ErrorType::ExecutionError), "{}", result.text());
+    assert!(result.parsed.is_some());
+    assert!(result.stderr.contains("Malloc Failed!"), "{}", result.stderr);
+    let advice = result.error_details.unwrap().recovery_suggestion;
+    assert!(advice.contains("MCP_MAX_MEMORY_MB"), "{advice}");
+}
+
+#[test]
 fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
     let first = "10.66.9.77:8099".parse().unwrap();
     for (end, count, said) in

@@ -4,7 +4,7 @@
 //! not give, options that ask for more than there is time for, a run that he took back. What counts is
 //! what the next caller would meet too.
 
-use libc::SIGXCPU;
+use libc::{SIGABRT, SIGXCPU};
 use probity_protocol::{Arguments, Call, End, ExitStatus, Exited, FailureKind, Target};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     broker_client::{BrokerError, Output, RunOutcome},
     progress,
     registry::Published,
-    result::ToolResult,
+    result::{ToolResult, is_short_of_memory},
 };
 
 /// What the end of a run says of its tool.
@@ -51,10 +51,14 @@ impl Choice {
         }
     }
 
-    /// Whether a run that was out of time says nothing of its tool.
-    fn explains(self, output: &Output, parser: Option<&str>) -> bool {
+    /// Whether a run that was out of time, or of memory, says nothing of its tool.
+    fn explains(self, (output, exited): &(Output, Exited), parser: Option<&str>) -> bool {
         let plan = &output.started.plan;
-        self.less_time || self.more_work && progress::takes_longer(parser, plan, &output.stdout)
+        let takes_longer = || progress::takes_longer(parser, plan, &output.stdout);
+        match is_out_of_time(exited) {
+            true => self.less_time || self.more_work && takes_longer(),
+            false => self.more_work && is_out_of_memory(output, exited),
+        }
     }
 }
 
@@ -66,10 +70,7 @@ impl Outcome {
     ) -> Self {
         match outcome {
             Ok(RunOutcome::Finished(run)) => match Self::of_run(&run.1) {
-                Self::Failure if is_out_of_time(&run.1) => match choice {
-                    Some(choice) if choice.explains(&run.0, parser) => Self::Nothing,
-                    _ => Self::Failure,
-                },
+                Self::Failure if choice.is_some_and(|it| it.explains(run, parser)) => Self::Nothing,
                 other => other,
             },
             Ok(RunOutcome::Failed(failure)) => match failure.kind {
@@ -117,6 +118,11 @@ impl Outcome {
 /// By the clock, or by the processor's: the limit of that is made from the same time.
 fn is_out_of_time(exited: &Exited) -> bool {
     exited.end == End::TimedOut || exited.status == ExitStatus::Signal(SIGXCPU)
+}
+
+/// A C++ program that may have no more ends so.
+fn is_out_of_memory(output: &Output, exited: &Exited) -> bool {
+    exited.status == ExitStatus::Signal(SIGABRT) && is_short_of_memory(&String::from_utf8_lossy(&output.stderr))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ struct Ended<'a> {
     asked: Value,
     argv: &'a [&'a str],
     stdout: &'a str,
+    stderr: &'a str,
     end: End,
     status: ExitStatus,
 }
@@ -38,6 +39,7 @@ impl Default for Ended<'_> {
             asked: json!({"target": "10.0.0.1"}),
             argv: &["/usr/bin/ping", "-n", "-c", "3", "-W", "5", "10.0.0.1"],
             stdout: "",
+            stderr: "",
             end: End::TimedOut,
             status: ENDED,
         }
@@ -55,6 +57,7 @@ impl Ended<'_> {
         plan.timeout = call.limits.timeout.unwrap_or(OWN_TIME);
         plan.argv = self.argv.iter().map(ToString::to_string).collect();
         let mut run = run(plan, self.stdout.into());
+        run.0.stderr = self.stderr.into();
         (run.1.end, run.1.status) = (self.end, self.status);
         let outcome = Ok(RunOutcome::Finished(Box::new(run)));
         Outcome::of(&outcome, Some(choice), self.parser)
@@ -142,6 +145,20 @@ fn a_scan_that_was_at_work_on_what_its_caller_asked_for_is_no_failure() {
     }
     let plain = json!({"target": "10.0.0.1"});
     assert_eq!(nmap(plain, SCAN_AT_WORK), Outcome::Failure, "its own options, its own time");
+}
+
+#[test]
+fn more_work_than_there_is_memory_for_is_no_failure() {
+    let end = End::Finished;
+    let ended = |asked: Value, stderr: &'static str| {
+        let status = ExitStatus::Signal(SIGABRT);
+        Ended { tool: "nmap", asked, stderr, end, status, ..Ended::default() }.says()
+    };
+    let all = json!({"target": "10.0.0.0/22", "ports": "1-65535"});
+    assert_eq!(ended(all.clone(), "what():  std::bad_alloc\n"), Outcome::Nothing);
+    assert_eq!(ended(all, "Assertion failed\n"), Outcome::Failure, "it crashed");
+    let plain = json!({"target": "10.0.0.1"});
+    assert_eq!(ended(plain, "what():  std::bad_alloc\n"), Outcome::Failure, "it never works");
 }
 
 #[test]
