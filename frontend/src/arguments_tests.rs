@@ -186,6 +186,10 @@ fn what_was_meant_is_found_where_it_can_be() {
             json!({ "target": "t", "timeout_sec": "2m" }),
             json!({ "target": "t", "timeout_sec": 120 }),
         ),
+        (
+            json!({ "target": "t", "timeout_sec": "2h" }),
+            json!({ "target": "t", "timeout_sec": 3600 }),
+        ),
         // A time that is none is the tool's own.
         (json!({ "target": "t", "timeout_sec": -3 }), json!({ "target": "t" })),
         (json!({ "target": "t", "dryRun": true }), json!({ "target": "t", "dry_run": true })),

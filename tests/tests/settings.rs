@@ -259,6 +259,8 @@ fn what_is_set_for_all_tools_holds_where_a_tools_file_is_looser() {
     let refused = asked("61");
     assert_eq!(refused["error_type"], "VALIDATION_ERROR", "{refused}");
     assert!(refused["error"].as_str().unwrap().contains("60"), "{refused}");
+    let would_pass = &refused["error_details"]["metadata"]["suggested_request"];
+    assert_eq!(would_pass["arguments"]["timeout_sec"].as_f64(), Some(60.0), "{refused}");
 }
 
 #[test]

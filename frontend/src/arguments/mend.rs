@@ -165,7 +165,14 @@ impl ArgumentCheck {
             // Whoever spoke of it did not want a run.
             "dry_run" => Some(json!(true)),
             "correlation_id" => None,
-            "timeout_sec" => seconds(&value).map(schema::seconds),
+            // More than the ceiling is as much as there is.
+            "timeout_sec" => seconds(&value).map(|time| {
+                let most = &self.schema["properties"][name]["maximum"];
+                match most.as_f64().is_some_and(|most| time.as_secs_f64() > most) {
+                    true => most.clone(),
+                    false => schema::seconds(time),
+                }
+            }),
             "preset" => {
                 let word = one_text(&value)?.trim().to_ascii_lowercase().replace([' ', '-'], "_");
                 Some(json!(Identifier::new(word).ok()?.as_str()))

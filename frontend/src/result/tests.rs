@@ -202,7 +202,7 @@ fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
     let result = ToolResult::finished(&asked(), &output, &ended, Some("nmap-xml"));
     assert_eq!(result.error_type, Some(ErrorType::ExecutionError), "{}", result.text());
     assert!(result.parsed.is_some());
-    assert!(result.stderr.contains("Malloc Failed!"), "{}", result.stderr);
+    assert!(result.text().contains("and said \"Malloc Failed!"), "{}", result.text());
     let advice = result.error_details.unwrap().recovery_suggestion;
     assert!(advice.contains("MCP_MAX_MEMORY_MB"), "{advice}");
 }
