@@ -215,3 +215,59 @@ fn what_would_overflow_a_clock_or_steer_a_reader_is_a_defect() {
         assert!(said.contains(words), "{from} to {to}: {said}");
     }
 }
+
+#[test]
+fn the_usual_slips_are_answered_with_what_to_write() {
+    let policy = [
+        ("[[grant]]\ngroup", "[grant]\ngroup", "31:1", "write [[grant]], in two brackets"),
+        ("[\"10.0.0.0/8\"", "[10.0.0.0/8", "9:18", "write it in quotes: \"10.0.0.0/8\""),
+        ("\"1h\"", "3600", "15:24", "timeout = \"3600s\", or \"1h\""),
+        ("\"1h\"", "\"3600\"", "15:24", "write the unit, \"3600s\""),
+        ("\"512 MiB\"", "536870912", "22:24", "memory = \"536870912 B\", or \"512 MiB\""),
+        ("\"10.0.0.0/8\"", "\"::/0\"", "9:14", "\"2000::/3\" for all that is routed of IPv6"),
+        ("\"*.lab.internal\"", "\"*\"", "10:14", "as \"*.lab.internal\""),
+        ("\"*.lab.internal\"", "\"a.lab.\"", "10:14", "without the dot or blank: \"a.lab\""),
+        ("[\"*\"]", "[\"pnig\"]", "33:10", "did you mean \"ping\"?"),
+        ("[\"*\"]", "\"ping\"", "33:9", "a list stands in brackets: tools = [\"ping\"]"),
+        ("[ceilings]", "[targets]", "14:2", "[targets] stands above already"),
+        ("group = \"probity\"", "user = ada", "32:8", "write it in quotes: \"ada\""),
+        ("group = \"probity\"", "user = [\"a\"]", "32:8", "another [[grant]] for each"),
+        ("[\"*\"]", "[\"*\"]\nintrusive = \"yes\"", "34:13", "without quotes: intrusive = true"),
+        ("[\"*\"]", "[\"*\"]\nintrusive = yes", "34:13", "write true"),
+        ("= 8 ", "= \"8\" ", "16:24", "write a whole number without quotes: concurrency = 8"),
+        ("[ceilings]", "[ceilings]\ndeny = []", "15:1", "deny belongs under [targets]"),
+        ("version = 1", "version = 1\nnames = []", "7:1", "names belongs under [targets]"),
+        ("version = 1", "version = 3", "6:11", "write version = 1, or install a newer"),
+        ("version = 1", "", "1:1", "write version = 1 above the first section"),
+        ("max_hosts = 1024", "max_hosts: 1024", "12:12", "write = in place of the colon"),
+        ("version = 1", "// mine", "6:4", "a comment begins with #"),
+        (
+            "[\"10.0.0.0/8\"",
+            "[\u{201c}10.0.0.0/8\u{201d}",
+            "9:14",
+            "straight quotes: \"10.0.0.0/8\"",
+        ),
+        ("/16\"] #", "/16\" #", "10:1", "the list above is not closed: write ]"),
+    ];
+    for (from, to, place, expected) in policy {
+        let said = defects(&changed("policy.toml", from, to));
+        assert!(said.contains(&format!("policy.toml:{place}: ")), "{to}: {said}");
+        assert!(said.contains(expected), "{to}: {said}");
+    }
+    let said = defects(&changed("ping.toml", "timeout = \"30s\"", "timeout = 30"));
+    assert!(said.contains("timeout = \"30s\""), "{said}");
+}
+
+#[test]
+fn what_a_slip_leads_to_is_no_defect_of_its_own() {
+    for (from, to) in [
+        ("group = \"probity\"", "user = -1"),
+        ("/16\"] #", "/16\" #"),
+        ("[\"10.0.0.0/8\"", "[\u{201c}10.0.0.0/8\u{201d}"),
+        ("self = true", "self = \"ada\""),
+    ] {
+        let sources = changed("policy.toml", from, to);
+        let Err(Defects(found)) = validate(&sources, &Accounts::default()) else { panic!("{to}") };
+        assert_eq!(found.len(), 1, "{to}: {found:?}");
+    }
+}

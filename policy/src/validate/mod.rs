@@ -1,6 +1,8 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
+mod advice;
+mod meant;
 mod option;
 mod parse;
 mod policy;
@@ -83,6 +85,8 @@ struct Validation<'s> {
     warnings: Vec<Warning>,
     /// Something was left out after a defect, so that what refers to it is not to blame.
     incomplete: bool,
+    /// Lines that are no TOML. What they are mistaken for is no defect of its own.
+    broken: HashSet<u32>,
 }
 
 /// The tools found so far.
@@ -98,12 +102,21 @@ struct ToolSet {
 
 impl<'s> Validation<'s> {
     fn of(source: &'s Source) -> Self {
-        Self { source, defects: Vec::new(), warnings: Vec::new(), incomplete: false }
+        Self {
+            source,
+            defects: Vec::new(),
+            warnings: Vec::new(),
+            incomplete: false,
+            broken: HashSet::new(),
+        }
     }
 
     /// Records a defect.
     fn defect(&mut self, span: Range<usize>, message: impl AsRef<str>) {
-        self.defects.push(self.source.defect(&span, message));
+        let defect = self.source.defect(&span, message);
+        if !self.broken.contains(&defect.place().line()) {
+            self.defects.push(defect);
+        }
     }
 
     fn warn(&mut self, span: &Range<usize>, message: impl Into<String>) {
@@ -171,8 +184,13 @@ impl<'s> Validation<'s> {
 
     fn duration(&mut self, text: &Text) -> Option<Duration> {
         let parsed = humantime::parse_duration(text.get_ref());
-        let message =
-            |_| format!("{:?} is not a time such as \"30s\", \"10m\" or \"1h\"", text.get_ref());
+        let unit = match text.get_ref().trim().parse::<u64>() {
+            Ok(number) => format!(": write the unit, \"{number}s\""),
+            Err(_) => String::new(),
+        };
+        let message = |_| {
+            format!("{:?} is not a time such as \"30s\", \"10m\" or \"1h\"{unit}", text.get_ref())
+        };
         let duration = self.accept(text.span(), parsed.map_err(message))?;
         if duration.is_zero() {
             self.defect(text.span(), "a time of zero lets nothing run");

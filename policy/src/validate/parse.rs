@@ -16,8 +16,11 @@ use toml::{
     de::{DeArray, DeTable, DeValue, Deserializer, Error},
 };
 
-use super::Validation;
+use super::{Validation, advice};
 use crate::near::closest;
+
+/// What the TOML parser says of each line after a list that is not closed.
+const NO_COMMA: &str = "missing comma between array elements";
 
 /// Most defects of form in one file. Each costs another look at all of it.
 const MOST_DEFECTS: usize = 50;
@@ -32,18 +35,23 @@ impl Validation<'_> {
             return Some(parsed);
         }
         self.incomplete = true;
-        let mut lines = HashSet::new();
+        let unclosed = errors.iter().filter(|error| error.message().contains(NO_COMMA)).count() > 1;
         for error in errors.into_iter().take(MOST_DEFECTS) {
             let span = error.span().unwrap_or(0..0);
-            // What a broken line is mistaken for is no defect of its own.
-            if lines.insert(self.source.place(&span).line()) {
-                self.defect(span, error.message());
+            if unclosed && error.message().contains(NO_COMMA) {
+                // All that follows is taken for more of the list.
+                self.defect(span, "the list above is not closed: write ] at its end");
+                return None;
             }
+            let advice = advice::on_syntax(error.message(), &span, self.source);
+            let line = self.source.place(&span).line();
+            self.defect(span, with(error.message(), advice));
+            self.broken.insert(line);
         }
-        self.parse_what_fits(&lines)
+        self.parse_what_fits()
     }
 
-    fn parse_what_fits<T: DeserializeOwned>(&mut self, broken: &HashSet<u32>) -> Option<T> {
+    fn parse_what_fits<T: DeserializeOwned>(&mut self) -> Option<T> {
         let (mut document, _) = DeTable::parse_recoverable(self.source.text());
         let mut absent = HashSet::new();
         for _ in 0..MOST_DEFECTS {
@@ -55,14 +63,20 @@ impl Validation<'_> {
             let Form { message, missing, meant } = Form::of(error.message());
             // A key that is missing may be the one that was taken out, or on a line that could not
             // be read.
-            let known = missing.is_some_and(|key| !broken.is_empty() || absent.contains(key));
-            if !known && !broken.contains(&self.source.place(&span).line()) {
-                self.defect(span.clone(), &message);
+            let known = missing.is_some_and(|key| !self.broken.is_empty() || absent.contains(key));
+            if !known {
+                let advice = match meant {
+                    Some(_) => None,
+                    None => advice::on_form(error.message(), &span, self.source, &document),
+                };
+                self.defect(span.clone(), with(&message, advice));
                 for key in
                     missing.into_iter().flat_map(|key| also_missing::<T>(&document, &span, key))
                 {
                     if !absent.contains(&key) {
-                        self.defect(span.clone(), format!("missing field `{key}`"));
+                        let message = format!("missing field `{key}`");
+                        let advice = advice::on_form(&message, &span, self.source, &document);
+                        self.defect(span.clone(), with(&message, advice));
                     }
                 }
             }
@@ -72,6 +86,10 @@ impl Validation<'_> {
         self.defect(0..0, "there are more defects of form than are looked for: mend these first");
         None
     }
+}
+
+fn with(message: &str, advice: Option<String>) -> String {
+    advice.map_or_else(|| message.to_owned(), |advice| format!("{message}: {advice}"))
 }
 
 /// What serde has to say of a form that does not fit.

@@ -5,11 +5,11 @@ use probity_protocol::{Digest, NamePattern, Target};
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use super::{ToolSet, VERSION, Validation};
+use super::{ToolSet, VERSION, Validation, meant};
 use crate::{
     accounts::{self, Accounts},
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
-    near::NearNames,
+    near::{NearNames, closest},
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
@@ -27,8 +27,11 @@ impl Validation<'_> {
         tools: ToolSet,
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
-            let message =
-                format!("this is version {}, and {VERSION} is known", raw.version.get_ref());
+            let message = format!(
+                "this is version {}, and {VERSION} is known: write version = {VERSION}, or install \
+                         a newer Probity",
+                raw.version.get_ref()
+            );
             self.defect(raw.version.span(), message);
         }
         let targets = self.targets(&raw.targets);
@@ -75,7 +78,11 @@ impl Validation<'_> {
     fn targets(&mut self, raw: &RawTargets) -> Targets {
         let names = raw.names.iter().filter_map(|name| {
             let parsed = name.get_ref().parse::<NamePattern>();
-            self.accept(name.span(), parsed.map_err(|e| format!("not a name or *.suffix: {e}")))
+            let message = |error| match meant::name(name.get_ref()) {
+                Some(advice) => format!("not a name or *.suffix: {advice}"),
+                None => format!("not a name or *.suffix: {error}"),
+            };
+            self.accept(name.span(), parsed.map_err(message))
         });
         let names = names.collect();
         let max_hosts = raw.max_hosts.as_ref().map_or(1024, |n| *n.get_ref());
@@ -115,7 +122,7 @@ impl Validation<'_> {
     fn network(&mut self, text: &Text) -> Option<IpNet> {
         let written = text.get_ref();
         let Some(network) = parse_network(written) else {
-            let message = format!("{written:?} is not a network such as 10.0.0.0/8");
+            let message = format!("{written:?} is not a network: {}", meant::network(written));
             self.defect(text.span(), message);
             return None;
         };
@@ -125,7 +132,13 @@ impl Validation<'_> {
             self.defect(text.span(), message);
         }
         if as_written.is_some_and(|n| matches!(n, IpNet::V6(_)) && covers_mapped_ipv4(n)) {
-            let message = "IPv4 mapped into IPv6 is judged as IPv4: write the IPv4 network";
+            let message = match as_written.is_some_and(|network| network.prefix_len() < MAPPED) {
+                true => {
+                    "it has all of IPv4 in it (::ffff:0:0/96), which is judged as IPv4: write \
+                     \"2000::/3\" for all that is routed of IPv6, and networks of IPv4 by themselves"
+                }
+                false => "IPv4 mapped into IPv6 is judged as IPv4: write the IPv4 network",
+            };
             self.defect(text.span(), message);
         }
         Some(network)
@@ -183,8 +196,11 @@ impl Validation<'_> {
             (Some(user), None, None) => Grantee::User(account(user)),
             (None, Some(group), None) => Grantee::Group(account(group)),
             (None, None, Some(owner)) if *owner.get_ref() => Grantee::Owner,
+            // The key was there, and has been complained of.
+            (None, None, None) if self.incomplete => return None,
             _ => {
-                self.defect(grant.span(), "a grant names one of: user, group, self = true");
+                let message = "a grant names one of: user, group, self = true";
+                self.defect(grant.span(), message);
                 return None;
             }
         };
@@ -208,7 +224,12 @@ impl Validation<'_> {
                             format!("the tool {name:?} is left out: {}", excluded.reason)
                         }
                         None if tools.incomplete => continue,
-                        None => format!("no tool is called {name:?}"),
+                        None => {
+                            let known = tools.names.keys().map(String::as_str);
+                            let meant =
+                                closest(name, known).map(|it| format!(": did you mean {it:?}?"));
+                            format!("no tool is called {name:?}{}", meant.unwrap_or_default())
+                        }
                     };
                     self.defect(tool.span(), message);
                 }
@@ -248,8 +269,11 @@ impl Validation<'_> {
     }
 }
 
+/// Length of `::ffff:0:0/96`.
+const MAPPED: u8 = 96;
+
 /// A single address is a network of one.
-fn parse_network(written: &str) -> Option<IpNet> {
+pub(super) fn parse_network(written: &str) -> Option<IpNet> {
     match Target::parse(written) {
         Target::Address(address) => Some(IpNet::from(address)),
         Target::Network(network) => Some(network),

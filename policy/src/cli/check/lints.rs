@@ -20,6 +20,8 @@ const EVERYBODY_GIDS: &[u32] = &[100, 65534];
 /// RFC 1918, and what IPv6 has in its place.
 const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 const LOOPBACK: &[&str] = &["127.0.0.0/8", "::1/128"];
+const SCOPED: &[&str] = &["fe80::/10"];
+const MULTICAST: &[&str] = &["224.0.0.0/4", "ff00::/8"];
 
 pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -33,9 +35,15 @@ pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
 fn targets(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     let Some(raw) = written.policy.as_ref().map(|raw| &raw.targets) else { return };
     let (private, loopback) = (set(PRIVATE), set(LOOPBACK));
+    let (scoped, multicast) = (set(SCOPED), set(MULTICAST));
     for text in &raw.networks {
         let Some(network) = parse_network(text.get_ref()) else { continue };
-        let message = if loopback.contains(network) {
+        let message = if scoped.contains(network) {
+            "is link-local: its addresses need a scope (%eth0), which no target has, so nothing in it \
+             can be reached"
+        } else if multicast.contains(network) {
+            "is multicast: one probe reaches many hosts at once"
+        } else if loopback.contains(network) {
             "is this host itself: what listens only there was never meant to be reached by others"
         } else if !private.contains(network) {
             "reaches beyond private networks (RFC 1918): probes would leave for hosts of others"
@@ -45,6 +53,15 @@ fn targets(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) 
             continue;
         };
         findings.push(Finding::policy(written.at(text, format!("{network} {message}"))));
+    }
+    for text in &raw.deny {
+        let denied = parse_network(text.get_ref());
+        let Some(network) = denied.filter(|it| !policy.targets.allowed.overlaps(*it)) else {
+            continue;
+        };
+        let message =
+            format!("{network} is in no network that is allowed, so this line denies nothing");
+        findings.push(Finding::policy(written.at(text, message)));
     }
     if !raw.networks.is_empty() {
         return;
@@ -136,13 +153,20 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     let beyond =
         |tool: &&std::sync::Arc<Tool>| !tool.timeout.is_default && tool.timeout.value > ceiling;
     for tool in policy.tools().iter().filter(beyond) {
+        let line = policy.lines.timeout.as_ref().map(|place| format!(", line {}", place.line()));
         let message = format!(
-            "the timeout of {} ({}) is above the ceiling ({}), which holds",
+            "the timeout of {} ({}) is above the ceiling ({}{}), which holds",
             tool.name,
             humantime::format_duration(tool.timeout.value),
-            humantime::format_duration(ceiling)
+            humantime::format_duration(ceiling),
+            line.unwrap_or_default()
         );
-        findings.push(Finding::policy(written.place(&tool.place, message)));
+        let raw = written.tools.iter().find(|(_, raw)| raw.name.get_ref() == tool.name.as_str());
+        let timeout = raw.and_then(|(source, raw)| Some((source, raw.timeout.as_ref()?)));
+        findings.push(Finding::policy(match timeout {
+            Some((source, timeout)) => source.defect(&timeout.span(), message),
+            None => written.place(&tool.place, message),
+        }));
     }
     for tool in policy.tools() {
         let unknown = tool.parser.as_ref().filter(|parser| !PARSERS.contains(&parser.as_str()));
