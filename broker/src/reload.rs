@@ -110,6 +110,7 @@ impl Reload {
 
     fn apply(&self, broker: &Broker, old: &Rules) -> Result<Digest, ReloadError> {
         let written = Written::read(&self.origin)?;
+        written.report(self.origin == Origin::Shipped);
         if old.sandbox.facts().net_raw && !written.is_root_s {
             return Err(ReloadError::NotRootS(written.policy.digest()));
         }

@@ -64,7 +64,7 @@ pub enum RulesError {
 }
 
 impl Written {
-    /// Reads the accounts and the policy, and says what in it is legal, but perhaps not meant.
+    /// Reads the accounts and the policy.
     ///
     /// # Errors
     /// Files that cannot be read or trusted, and every defect of a policy.
@@ -73,9 +73,19 @@ impl Written {
         let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
         let sources = load(origin)?;
         let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
-        report(&policy, origin);
         let (is_root_s, has_shipped_tools) = (sources.is_root_s(), sources.has_shipped_tools());
         Ok(Self { policy, accounts, passwd, is_root_s, has_shipped_tools })
+    }
+
+    /// Says what in it is legal, but perhaps not meant. A broker that is started for each command says
+    /// no more than which tools are left out: the rest is for `probity-policy check`, once.
+    pub(crate) fn report(&self, is_embedded: bool) {
+        for warning in self.policy.warnings().iter().filter(|_| !is_embedded) {
+            complain!("{}: {}", warning.place, warning.message);
+        }
+        for tool in self.policy.excluded() {
+            complain!("{}: {} is left out: {}", tool.file, tool.name, tool.reason);
+        }
     }
 
     /// Compiles the sandbox of every tool.
@@ -127,16 +137,6 @@ impl Rules {
                      net.ipv4.ping_group_range=\"0 2147483647\"."
                 .into(),
         }
-    }
-}
-
-fn report(policy: &Policy, origin: &Origin) {
-    // In embedded mode the shipped policy's groups are rarely there, and nobody minds.
-    for warning in policy.warnings().iter().filter(|_| *origin != Origin::Shipped) {
-        complain!("{}: {}", warning.place, warning.message);
-    }
-    for tool in policy.excluded() {
-        complain!("{}: {} is left out: {}", tool.file, tool.name, tool.reason);
     }
 }
 

@@ -162,6 +162,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
 
     let origin = origin(&options, starter);
     let written = Written::read(&origin)?;
+    written.report(options.embedded);
     let account = as_root.then(|| account(&options, &written.passwd)).transpose()?;
     if let Some(name) = options.user.as_ref().filter(|_| !as_root) {
         return Err(StartError::NotRoot { name: name.clone() });

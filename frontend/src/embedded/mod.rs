@@ -67,7 +67,8 @@ pub struct EmbeddedBroker {
 struct Launch {
     program: PathBuf,
     policy: Option<PathBuf>,
-    audit: Trail,
+    /// None where the policy names the log.
+    audit: Option<Trail>,
     directory: PrivateDirectory,
     /// Where its complaints go, in place of this process's standard error.
     complaints: Option<File>,
@@ -122,7 +123,10 @@ impl EmbeddedBroker {
         Self::launch(Launch {
             program: find_program()?,
             policy: policy.map(Path::to_owned),
-            audit: Trail::find()?,
+            audit: match policy.is_some_and(trail::is_named_by) {
+                true => None,
+                false => Some(Trail::find()?),
+            },
             directory: PrivateDirectory::make()?,
             complaints: None,
         })
@@ -138,7 +142,7 @@ impl EmbeddedBroker {
         Self::launch(Launch {
             program: find_program()?,
             policy: policy.map(Path::to_owned),
-            audit: Trail::passing(directory.passing_audit_log()),
+            audit: Some(Trail::passing(directory.passing_audit_log())),
             directory,
             complaints: Some(tempfile::tempfile().map_err(preparing("a file in /tmp"))?),
         })
@@ -182,7 +186,9 @@ impl Launch {
         command.arg("--embedded");
         command.args(["--listen-fd", "3", "--lifetime-fd", "4"]);
         command.arg("--run-dir").arg(self.directory.runs());
-        command.arg("--audit").arg(self.audit.path());
+        if let Some(audit) = &self.audit {
+            command.arg("--audit").arg(audit.path());
+        }
         if let Some(policy) = &self.policy {
             command.arg("--policy").arg(policy);
         }

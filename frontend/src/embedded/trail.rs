@@ -26,6 +26,19 @@ const MOST_SEEN: usize = 4096;
 /// So many new names are tried before something else must be wrong.
 const ATTEMPTS: u32 = 64;
 
+/// The path in the shipped policy. It is an installed broker's, and whoever copied that policy has not
+/// chosen it.
+const SHIPPED_PATH: &str = "/var/log/probity/audit.jsonl";
+
+/// Whether a policy names a log of its own. What cannot be read here the broker refuses.
+pub(super) fn is_named_by(policy: &Path) -> bool {
+    let named = fs::read_to_string(policy).ok().and_then(|text| {
+        let policy: toml::Table = text.parse().ok()?;
+        Some(policy.get("audit")?.get("path")?.as_str()? != SHIPPED_PATH)
+    });
+    named.unwrap_or(false)
+}
+
 /// A log that no other process's broker writes to for as long as this is kept.
 #[derive(Debug)]
 pub(super) struct Trail {

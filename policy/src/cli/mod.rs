@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod fence;
 mod generate;
+mod init;
 mod new_tool;
 mod output;
 mod people;
@@ -33,8 +34,9 @@ use crate::{
 const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
 
 /// What else there is to ask where nothing is installed.
-const INSTEAD: &str = "--shipped is the policy that is compiled in, which `probity --embedded` goes \
-                       by; --policy FILE is any other.";
+const INSTEAD: &str = "--shipped is the policy that is compiled in, which `probity` goes by where none \
+                       is installed; `probity-policy init` writes one of your own; --policy FILE is \
+                       any other.";
 
 /// Exit status of a policy with defects, of a denied call, and of a change that widens.
 const NO: u8 = 1;
@@ -56,6 +58,7 @@ const TROUBLE: u8 = 2;
                                              may ada do this, by which lines, and what exactly runs?
   probity-policy diff ./policy.toml          what would this policy grant and take away?
   probity-policy audit query --since 1d      what was asked, by whom, and how did it end?
+  probity-policy init                        a policy of your own, where none is installed
   probity-policy new-tool tracepath          a file to start from
   probity-policy systemd-dropin              the policy's networks, as a fence that the kernel keeps
 
@@ -71,7 +74,8 @@ struct Cli {
 /// Which policy is asked.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml]
+    /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml, or else your own of
+    /// `probity-policy init`]
     #[arg(long, global = true, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The policy that is compiled in
@@ -87,6 +91,7 @@ enum Command {
     Diff(diff::Args),
     Audit(audit::Args),
     NewTool(new_tool::Args),
+    Init(init::Args),
     SystemdDropin(fence::Args),
     #[command(hide = true)]
     Man(generate::ManArgs),
@@ -126,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args, &which),
         Command::Audit(args) => audit::run(&args, &which),
         Command::NewTool(args) => new_tool::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::SystemdDropin(args) => fence::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
@@ -149,7 +155,11 @@ impl Which {
     fn origin(&self) -> Origin {
         match &self.policy {
             None if self.shipped => Origin::Shipped,
-            None => Origin::Root(SYSTEM_POLICY.into()),
+            None => match own_policy_path().filter(|own| !is_there(SYSTEM_POLICY) && is_there(own))
+            {
+                Some(own) => Origin::User(own, nix::unistd::Uid::current().as_raw()),
+                None => Origin::Root(SYSTEM_POLICY.into()),
+            },
             Some(path) if path == Path::new(SYSTEM_POLICY) => Origin::Root(path.clone()),
             Some(path) => Origin::User(path.clone(), nix::unistd::Uid::current().as_raw()),
         }
@@ -165,6 +175,19 @@ impl Which {
         let policy = validate(&sources, &accounts()?)?;
         Ok((sources, policy))
     }
+}
+
+/// Where brokers that this user starts find a policy of his own, as `probity` looks for it.
+fn own_policy_path() -> Option<PathBuf> {
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(folder.join("probity/policy.toml"))
+}
+
+/// What cannot be looked at is there.
+fn is_there(path: impl AsRef<Path>) -> bool {
+    !matches!(path.as_ref().symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Whether it was the installed policy that was looked for, and there is none.

@@ -16,7 +16,7 @@ use landlock::{
 use super::Finding;
 use crate::{
     Origin,
-    cli::{people::People, written::Written},
+    cli::{own_policy_path, people::People, written::Written},
     grants::{Grant, GrantedTools, Grantee},
     policy::Policy,
     subject::Principal,
@@ -26,6 +26,9 @@ use crate::{
 const SOCKET: &str = "/run/probity/broker.sock";
 const SOCKET_FOLDER: &str = "/run/probity";
 const SOCKET_GROUP: &str = "probity";
+
+/// The log in the shipped policy, which only an installed broker writes.
+const INSTALLED_LOG: &str = "/var/log/probity/audit.jsonl";
 
 /// Who the installed broker is.
 const BROKER_USER: &str = "probity-broker";
@@ -48,6 +51,15 @@ pub(super) fn find(
         if let (Some(problem), Some(raw)) = (problem_of_log(&policy.audit_path), &written.policy) {
             findings.push(Finding::machine(written.at(&raw.audit.path, problem)));
         }
+    }
+    if let (Origin::User(path, _), Some(raw)) = (origin, &written.policy)
+        && own_policy_path().as_ref() == Some(path)
+        && policy.audit_path == Path::new(INSTALLED_LOG)
+    {
+        let message = "brokers that you start yourself do not write there, but to \
+                       ~/.local/state/probity (or $XDG_STATE_HOME/probity), a file for each that runs \
+                       at once; another path is taken as it is";
+        findings.push(Finding::machine(written.at(&raw.audit.path, message)));
     }
     findings.extend(landlock(policy.landlock_abi_min).map(Finding::of_machine));
     findings

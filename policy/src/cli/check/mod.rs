@@ -35,7 +35,7 @@ Examples:
 
 Exit status: 0 sound, 1 defects (with --strict also warnings about the policy), 2 unreadable.")]
 pub(super) struct Args {
-    /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml]
+    /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml, or else your own]
     #[arg(value_name = "PATH", conflicts_with_all = ["policy", "shipped"])]
     path: Option<PathBuf>,
     /// Fail on warnings about the policy too
