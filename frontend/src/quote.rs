@@ -48,8 +48,9 @@ pub fn folded(text: &str) -> String {
     text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Text for a terminal of so many columns, broken where the terminal would break it: what a tool wrote
-/// would begin a line there, without its mark.
+/// Text for a terminal of so many columns, broken before the terminal would break it: what a tool wrote
+/// would begin a line there, without its mark. It is broken between words; a word that is wider than a
+/// line is broken where that ends.
 #[must_use]
 pub fn broken(text: &str, columns: usize) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
@@ -59,23 +60,48 @@ pub fn broken(text: &str, columns: usize) -> String {
         }
         let again = if line.starts_with(MARK) { MARK } else { INDENT };
         let mut column = 0;
-        for c in line.chars() {
-            let width = match c {
-                '\t' => 8 - column % 8,
-                _ if c.is_ascii() => 1,
-                // No character takes more.
-                _ => 2,
-            };
-            if column + width > columns && column > again.len() {
+        // A word with the blanks after it, of which those at the end of a line are not shown.
+        for word in line.split_inclusive([' ', '\t']) {
+            let bare = word.trim_end_matches([' ', '\t']);
+            let fits = column + width_of(bare, column) <= columns;
+            let would_fit = again.len() + width_of(bare, again.len()) <= columns;
+            if !fits && would_fit && column > again.len() {
+                out.truncate(out.trim_end_matches([' ', '\t']).len());
                 out.push('\n');
                 out.push_str(again);
                 column = again.len();
             }
-            out.push(c);
-            column += width;
+            for c in word.chars() {
+                let width = width_at(c, column);
+                if column + width > columns && column > again.len() {
+                    if matches!(c, ' ' | '\t') {
+                        // The next word begins a line anyway.
+                        column = columns;
+                        continue;
+                    }
+                    out.push('\n');
+                    out.push_str(again);
+                    column = again.len();
+                }
+                out.push(c);
+                column += width;
+            }
         }
     }
     out
+}
+
+fn width_of(text: &str, column: usize) -> usize {
+    text.chars().fold(column, |column, c| column + width_at(c, column)) - column
+}
+
+/// How many columns a character takes at most.
+fn width_at(c: char, column: usize) -> usize {
+    match c {
+        '\t' => 8 - column % 8,
+        _ if c.is_ascii() => 1,
+        _ => 2,
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +137,17 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_goes_on_behind_a_mark_or_an_indent() {
         assert_eq!(broken("> abcdef\nabcdefghij", 6), "> abcd\n> ef\nabcdef\n    gh\n    ij");
+    }
+
+    #[test]
+    fn a_line_is_broken_between_words_and_a_mark_is_never_lost_to_that() {
+        assert_eq!(broken("one two three", 9), "one two\n    three");
+        assert_eq!(broken("> one two three", 9), "> one two\n> three");
+        assert_eq!(
+            broken("172.16.0.0/12, 192.168.0.0/16", 20),
+            "172.16.0.0/12,\n    192.168.0.0/16"
+        );
+        assert_eq!(broken(">      x", 5), ">\n> x");
     }
 
     proptest! {

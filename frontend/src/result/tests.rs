@@ -208,6 +208,19 @@ fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
 }
 
 #[test]
+fn what_nmap_says_in_its_report_and_beside_it_is_shown_once() {
+    let report = include_bytes!("../parsers/fixtures/nmap_fatal.xml");
+    let ended = exited(End::Finished, ExitStatus::Code(1));
+    let text = |stderr: &[u8]| {
+        ToolResult::finished(&asked(), &output(report, stderr), &ended, Some("nmap-xml")).text()
+    };
+    let said = text(b"NSE: failed to initialize the script engine:\nQUITTING!\n");
+    assert_eq!(said.matches("failed to initialize").count(), 1, "{said}");
+    let other = text(b"Warning: something else\n");
+    assert_eq!(other.matches("failed to initialize").count(), 1, "{other}");
+}
+
+#[test]
 fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
     let first = "10.66.9.77:8099".parse().unwrap();
     for (end, count, said) in

@@ -5,7 +5,7 @@
 use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
 use crate::{
     parsers::LEFT_OUT,
-    quote::{folded, marked},
+    quote::{folded, marked, quoted},
 };
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
@@ -73,7 +73,14 @@ impl ToolResult {
             (None, ErrorType::ExecutionError | ErrorType::SandboxViolation)
                 if !self.argv.is_empty() =>
             {
-                format!("FAILED ({kind}): {message}\nTry: {suggestion}\n{}", self.output_text())
+                let said = match &self.report {
+                    // Its one sentence is in the message.
+                    Some(report) if report.is_of_nothing() && report.complaint().is_some() => {
+                        String::new()
+                    }
+                    _ => format!("\n{}", self.output_text()),
+                };
+                format!("FAILED ({kind}): {message}\nTry: {suggestion}{said}")
             }
             // It passes by itself, and no administrator is needed.
             (None, ErrorType::ResourceExhausted | ErrorType::CircuitBreakerOpen) => {
@@ -112,11 +119,19 @@ impl ToolResult {
         const LONGEST: usize = 200;
         let said = self.stderr.lines().find(|line| !line.trim().is_empty());
         match said {
-            Some(said) if self.report.is_some() && self.returncode != Some(0) => {
+            // nmap has the same sentence in its report.
+            Some(said) if self.has_complained() && !self.output_text().contains(&inner(said)) => {
                 format!("\nIt complained:\n{}", shorten(said.trim(), LONGEST))
             }
             _ => String::new(),
         }
+    }
+
+    /// Whether the tool has a report and still had something to say that kept it from a success.
+    #[must_use]
+    pub fn has_complained(&self) -> bool {
+        let said = self.stderr.lines().any(|line| !line.trim().is_empty());
+        said && self.report.is_some() && self.returncode != Some(0)
     }
 
     /// Who reads of a host that is up has to know when that was.
@@ -144,6 +159,11 @@ impl ToolResult {
         }
         text
     }
+}
+
+/// A sentence as it stands between quotes.
+fn inner(said: &str) -> String {
+    quoted(said.trim()).trim_matches('"').to_owned()
 }
 
 /// What a tool wrote, each line behind its mark; the note that there is more has none.

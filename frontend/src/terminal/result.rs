@@ -74,12 +74,13 @@ fn write_result(
     catalog: &Catalog,
     again: &Again,
 ) -> io::Result<()> {
-    let text = match Layout::of_stdout() {
-        // A command is left whole, to be copied.
-        Layout::Fitted(columns) if !result.dry_run => broken(&result.text(), columns.into()),
-        _ => result.text(),
-    };
+    let text = result.text();
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let [first, rest] = [first, rest].map(|part| match Layout::of_stdout() {
+        // A command is left whole, to be copied.
+        Layout::Fitted(columns) if !result.dry_run => broken(part, columns.into()),
+        _ => part.to_owned(),
+    });
     let style = style_of(result);
     writeln!(out, "{style}{first}{style:#}")?;
     if !rest.is_empty() {
@@ -102,6 +103,9 @@ fn style_of(result: &ToolResult) -> Style {
         (Some(ErrorType::Timeout), None) => LATE,
         (Some(_), None) => BAD,
         (None, None) if result.is_incomplete() => CAUTION,
+        (None, None) if result.has_complained() => BAD,
+        // As a silent host: it ran, and the answer is no.
+        (None, None) if result.found_nobody() => HEAD,
         (None, None) if result.dry_run || result.returncode == Some(0) => GOOD,
         // It ran, and the answer is no: the host was silent.
         (None, None) => HEAD,
