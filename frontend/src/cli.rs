@@ -1,8 +1,11 @@
 //! What can be written on the command line. It reads words into types and does nothing with them.
 
 mod usage;
+mod words;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+pub use self::words::Word;
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use ipnet::IpNet;
@@ -25,21 +28,20 @@ const AFTER_HELP: &str = "\
 Examples:
   probity tools                              what may be run here, and at what
   probity tools nmap                         one tool, with all its options and presets
-  probity call ping 192.168.1.1              is the router there?
-  probity call ping 192.168.1.1 -- -c 5      with the tool's own flags
+  probity ping 192.168.1.1                   is the router there? (`call ping`, in full)
+  probity ping 192.168.1.1 --count 5         with an option of the tool's
   probity call nmap 192.168.1.0/28 --preset quick
   probity call nmap 192.168.1.0/28 --dry-run what would run, without running it
-  probity tools --embedded                   without an installed broker: no root needed
   probity config                             the settings in force, and how to change them
   probity doctor                             what works here, and how to mend what does not
 
-For an assistant: Claude Desktop, Claude Code, VS Code or Cursor
+For an assistant: Claude Desktop, Claude Code, VS Code, Cursor, Codex, Gemini CLI, Zed, Windsurf
   probity client-config claude-desktop       what its configuration has to say; --write merges it
 
 Exit status:
   0    the tool succeeded, or a dry run was approved
-  1    the tool failed, timed out or could not run, or its answer is no (a silent host, a scan
-       that finds none)
+  1    the tool failed, timed out or could not run, or its answer is no (a silent
+       host, a scan that finds none)
   2    wrong usage, or a configuration that cannot be used
   3    refused by the policy
   4    no broker, or its own could not start (a policy that cannot be used)
@@ -63,7 +65,7 @@ address that cannot be used, 4 no broker, 130 ended by a second signal.";
 
 const CLIENT_HELP: &str = "\
 Examples:
-  probity client-config claude-desktop       the JSON, and where it goes
+  probity client-config claude-desktop       its entry, and where it goes
   probity client-config claude-desktop --write
                                              merged into the file, a copy of which is kept (.bak)
   probity client-config cursor --embedded --policy my.toml
@@ -73,13 +75,36 @@ Examples:
   probity client-config claude-desktop --ssh probe.example.org
                                              for Probity on another machine
 
-Only the JSON goes to standard output. With --write everything else of the file stays as it is, byte
-for byte; a server of the name `probity` that is there already keeps what you added to it, such as
+Only the entry goes to standard output. With --write everything else of the file stays as it is, comments
+included; a server of the name `probity` that is there already keeps what you added to it, such as
 `env`. docs/clients.md has every form, and what to do when a client does not find the tools.";
+
+/// Text below the options, for any terminal: its paragraphs have no line breaks of their own, which clap
+/// would add its own to, and an example that is wider than a small terminal has its comment below it.
+pub(crate) fn help(text: &str) -> String {
+    /// A terminal's usual width, and where comments begin.
+    const WIDTH: usize = 80;
+    const COMMENT: usize = 45;
+    let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let comment = line.split_at_checked(COMMENT).filter(|(before, _)| before.ends_with(' '));
+        match (lines.last_mut(), comment) {
+            (Some(last), _) if is_prose(line) && is_prose(last) && !last.ends_with(':') => {
+                *last = format!("{last} {line}");
+            }
+            (_, Some((command, comment))) if line.starts_with("  p") && line.len() > WIDTH => {
+                lines.extend([command.trim_end().to_owned(), format!("      {comment}")]);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
 
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
-#[command(name = "probity", version, about, after_help = AFTER_HELP)]
+#[command(name = "probity", version, about, after_help = help(AFTER_HELP))]
 pub struct Cli {
     /// What to do; without one, serve as the setting server.transport says
     #[command(subcommand)]
@@ -100,7 +125,22 @@ impl Cli {
     /// # Errors
     /// What clap has to say, help and version included, with an example of a right command line.
     pub fn read() -> Result<Self, clap::Error> {
-        Self::try_parse().map_err(usage::explain)
+        Self::read_from(std::env::args_os())
+    }
+
+    /// Reads a command line whose first word is the program.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_from(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words::Prepared { line, words, is_help } = words::prepare(line.into_iter().collect());
+        let mut cli = Self::try_parse_from(line).map_err(usage::explain)?;
+        match &mut cli.command {
+            Some(Command::Call(args)) => args.words = words,
+            Some(Command::Tools(args)) => args.is_help = is_help,
+            _ => {}
+        }
+        Ok(cli)
     }
 
     /// The flags that a suggested command needs to reach the same broker in the same way.
@@ -136,18 +176,49 @@ impl Cli {
     /// The flags that win over every other layer of the configuration.
     #[must_use]
     pub fn flags(&self) -> Flags {
-        let socket = match &self.command {
-            Some(Command::Stdio(args)) => &args.broker.socket,
-            Some(Command::Tools(args)) => &args.broker.socket,
-            Some(Command::Call(args)) => &args.broker.socket,
-            Some(Command::Http(args)) => &args.broker.socket,
-            // What it names is for another machine, maybe, and another process in any case.
-            Some(Command::ClientConfig(_)) => &None,
-            Some(Command::Doctor(args)) => &args.broker.socket,
-            Some(Command::Config(args)) => &args.broker.socket,
-            Some(Command::Token(_) | Command::Man(_) | Command::Completions(_)) | None => &None,
-        };
-        Flags { config: self.config.clone(), socket: socket.clone() }
+        let socket = self
+            .command
+            .as_ref()
+            .and_then(Command::broker)
+            .and_then(|broker| broker.socket.clone());
+        Flags { config: self.config.clone(), socket }
+    }
+}
+
+impl Command {
+    /// The flags that say which broker to ask, where it asks one itself.
+    #[must_use]
+    pub fn broker(&self) -> Option<&BrokerArgs> {
+        match self {
+            Self::Stdio(args) => Some(&args.broker),
+            Self::Http(args) => Some(&args.broker),
+            Self::Tools(args) => Some(&args.broker),
+            Self::Call(args) => Some(&args.broker),
+            Self::Doctor(args) => Some(&args.broker),
+            Self::Config(args) => Some(&args.broker),
+            // What `client-config` names is for another process, on another machine maybe.
+            Self::ClientConfig(_)
+            | Self::Token(_)
+            | Self::Man(_)
+            | Self::Completions(_) => None,
+        }
+    }
+
+    /// Has it ask this broker.
+    pub fn set_broker(&mut self, broker: BrokerArgs) {
+        match self {
+            Self::Stdio(args) => args.broker = broker,
+            Self::Http(args) => args.broker = broker,
+            Self::Tools(args) => args.broker = broker,
+            Self::Call(args) => args.broker = broker,
+            Self::Config(args) => args.broker = broker,
+            // It makes its own choice, and says which.
+            Self::Doctor(_)
+            | Self::ClientConfig(_)
+            | Self::Token(_)
+            | Self::Man(_)
+            | Self::Completions(_) => {}
+        }
     }
 }
 
@@ -155,51 +226,55 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve MCP over standard input and output.
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity stdio                              with the installed broker
   probity stdio --embedded                   with its own broker and the built-in policy
-  probity stdio --embedded --policy my.toml  with its own broker and your policy")]
+  probity stdio --embedded --policy my.toml  with its own broker and your policy"))]
     Stdio(StdioArgs),
     /// Serve REST, events and MCP over HTTP.
-    #[command(after_help = HTTP_HELP)]
+    #[command(after_help = help(HTTP_HELP))]
     Http(HttpArgs),
     /// Make tokens for whoever comes over HTTP.
     Token(TokenArgs),
     /// List the tools you are granted, or show one with all its options.
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity tools                              all of them
   probity tools nmap                         one: what for, at what, options, presets, limits
   probity tools --embedded                   without an installed broker
   probity tools | grep unavailable           in a pipe, a row is a line
   probity tools --json | jq -r '.tools[].name'
-  probity tools nmap --json | jq '.options[] | {name, takes}'")]
+  probity tools nmap --json | jq '.options[] | {name, takes}'"))]
     Tools(ToolsArgs),
     /// Run one tool.
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity call ping 192.168.1.1              with the tool's usual options
-  probity call ping 192.168.1.1 --timeout 5 -- -c 5 -i 0.5
+  probity call ping 192.168.1.1 --count 5 --timeout 5
+  probity call ping --help                   the tool's options
+  probity call ping 192.168.1.1 -- -c 5      the tool's own flags, as its manual has them
   probity call nmap 192.168.1.0/28 --preset quick
   probity call nmap 192.168.1.0/28 --dry-run the verdict and the exact command; nothing is run
   probity call traceroute 10.0.0.1 --json | jq .parsed
   probity call traceroute 10.0.0.1 --raw     as traceroute itself writes it
 
-`probity tools NAME` shows a tool's options, presets and limits. A call that takes more than a second
+Options of the tool stand after its name, as `probity tools NAME` lists them: --count 5 or --count=5,
+and alone where they take no value. An option that has a name of Probity's own (below) is given after
+`--`, as the tool's own flag. A call that takes more than a second
 shows a line on standard error, where that is a terminal; Ctrl-C ends the run.
 
 Exit status: 0 the tool succeeded, 1 it failed, timed out, could not run or got no answer, 2 wrong
-usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C.")]
+usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C."))]
     Call(CallArgs),
     /// Show the settings in force and where each comes from.
     #[command(after_help = show::help())]
     Config(ConfigArgs),
     /// Print what an MCP client's configuration has to say, or merge it into its file.
-    #[command(after_help = CLIENT_HELP)]
+    #[command(after_help = help(CLIENT_HELP))]
     ClientConfig(ClientConfigArgs),
     /// Say what works here, and how to mend what does not.
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity doctor                             the installed broker, or one of your own without it
   probity doctor --embedded                  one of your own
@@ -209,7 +284,7 @@ Examples:
 It needs no root, changes nothing, and leaves nothing behind. Where the policy allows 127.0.0.1, it is
 pinged once.
 
-Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong usage.")]
+Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong usage."))]
     Doctor(DoctorArgs),
     /// Write the manual pages.
     #[command(hide = true)]
@@ -223,16 +298,18 @@ Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
-    /// Start a private broker for this process: no installation, no root
+    /// Start a private broker for this process, as happens anyway where none is installed: no root
+    /// needed [env: PROBITY_EMBEDDED]
     #[arg(long)]
     pub embedded: bool,
 
-    /// Policy file of the embedded broker; the built-in policy otherwise
-    #[arg(long, value_name = "FILE", requires = "embedded")]
+    /// Policy file of a private broker, which this implies [default: your own of `probity-policy
+    /// init`, or else the built-in one]
+    #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
     /// Socket of the installed broker [env: PROBITY_SOCKET]
-    #[arg(long, value_name = "PATH", conflicts_with = "embedded")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["embedded", "policy"])]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub socket: Option<String>,
 }
@@ -269,24 +346,24 @@ pub struct TokenArgs {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a token: it is printed once, and only its hash is kept.
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity token new --name grafana --role viewer --file tokens.toml
-  probity token new --name ci --role operator --tool ping --network 10.0.0.0/8 --no-intrusive
+  probity token new --name ci --role operator --network 10.0.0.0/8
   probity token new --name ada --role admin    prints the entry to put into a file yourself
 
-A server that is running reads its file again at SIGHUP (systemctl reload probity).")]
+A server that is running reads its file again at SIGHUP (systemctl reload probity)."))]
     New(NewTokenArgs),
 
     /// Show who has a token, never the tokens; with a defect in the file, where
-    #[command(after_help = "\
+    #[command(after_help = help("\
 Examples:
   probity token list --file /etc/probity/tokens.toml
   probity token list                           the file of the settings (server.tokens_file)
 
 To take a token back, take its [[token]] out of the file, then: systemctl reload probity
 
-Exit status: 0, or 2 for a file that cannot be used.")]
+Exit status: 0, or 2 for a file that cannot be used."))]
     List(ListTokensArgs),
 }
 
@@ -393,6 +470,10 @@ pub struct ToolsArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// It stands for `probity call TOOL --help`.
+    #[arg(skip)]
+    pub is_help: bool,
+
     /// Which broker to ask.
     #[command(flatten)]
     pub broker: BrokerArgs,
@@ -431,6 +512,11 @@ pub struct CallArgs {
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 
+    /// What stands after the tool's name, where an option of the tool's is among it: then the target is
+    /// one of these.
+    #[arg(skip)]
+    pub words: Vec<Word>,
+
     /// Which broker to ask.
     #[command(flatten)]
     pub broker: BrokerArgs,
@@ -456,9 +542,11 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_without_an_embedded_broker_is_wrong_usage() {
-        assert!(Cli::try_parse_from(["probity", "tools", "--policy", "p.toml"]).is_err());
+    fn a_policy_is_for_a_broker_of_ones_own_and_never_for_the_one_at_a_socket() {
+        assert!(Cli::try_parse_from(["probity", "tools", "--policy", "p.toml"]).is_ok());
         assert!(Cli::try_parse_from(["probity", "tools", "--embedded", "--policy", "p"]).is_ok());
+        let both = ["probity", "tools", "--policy", "p", "--socket", "s"];
+        assert!(Cli::try_parse_from(both).is_err());
     }
 
     #[test]

@@ -9,14 +9,10 @@ pub mod generate;
 mod http;
 mod stdio;
 mod token;
+mod tool_options;
 mod tools;
 
-use std::{
-    fmt,
-    io::{IsTerminal, stdin},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{fmt, process::ExitCode, sync::Arc};
 
 use tracing::level_filters::LevelFilter;
 
@@ -30,15 +26,22 @@ use crate::{
         self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport, show::Effect,
     },
     confine::{self, Confined, Needs},
-    connect::{self, ConnectError},
+    connect::{
+        self,
+        ConnectError,
+        choice::{self, Choice},
+    },
     logging::{self, Usual},
     mcp,
     signals::Signals,
-    terminal::Again,
+    terminal::{self, Again, BAD},
 };
 
 /// Most look-ups of names at once, each a thread.
 const LOOK_UP_THREADS: usize = 8;
+
+/// What stands before each message.
+const NAME: &str = "probity: ";
 
 /// The exit statuses; 2, wrong usage, is clap's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +100,11 @@ pub fn main() -> ExitCode {
     logging::start(&loaded.config.log, usual_level);
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
-    let exit = command.and_then(|command| run(command, &loaded, &again));
+    let exit = command.and_then(|command| run(choose_broker(command, &loaded), &loaded, &again));
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
-            complain(&error);
+            fail(&error);
         }
         exit
     });
@@ -135,7 +138,7 @@ fn refuse_to_start(error: &LoadError, usual_level: Usual) -> ExitCode {
             let (defect, remedy) = text.split_once('\n').unwrap_or((&text, ""));
             tracing::error!(error = defect, remedy, "config.apply_failed");
         }
-        false => complain(&text),
+        false => fail(&text),
     }
     ExitCode::from(Exit::Usage as u8)
 }
@@ -162,16 +165,34 @@ async fn effect(args: &ConfigArgs, loaded: &Loaded) -> Effect {
     }
 }
 
+/// Has the command ask the broker that is meant, and says so where nobody named it.
+fn choose_broker(mut command: Command, loaded: &Loaded) -> Command {
+    let Some(args) = command.broker().filter(|_| !matches!(command, Command::Doctor(_))) else {
+        return command;
+    };
+    let choice = Choice::of(args, loaded);
+    let broker = choice.spelled_out(args);
+    if choice == Choice::NothingInstalled {
+        let policy = broker.policy.as_deref();
+        match command {
+            Command::Stdio(_) | Command::Http(_) => {
+                let policy = policy.map_or("compiled in".into(), |path| path.display().to_string());
+                tracing::info!(policy, "broker.embedded");
+            }
+            // It starts nothing but for a look at the tools' files.
+            Command::Config(_) => {}
+            _ => complain(&choice::nothing_installed(policy)),
+        }
+    }
+    command.set_broker(broker);
+    command
+}
+
 /// What `probity` without a subcommand does.
 fn bare(config: &Config) -> Result<Command, CommandError> {
     match config.server.transport {
         Transport::Http => Ok(Command::Http(HttpArgs::default())),
-        Transport::Stdio => {
-            if stdin().is_terminal() {
-                complain(&"speaking MCP on standard input now; `probity --help` says what else");
-            }
-            Ok(Command::Stdio(StdioArgs::default()))
-        }
+        Transport::Stdio => Ok(Command::Stdio(StdioArgs::default())),
     }
 }
 
@@ -253,5 +274,12 @@ async fn once(
 }
 
 fn complain(message: &dyn fmt::Display) {
-    anstream::eprintln!("probity: {message}");
+    anstream::eprintln!("{}", terminal::for_stderr(&format!("{NAME}{message}")));
+}
+
+/// The same of what ends a command.
+fn fail(message: &dyn fmt::Display) {
+    let text = terminal::for_stderr(&format!("{NAME}{message}"));
+    let text = text.strip_prefix(NAME).unwrap_or(&text);
+    anstream::eprintln!("{BAD}{NAME}{BAD:#}{text}");
 }

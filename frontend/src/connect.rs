@@ -1,5 +1,7 @@
 //! Finds or starts the broker that the command line names, and makes a service over it.
 
+pub mod choice;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{

@@ -145,6 +145,12 @@ pub const EVENTS: &[Event] = &[
     ),
     event("broker.found", Level::INFO, &[], "The broker answers again."),
     event(
+        "broker.embedded",
+        Level::INFO,
+        &["policy"],
+        "No broker is installed here, so this server starts its own, and decides by this policy.",
+    ),
+    event(
         "broker.ended",
         Level::WARN,
         &["status"],

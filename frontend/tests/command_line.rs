@@ -116,7 +116,8 @@ fn wrong_usage_exits_with_2() {
     for line in [
         &["call", "ping"][..],
         &["call", "ping", "10.0.0.1", "--timeout", "0"],
-        &["tools", "--policy", "p.toml"],
+        &["tools", "--policy", "p.toml", "--socket", "s"],
+        &["10.0.0.1"],
         &["call", "ping", "10.0.0.1", "--raw", "--json"],
         &["call", "ping", "10.0.0.1", "--raw", "--dry-run"],
         &["tools", "--color", "sometimes"],
@@ -132,7 +133,8 @@ fn wrong_usage_is_answered_with_an_example_of_right_usage() {
     for (line, tip) in [
         (&["call"][..], "for example: probity call ping 192.168.1.1"),
         (&["call", "ping"], "for example: probity call ping 192.168.1.1"),
-        (&["ping", "10.0.0.1"], "a tool is run with `call`"),
+        (&["10.0.0.1"], "a tool is run by its name, as in: probity ping 192.168.1.1"),
+        (&["ping"], "for example: probity call ping 192.168.1.1"),
         (&["tols"], "a similar subcommand exists: 'tools'"),
         (&["call", "ping", "10.0.0.1", "-c", "5"], "probity call ping 192.168.1.1 -- -c 5"),
         (&["call", "ping", "10.0.0.1", "--prest", "q"], "a similar argument exists: '--preset'"),
@@ -307,6 +309,97 @@ fn an_embedded_broker_that_ends_at_once_is_reported_at_once() {
     assert_eq!(status(&output), 4);
     assert!(stderr(&output).contains("ended at once (exit status: 1)"), "{}", stderr(&output));
     assert!(started.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn the_setting_starts_a_broker_as_the_flag_does_and_the_flags_win() {
+    let state = tempfile::tempdir().unwrap();
+    let with = |embedded: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+        command.args(arguments).env("PROBITY_BROKER", "/bin/false");
+        command.env("PROBITY_EMBEDDED", embedded).env("PROBITY_SOCKET", "/nonexistent/broker.sock");
+        stderr(&command.env("XDG_STATE_HOME", state.path()).output().unwrap())
+    };
+    for (embedded, arguments, expected) in [
+        ("true", &["tools"][..], "the embedded broker ended at once"),
+        ("false", &["tools"], "no broker answers at /nonexistent/broker.sock"),
+        ("true", &["tools", "--socket", "/nonexistent/s"], "no broker answers at /nonexistent/s"),
+        ("false", &["tools", "--embedded"], "the embedded broker ended at once"),
+        ("false", &["tools", "--policy", "p.toml"], "the embedded broker ended at once"),
+    ] {
+        let said = with(embedded, arguments);
+        assert!(said.contains(expected), "{embedded} {arguments:?}: {said}");
+        assert!(!said.contains("no broker is installed"), "{embedded} {arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn where_nothing_is_installed_a_broker_is_started_and_that_is_said_once() {
+    if Path::new("/etc/probity").exists() || Path::new("/run/probity").exists() {
+        eprintln!("skipped: Probity is installed on this machine");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+        command.arg("tools").env("PROBITY_BROKER", "/bin/false").env_remove("PROBITY_SOCKET");
+        command.env_remove("PROBITY_EMBEDDED").env_remove("XDG_CONFIG_HOME");
+        command.env_remove("XDG_STATE_HOME").env("HOME", home.path()).output().unwrap()
+    };
+    let output = run();
+    assert_eq!(status(&output), 4);
+    let said = stderr(&output);
+    assert_eq!(said.matches("no broker is installed here").count(), 1, "{said}");
+    assert!(said.contains("by the built-in policy"), "{said}");
+    assert!(said.contains("the embedded broker ended at once"), "{said}");
+    // A policy of one's own is decided by, and named. Even one that leads nowhere.
+    let folder = home.path().join(".config/probity");
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = folder.join("policy.toml");
+    std::os::unix::fs::symlink("/nonexistent", &policy).unwrap();
+    let said = stderr(&run());
+    assert!(said.contains(&format!("by your policy, {}", policy.display())), "{said}");
+}
+
+#[test]
+fn a_tool_is_called_by_its_name_with_its_own_options() {
+    for line in [
+        &["call", "ping", "10.0.0.1", "--count", "3"][..],
+        &["ping", "10.0.0.1", "--count=3"],
+        &["ping", "--count", "3", "10.0.0.1"],
+    ] {
+        let broker = ScriptedBroker::start(script());
+        let output = probity(&broker.socket, line);
+        let runs = broker.runs();
+        assert_eq!(runs.len(), 1, "{line:?}: {}", stderr(&output));
+        let Arguments::Given { options, .. } = &runs[0].arguments else { panic!("{line:?}") };
+        let options: Vec<_> =
+            options.iter().map(|one| (one.name.as_str(), one.value.as_ref())).collect();
+        assert_eq!(options, [("count", Some(&OptionText::new("3").unwrap()))], "{line:?}");
+        assert!(matches!(&runs[0].target, Target::Address(_)), "{line:?}");
+    }
+}
+
+#[test]
+fn a_tool_that_is_asked_for_help_shows_its_own_options() {
+    let broker = ScriptedBroker::start(script());
+    for line in [&["ping", "--help"][..], &["call", "ping", "10.0.0.1", "-h"]] {
+        let output = probity(&broker.socket, line);
+        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.contains("probity ping TARGET"), "{text}");
+        assert!(text.contains("count"), "{text}");
+    }
+    assert!(broker.runs().is_empty());
+}
+
+#[test]
+fn an_option_without_its_value_is_wrong_usage_and_asks_for_no_run() {
+    let broker = ScriptedBroker::start(script());
+    let output = probity(&broker.socket, &["ping", "10.0.0.1", "--count"]);
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("--count takes a value"), "{}", stderr(&output));
+    assert!(broker.runs().is_empty());
 }
 
 #[test]

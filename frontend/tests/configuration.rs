@@ -282,14 +282,20 @@ fn a_bare_probity_serves_mcp_on_standard_input() {
 }
 
 #[test]
-fn a_bare_probity_at_a_terminal_says_what_it_does() {
-    let program = env!("CARGO_BIN_EXE_probity");
-    let mut command = Command::new("script");
-    command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
-    command.env("PROBITY_SOCKET", "/nonexistent/broker.sock").env_remove("MCP_CONFIG_FILE");
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(stdout(&output).contains("speaking MCP on standard input"), "{output:?}");
-    assert_eq!(status(&output), 4);
+fn a_server_at_a_terminal_says_what_it_waits_for_and_how_to_end_it() {
+    let broker = ScriptedBroker::start(script());
+    for arguments in ["", " stdio"] {
+        let program = format!("{}{arguments}", env!("CARGO_BIN_EXE_probity"));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &program, "/dev/null"]);
+        command.env("PROBITY_SOCKET", &broker.socket).env_remove("MCP_CONFIG_FILE");
+        // The end of input is the terminal's Ctrl-D.
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = stdout(&output);
+        assert!(said.contains("waits for MCP on standard input"), "{output:?}");
+        assert!(said.contains("Ctrl-D or Ctrl-C ends it"), "{output:?}");
+        assert_eq!(status(&output), 0, "{output:?}");
+    }
 }
 
 #[test]

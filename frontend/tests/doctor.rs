@@ -184,7 +184,7 @@ fn settings_that_do_not_count_are_a_warning() {
 fn wrong_usage_exits_with_2() {
     let nowhere = Path::new("/nonexistent/broker.sock");
     for line in [
-        &["doctor", "--policy", "p.toml"][..],
+        &["doctor", "--policy", "p.toml", "--socket", "s"][..],
         &["doctor", "--embedded", "--socket", "s"],
         &["doctor", "ping"],
         &["doctor", "--config", "/nonexistent/probity.toml"],

@@ -167,6 +167,53 @@ fn tables_stay_within_the_terminal_and_columns_wins_over_its_size() {
 }
 
 #[test]
+fn words_are_whole_at_the_end_of_a_line_and_messages_keep_within_the_terminal() {
+    let broker = ScriptedBroker::start(script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]));
+    let nowhere = "/nonexistent/a-socket-with-a-long-name/broker.sock";
+    for line in [&["call", "ping", "10.0.0.1"][..], &["tools", "--socket", nowhere]] {
+        let wide = Terminal::start((On::Both, 400), &broker.socket, &[], line).finish().terminal;
+        let narrow = Terminal::start((On::Both, 60), &broker.socket, &[], line).finish().terminal;
+        let words =
+            |text: &str| plain(text).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&narrow), words(&wide), "{narrow}");
+        let longest = plain(&narrow).lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 60, "{longest}: {narrow}");
+    }
+}
+
+#[test]
+fn help_is_broken_where_the_terminal_ends_and_nowhere_before() {
+    let broker = ScriptedBroker::start(script());
+    let commands = ["call", "tools", "stdio", "http", "client-config", "doctor", "config"];
+    let lines = commands.map(|command| vec![command, "--help"]);
+    for line in lines.iter().cloned().chain([vec!["--help"], vec!["token", "new", "--help"]]) {
+        let text = plain(&seen(&broker, &[], &line).terminal);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        for pair in lines.windows(2) {
+            assert!(pair[0].chars().count() <= 80, "{line:?}: {}", pair[0]);
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            if is_prose(pair[0]) && is_prose(pair[1]) && !pair[0].ends_with(':') {
+                let next = pair[1].split(' ').next().unwrap();
+                let room = pair[0].chars().count() + 1 + next.chars().count();
+                assert!(room > 80, "{line:?}: {pair:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_scan_that_finds_nobody_is_no_success_to_look_at() {
+    let report = include_str!("../src/parsers/fixtures/nmap_silent.xml");
+    let broker = ScriptedBroker::start(script_with(&[vec![
+        started(),
+        output(Stream::Stdout, report),
+        exited(0),
+    ]]));
+    let text = seen(&broker, &[], &["call", "nmap", "10.0.0.1"]).terminal;
+    assert!(text.contains("no host is up") && !text.contains("\u{1b}[32m"), "{text:?}");
+}
+
+#[test]
 fn a_call_that_takes_a_while_shows_how_far_it_is_and_clears_that_away() {
     let plan = PlanSummary { timeout: Duration::from_millis(7_500), ..plan() };
     let begun = Step::Send(Reply::Started(Started { pid: 4242, plan }));

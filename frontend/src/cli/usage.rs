@@ -1,6 +1,7 @@
 //! What a wrong command line is answered beyond what clap knows: an example of a right one.
 
 use clap::{
+    Parser as _,
     builder::StyledStr,
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
@@ -50,13 +51,18 @@ pub(super) fn explain(mut error: Error) -> Error {
     error
 }
 
+/// Whether clap takes a first word for a slip of a subcommand that is shown.
+pub(super) fn is_slip_of_a_subcommand(word: &str) -> bool {
+    super::Cli::try_parse_from(["probity", word]).is_err_and(|error| is_a_slip(&error))
+}
+
 /// A first word that is no subcommand is a tool's, most likely.
 fn called(mut error: Error) -> Error {
     let tool = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(word)) if word.bytes().all(|b| b.is_ascii_alphanumeric()) => word,
         _ => "ping",
     };
-    let tip = format!("a tool is run with `call`, as in: probity call {tool} 192.168.1.1");
+    let tip = format!("a tool is run by its name, as in: probity {tool} 192.168.1.1");
     let tips = vec![tip.into(), THE_TOOLS.into()];
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     error

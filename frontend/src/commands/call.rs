@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
-use super::{CommandError, Exit, complain};
+use super::{
+    CommandError, Exit, complain,
+    tool_options::{Given, given},
+};
 use crate::{
     broker_client::RunEvent,
     cli::CallArgs,
@@ -21,7 +24,7 @@ use crate::{
     service::Asking,
     signals::Signals,
     terminal::{
-        self, Again,
+        self, Again, OwnPolicy,
         progress::{self, Waiting},
     },
 };
@@ -45,7 +48,18 @@ pub(super) async fn call(
         session = connect::once(&args.broker, config) => session?,
     };
     let (service, listing) = (&session.service, session.service.listing());
-    let arguments = arguments(args, &extra_args);
+    let given = match listing.tool(&args.tool).filter(|_| !args.words.is_empty()) {
+        Some(tool) => match given(&args.words, tool.entry) {
+            Ok(given) => given,
+            Err(wrong) => {
+                complain(&wrong);
+                return Ok(Exit::Usage);
+            }
+        },
+        // A tool that is not there is refused, whatever is asked of it.
+        None => Given { target: args.target.clone(), options: Map::new() },
+    };
+    let arguments = arguments(args, &given, &extra_args);
     let asking = Asking {
         tool: &args.tool,
         arguments: &arguments,
@@ -68,7 +82,7 @@ pub(super) async fn call(
         // Events and the line would be written over each other.
         match quiet && progress::is_seen() {
             true => {
-                let (tool, target) = (args.tool.as_str(), args.target.as_str());
+                let (tool, target) = (args.tool.as_str(), given.target.as_str());
                 let limit = time_limit(args, &listing);
                 let status = status.clone();
                 progress::showing(run, Waiting { tool, target, limit, status }).await
@@ -95,6 +109,9 @@ pub(super) async fn call(
         (false, true) => terminal::print_raw(&result, &listing.catalog, again),
         (false, false) => terminal::print_result(&result, &listing.catalog, again),
     };
+    if let Some(way) = way_to_allow(args, &given.target, &result, &listing) {
+        anstream::eprintln!("{}", terminal::for_stderr(&way));
+    }
     match printed {
         // Whoever read has seen enough, and how the call ended is the same.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
@@ -118,16 +135,29 @@ async fn cancelled(
     }
 }
 
-fn arguments(args: &CallArgs, extra_args: &str) -> Map<String, Value> {
-    let given = [
-        ("target", Some(json!(args.target))),
+fn arguments(args: &CallArgs, given: &Given, extra_args: &str) -> Map<String, Value> {
+    let own = [
+        ("target", Some(json!(given.target))),
         ("preset", args.preset.as_ref().map(|preset| json!(preset))),
         ("timeout_sec", args.timeout.map(seconds)),
         ("dry_run", Some(json!(args.dry_run))),
         ("extra_args", Some(json!(extra_args))),
     ];
-    let given = given.into_iter();
-    given.filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    // An option of the tool's that is called as one of these is given after `--`.
+    given.options.clone().into_iter().chain(own).collect()
+}
+
+/// What a person may change where it is his own policy that refused the target.
+fn way_to_allow(
+    args: &CallArgs,
+    target: &str,
+    result: &ToolResult,
+    listing: &Listing,
+) -> Option<String> {
+    let code = result.denial_code().filter(|_| args.broker.embedded && !args.json)?;
+    let policy = OwnPolicy::of_person(args.broker.policy.as_deref())?;
+    policy.way_to_allow(code, target, &listing.catalog)
 }
 
 /// The limit that the run will have; none where there is no run.

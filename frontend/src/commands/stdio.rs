@@ -1,11 +1,20 @@
 //! `probity stdio`: a server, from its first look for a broker to the end of its grace period.
 
-use std::sync::Arc;
+use std::{
+    io::{IsTerminal as _, stdin},
+    sync::Arc,
+};
 
-use super::{CommandError, Exit};
+use super::{CommandError, Exit, complain};
 use crate::{
     cli::StdioArgs, config::Loaded, connect, embedded, mcp, shutdown::Shutdown, signals::Signals,
 };
+
+/// Whoever starts it by hand would wait for ever.
+const TO_A_PERSON: &str = "this waits for MCP on standard input: JSON-RPC messages, one a line, as a \
+                           client sends them that starts it (`probity client-config --help`). Ctrl-D \
+                           or Ctrl-C ends it. By hand: `probity tools`, `probity ping ADDRESS`; \
+                           `probity --help` says what else";
 
 /// Serves until the client goes or a signal comes. The first lets calls in flight finish within the
 /// grace period; the second ends them at once.
@@ -33,6 +42,9 @@ async fn serve(args: &StdioArgs, loaded: &Loaded, shutdown: &Shutdown) -> Result
         () = shutdown.stopping() => return Ok(()),
         connected = connect::for_serving(&args.broker, config) => connected?,
     };
+    if stdin().is_terminal() {
+        complain(&TO_A_PERSON);
+    }
     let served = tokio::select! {
         served = mcp::serve_stdio(service, shutdown) => served,
         never = embedded::kept(&mut embedded) => match never {},

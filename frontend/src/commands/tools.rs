@@ -21,6 +21,9 @@ pub(super) async fn tools(
     let session = connect::once(&args.broker, config).await?;
     let listing = session.service.listing();
     if let Some(name) = &args.tool {
+        if args.is_help && listing.tool(name).is_some() {
+            anstream::println!("{}", terminal::usage_of(name));
+        }
         return one(name, args.json, &listing, again);
     }
     if session.granted.is_empty() {

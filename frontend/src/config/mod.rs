@@ -264,6 +264,8 @@ pub struct Health {
 pub struct BrokerSettings {
     /// Where the installed broker listens.
     pub socket: PathBuf,
+    /// Whether a private one is started; where nobody says, it depends on what is installed.
+    pub embedded: Option<bool>,
 }
 
 impl Config {
@@ -340,7 +342,10 @@ impl Config {
                 checks,
             },
             counters,
-            broker: BrokerSettings { socket: values.get("broker.socket")? },
+            broker: BrokerSettings {
+                socket: values.get("broker.socket")?,
+                embedded: values.get("broker.embedded")?,
+            },
             overrides,
         })
     }

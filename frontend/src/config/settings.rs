@@ -308,6 +308,14 @@ pub const SETTINGS: &[Setting] = &[
         unit: "",
         help: "Where the installed broker listens. The flag --socket wins.",
     },
+    Setting {
+        key: "broker.embedded",
+        variable: "PROBITY_EMBEDDED",
+        default: "",
+        kind: Kind::Switch,
+        unit: "",
+        help: "true starts a private broker, as --embedded does; false never; unset: where none is installed.",
+    },
 ];
 
 /// What may be set for one tool, with its name in place of `NAME`. In a variable the name is in

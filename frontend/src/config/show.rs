@@ -247,7 +247,7 @@ Variables:
     }
     text.push_str(&format!("  {FILE_VARIABLE:<29} The file: TOML or YAML, by its ending.\n"));
     text.push_str("NAME is a tool's, in capitals. Keys of the file: docs/configuration.md");
-    text
+    crate::cli::help(&text)
 }
 
 /// Everything that somebody should mend, of variables for shipped tools too. Those of other tools are

@@ -17,7 +17,7 @@ mod self_test;
 mod socket;
 mod tools;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
@@ -34,6 +34,7 @@ use crate::{
     broker_client::{Broker, BrokerError},
     cli::BrokerArgs,
     config::{Loaded, show},
+    connect::choice::{Choice, SYSTEM_FOLDER},
     embedded::EmbeddedBroker,
     registry::Listing,
     resolve::Resolver,
@@ -50,9 +51,6 @@ const END: Duration = Duration::from_millis(300);
 /// The setting that names the socket, and its source where nobody has set it.
 const SOCKET_SETTING: &str = "broker.socket";
 const NOBODY: &str = "default";
-
-/// Where an installed broker's policy is.
-const SYSTEM_FOLDER: &str = "/etc/probity";
 
 /// The broker that is looked at.
 struct Patient {
@@ -72,7 +70,8 @@ struct Scene<'a> {
 pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     let host = Host::look();
     let socket = &loaded.config.broker.socket;
-    let mode = mode(args.embedded, is_usual_socket(loaded), is_installed(socket, &host));
+    let choice = Choice::of(args, loaded);
+    let (mode, args) = (mode(&choice), &choice.spelled_out(args));
     let scene = Scene { loaded, person: Person::look().await, mode };
     let (patient, asked) = ask(args, &scene).await;
 
@@ -175,20 +174,12 @@ async fn published(
     Ok((service.listing(), granted))
 }
 
-/// Whether there is any trace of an installed broker.
-fn is_installed(socket: &Path, host: &Host) -> bool {
-    // A folder that is closed to this user is one, too.
-    let may_be = |path: &Path| path.try_exists().unwrap_or(true);
-    let folder = socket.parent();
-    host.unit || may_be(Path::new(SYSTEM_FOLDER)) || folder.is_some_and(may_be)
-}
-
-/// Without a word of the caller's, the installed broker is meant, if there is one.
-fn mode(embedded: bool, is_usual_socket: bool, is_installed: bool) -> Mode {
-    match embedded {
-        true => Mode::Embedded,
-        false if is_installed || !is_usual_socket => Mode::Installed,
-        false => Mode::NothingInstalled,
+/// The broker that every other command would ask.
+fn mode(choice: &Choice) -> Mode {
+    match choice {
+        Choice::Embedded => Mode::Embedded,
+        Choice::Installed => Mode::Installed,
+        Choice::NothingInstalled => Mode::NothingInstalled,
     }
 }
 
@@ -224,24 +215,6 @@ fn configuration(loaded: &Loaded) -> Check {
             let named = loaded.file.as_ref().map(|path| vec!["--config".to_owned(), path.clone()]);
             let again = Again::with(named.into_iter().collect()).command("probity config");
             Check::warning("configuration", found).mend("See what is wrong with each:", [again])
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_newcomer_without_any_broker_gets_to_see_one_of_his_own() {
-        for (embedded, is_usual_socket, is_installed, expected) in [
-            (true, true, true, Mode::Embedded),
-            (false, true, true, Mode::Installed),
-            (false, true, false, Mode::NothingInstalled),
-            // Whoever names a socket means that one.
-            (false, false, false, Mode::Installed),
-        ] {
-            assert_eq!(mode(embedded, is_usual_socket, is_installed), expected);
         }
     }
 }

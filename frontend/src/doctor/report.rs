@@ -146,8 +146,7 @@ fn summary(mode: Mode, socket: &Path, checks: &[Check]) -> String {
         ),
         (Mode::Embedded, _) => format!("{verdict} (A broker of your own: --embedded)"),
         (Mode::NothingInstalled, _) => format!(
-            "{verdict} No broker is installed here, so this is about one of your own: add \
-             --embedded to each command."
+            "{verdict} (No broker is installed here, so each command starts one of your own)"
         ),
     }
 }

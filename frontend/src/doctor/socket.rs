@@ -13,21 +13,15 @@ use super::{
     person::{self, Ownership, PASS, Person, WRITE},
     report::Check,
 };
-use crate::broker_client::BrokerError;
+use crate::{
+    broker_client::BrokerError,
+    connect::choice::{UNIT, has_unit},
+};
 
 const NAME: &str = "socket";
 
 /// The group that a broker opens its socket to.
 const GROUP: &str = "probity";
-
-/// Where units are.
-const UNIT: &str = "probity-broker.socket";
-const UNIT_FOLDERS: [&str; 4] = [
-    "/etc/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
 
 /// How a broker is started here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,11 +76,7 @@ pub(super) enum Knock {
 
 impl Host {
     pub(super) fn look() -> Self {
-        let unit = |folder: &str| Path::new(folder).join(UNIT).exists();
-        Self {
-            systemd: Path::new("/run/systemd/system").is_dir(),
-            unit: UNIT_FOLDERS.iter().any(|folder| unit(folder)),
-        }
+        Self { systemd: Path::new("/run/systemd/system").is_dir(), unit: has_unit() }
     }
 
     /// The words and commands that start a broker at `socket`.

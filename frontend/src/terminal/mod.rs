@@ -8,6 +8,7 @@ mod again;
 mod doctor;
 pub mod layout;
 mod one_tool;
+mod own_policy;
 mod plan;
 pub mod progress;
 mod result;
@@ -19,10 +20,14 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use self::layout::Layout;
+use crate::quote::broken;
+
 pub use self::{
     again::Again,
     doctor::print_report,
-    one_tool::print_tool,
+    one_tool::{print_tool, usage_of},
+    own_policy::OwnPolicy,
     result::{print_raw, print_result},
     tools::{no_such_tool, nothing_granted, print_tools},
     tools_json::{tool_json, tools_json},
@@ -32,7 +37,20 @@ const HEAD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const CAUTION: Style = AnsiColor::Yellow.on_default().bold();
 const LATE: Style = AnsiColor::Magenta.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Of what failed.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// A message for standard error, broken between words where that is a terminal. What is indented is a
+/// command or a file's text, and stays whole, to be copied.
+#[must_use]
+pub fn for_stderr(text: &str) -> String {
+    let Layout::Fitted(columns) = Layout::of(&std::io::stderr()) else { return text.to_owned() };
+    let lines = text.split('\n').map(|line| match line.starts_with(' ') {
+        true => line.to_owned(),
+        false => broken(line, columns.into()),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
 
 /// Prints any of the objects as JSON.
 ///

@@ -34,6 +34,15 @@ const PRESETS: [Column; 4] = [
     Column::text("WHAT IT IS FOR"),
 ];
 
+/// How a tool is called, above the list of its options.
+#[must_use]
+pub fn usage_of(tool: &str) -> String {
+    format!(
+        "{HEAD}Usage:{HEAD:#} probity {tool} TARGET [--OPTION [VALUE]]...\n\n`probity call --help` has \
+         Probity's own options: --preset, --timeout, --dry-run, --json ...\n"
+    )
+}
+
 /// Prints one tool. `again` completes the commands that are shown.
 ///
 /// # Errors

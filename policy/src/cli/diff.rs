@@ -23,14 +23,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "probity-policy diff [OPTIONS] [OLD] <NEW>",
-    after_help = "\
+    after_help = output::help("\
 Examples:
   probity-policy diff ./policy.toml                  against the installed policy
   probity-policy diff old/policy.toml policy.toml    against another
   probity-policy diff --shipped ./policy.toml        against the one that is compiled in
   probity-policy diff ./policy.toml --json | jq '.changes[] | select(.effect == \"widens\")'
 
-Exit status: 0 nothing widens, 1 something widens, 2 wrong usage, unreadable files or defects."
+Exit status: 0 nothing widens, 1 something widens, 2 wrong usage, unreadable files or defects.")
 )]
 pub(super) struct Args {
     /// The policy files, with tools.d beside each; OLD is the installed one where only NEW is given

@@ -21,13 +21,13 @@ const TEMPLATE: &str = include_str!("init.toml");
 /// It goes to $XDG_CONFIG_HOME/probity/policy.toml (~/.config where that is not set). Where no broker is
 /// installed, and with --embedded, `probity` decides by it from then on.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = output::help("\
 Examples:
   probity-policy init                        then edit the file, and: probity-policy check
   probity-policy init --tools                the tools' files beside it, to change them too
   probity-policy init --output lab.toml      elsewhere: probity call … --policy lab.toml
 
-Exit status: 0, or 2 for a file that is there already or cannot be written.")]
+Exit status: 0, or 2 for a file that is there already or cannot be written."))]
 pub(super) struct Args {
     /// Write the tools' files too; without them the built-in ones are used
     #[arg(long)]

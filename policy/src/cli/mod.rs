@@ -50,7 +50,7 @@ const TROUBLE: u8 = 2;
     name = "probity-policy",
     version,
     max_term_width = 100,
-    after_help = "Examples:
+    after_help = output::help("Examples:
   probity-policy check                       is the installed policy sound?
   probity-policy check ./policy.toml         is this one, before it is installed?
   probity-policy show nmap                   what may nmap do here, and who may have it do so?
@@ -62,7 +62,7 @@ const TROUBLE: u8 = 2;
   probity-policy new-tool tracepath          a file to start from
   probity-policy systemd-dropin              the policy's networks, as a fence that the kernel keeps
 
-Exit status: 0 yes, 1 no (defects, a denied call, a change that widens), 2 wrong usage or unreadable files."
+Exit status: 0 yes, 1 no (defects, a denied call, a change that widens), 2 wrong usage or unreadable files.")
 )]
 struct Cli {
     #[command(flatten)]

@@ -25,12 +25,12 @@ const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 /// The file is sound as it is, and offers a client the target and no option. docs/adding-a-tool.md
 /// goes through it with an example.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = output::help("\
 Examples:
   probity-policy new-tool tracepath -o /etc/probity/tools.d/tracepath.toml
   probity-policy new-tool banner --command /usr/local/bin/grab-banner
 
-Exit status: 0, or 2 for a name or path that cannot be, or a file that is there already.")]
+Exit status: 0, or 2 for a name or path that cannot be, or a file that is there already."))]
 pub(super) struct Args {
     /// The tool's name, as clients see it
     name: String,

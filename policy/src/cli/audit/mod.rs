@@ -22,11 +22,11 @@ use super::{CliError, Which};
 
 /// Read the audit log, search it, verify its chain
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy audit tail -f
   probity-policy audit query --user ada --target 10.0.0.0/24 --since 2d
-  probity-policy audit verify --head 1000:5f2c...      with the 64 digits that the journal has")]
+  probity-policy audit verify --head 1000:5f2c...      with the 64 digits that the journal has"))]
 pub(super) struct Args {
     #[command(subcommand)]
     question: Question,

@@ -26,14 +26,14 @@ const MOST_RUNS: usize = 1024;
 /// aimed at 10.0.0.5 too. Rotated files are read, too, the oldest first; those that you name are read
 /// once, in the order given.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy audit query --user ada --since 2d
   probity-policy audit query --verdict denied --target 10.0.0.0/24
   probity-policy audit query --tool nmap --joined      each run with how it ended
   probity-policy audit query --id 7f3a --json /var/log/probity/audit.jsonl.1
 
-Exit status: 0 also where nothing was found, 2 wrong usage or unreadable files.")]
+Exit status: 0 also where nothing was found, 2 wrong usage or unreadable files."))]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,

@@ -10,12 +10,12 @@ const MOST: i64 = 100_000;
 
 /// Show the end of the audit log, and what is added to it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy audit tail
   probity-policy audit tail -n 100 -f          goes on when the log is rotated; Ctrl-C ends it
 
-Exit status: 0, or 2 for wrong usage or unreadable files.")]
+Exit status: 0, or 2 for wrong usage or unreadable files."))]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,

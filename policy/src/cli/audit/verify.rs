@@ -25,14 +25,14 @@ use breach::{Breach, Place};
 /// lines were cut off its end, or that all of it was written anew, shows only against a head that
 /// was kept elsewhere, as in the journal.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy audit verify
   probity-policy audit verify audit.jsonl.2 audit.jsonl.1 audit.jsonl
   probity-policy audit verify audit.jsonl.3.gz audit.jsonl.2.gz
   journalctl -u probity-broker -g 'audit chain head'    heads for --head
 
-Exit status: 0 unbroken and every head is in it, 1 not so, 2 wrong usage or unreadable files.")]
+Exit status: 0 unbroken and every head is in it, 1 not so, 2 wrong usage or unreadable files."))]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,

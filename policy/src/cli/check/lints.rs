@@ -153,9 +153,9 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     let beyond =
         |tool: &&std::sync::Arc<Tool>| !tool.timeout.is_default && tool.timeout.value > ceiling;
     for tool in policy.tools().iter().filter(beyond) {
-        let line = policy.lines.timeout.as_ref().map(|place| format!(", line {}", place.line()));
+        let line = policy.lines.timeout.as_ref().map(|place| format!(" of line {}", place.line()));
         let message = format!(
-            "the timeout of {} ({}) is above the ceiling ({}{}), which holds",
+            "the timeout of {} ({}) is above the ceiling ({}){}, which holds",
             tool.name,
             humantime::format_duration(tool.timeout.value),
             humantime::format_duration(ceiling),

@@ -27,13 +27,13 @@ use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate
 /// Defects make the broker refuse the policy; warnings do not. They are about the policy, or about
 /// this machine (accounts, programs, the kernel), which may not be the one the policy is for.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy check
   probity-policy check ./policy.toml --strict     in a pipeline: warnings about the policy fail too
   probity-policy check --json | jq .defects
 
-Exit status: 0 sound, 1 defects (with --strict also warnings about the policy), 2 unreadable.")]
+Exit status: 0 sound, 1 defects (with --strict also warnings about the policy), 2 unreadable."))]
 pub(super) struct Args {
     /// The policy file, with tools.d beside it [default: /etc/probity/policy.toml, or else your own]
     #[arg(value_name = "PATH", conflicts_with_all = ["policy", "shipped"])]

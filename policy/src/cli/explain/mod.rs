@@ -20,7 +20,7 @@ use trace::{Step, trace};
 /// The broker's own decision and the broker's own plan, step by step. Nothing runs, and no name is
 /// looked up.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy explain --user ada --tool ping --target 192.168.1.1 -- -c 5
   probity-policy explain --user ada --tool nmap --target 10.0.0.0/24 --preset quick
@@ -29,7 +29,7 @@ Examples:
   probity-policy explain --shipped --user ada --embedded --tool nmap --target 10.0.0.1 \\
       --option ports=22,80
 
-Exit status: 0 approved, 1 denied, 2 wrong usage or unreadable files.")]
+Exit status: 0 approved, 1 denied, 2 wrong usage or unreadable files."))]
 pub(super) struct Args {
     /// Who asks: a name of /etc/passwd, or a number
     #[arg(long, value_name = "NAME")]

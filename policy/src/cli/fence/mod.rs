@@ -30,7 +30,7 @@ use crate::{
 /// them. A drop-in holds IP sockets, raw ones too. A tool with packet sockets (nmap's raw scans) sends
 /// frames past it; --nftables with --device holds those as well. docs/policy.md compares both.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy systemd-dropin -o /etc/systemd/system/probity-broker.service.d/10-egress.conf
   systemctl daemon-reload && systemctl restart probity-broker.service
@@ -39,7 +39,7 @@ Examples:
   nft -f /etc/probity/egress.nft     the same for nftables, frames of packet sockets included
 
 Make it again whenever the policy's networks change: `probity doctor` tells when the drop-in is due.
-Exit status: 0, or 2 for a policy with defects.")]
+Exit status: 0, or 2 for a policy with defects."))]
 pub(super) struct Args {
     /// A ruleset for nftables instead
     #[arg(long)]

@@ -23,13 +23,13 @@ use crate::{
 
 /// Show the policy in effect: files merged, defaults filled in
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = crate::cli::output::help("\
 Examples:
   probity-policy show                        who may do what to whom, and what nobody exceeds
   probity-policy show nmap                   one tool: options with ranges, files, system calls
   probity-policy show nmap --syscalls        each system call it may make
   probity-policy show --toml > policy.toml   all of it as one file, which a broker reads as the same
-                                             policy with the same digest")]
+                                             policy with the same digest"))]
 pub(super) struct Args {
     /// One tool, by its name or an alias
     tool: Option<String>,
