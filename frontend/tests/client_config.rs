@@ -38,7 +38,9 @@ impl Home {
             .args(words)
             .current_dir(self.path(""))
             .env("HOME", self.path(""));
-        for name in ["XDG_CONFIG_HOME", "PROBITY_SOCKET", "MCP_CONFIG_FILE", "SUDO_USER"] {
+        for name in
+            ["XDG_CONFIG_HOME", "PROBITY_SOCKET", "MCP_CONFIG_FILE", "SUDO_USER", "CODEX_HOME"]
+        {
             command.env_remove(name);
         }
         command
@@ -103,7 +105,10 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-const CLIENTS: [(&str, &str, &str); 4] = [
+const CLIENTS: [(&str, &str, &str); 7] = [
+    ("gemini", "mcpServers", ".gemini/settings.json"),
+    ("zed", "context_servers", ".config/zed/settings.json"),
+    ("windsurf", "mcpServers", ".codeium/windsurf/mcp_config.json"),
     ("claude-desktop", "mcpServers", ".config/Claude/claude_desktop_config.json"),
     ("claude-code", "mcpServers", ".mcp.json"),
     ("vscode", "servers", ".vscode/mcp.json"),
@@ -215,7 +220,7 @@ fn a_file_that_is_not_there_is_made_for_its_user_alone_where_it_is_personal() {
         assert!(said.contains(&path.display().to_string()), "{said}");
         let value: Value = serde_json::from_str(&home.read(file)).unwrap();
         assert_eq!(value, home.printed(&[client, "--embedded"]), "{section}");
-        let personal = ["claude-desktop", "cursor"].contains(&client);
+        let personal = !["claude-code", "vscode"].contains(&client);
         assert_eq!(mode(&path) == 0o600, personal, "{file}");
         if personal {
             assert_eq!(mode(path.parent().unwrap()), 0o700, "{file}");
@@ -316,15 +321,88 @@ fn a_link_is_followed_to_the_file_and_stays_a_link() {
 }
 
 #[test]
+fn comments_stay_where_the_client_allows_them() {
+    let home = Home::new();
+    let before =
+        "{\n  // Mine.\n  \"servers\": {\n    \"other\": {\"command\": \"x\"}, // kept\n  },\n}\n";
+    home.write("mcp.json", before);
+    home.written(&["vscode", "--file", "mcp.json"]);
+    let after = home.read("mcp.json");
+    for kept in ["  // Mine.\n", "\"other\": {\"command\": \"x\"}, // kept\n", "\"probity\": {"] {
+        assert!(after.contains(kept), "{kept}: {after}");
+    }
+    let said = home.written(&["vscode", "--file", "mcp.json"]);
+    assert!(said.contains("says so already"), "{said}");
+    assert_eq!(home.read("mcp.json.bak"), before);
+}
+
+#[test]
+fn codex_is_given_toml_and_keeps_the_rest_of_its_file() {
+    let home = Home::new();
+    let output = home.run(&["codex"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        printed,
+        format!("[mcp_servers.probity]\ncommand = \"{PROGRAM}\"\nargs = [\"stdio\"]\n")
+    );
+    let before = "# Mine.\nmodel = \"o\"\n";
+    home.write(".codex/config.toml", before);
+    home.written(&["codex"]);
+    assert_eq!(home.read(".codex/config.toml"), format!("{before}\n{printed}"));
+    home.write(".codex/config.toml", "model =");
+    let said = home.refused(&["codex"]);
+    assert!(said.contains("it is no TOML") && said.contains(&printed.trim_end()), "{said}");
+}
+
+#[test]
+fn a_client_that_is_not_known_has_its_file_named() {
+    let home = Home::new();
+    let said = home.refused(&["generic"]);
+    assert!(said.contains("--file PATH"), "{said}");
+    home.written(&["generic", "--file", "any.json"]);
+    let written: Value = serde_json::from_str(&home.read("any.json")).unwrap();
+    assert_eq!(written, home.printed(&["generic"]));
+}
+
+#[test]
+fn the_program_is_named_by_the_link_that_it_was_started_by() {
+    let home = Home::new();
+    let link = home.path("bin/probity");
+    fs::create_dir(home.path("bin")).unwrap();
+    std::os::unix::fs::symlink(PROGRAM, &link).unwrap();
+    let command = |program: &Path| {
+        let mut command = Command::new(program);
+        let usual = std::env::var("PATH").unwrap();
+        command.args(["client-config", "cursor"]).current_dir(home.path(""));
+        command
+            .env("HOME", home.path(""))
+            .env("PATH", format!("{}:{usual}", home.path("bin").display()));
+        let printed: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        printed["mcpServers"]["probity"]["command"].as_str().unwrap().to_owned()
+    };
+    let expected = link.display().to_string();
+    assert_eq!(command(&link), expected, "by its path");
+    assert_eq!(command(Path::new("bin/probity")), expected, "by a relative path");
+    assert_eq!(command(Path::new("probity")), expected, "as it is found on PATH");
+}
+
+#[test]
 fn what_is_no_configuration_is_left_alone_with_the_text_to_put_there() {
     let home = Home::new();
-    for text in ["{ // mine\n}", "{\"a\": 1,}", "half a", "{\"servers\": {}} {}"] {
+    for (client, text, reason) in [
+        ("cursor", "{ // mine\n}", "no plain JSON"),
+        ("cursor", "{\"a\": 1,}", "no plain JSON"),
+        ("vscode", "half a", "no JSON, with or without comments"),
+        ("vscode", "{\"servers\": {}} {}", "no JSON, with or without comments"),
+        ("zed", "{\"a\": 1 \"b\": 2}", "no JSON, with or without comments"),
+    ] {
         home.write("mcp.json", text);
-        let said = home.refused(&["vscode", "--file", "mcp.json"]);
-        assert!(said.contains("no plain JSON"), "{text}: {said}");
+        let said = home.refused(&[client, "--file", "mcp.json"]);
+        assert!(said.contains(reason), "{text}: {said}");
         let (_, paste) = said.split_once("yourself:\n\n").unwrap();
         let pasted: Value = serde_json::from_str(&format!("{{{paste}}}")).unwrap();
-        assert_eq!(pasted, home.printed(&["vscode"])["servers"], "{said}");
+        let printed = home.printed(&[client]);
+        assert_eq!(Some(&pasted), printed.as_object().unwrap().values().next(), "{said}");
     }
     for (text, reason) in [
         ("[]", "the top level is no object"),

@@ -42,7 +42,8 @@ fn commands(page: &str) -> Vec<Vec<String>> {
 fn probity(home: &Path, words: &[String]) -> Output {
     let mut command = Command::new(program("probity"));
     command.args(words).current_dir(home).env("HOME", home);
-    for name in ["XDG_CONFIG_HOME", "PROBITY_SOCKET", "MCP_CONFIG_FILE", "SUDO_USER"] {
+    for name in ["XDG_CONFIG_HOME", "PROBITY_SOCKET", "MCP_CONFIG_FILE", "SUDO_USER", "CODEX_HOME"]
+    {
         command.env_remove(name);
     }
     command.output().unwrap()
@@ -58,7 +59,7 @@ fn each_json_block_of_the_page_is_what_the_command_above_it_prints() {
     let home = tempfile::tempdir().unwrap();
     let this = program("probity").display().to_string();
     let mut shown = Vec::new();
-    for block in page.split("```json\n").skip(1) {
+    for block in page.split("```json\n").skip(1).chain(page.split("```toml\n").skip(1)) {
         let (block, _) = block.split_once("```").unwrap();
         let before = &page[..block.as_ptr().addr() - page.as_ptr().addr()];
         let (command, _) = before.rsplit_once("```sh\n").unwrap().1.split_once("\n```\n").unwrap();
@@ -67,13 +68,17 @@ fn each_json_block_of_the_page_is_what_the_command_above_it_prints() {
         assert_eq!(printed.replace(&this, INSTALLED), block, "{command}");
         shown.push(command);
     }
+    for client in ["codex", "gemini", "zed", "windsurf", "generic"] {
+        let command = format!("probity client-config {client}");
+        assert!(shown.contains(&command.as_str()), "{command}");
+    }
     for client in ["claude-desktop", "claude-code", "vscode", "cursor"] {
         for form in ["", " --embedded"] {
             let command = format!("probity client-config {client}{form}");
             assert!(shown.contains(&command.as_str()), "{command}");
         }
     }
-    for client in ["claude-code", "vscode", "cursor"] {
+    for client in ["claude-code", "vscode", "cursor", "codex", "gemini", "windsurf", "generic"] {
         let command = format!("probity client-config {client} --http=");
         assert!(shown.iter().any(|shown| shown.starts_with(&command)), "{command}");
     }
@@ -110,6 +115,10 @@ fn an_official_client_starts_a_server_of_its_own_from_each_entry() {
         ("claude-code", "mcpServers"),
         ("vscode", "servers"),
         ("cursor", "mcpServers"),
+        ("gemini", "mcpServers"),
+        ("zed", "context_servers"),
+        ("windsurf", "mcpServers"),
+        ("generic", "mcpServers"),
     ] {
         let output = probity(home.path(), &words(&format!("client-config {client} --embedded")));
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();

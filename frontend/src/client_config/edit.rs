@@ -1,8 +1,12 @@
 //! An entry put into a configuration's text. What stands there otherwise stays as it is, byte for
 //! byte: order, spelling of numbers, indentation, and whatever a client understands and this does not.
 //!
-//! The parser says where a value stands; the new text is set in there. So a text that the parser does
-//! not take, one with comments for example, is refused: what it would lose, nobody could give back.
+//! The parser says where a value stands; the new text is set in there. A text that the client's form has
+//! no parser for is refused: what it would lose, nobody could give back. Clients that take comments, or
+//! TOML, have forms of their own (`commented`, `table`).
+
+mod commented;
+mod table;
 
 use std::fmt;
 
@@ -15,6 +19,17 @@ use serde_json::{
     ser::{PrettyFormatter, Serializer},
     value::RawValue,
 };
+
+/// In which form a client's file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// What every JSON parser takes.
+    Json,
+    /// JSON in which comments and commas at the end are taken too.
+    CommentedJson,
+    /// TOML.
+    Toml,
+}
 
 /// What has to be in the text.
 #[derive(Debug, Clone)]
@@ -49,6 +64,12 @@ pub enum EditError {
     /// It is not what every JSON parser takes.
     #[error("it is no plain JSON ({0}). Comments and commas at the end would be lost")]
     NotJson(#[from] serde_json::Error),
+    /// It is not what clients take that allow comments.
+    #[error("it is no JSON, with or without comments ({0})")]
+    NotCommentedJson(String),
+    /// It is not what a TOML parser takes.
+    #[error("it is no TOML ({0})")]
+    NotToml(String),
     /// A part of it is something else than what clients read.
     #[error("{what} is no {expected}")]
     Kind {
@@ -63,13 +84,28 @@ pub enum EditError {
 }
 
 /// Keys that say how a server is come to. The others of an entry are whoever's wrote them.
-const OURS: [&str; 5] = ["type", "command", "args", "url", "headers"];
+const OURS: [&str; 8] =
+    ["type", "command", "args", "url", "httpUrl", "serverUrl", "headers", "bearer_token_env_var"];
+
+/// Of these, the keys under which clients have a server's URL.
+const URLS: [&str; 3] = ["url", "httpUrl", "serverUrl"];
 
 /// Puts the entry into the text, which may be empty.
 ///
 /// # Errors
 /// [`EditError`].
-pub fn edit(text: &str, wanted: &Wanted<'_>) -> Result<Edited, EditError> {
+pub fn edit(form: Form, text: &str, wanted: &Wanted<'_>) -> Result<Edited, EditError> {
+    match form {
+        // What is plain JSON keeps its layout to the byte.
+        Form::CommentedJson if serde_json::from_str::<&RawValue>(text).is_err() => {
+            commented::edit(text, wanted)
+        }
+        Form::Json | Form::CommentedJson => in_json(text, wanted),
+        Form::Toml => table::edit(text, wanted),
+    }
+}
+
+fn in_json(text: &str, wanted: &Wanted<'_>) -> Result<Edited, EditError> {
     let (with_entry, changes) = match put_entry(text, wanted)? {
         Some((text, changes)) => (Some(text), changes),
         None => (None, Vec::new()),
@@ -146,8 +182,8 @@ fn put_input(text: &str, input: &Value) -> Result<Option<String>, EditError> {
 /// may do unasked) stays. Headers hold a token, so they stay with their URL and go to no other.
 fn merged(old: &Value, new: &Map<String, Value>) -> Value {
     let Value::Object(old) = old else { return new.clone().into() };
-    let is_http = new.contains_key("url");
-    let is_same_url = old.get("url") == new.get("url");
+    let is_http = URLS.iter().any(|key| new.contains_key(*key));
+    let is_same_url = URLS.iter().all(|key| old.get(*key) == new.get(*key));
     let kept_type = |kind: &Value| match is_http {
         true => kind != "stdio" && kind != "sse",
         false => kind == "stdio",

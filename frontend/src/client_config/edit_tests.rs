@@ -10,7 +10,11 @@ fn entry(entry: Value) -> Map<String, Value> {
 /// The text after a server of the name `probity` was put into `mcpServers`.
 fn put(text: &str, new: Value) -> Result<Edited, EditError> {
     let entry = entry(new);
-    edit(text, &Wanted { section: "mcpServers", name: "probity", entry: &entry, input: None })
+    edit(
+        Form::Json,
+        text,
+        &Wanted { section: "mcpServers", name: "probity", entry: &entry, input: None },
+    )
 }
 
 fn text_of(edited: Result<Edited, EditError>) -> String {
@@ -101,13 +105,13 @@ fn an_input_is_added_once() {
         "{\n  \"inputs\": []\n}",
         "{\"inputs\": [{\"id\": \"other\"}], \"servers\": {\"p\": {\"url\": \"u\"}}}",
     ] {
-        let text = text_of(edit(text, &wanted));
+        let text = text_of(edit(Form::Json, text, &wanted));
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["inputs"].as_array().unwrap().last(), Some(&input), "{text}");
         assert_eq!(value["servers"]["p"]["url"], "u");
-        assert_eq!(edit(&text, &wanted).unwrap(), Edited::Same, "{text}");
+        assert_eq!(edit(Form::Json, &text, &wanted).unwrap(), Edited::Same, "{text}");
     }
-    let wrong = edit("{\"inputs\": {}}", &wanted);
+    let wrong = edit(Form::Json, "{\"inputs\": {}}", &wanted);
     assert!(matches!(wrong, Err(EditError::Kind { .. })), "{wrong:?}");
 }
 

@@ -15,6 +15,7 @@ use std::{
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use self::edit::{Edited, Form, Wanted, edit};
 use crate::request::join_words;
 
 /// The server's name in every client.
@@ -38,6 +39,16 @@ pub enum Client {
     VsCode,
     /// In ~/.cursor/mcp.json
     Cursor,
+    /// Codex, in ~/.codex/config.toml (TOML)
+    Codex,
+    /// Gemini CLI, in ~/.gemini/settings.json
+    Gemini,
+    /// In ~/.config/zed/settings.json
+    Zed,
+    /// In ~/.codeium/windsurf/mcp_config.json
+    Windsurf,
+    /// Any other that reads `mcpServers`; --file names its file
+    Generic,
 }
 
 /// How a client comes to the server.
@@ -83,6 +94,25 @@ impl Client {
             Self::ClaudeCode => "Claude Code",
             Self::VsCode => "VS Code",
             Self::Cursor => "Cursor",
+            Self::Codex => "Codex",
+            Self::Gemini => "Gemini CLI",
+            Self::Zed => "Zed",
+            Self::Windsurf => "Windsurf",
+            Self::Generic => "a client",
+        }
+    }
+
+    /// In which form its file is.
+    #[must_use]
+    pub fn form(self) -> Form {
+        match self {
+            Self::VsCode | Self::Zed | Self::Gemini => Form::CommentedJson,
+            Self::Codex => Form::Toml,
+            Self::ClaudeDesktop
+            | Self::ClaudeCode
+            | Self::Cursor
+            | Self::Windsurf
+            | Self::Generic => Form::Json,
         }
     }
 
@@ -91,20 +121,33 @@ impl Client {
     pub fn section(self) -> &'static str {
         match self {
             Self::VsCode => "servers",
-            Self::ClaudeDesktop | Self::ClaudeCode | Self::Cursor => "mcpServers",
+            Self::Codex => "mcp_servers",
+            Self::Zed => "context_servers",
+            Self::ClaudeDesktop
+            | Self::ClaudeCode
+            | Self::Cursor
+            | Self::Gemini
+            | Self::Windsurf
+            | Self::Generic => "mcpServers",
         }
     }
 
-    /// Its file on Linux; `None` where there is no home to look in.
+    /// Its file on Linux; `None` where there is no home to look in, or the client may be any.
     #[must_use]
     pub fn file(self) -> Option<PathBuf> {
         let absolute =
             |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
         let home = || absolute("HOME");
+        let config = || absolute("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
         Some(match self {
-            Self::ClaudeDesktop => absolute("XDG_CONFIG_HOME")
-                .or_else(|| Some(home()?.join(".config")))?
-                .join("Claude/claude_desktop_config.json"),
+            Self::ClaudeDesktop => config()?.join("Claude/claude_desktop_config.json"),
+            Self::Zed => config()?.join("zed/settings.json"),
+            Self::Codex => {
+                absolute("CODEX_HOME").or_else(|| Some(home()?.join(".codex")))?.join("config.toml")
+            }
+            Self::Gemini => home()?.join(".gemini/settings.json"),
+            Self::Windsurf => home()?.join(".codeium/windsurf/mcp_config.json"),
+            Self::Generic => return None,
             Self::ClaudeCode => PathBuf::from(".mcp.json"),
             Self::VsCode => PathBuf::from(".vscode/mcp.json"),
             Self::Cursor => home()?.join(".cursor/mcp.json"),
@@ -114,7 +157,7 @@ impl Client {
     /// Whether its file is this user's alone, and not part of a project.
     #[must_use]
     pub fn is_personal(self) -> bool {
-        matches!(self, Self::ClaudeDesktop | Self::Cursor)
+        !matches!(self, Self::ClaudeCode | Self::VsCode)
     }
 
     /// What makes it read its file, and where else an entry may stand.
@@ -136,6 +179,19 @@ impl Client {
                 "Then look for it among the MCP servers in Cursor's settings. For one project: \
                  --file .cursor/mcp.json"
             }
+            Self::Codex => {
+                "Then start `codex` and look at /mcp. For one project that Codex trusts: --file \
+                 .codex/config.toml"
+            }
+            Self::Gemini => {
+                "Then start `gemini` and look at /mcp. For one project: --file .gemini/settings.json"
+            }
+            Self::Zed => {
+                "Then look for it in the Agent Panel's settings. For one project: --file \
+                 .zed/settings.json"
+            }
+            Self::Windsurf => "Then open Cascade's MCP servers and refresh them.",
+            Self::Generic => "Then have the client read its file again.",
         };
         match self {
             Self::ClaudeCode => format!("{next} {}", server.as_claude_adds_it()),
@@ -146,7 +202,8 @@ impl Client {
     /// Whether an entry can name a server that runs already.
     #[must_use]
     pub fn takes_http(self) -> bool {
-        self != Self::ClaudeDesktop
+        // Zed's settings have no way to name the variable of a token.
+        !matches!(self, Self::ClaudeDesktop | Self::Zed)
     }
 
     /// The server's entry.
@@ -157,15 +214,20 @@ impl Client {
                 json!({"type": "stdio", "command": command, "args": args})
             }
             (_, Server::Command { command, args }) => json!({"command": command, "args": args}),
+            (Self::Codex, Server::Http { url }) => {
+                json!({"url": url, "bearer_token_env_var": TOKEN_VARIABLE})
+            }
             (_, Server::Http { url }) => {
                 let token = match self {
                     Self::VsCode => format!("${{input:{TOKEN_INPUT}}}"),
-                    Self::Cursor => format!("${{env:{TOKEN_VARIABLE}}}"),
-                    Self::ClaudeCode | Self::ClaudeDesktop => format!("${{{TOKEN_VARIABLE}}}"),
+                    Self::Cursor | Self::Windsurf => format!("${{env:{TOKEN_VARIABLE}}}"),
+                    _ => format!("${{{TOKEN_VARIABLE}}}"),
                 };
                 let headers = json!({"Authorization": format!("Bearer {token}")});
                 match self {
                     Self::Cursor => json!({"url": url, "headers": headers}),
+                    Self::Gemini => json!({"httpUrl": url, "headers": headers}),
+                    Self::Windsurf => json!({"serverUrl": url, "headers": headers}),
                     _ => json!({"type": "http", "url": url, "headers": headers}),
                 }
             }
@@ -194,27 +256,72 @@ impl Client {
 
     /// The whole of a file that has no other server.
     #[must_use]
-    pub fn document(self, server: &Server) -> Value {
+    pub fn document(self, server: &Server) -> String {
+        let entry = self.entry(server);
+        if self.form() == Form::Toml {
+            let wanted = Wanted { section: self.section(), name: NAME, entry: &entry, input: None };
+            return match edit(Form::Toml, "", &wanted) {
+                Ok(Edited::New { text, .. }) => text,
+                // Nothing is there that could be in the way.
+                Ok(Edited::Same) | Err(_) => String::new(),
+            };
+        }
         let mut document = Map::new();
         if let Some(input) = self.input(server) {
             document.insert("inputs".to_owned(), json!([input]));
         }
-        document.insert(self.section().to_owned(), json!({NAME: self.entry(server)}));
-        document.into()
+        document.insert(self.section().to_owned(), json!({NAME: entry}));
+        pretty(&document.into()) + "\n"
+    }
+
+    /// The entry as a person puts it into a file that cannot be edited here.
+    #[must_use]
+    pub fn to_paste(self, server: &Server) -> String {
+        match self.form() {
+            Form::Toml => self.document(server).trim_end().to_owned(),
+            Form::Json | Form::CommentedJson => {
+                format!("\"{NAME}\": {}", pretty(&self.entry(server).into()))
+            }
+        }
     }
 }
 
-/// The path of this very program, as a client can start it.
+fn pretty(value: &Value) -> String {
+    // Values of this kind are always written; the other form is the same JSON.
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+}
+
+/// The path of this very program, as a client can start it: as it was found, so that a link which is
+/// kept at the newest version stays one.
 ///
 /// # Errors
 /// A sentence: it is gone since it was started, or its path is no text.
 pub fn this_program() -> Result<String, String> {
+    if let Some(path) = as_it_was_found() {
+        return text_of(&path);
+    }
     let path = env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
     if !path.is_file() {
         let gone = path.display();
         return Err(format!("this program is not at {gone} any more: start the one that is"));
     }
     text_of(&path)
+}
+
+/// By the word that it was started with: a path, or a name that `PATH` has a folder for. `None` where that
+/// is another program by now.
+fn as_it_was_found() -> Option<PathBuf> {
+    let word = PathBuf::from(env::args_os().next()?);
+    let named = match word.components().count() {
+        1 => {
+            let folders = env::var_os("PATH")?;
+            let mut found = env::split_paths(&folders).map(|folder| folder.join(&word));
+            found.find(|path| path.is_absolute() && path.is_file())?
+        }
+        _ => std::path::absolute(&word).ok()?,
+    };
+    let is_this = named.canonicalize().ok()? == env::current_exe().ok()?.canonicalize().ok()?;
+    is_this.then_some(named)
 }
 
 /// A path as JSON can hold it, from wherever the client starts.

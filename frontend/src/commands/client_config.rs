@@ -12,19 +12,19 @@ use std::{
 
 use axum::http::Uri;
 use rustix::process::geteuid;
-use serde_json::Value;
 
 use super::{CommandError, Exit, complain};
 use crate::{
     accounts,
     cli::ClientConfigArgs,
     client_config::{
-        NAME, Server, TOKEN_VARIABLE, absolute,
+        Client, NAME, Server, TOKEN_VARIABLE, absolute,
         edit::{EditError, Edited, Wanted, edit},
         file::{ConfigFile, FileError},
         this_program,
     },
     config::{Loaded, Server as Settings},
+    connect::choice::Choice,
     request::join_words,
 };
 
@@ -51,14 +51,16 @@ pub(super) fn client_config(
         write(args, &server)?;
     } else {
         // All of it or nothing: a pipe may lead into a file.
-        let text = pretty(&args.client.document(&server));
-        std::io::stdout().write_all(format!("{text}\n").as_bytes())?;
-        if let Some(file) = args.client.file() {
-            complain(&format!(
-                "this is for {}; `--write` merges it. {}",
-                file.display(),
-                args.client.next(&server)
-            ));
+        std::io::stdout().write_all(args.client.document(&server).as_bytes())?;
+        let next = args.client.next(&server);
+        match args.client.file() {
+            Some(file) => {
+                complain(&format!("this is for {}; `--write` merges it. {next}", file.display(),))
+            }
+            None if args.client == Client::Generic => complain(&format!(
+                "this is for the client's file; `--write --file PATH` merges it. {next}"
+            )),
+            None => {}
         }
     }
     if let Some(hint) = hint(args, &server, loaded) {
@@ -93,7 +95,11 @@ fn here(args: &ClientConfigArgs, loaded: &Loaded) -> Result<Server, ClientError>
     let socket = socket.map(|path| absolute(Path::new(&path)));
     let socket = socket.transpose().map_err(ClientError::Usage)?;
     let command = this_program().map_err(ClientError::Usage)?;
-    Ok(Server::Command { command, args: words(args.broker.embedded, [policy, socket, config]) })
+    let is_set = args.broker.socket.is_none() && loaded.config.broker.embedded == Some(true);
+    let embedded = args.broker.embedded || is_set;
+    // A private broker has none that could be named.
+    let socket = socket.filter(|_| !embedded && policy.is_none());
+    Ok(Server::Command { command, args: words(embedded, [policy, socket, config]) })
 }
 
 /// The program of another machine: its shell reads the words, and paths are that machine's.
@@ -132,7 +138,8 @@ fn words(embedded: bool, [policy, socket, config]: [Option<String>; 3]) -> Vec<S
 fn http(args: &ClientConfigArgs, url: &str, settings: &Settings) -> Result<Server, ClientError> {
     if !args.client.takes_http() {
         return Err(ClientError::Usage(format!(
-            "{} starts its servers itself. For one on another machine: --ssh HOST",
+            "{}'s file cannot name a server that runs and the variable of its token. For one on another \
+             machine: --ssh HOST",
             args.client.title()
         )));
     }
@@ -172,11 +179,11 @@ fn write(args: &ClientConfigArgs, server: &Server) -> Result<(), ClientError> {
     let (entry, input) = (client.entry(server), client.input(server));
     let wanted =
         Wanted { section: client.section(), name: NAME, entry: &entry, input: input.as_ref() };
-    let edited = edit(file.text()?, &wanted).map_err(|error| ClientError::Edit {
+    let edited = edit(client.form(), file.text()?, &wanted).map_err(|error| ClientError::Edit {
         path: file.path().to_owned(),
         error,
         section: client.section(),
-        paste: format!("\"{NAME}\": {}", pretty(&entry.clone().into())),
+        paste: client.to_paste(server),
     })?;
     let Edited::New { text, changes } = edited else {
         complain(&format!("{} says so already; nothing to do", file.path().display()));
@@ -201,7 +208,10 @@ fn path(args: &ClientConfigArgs) -> Result<PathBuf, ClientError> {
         return Ok(file.clone());
     }
     let path = args.client.file().ok_or_else(|| {
-        let reason = "HOME is not set, so there is no file to look for: name it with --file PATH";
+        let reason = match args.client {
+            Client::Generic => "which file is the client's? Name it with --file PATH",
+            _ => "HOME is not set, so there is no file to look for: name it with --file PATH",
+        };
         ClientError::Usage(reason.to_owned())
     })?;
     let person = env::var("SUDO_USER").ok().filter(|name| name != "root");
@@ -217,6 +227,7 @@ fn path(args: &ClientConfigArgs) -> Result<PathBuf, ClientError> {
 
 /// What to look at first, and what the entry does not say.
 fn hint(args: &ClientConfigArgs, server: &Server, loaded: &Loaded) -> Option<String> {
+    let broker = &args.broker;
     match server {
         Server::Http { url } => {
             let token = match args.client.input(server) {
@@ -235,11 +246,12 @@ fn hint(args: &ClientConfigArgs, server: &Server, loaded: &Loaded) -> Option<Str
             ))
         }
         Server::Command { command, args } => {
+            let choice = Choice::of(broker, loaded);
             let tools =
                 args.iter().map(|word| if word == "stdio" { "tools" } else { word.as_str() });
             let line = [command.as_str()].into_iter().chain(tools).map(str::to_owned);
             let line = join_words(&line.collect::<Vec<_>>())?;
-            let has_own = args.iter().any(|word| word == "--embedded") || command == "ssh";
+            let has_own = choice != Choice::Installed || command == "ssh";
             let absent = if has_own { None } else { absent_broker(&loaded.config.broker.socket) };
             Some(format!("to see that it works: {line}{}", absent.unwrap_or_default()))
         }
@@ -256,9 +268,4 @@ fn absent_broker(socket: &Path) -> Option<String> {
             .to_owned(),
     };
     Some(format!("\nAs things are it would not. {why}"))
-}
-
-fn pretty(value: &Value) -> String {
-    // Values of this kind are always written; the other form is the same JSON.
-    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
 }
