@@ -351,7 +351,7 @@ fn codex_is_given_toml_and_keeps_the_rest_of_its_file() {
     assert_eq!(home.read(".codex/config.toml"), format!("{before}\n{printed}"));
     home.write(".codex/config.toml", "model =");
     let said = home.refused(&["codex"]);
-    assert!(said.contains("it is no TOML") && said.contains(&printed.trim_end()), "{said}");
+    assert!(said.contains("it is no TOML") && said.contains(printed.trim_end()), "{said}");
 }
 
 #[test]
