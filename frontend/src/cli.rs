@@ -197,10 +197,7 @@ impl Command {
             Self::Doctor(args) => Some(&args.broker),
             Self::Config(args) => Some(&args.broker),
             // What `client-config` names is for another process, on another machine maybe.
-            Self::ClientConfig(_)
-            | Self::Token(_)
-            | Self::Man(_)
-            | Self::Completions(_) => None,
+            Self::ClientConfig(_) | Self::Token(_) | Self::Man(_) | Self::Completions(_) => None,
         }
     }
 

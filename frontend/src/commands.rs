@@ -27,8 +27,7 @@ use crate::{
     },
     confine::{self, Confined, Needs},
     connect::{
-        self,
-        ConnectError,
+        self, ConnectError,
         choice::{self, Choice},
     },
     logging::{self, Usual},

@@ -162,12 +162,14 @@ impl Parsed {
         }
     }
 
-    /// What the tool says went wrong, where its report has a place for it; the first line of it.
+    /// What the tool says went wrong, where its report has a place for it; in one line.
     #[must_use]
-    pub fn complaint(&self) -> Option<&str> {
+    pub fn complaint(&self) -> Option<String> {
         let Self::Nmap(report) = self else { return None };
         let message = report.error_message.as_deref()?;
-        message.split("\\n").map(str::trim).find(|line| !line.is_empty())
+        let lines = message.split("\\n").map(str::trim).filter(|line| !line.is_empty());
+        let line = lines.collect::<Vec<_>>().join(" ");
+        (!line.is_empty()).then_some(line)
     }
 
     /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.

@@ -100,16 +100,20 @@ fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, St
         return None;
     }
     let said = result.report.as_ref().and_then(|report| report.complaint());
-    let said = said.or_else(|| first_line(&result.stderr));
+    let said = said.or_else(|| first_line(&result.stderr).map(str::to_owned));
     let mut message = match code {
         0 => String::from("the tool did nothing"),
         code => format!("the tool failed with exit code {code}"),
     };
-    if let Some(said) = said {
+    if let Some(said) = &said {
         let said: String = one_line(said).chars().take(COMPLAINT_CHARS).collect();
         message.push_str(&format!(", and said {}", quoted(&said)));
     }
-    Some((ErrorType::ExecutionError, message, advice(result, said.unwrap_or_default()).to_owned()))
+    Some((
+        ErrorType::ExecutionError,
+        message,
+        advice(result, said.as_deref().unwrap_or_default()).to_owned(),
+    ))
 }
 
 /// Whether a complaint is all that the tool wrote, and not news of what it does.

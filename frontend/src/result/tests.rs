@@ -138,7 +138,7 @@ fn a_tool_that_did_nothing_but_complain_is_an_error_with_what_to_do() {
         assert!(!details.recovery_suggestion.is_empty());
         let text = result.text();
         assert!(text.starts_with("FAILED (EXECUTION_ERROR): the tool "), "{text}");
-        assert!(text.contains(&format!("\nTry: {}\n", details.recovery_suggestion)), "{text}");
+        assert!(text.contains(&format!("\nTry: {}", details.recovery_suggestion)), "{text}");
         let said = if err.is_empty() || out == REFUSAL { None } else { err.lines().next() };
         let said = said.map(|said| format!(", and said \"{said}\""));
         assert!(

@@ -122,7 +122,8 @@ fn is_out_of_time(exited: &Exited) -> bool {
 
 /// A C++ program that may have no more ends so.
 fn is_out_of_memory(output: &Output, exited: &Exited) -> bool {
-    exited.status == ExitStatus::Signal(SIGABRT) && is_short_of_memory(&String::from_utf8_lossy(&output.stderr))
+    exited.status == ExitStatus::Signal(SIGABRT)
+        && is_short_of_memory(&String::from_utf8_lossy(&output.stderr))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn a_host_that_nmap_gave_up_on_has_unknown_ports_and_no_complete_scan() {
     let scanned = host("10.66.0.2", "timedout='false'", "syn-ack", &port(22, "open"));
     let report = of(&scan(&[given_up, scanned].concat(), 2));
     assert_eq!((report.hosts_given_up, report.open_ports, report.complete), (1, Some(1), false));
-    assert!(text(&report).starts_with("2 hosts up, 1 open port, 1.5 s; the scan is incomplete"));
+    assert!(text(&report).contains("\n2 hosts up, 1 open port, 1.5 s; the scan is incomplete"));
     // Without a time limit for a host all is as it was.
     let report = of(&scan(&host("10.66.0.2", "", "reset", &port(22, "open")), 1));
     assert!(report.complete && !report.hosts[0].timed_out);
@@ -196,7 +196,7 @@ fn a_host_that_was_taken_to_be_up_is_up_when_one_of_its_ports_answers() {
         assert_eq!((report.hosts_up, report.hosts_unknown), (1, 64), "{inside}");
         let host = &report.hosts[64];
         assert_eq!((host.state.as_deref(), host.reason.as_deref()), (Some("up"), Some(reason)));
-        assert!(text(&report).starts_with("1 host up, 64 hosts taken to be up without an answer"));
+        assert!(text(&report).contains("\n1 host up, 64 hosts taken to be up without an answer"));
     }
     // What a router says in its place, or what nobody says, is no answer of the host.
     let router = "<port protocol='tcp' portid='22'><state state='closed' reason='reset' \
@@ -207,7 +207,7 @@ fn a_host_that_was_taken_to_be_up_is_up_when_one_of_its_ports_answers() {
     }
     // Nobody was asked, and no port was looked at.
     let report = of(&scan(&host("10.66.0.1", "", "user-set", ""), 1));
-    assert!(text(&report).contains("\ntaken to be up, and not asked: 10.66.0.1\n"));
+    assert!(text(&report).contains("taken to be up, and not asked: 10.66.0.1\n"));
 }
 
 #[test]
