@@ -500,7 +500,7 @@ fn a_hundred_watchers_of_a_large_policy_share_one_catalog_before_a_reload_and_af
         return;
     }
     /// Enough for a catalog of more than half a megabyte.
-    const TOOLS: usize = 400;
+    const TOOLS: usize = 350;
     const WATCHERS: usize = 100;
     let policy = PolicyFolder::with_grants("").unwrap();
     let nmap = fs::read_to_string(policy.path("tools.d/nmap.toml")).unwrap();

@@ -20,8 +20,17 @@ use super::{
 };
 
 /// The tools of the shipped policy, by name and alias, as their variables begin.
-const SHIPPED: [&str; 8] =
-    ["NMAP", "NMAPTOOL", "PING", "PINGTOOL", "SCANNER", "SCANNERTOOL", "TRACEROUTE", "TRACERTTOOL"];
+const SHIPPED: [&str; 9] = [
+    "NMAP",
+    "NMAPTOOL",
+    "PING",
+    "PINGTOOL",
+    "SCANNER",
+    "SCANNERTOOL",
+    "TRACEROUTE",
+    "TRACERT",
+    "TRACERTTOOL",
+];
 
 /// What is set for one tool. `None`: its file and the settings for all tools decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
