@@ -65,7 +65,7 @@ fn when_the_log_s_disk_is_full_nothing_runs_and_when_it_is_not_everything_does()
     // The last page of the log itself has room for some more.
     let refused = (0..200).map(|_| served.does("nap", 5.0).unwrap()).find(is_refused);
     let refused = refused.expect("a call that was refused");
-    let said = refused["error_details"]["message"].as_str().unwrap_or_default();
+    let said = refused["error"].as_str().unwrap_or_default();
     assert!(said.contains("cannot be recorded"), "{refused}");
     assert!(served.traces().processes().is_empty());
     disk.empty();
