@@ -95,6 +95,14 @@ fn a_server_without_a_token_makes_one_and_prints_a_curl_line_that_works() {
     assert_eq!(answer["tools"][1]["name"], "ping");
     let token = server.token().unwrap();
     assert_eq!(status(&server, "/config", &token), 200, "an administrator's");
+    let shown = server.get("/config", Some(&token)).unwrap().json();
+    let settings = shown["settings"].as_array().unwrap();
+    let port = settings.iter().find(|it| it["key"] == "server.port").unwrap();
+    assert_eq!(
+        port["value"].to_string(),
+        server.host().rsplit(':').next().unwrap(),
+        "the bound one"
+    );
     let events = log.lines().filter(|line| line.starts_with('{'));
     assert!(
         events.count() > 1
@@ -123,7 +131,12 @@ fn a_token_of_the_environment_is_an_administrator_s_and_shows_nowhere() {
         let headers = format!("Host: localhost\r\nAuthorization: {wrong}\r\n");
         let answer = server.raw("GET", "/tools", &headers, "").unwrap();
         assert_eq!(answer.status, 401, "{wrong:?}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"probity\""));
+        // RFC 6750: other credentials, or none, are no wrong token.
+        let expected = match wrong.strip_prefix("Bearer ") {
+            Some(_) => "Bearer realm=\"probity\", error=\"invalid_token\"",
+            None => "Bearer realm=\"probity\"",
+        };
+        assert_eq!(answer.header("www-authenticate"), Some(expected), "{wrong:?}");
         assert!(!answer.body.contains(CHOSEN) && !answer.body.contains("one's-ow"));
     }
     let twice = format!(

@@ -36,7 +36,7 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("POST", "/mcp",                  "viewer"),
     ("GET",  "/mcp",                  "viewer"),
     ("DELETE", "/mcp",                "viewer"),
-    ("GET",  "/openapi.json",         "viewer"),
+    ("GET",  "/openapi.json",         "local"),
 ];
 
 /// Paths that anonymous callers of this machine may read, and nothing else.

@@ -77,7 +77,7 @@ async fn serve(
         () = shutdown.stopping() => return Ok(()),
         connected = connect::for_serving(&args.broker, config) => connected?,
     };
-    let settings = config::show::as_json(loaded);
+    let settings = config::show::in_force(loaded, listener.port());
     let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
     let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
     let most = connections(loaded.config.http.max_connections);

@@ -15,7 +15,6 @@ use super::{
     idle::IdleSetting,
     load::{DEFAULT, Effective, FILE_VARIABLE, Loaded},
     notice::Notice,
-    per_tool::Candidate,
     settings::{PER_TOOL, SETTINGS},
 };
 use crate::{clean::clean_str, terminal::print_json};
@@ -44,11 +43,8 @@ pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
         keys.set_constraint(ColumnConstraint::ContentWidth);
     }
     writeln!(out, "{}", table.trim_fmt())?;
-    if !loaded.config.overrides.candidates().is_empty() {
+    if !tools(loaded).is_empty() {
         writeln!(out, "\ntools.* takes effect where a tool that you are granted has that name.")?;
-    }
-    if loaded.config.overrides.candidates().iter().any(Candidate::is_doubtful) {
-        writeln!(out, "What is no shipped tool's may be another program's variable.")?;
     }
     if let Effect::Unknown = effect {
         writeln!(
@@ -109,6 +105,22 @@ pub fn as_json(loaded: &Loaded) -> Value {
     })
 }
 
+/// The same of a server that listens: with the port that it has, which is another than the one set where
+/// that is 0, or where a flag or systemd says otherwise.
+#[must_use]
+pub fn in_force(loaded: &Loaded, port: Option<u16>) -> Value {
+    let mut shown = as_json(loaded);
+    let settings = shown["settings"].as_array_mut();
+    let of_port = settings.into_iter().flatten().find(|setting| setting["key"] == "server.port");
+    if let (Some(setting), Some(port)) = (of_port, port)
+        && setting["value"] != port
+    {
+        setting["value"] = json!(port);
+        setting["source"] = json!("bound");
+    }
+    shown
+}
+
 /// One setting as it is shown.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -121,9 +133,6 @@ struct Row<'a> {
     clamped_from: Option<String>,
     /// The layer above whose value was none.
     ignored: Option<String>,
-    /// A variable whose name may be meant for another program.
-    #[serde(skip)]
-    is_doubtful: bool,
 }
 
 impl<'a> Row<'a> {
@@ -147,7 +156,7 @@ impl<'a> Row<'a> {
             }
         }
         let unit = (!unit.is_empty()).then_some(unit);
-        Self { key, value: json_of(value), unit, source, clamped_from, ignored, is_doubtful: false }
+        Self { key, value: json_of(value), unit, source, clamped_from, ignored }
     }
 
     fn value_text(&self) -> String {
@@ -170,7 +179,6 @@ impl<'a> Row<'a> {
         match (&self.clamped_from, &self.ignored) {
             (Some(old), _) => format!("{source} ({old} is out of range)"),
             (None, Some(ignored)) => format!("{source} ({ignored} does not count)"),
-            (None, None) if self.is_doubtful => format!("{source} (no shipped tool's)"),
             (None, None) => source.to_owned(),
         }
     }
@@ -188,11 +196,11 @@ fn settings(loaded: &Loaded) -> Vec<Row<'_>> {
 }
 
 fn tools(loaded: &Loaded) -> Vec<Row<'_>> {
+    // What may be another program's variable is nobody's business here.
     let candidates = loaded.config.overrides.candidates().iter();
-    let rows = candidates.filter_map(|candidate| {
+    let rows = candidates.filter(|candidate| !candidate.is_doubtful()).filter_map(|candidate| {
         let (value, unit) = (candidate.value.as_ref()?, candidate.unit());
-        let row = Row::new(loaded, candidate.key(), value, unit, &candidate.source);
-        Some(Row { is_doubtful: candidate.is_doubtful(), ..row })
+        Some(Row::new(loaded, candidate.key(), value, unit, &candidate.source))
     });
     rows.collect()
 }

@@ -175,7 +175,9 @@ fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller
             let suggestion = format!("Wait {} s.", wait.as_secs() + 1);
             Problem::new(Kind::TooManyFailures, message, suggestion).after(wait)
         }
-        None => unauthenticated("this token is not known here"),
+        // Other credentials than a token are not a wrong one.
+        None if token.is_empty() => unauthenticated("this takes a token"),
+        None => unauthenticated("this token is not known here").of_invalid_token(),
     })
 }
 
@@ -202,6 +204,7 @@ pub(super) fn withdrawn() -> Problem {
     unauthenticated(
         "the token was taken back, or allows less now, and so what it had begun is ended",
     )
+    .of_invalid_token()
 }
 
 fn unauthenticated(message: &str) -> Problem {

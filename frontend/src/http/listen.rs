@@ -175,6 +175,15 @@ impl Listener {
         Ok(Self::Unix(socket.listen(BACKLOG).map_err(fail)?, Some(own)))
     }
 
+    /// The port that it has, where it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(_, address) => Some(address.port()),
+            Self::Unix(..) => None,
+        }
+    }
+
     /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_local(&self) -> bool {

@@ -60,6 +60,9 @@ pub struct ProblemDetails {
     /// When it is worth asking again; also the header.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
+    /// A token was given, and is none (RFC 6750).
+    #[serde(skip)]
+    pub is_invalid_token: bool,
 }
 
 /// A problem that has no tool in it: its status, its kind and its title.
@@ -190,6 +193,12 @@ impl Problem {
         self
     }
 
+    /// The answer to a token that was given and is none.
+    pub(super) fn of_invalid_token(mut self) -> Self {
+        self.is_invalid_token = true;
+        self
+    }
+
     fn of(
         status: StatusCode,
         error_type: &'static str,
@@ -213,6 +222,7 @@ impl Problem {
             metadata: Map::new(),
             correlation_id: None,
             retry_after: None,
+            is_invalid_token: false,
         }))
     }
 }
@@ -237,6 +247,10 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after.map(|time| time.as_secs_f64().ceil().max(1.0) as u64);
         // A call's own id, which may be its body's.
+        let challenge = match self.is_invalid_token {
+            true => "Bearer realm=\"probity\", error=\"invalid_token\"",
+            false => "Bearer realm=\"probity\"",
+        };
         let id = self.correlation_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
         let mut response = status.into_response();
         response.extensions_mut().insert(self);
@@ -249,10 +263,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"probity\""),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

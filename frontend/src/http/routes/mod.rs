@@ -82,7 +82,7 @@ pub const ROUTES: &[Route] = &[
     of_post("/mcp", VIEWER, "MCP. Calls take an operator's token.", || post(mcp::post)),
     of_get("/mcp", VIEWER, "News for MCP clients of the older era.", || get(mcp::get)),
     of_delete("/mcp", VIEWER, "End an MCP session, and what it waits for.", || delete(mcp::delete)),
-    of_get("/openapi.json", VIEWER, "This, for programs.", || get(openapi::openapi)),
+    of_get("/openapi.json", Access::Local, "This, for programs.", || get(openapi::openapi)),
 ];
 
 const fn of_get(
