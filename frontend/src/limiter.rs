@@ -2,12 +2,14 @@
 //!
 //! A request uses a token whatever becomes of it afterwards, a denial too. One that finds the bucket
 //! empty uses none, so that the time it is told to wait is true. As many clients as configured are
-//! counted one by one. Where there is one more, those whose buckets have filled again are forgotten,
+//! counted one by one: a client is a token at an address, so that those who share a token do not starve each
+//! other, and of one token no more than some addresses, so that whoever has many gains little. Where there is one more, those whose buckets have filled again are forgotten,
 //! which changes nothing for them; where there are none, all newcomers share one more set of buckets.
 //! So nobody's empty bucket is ever forgotten, and no crowd can wash away its own count.
 
 use std::{
     collections::{HashMap, HashSet},
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -23,6 +25,35 @@ use crate::{config::RateLimit, gate::ClientKey};
 
 /// Least time between two looks for clients to forget.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Most addresses of one token that are counted one by one. All further ones of it share one more set of
+/// buckets.
+const MAX_ADDRESSES: usize = 32;
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RateKey {
+    /// All requests of one token.
+    client: ClientKey,
+    /// Where they come from; none where they are further addresses of their token.
+    address: Option<IpAddr>,
+}
+
+impl RateKey {
+    /// The one client of a process that has no other.
+    pub const ONLY: Self = Self { client: ClientKey::ONLY, address: None };
+
+    /// A token's requests from an address. One of IPv6 stands for its network of 64 bits, which is one
+    /// machine's to choose from.
+    #[must_use]
+    pub fn new(client: ClientKey, address: IpAddr) -> Self {
+        let address = match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address => address,
+        };
+        Self { client, address: Some(address) }
+    }
+}
 
 /// The buckets of all clients.
 #[derive(Debug)]
@@ -51,7 +82,7 @@ pub struct Exceeded {
 
 #[derive(Debug)]
 struct State {
-    clients: HashMap<ClientKey, Buckets>,
+    clients: HashMap<RateKey, Buckets>,
     everybody_else: Buckets,
     swept: Instant,
 }
@@ -99,7 +130,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`Exceeded`] where there is none.
-    pub fn ask(&self, client: ClientKey, tool: &str) -> Result<Standing, Exceeded> {
+    pub fn ask(&self, client: RateKey, tool: &str) -> Result<Standing, Exceeded> {
         // Nothing panics while it is held.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.buckets_of(client, &self.rate).ask(tool, &self.rate)
@@ -107,21 +138,40 @@ impl Limiter {
 }
 
 impl State {
-    fn buckets_of(&mut self, client: ClientKey, rate: &RateLimit) -> &mut Buckets {
+    fn buckets_of(&mut self, client: RateKey, rate: &RateLimit) -> &mut Buckets {
+        let mut client = client;
+        if !self.clients.contains_key(&client) && self.has_many_addresses(client.client) {
+            client.address = None;
+        }
         if !self.clients.contains_key(&client) && !self.has_room(rate.max_clients) {
             return &mut self.everybody_else;
         }
         self.clients.entry(client).or_insert_with(|| Buckets::new(rate))
     }
 
+    /// Whether a token has as many addresses as are told apart, once those that need not be are forgotten.
+    fn has_many_addresses(&mut self, client: ClientKey) -> bool {
+        let has_many = |clients: &HashMap<RateKey, Buckets>| {
+            clients.keys().filter(|key| key.client == client).count() >= MAX_ADDRESSES
+        };
+        if has_many(&self.clients) && self.swept.elapsed() >= SWEEP_PAUSE {
+            self.sweep();
+        }
+        has_many(&self.clients)
+    }
+
     /// Whether one more client can be counted, once those who need not be are forgotten.
     fn has_room(&mut self, most: usize) -> bool {
         // A crowd of newcomers does not make each of them look through all.
         if self.clients.len() >= most && self.swept.elapsed() >= SWEEP_PAUSE {
-            self.swept = Instant::now();
-            self.clients.retain(|_, buckets| buckets.is_in_use());
+            self.sweep();
         }
         self.clients.len() < most
+    }
+
+    fn sweep(&mut self) {
+        self.swept = Instant::now();
+        self.clients.retain(|_, buckets| buckets.is_in_use());
     }
 }
 

@@ -9,8 +9,12 @@ fn limiter(max_clients: usize) -> Limiter {
     Limiter::new(RateLimit { requests: 10, window: 60 * SECOND, max_clients, stdio: false })
 }
 
-fn client(number: u64) -> ClientKey {
-    ClientKey::numbered(number)
+fn client(number: u64) -> RateKey {
+    at(number, "127.0.0.1")
+}
+
+fn at(number: u64, address: &str) -> RateKey {
+    RateKey::new(ClientKey::numbered(number), address.parse().unwrap())
 }
 
 /// How many of so many requests are let through.
@@ -81,4 +85,37 @@ async fn a_tiny_window_and_a_single_request_are_kept_too() {
     assert_eq!(let_through(&limiter, 1, "ping", 5), 1);
     advance(SECOND).await;
     assert_eq!(let_through(&limiter, 1, "ping", 5), 1);
+}
+
+fn runs(limiter: &Limiter, client: RateKey) -> usize {
+    (0..20).filter(|_| limiter.ask(client, "ping").is_ok()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_behind_one_token_do_not_starve_each_other() {
+    let limiter = limiter(1000);
+    assert_eq!(runs(&limiter, at(1, "127.0.0.1")), 10);
+    assert_eq!(runs(&limiter, at(1, "127.0.0.2")), 10);
+    assert_eq!(runs(&limiter, at(1, "::ffff:127.0.0.2")), 0, "the same, written otherwise");
+    assert_eq!(runs(&limiter, at(1, "fd00::1")), 10);
+    assert_eq!(
+        runs(&limiter, at(1, "fd00::2")),
+        0,
+        "one machine has all of its network's addresses"
+    );
+    assert_eq!(runs(&limiter, at(1, "fd00:0:0:1::1")), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_many_addresses_gains_little_and_takes_nobody_s_place() {
+    let limiter = limiter(1000);
+    let let_through: usize =
+        (0..5000_u32).map(|number| runs(&limiter, at(1, &format!("fd00:0:0:{number:x}::1")))).sum();
+    assert_eq!(let_through, 10 * (MAX_ADDRESSES + 1));
+    assert_eq!(limiter.state.lock().unwrap().clients.len(), MAX_ADDRESSES + 1);
+    assert_eq!(runs(&limiter, at(2, "127.0.0.1")), 10);
+    // Those that are quiet are forgotten, and others of the token counted for themselves again.
+    advance(120 * SECOND).await;
+    assert_eq!(runs(&limiter, at(1, "127.0.0.1")), 10);
+    assert_eq!(runs(&limiter, at(1, "127.0.0.2")), 10);
 }

@@ -419,11 +419,30 @@ fn each_method_of_the_path_says_what_it_is_for() {
         read_answer(&mut post(&server, &(token.clone() + headers), body)).unwrap()
     };
     let both = "Accept: application/json, text/event-stream\r\n";
-    let only_json = answer("Accept: application/json\r\n", &list);
-    assert_eq!(only_json.status, 406, "{only_json:?}");
-    assert_eq!(only_json.header("content-type"), Some("application/problem+json"));
-    for anything in ["", "Accept: */*\r\n"] {
-        assert_eq!(answer(anything, &list).status, 200, "{anything:?}");
+    let neither = answer("Accept: text/html, application/json;q=0\r\n", &list);
+    assert_eq!(neither.status, 406, "{neither:?}");
+    assert_eq!(neither.header("content-type"), Some("application/problem+json"));
+    for (accept, form) in [
+        ("", "application/json"),
+        ("Accept: */*\r\n", "application/json"),
+        ("Accept: application/json, */*\r\n", "application/json"),
+        ("Accept: application/json, text/plain, */*\r\n", "application/json"),
+        ("Accept: text/html, */*\r\n", "application/json"),
+        ("Accept: application/json;q=0.9, */*;q=0.8\r\n", "application/json"),
+        ("Accept: application/*\r\nAccept: text/event-stream\r\n", "application/json"),
+        ("Accept: application/json\r\n", "application/json"),
+        ("Accept: text/event-stream\r\n", "text/event-stream"),
+        ("Accept: */*, application/json;q=0\r\n", "text/event-stream"),
+    ] {
+        let given = answer(accept, &list);
+        assert_eq!((given.status, given.header("content-type")), (200, Some(form)), "{accept:?}");
+        assert_eq!(names(&given), ["nmap", "ping"], "{accept:?}");
+    }
+    let marked = answer("", &format!("\u{feff}{list}"));
+    assert_eq!(names(&marked), ["nmap", "ping"], "{marked:?}");
+    for (coding, status) in [("identity", 200), ("gzip", 415), ("identity, br", 415)] {
+        let encoded = answer(&format!("Content-Encoding: {coding}\r\n"), &list);
+        assert_eq!(encoded.status, status, "{encoded:?}");
     }
     let unknown = answer(&format!("{both}MCP-Protocol-Version: 1999-01-01\r\n"), &list);
     assert_eq!(unknown.status, 400, "{unknown:?}");
@@ -434,7 +453,6 @@ fn each_method_of_the_path_says_what_it_is_for() {
         ("[]", -32600),
         ("{}", -32600),
         (r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":[]}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#, -32700),
@@ -506,4 +524,93 @@ fn a_call_that_outlasts_the_grace_period_answers_with_what_it_has() {
     let result = &last_message(&answer)["result"];
     assert_eq!(result["structuredContent"]["metadata"]["cancelled"], true, "{answer:?}");
     assert_eq!(server.wait().unwrap(), Some(0));
+}
+
+/// What clients of the older era send, with no header but the token.
+fn ask(server: &support::http::HttpServer, headers: &str, body: &str) -> Answer {
+    let headers = format!("Authorization: Bearer {CHOSEN}\r\n{headers}");
+    read_answer(&mut post(server, &headers, body)).unwrap()
+}
+
+#[test]
+fn an_initialize_is_answered_whatever_it_lacks_and_unknown_in_the_newer_era() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    for (params, version) in [
+        (json!({}), "2025-03-26"),
+        (json!({ "protocolVersion": 7, "capabilities": null, "clientInfo": "a" }), "2025-03-26"),
+        (json!({ "protocolVersion": "2025-06-18", "capabilities": [] }), "2025-06-18"),
+        (json!({ "protocolVersion": "1999-01-01", "clientInfo": { "name": 1 } }), "2025-11-25"),
+    ] {
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+        let answer = ask(&server, "", &message.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["result"]["protocolVersion"], version, "{message}");
+        assert!(answer.header("mcp-session-id").is_some(), "{answer:?}");
+    }
+    let bare = r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#;
+    let named = ask(&server, "MCP-Protocol-Version: 2025-06-18\r\n", bare);
+    assert_eq!(named.json()["result"]["protocolVersion"], "2025-06-18", "{named:?}");
+    let modern = MODERN.ask(&server, CHOSEN, "initialize", json!({}));
+    assert_eq!((modern.status, &modern.json()["error"]["code"]), (404, &json!(-32601)));
+}
+
+#[test]
+fn ids_come_back_as_they_were_written() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    for id in
+        ["1.0", "1.5", "9223372036854775808", "-1", "1e3", "\"1\"", "1234567890123456789012345"]
+    {
+        for (method, form) in [("ping", "application/json"), ("no/such", "text/event-stream")] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#);
+            let answer = ask(&server, &format!("Accept: {form}\r\n"), &body);
+            assert!(answer.body.contains(&format!("\"id\":{id}")), "{answer:?}");
+            assert!(!answer.body.contains("number-"), "{answer:?}");
+        }
+    }
+    let broken = ask(&server, "", r#"{"jsonrpc":"2.0","id":1.5,"method":"ping","#);
+    assert!(broken.body.contains("\"id\":1.5"), "{broken:?}");
+}
+
+#[test]
+fn a_batch_is_served_in_the_version_that_has_them_and_refused_in_others() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let batch = r#"[
+        {"jsonrpc":"2.0","id":1,"method":"tools/list"},
+        {"jsonrpc":"2.0","method":"notifications/initialized"},
+        {"jsonrpc":"2.0","id":2.5,"method":"no/such"},
+        {"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"ping","arguments":{"target":"10.0.0.1"}}},
+        {"jsonrpc":"2.0","id":4,"method":"initialize"}, 7]"#;
+    for version in ["", "MCP-Protocol-Version: 2025-03-26\r\n"] {
+        let answer = ask(&server, version, batch);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answers = answer.json();
+        assert_eq!(answers.as_array().unwrap().len(), 5, "{answers}");
+        assert_eq!(answers[0]["result"]["tools"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            (&answers[1]["id"], &answers[1]["error"]["code"]),
+            (&json!(2.5), &json!(-32601))
+        );
+        assert_eq!(answers[2]["result"]["structuredContent"]["returncode"], 0, "{answers}");
+        assert_eq!((&answers[3]["id"], &answers[3]["error"]["code"]), (&json!(4), &json!(-32600)));
+        assert_eq!(answers[4]["error"]["code"], -32600);
+    }
+    let heard = ask(&server, "", r#"[{"jsonrpc":"2.0","method":"notifications/initialized"}]"#);
+    assert_eq!((heard.status, heard.body.as_str()), (202, ""));
+    let refused = ask(&server, "MCP-Protocol-Version: 2025-06-18\r\n", batch);
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32600)));
+}
+
+#[test]
+fn a_resource_that_there_is_not_is_named() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    for era in BOTH_ERAS {
+        let uri = json!({ "uri": "probity://nothing" });
+        let answer = last_message(&era.ask(&server, CHOSEN, "resources/read", uri.clone()));
+        assert_eq!(answer["error"]["data"], uri, "{answer}");
+    }
 }

@@ -618,3 +618,82 @@ fn a_session_without_a_broker_does_not_begin() {
     let session = Session::silent(Path::new("/nonexistent/broker.sock"), false);
     assert_eq!(session.close(), 4);
 }
+
+#[test]
+fn a_session_begins_whatever_its_initialize_lacks_and_works_whole() {
+    let broker = ScriptedBroker::start(script());
+    for params in [
+        json!(null),
+        json!([]),
+        json!({ "capabilities": null, "clientInfo": {}, "_meta": null }),
+        json!({ "protocolVersion": "2025-06-18", "capabilities": { "experimental": { "x": 1 },
+            "extensions": 7, "roots": true, "sampling": null }, "clientInfo": "t" }),
+        json!({ "protocolVersion": [], "capabilities": [], "clientInfo": { "name": "t", "version": 1.0,
+            "icons": [{ "theme": "auto" }] }, "more": 1 }),
+    ] {
+        let mut session = Session::silent(&broker.socket, false);
+        session
+            .send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }));
+        let answer = session.next().unwrap();
+        assert_eq!(answer["result"]["serverInfo"]["name"], "probity", "{params}: {answer}");
+        session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        assert_eq!(tools(&mut session).len(), 2);
+        for (id, meta) in [(5, json!(null)), (6, json!(7)), (7, json!({ "progressToken": {} }))] {
+            let arguments = json!({ "target": "10.0.0.1" });
+            let call = json!({ "name": "ping", "arguments": arguments, "_meta": meta });
+            let result = session.ask(id, "tools/call", call);
+            assert_eq!(result["result"]["structuredContent"]["returncode"], 0, "{result}");
+        }
+        for (id, method, params, named) in [
+            (8, "tools/call", json!({}), "params.name"),
+            (9, "tools/list", json!({ "cursor": 7 }), "params.cursor"),
+            (10, "resources/read", json!({ "uri": {} }), "params.uri"),
+        ] {
+            let error = &session.ask(id, method, params)["error"];
+            assert_eq!(error["code"], -32602, "{error}");
+            assert!(error["message"].as_str().unwrap().contains(named), "{error}");
+        }
+    }
+}
+
+#[test]
+fn any_id_comes_back_as_it_was_written() {
+    let broker = ScriptedBroker::start(script());
+    let mut session = Session::start(&broker.socket, false);
+    let mut input = session.detached_input();
+    for id in ["1.0", "9223372036854775808", "1.5", "-7", "\"a\""] {
+        for (method, is_served) in [("ping", true), ("no/such", false)] {
+            input.line(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#).as_bytes());
+            let answer = session.next().unwrap();
+            assert_eq!(answer["id"].to_string(), id, "{answer}");
+            assert_eq!(answer.get("result").is_some(), is_served, "{answer}");
+        }
+    }
+    input.line(br#"{"jsonrpc":"1.0","id":2.5,"method":"ping"}"#);
+    assert_eq!(session.next().unwrap()["id"].to_string(), "2.5");
+}
+
+#[test]
+fn a_batch_is_answered_as_one_array_in_the_version_that_has_them() {
+    let broker = ScriptedBroker::start(script());
+    let batch = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"x"},7,
+        {"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"ping","arguments":{"target":"10.0.0.1"}}}]"#;
+    let batch: Vec<u8> = batch.iter().copied().filter(|byte| *byte != b'\n').collect();
+    for (version, is_served) in [("2025-03-26", true), ("2025-06-18", false)] {
+        let mut session = Session::silent(&broker.socket, false);
+        let params = json!({ "protocolVersion": version });
+        assert_eq!(session.ask(1, "initialize", params)["result"]["protocolVersion"], version);
+        let mut input = session.detached_input();
+        input.line(&batch);
+        if !is_served {
+            assert_eq!(session.next().unwrap()["error"]["code"], -32600);
+            continue;
+        }
+        let answers: Vec<Value> = serde_json::from_str(&session.next_line().unwrap()).unwrap();
+        assert_eq!(answers.len(), 3, "{answers:?}");
+        let called = answers.iter().find(|answer| answer["id"] == "c").unwrap();
+        assert_eq!(called["result"]["structuredContent"]["returncode"], 0, "{called}");
+        input.line(br#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#);
+        assert_eq!(session.next().unwrap()["id"], 9);
+    }
+}

@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody as _, to_bytes},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use hyper::body::{Frame, SizeHint};
 use serde_json::{Map, Value};
@@ -26,6 +26,9 @@ use crate::json;
 /// Largest body. The largest honest one is a call with 2 KiB of arguments; one with much more of
 /// them still gets the answer of a call.
 pub const MAX_BODY_BYTES: u64 = 256 << 10;
+
+/// A byte order mark.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Refuses a body that says itself that it is too large, before any of it is read; wraps any other.
 ///
@@ -167,6 +170,13 @@ impl<S: Sync> FromRequest<S> for Properties {
 /// A [`Problem`] with a body that does not come in time or whole, or that is something else.
 pub(super) async fn json_text(request: Request) -> Result<(Parts, Bytes), Problem> {
     let (parts, body) = request.into_parts();
+    if is_encoded(&parts.headers) {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "the body has a Content-Encoding, and none is decoded here",
+            "Send it as it is, without the header `Content-Encoding`.",
+        ));
+    }
     let limit = usize::try_from(MAX_BODY_BYTES).unwrap_or(usize::MAX);
     let bytes = to_bytes(body, limit).await.map_err(|error| match Flaw::of(&error) {
         Some(flaw) => flaw.problem(),
@@ -179,7 +189,23 @@ pub(super) async fn json_text(request: Request) -> Result<(Parts, Bytes), Proble
             "Send the header `Content-Type: application/json`.",
         ));
     }
+    // A byte order mark is no part of the text.
+    let bytes = match bytes.strip_prefix(MARK) {
+        Some(_) => bytes.slice(MARK.len()..),
+        None => bytes,
+    };
     Ok((parts, bytes))
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let is_identity = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+    };
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(is_identity)
 }
 
 fn bad_request(message: String) -> Problem {

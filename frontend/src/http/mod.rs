@@ -5,6 +5,7 @@
 //! request goes through [`entry`] (is it for us, and whose is it), then through its route's access,
 //! then to its handler in [`routes`].
 
+mod accept;
 pub mod auth;
 mod body;
 mod connection;
@@ -46,6 +47,7 @@ use crate::{
     config::{Config, Http},
     gate::ClientKey,
     http::{listen::Listener, mcp::Mcp},
+    limiter::RateKey,
     mcp::Shared,
     registry::Listing,
     service::Service,
@@ -78,7 +80,7 @@ pub struct Server {
     /// The calls that are open: the server's end waits for them.
     calls: TaskTracker,
     /// What answers MCP.
-    mcp: Mcp,
+    mcp: Arc<Mcp>,
     /// Those who read the events.
     hub: Hub,
 }
@@ -97,7 +99,8 @@ impl Server {
         let guard =
             Guard { hosts: http.allowed_hosts.clone(), origins: http.allowed_origins.clone() };
         let calls = TaskTracker::new();
-        let mcp = Mcp::new(Shared::new(Arc::clone(&service), shutdown.clone(), calls.clone()));
+        let shared = Shared::new(Arc::clone(&service), shutdown.clone(), calls.clone());
+        let mcp = Arc::new(Mcp::new(shared));
         Arc::new(Self {
             service,
             settings,
@@ -164,5 +167,10 @@ impl Server {
     /// Whose turn it is: all calls of one token, or without one of one address, are one client's.
     fn key_of(&self, caller: &Caller) -> ClientKey {
         ClientKey::numbered(self.keys.hash_one(caller.name()))
+    }
+
+    /// Whose requests are counted: those of one token from one address.
+    fn rate_key_of(&self, caller: &Caller) -> RateKey {
+        RateKey::new(self.key_of(caller), caller.address)
     }
 }

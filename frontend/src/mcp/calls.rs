@@ -95,7 +95,7 @@ impl Server {
         let service = &self.shared.service;
         let is_dry = asking.arguments.get("dry_run") == Some(&json!(true));
         if !is_dry && self.client.is_limited(service) {
-            let admitted = service.admit(&self.client.name(), asking.session, asking.tool);
+            let admitted = service.admit(&self.client.name(), self.client.rate_key(), asking.tool);
             if let Err(exceeded) = admitted {
                 return Some(service.rate_limited(asking, &exceeded));
             }

@@ -8,6 +8,7 @@ use rmcp::{RoleServer, service::RequestContext};
 use crate::{
     gate::ClientKey,
     http::auth::{Access, Caller, Role},
+    limiter::RateKey,
     registry::Listing,
     request::client_label,
     service::Service,
@@ -36,6 +37,8 @@ pub struct Asker {
     pub caller: Caller,
     /// All requests of that token are one client's.
     pub key: ClientKey,
+    /// Those of that token from that address are counted together.
+    pub rate_key: RateKey,
     /// The request's id.
     pub correlation_id: String,
 }
@@ -51,7 +54,16 @@ pub struct Beyond {
 }
 
 impl Client {
-    /// Whose turn it is, whose results they are, whose requests are counted.
+    /// Whose requests are counted.
+    #[must_use]
+    pub fn rate_key(&self) -> RateKey {
+        match self {
+            Self::Only => RateKey::ONLY,
+            Self::Caller(asker) => asker.rate_key,
+        }
+    }
+
+    /// Whose turn it is, and whose results they are.
     #[must_use]
     pub fn key(&self) -> ClientKey {
         match self {

@@ -36,10 +36,10 @@ fn a_line_that_is_too_long_is_skipped_and_the_next_one_is_read() {
     let mut input = vec![b'x'; MAX_LINE + 1];
     input.extend_from_slice(b"\nnext\n");
     for piece in [4096, 100_000, input.len()] {
-        assert_eq!(lines(&input, piece), [Line::TooLong, whole("next")]);
+        assert_eq!(lines(&input, piece), [Line::TooLong(None), whole("next")]);
     }
     let endless = vec![b'x'; MAX_LINE * 2];
-    assert_eq!(lines(&endless, 65_536), [Line::TooLong]);
+    assert_eq!(lines(&endless, 65_536), [Line::TooLong(None)]);
 }
 
 #[test]
@@ -60,9 +60,12 @@ fn a_line_is_a_message_or_has_the_answer_that_json_rpc_gives_it() {
         ("{\"a\":\"\u{1}\"}", -32700),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#, -32700),
         (r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":[],"method":"tools/list"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}"#, 1),
+        (r#"{"jsonrpc":"2.0","id":1e400,"method":"tools/list","params":null}"#, 1),
         ("[]", -32600),
-        (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, 1),
+        ("[1,", -32700),
         ("7", -32600),
         ("{}", -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"tools/list"}"#, -32600),
@@ -76,6 +79,39 @@ fn a_line_is_a_message_or_has_the_answer_that_json_rpc_gives_it() {
 fn a_request_that_cannot_be_read_is_answered_under_its_id() {
     let answer = line_message(br#"{"jsonrpc":"1.0","id":9,"method":"tools/list"}"#).err().unwrap();
     assert_eq!((answer.error.code.0, answer.id), (-32600, Some(RequestId::Number(9))));
+    for (line, code) in [
+        (r#"{"jsonrpc":"2.0","id":9,"method":7}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":9,"method":"tools/list","params":[]}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":9,"method":"tools/list","method":"tools/call"}"#, -32700),
+        (r#"{"jsonrpc":"2.0","id":9,"method":"tools/list","params":"#, -32700),
+    ] {
+        let answer = line_message(line.as_bytes()).err().unwrap();
+        assert_eq!((answer.error.code.0, answer.id), (code, Some(RequestId::Number(9))), "{line}");
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_gives_the_id_that_it_has_wherever_it_stands() {
+    let long = "x".repeat(MAX_LINE);
+    let first = format!(r#"{{"jsonrpc":"2.0","id":7,"params":{{"id":1,"x":"{long}"}}}}"#);
+    let last = format!(r#"{{"params":{{"x":"{long}"}},"jsonrpc":"2.0","id":7}}"#);
+    for line in [first, last] {
+        for input in [format!("{line}\n"), line] {
+            for piece in [4096, 100_000] {
+                let id = Some(RequestId::Number(7));
+                assert_eq!(lines(input.as_bytes(), piece), [Line::TooLong(id)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_a_batch_are_read_each_for_itself() {
+    let line = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"}, 7, {"jsonrpc":"2.0","method":"notifications/x"}]"#;
+    let Ok(Some(Input::Batch(parts))) = line_message(line) else { panic!("no batch") };
+    assert_eq!(parts.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    let most = format!("[{}]", vec!["7"; MAX_BATCH + 1].join(","));
+    assert_eq!(line_message(most.as_bytes()).err().map(|answer| answer.error.code.0), Some(-32600));
 }
 
 proptest! {

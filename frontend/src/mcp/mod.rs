@@ -5,8 +5,11 @@
 //! show results to the model and hide errors from it.
 
 mod answer;
+mod batch;
 mod calls;
 mod client;
+mod ids;
+mod lenient;
 mod lines;
 mod news;
 mod places;
@@ -42,13 +45,17 @@ use rmcp::{
     service::{NotificationContext, RequestContext, ServerInitializeError, SubscriptionContext},
     transport::stdio_pipes,
 };
+use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::client::{Asker, Client};
 pub(crate) use self::{
+    batch::array,
     client::MAX_LISTENS_OF_CALLER,
-    lines::read_message,
+    ids::restored_bytes,
+    lenient::ASSUMED_VERSION,
+    lines::{Answer, Input, Message, WITH_BATCHES, read_input},
     news::News,
     places::{Place, Places},
     transport::cancelled_id,
@@ -70,10 +77,6 @@ const LIST_TTL_MS: u64 = 60_000;
 
 /// The same of the list of resources, which gains one where a call is cancelled.
 const RESOURCES_TTL_MS: u64 = 1_000;
-
-/// The methods whose parameters can be wrong.
-const SERVED_WITH_PARAMETERS: [&str; 5] =
-    ["initialize", "tools/call", "resources/read", "prompts/get", "subscriptions/listen"];
 
 /// How long a client may take to read the last answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -316,7 +319,7 @@ impl ServerHandler for Server {
             (text.to_string(), "application/json")
         } else {
             let message = "there is no such resource, or its time is up; run the tool again";
-            return Err(ErrorData::resource_not_found(message, None));
+            return Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))));
         };
         let contents = ResourceContents::text(text, uri).with_mime_type(kind);
         let mut result = ReadResourceResult::new(vec![contents]);
@@ -351,12 +354,9 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method: String = clean_str(&request.method).chars().take(64).collect();
-        Err(match SERVED_WITH_PARAMETERS.contains(&method.as_str()) {
-            true => ErrorData::invalid_params(
-                format!("the parameters of {method} are not what it takes"),
-                None,
-            ),
-            false => {
+        Err(match lenient::flaw(&request.method, request.params.as_ref()) {
+            Some(flaw) => ErrorData::invalid_params(flaw, None),
+            None => {
                 let message = format!("there is no method {method} here");
                 ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
             }

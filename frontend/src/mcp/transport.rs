@@ -31,7 +31,11 @@ use tokio::{
 };
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
-use super::lines::{Answer, Line, LineDecoder, MAX_LINE, line_message};
+use super::{
+    batch::Batch,
+    ids,
+    lines::{Answer, Input, Line, LineDecoder, MAX_LINE, Message, WITH_BATCHES, line_message},
+};
 use crate::shutdown::Shutdown;
 
 /// Most requests that wait for their answer, and as many again that wait for a place. Beyond that no
@@ -48,6 +52,10 @@ pub struct LineTransport<R, W> {
     output: Arc<Output<W>>,
     /// Requests read while there was no room for them, oldest first.
     held: VecDeque<ClientJsonRpcMessage>,
+    /// The parts of a batch that are still to be looked at.
+    parts: VecDeque<Part>,
+    /// The protocol's version is the one that has batches.
+    takes_batches: bool,
     /// The answer to a line that was no message, on its way out. A task of its own, since `receive`
     /// is dropped and called again at any moment, and half a line would spoil the next.
     answering: Option<JoinHandle<io::Result<()>>>,
@@ -62,6 +70,12 @@ pub struct LineTransport<R, W> {
     shutdown: Shutdown,
 }
 
+/// A message or what to answer, alone or in a batch.
+struct Part {
+    read: Result<Box<Message>, Box<Answer>>,
+    batch: Option<Arc<Batch>>,
+}
+
 struct Output<W> {
     writer: Mutex<BufWriter<W>>,
     requests: std::sync::Mutex<HashMap<RequestId, Open>>,
@@ -71,8 +85,9 @@ struct Output<W> {
 }
 
 /// An open request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Open {
+    batch: Option<Arc<Batch>>,
     is_call: bool,
     /// Its answer is on the way out, and no cancelling takes that back.
     is_answered: bool,
@@ -95,6 +110,8 @@ where
                 broken,
             }),
             held: VecDeque::new(),
+            parts: VecDeque::new(),
+            takes_batches: false,
             answering: None,
             begun: false,
             opened: false,
@@ -130,6 +147,12 @@ where
                 return Some(message);
             }
             let is_stopping = shutdown.is_stopping();
+            if let Some(part) = self.parts.pop_front() {
+                match self.take(part, is_stopping) {
+                    Some(message) => return Some(message),
+                    None => continue,
+                }
+            }
             if is_stopping && self.is_done(is_recalling) {
                 return None;
             }
@@ -152,36 +175,80 @@ where
                     broken.cancel();
                     return None;
                 }
-                read = Self::read(&mut self.lines, &self.output), if !is_full && !self.input_ended => read,
+                read = Self::read(&mut self.lines), if !is_full && !self.input_ended => read,
             };
-            let message = match read {
-                Some(Ok(JsonRpcMessage::Request(request))) if is_stopping => {
-                    self.answer(*Answer::stopping(request.id));
-                    continue;
-                }
-                Some(Ok(JsonRpcMessage::Request(request)))
-                    if self.is_too_early(&request.request) =>
-                {
-                    let missing = missing_metadata(&request.request);
-                    self.answer(*Answer::too_early(request.id, &missing));
-                    continue;
-                }
-                Some(Ok(message)) => message,
-                Some(Err(answer)) => {
-                    self.answer(*answer);
-                    continue;
-                }
+            match read {
+                Some(input) => self.divide(input),
                 None => {
                     self.input_ended = true;
                     shutdown.stop("end of input");
-                    continue;
                 }
+            }
+        }
+    }
+
+    /// Puts what was read where it is taken from, part by part.
+    fn divide(&mut self, input: Result<Input, Box<Answer>>) {
+        let alone = |read| Part { read, batch: None };
+        match input {
+            Ok(Input::One(message)) => self.parts.push_back(alone(Ok(message))),
+            Ok(Input::Batch(_)) if !self.takes_batches => {
+                self.parts.push_back(alone(Err(Answer::unwanted_batch())));
+            }
+            Ok(Input::Batch(parts)) => {
+                let is_answered = |part: &Result<Message, _>| match part {
+                    Ok(part) => matches!(part.message, JsonRpcMessage::Request(_)),
+                    Err(_) => true,
+                };
+                let batch = Arc::new(Batch::new(parts.iter().filter(|it| is_answered(it)).count()));
+                self.parts.extend(parts.into_iter().map(|part| Part {
+                    batch: is_answered(&part).then(|| Arc::clone(&batch)),
+                    read: match part {
+                        Ok(Message { message: JsonRpcMessage::Request(request), .. })
+                            if matches!(request.request, ClientRequest::InitializeRequest(_)) =>
+                        {
+                            Err(Answer::initialize_in_batch(request.id))
+                        }
+                        part => part.map(Box::new),
+                    },
+                }));
+            }
+            Err(answer) => self.parts.push_back(alone(Err(answer))),
+        }
+    }
+
+    /// Takes a part: answers it, holds it, or gives it to the session.
+    fn take(&mut self, part: Part, is_stopping: bool) -> Option<ClientJsonRpcMessage> {
+        let Part { read, batch } = part;
+        let message = match read {
+            Ok(message) => message.message,
+            Err(answer) => {
+                self.answer(*answer, batch);
+                return None;
+            }
+        };
+        if let JsonRpcMessage::Request(request) = &message {
+            let id = || request.id.clone();
+            let refusal = if self.output.has_open(&request.id) {
+                Some(Answer::repeated(id()))
+            } else if is_stopping {
+                Some(Answer::stopping(id()))
+            } else if self.is_too_early(&request.request) {
+                Some(Answer::too_early(id(), &missing_metadata(&request.request)))
+            } else {
+                None
             };
-            if let Some(message) = self.admit(message) {
-                match self.output.has_room() || !matches!(message, JsonRpcMessage::Request(_)) {
-                    true => return Some(message),
-                    false => self.held.push_back(message),
-                }
+            if let Some(answer) = refusal {
+                self.answer(*answer, batch);
+                return None;
+            }
+        }
+        let message = self.admit(message, batch)?;
+        match self.output.has_room() || !matches!(message, JsonRpcMessage::Request(_)) {
+            true => Some(message),
+            false => {
+                self.held.push_back(message);
+                None
             }
         }
     }
@@ -191,7 +258,8 @@ where
     fn is_done(&mut self, is_recalling: bool) -> bool {
         if is_recalling {
             // There was no room to begin them.
-            self.held.drain(..).filter_map(request_id).for_each(|id| self.output.close(&id));
+            let held = self.held.drain(..).filter_map(request_id);
+            held.for_each(|id| Output::forget(&self.output, &id));
         }
         let (open, calls) = self.output.open_requests();
         if calls > 0 && !self.waits {
@@ -213,31 +281,26 @@ where
         !self.opened && !has_all && !matches!(request, ClientRequest::PingRequest(_))
     }
 
-    /// Answers a line that nobody is to serve.
-    fn answer(&mut self, answer: Answer) {
+    /// Answers a message that nobody is to serve.
+    fn answer(&mut self, answer: Answer, batch: Option<Arc<Batch>>) {
         let output = Arc::clone(&self.output);
         let message = ServerJsonRpcMessage::error(answer.error, answer.id);
-        self.answering = Some(tokio::spawn(async move { output.write(&message).await }));
+        self.answering =
+            Some(tokio::spawn(async move { output.write(&message, batch.as_deref()).await }));
     }
 
-    /// Reads the next message, or a line that has to be answered as none.
-    async fn read(
-        lines: &mut FramedRead<R, LineDecoder>,
-        output: &Output<W>,
-    ) -> Option<Result<ClientJsonRpcMessage, Box<Answer>>> {
+    /// Reads the next line that has anything in it.
+    async fn read(lines: &mut FramedRead<R, LineDecoder>) -> Option<Result<Input, Box<Answer>>> {
         loop {
             return Some(match lines.next().await?.ok()? {
                 Line::Whole(line) => match line_message(&line) {
                     Ok(None) => continue,
-                    Ok(Some(message)) if output.repeats_an_id(&message) => {
-                        Err(Answer::repeated(message))
-                    }
-                    Ok(Some(message)) => Ok(message),
+                    Ok(Some(input)) => Ok(input),
                     Err(answer) => Err(answer),
                 },
-                Line::TooLong => {
+                Line::TooLong(id) => {
                     tracing::warn!(limit = MAX_LINE, "mcp.line_too_long");
-                    Err(Answer::too_long())
+                    Err(Answer::too_long(id))
                 }
             });
         }
@@ -245,11 +308,18 @@ where
 
     /// Lets a message in, unless it means nothing here: before the first request there is nothing
     /// to notify of, and a held request that is cancelled is forgotten.
-    fn admit(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+    fn admit(
+        &mut self,
+        message: ClientJsonRpcMessage,
+        batch: Option<Arc<Batch>>,
+    ) -> Option<ClientJsonRpcMessage> {
         if let JsonRpcMessage::Request(request) = &message {
             self.begun = true;
             let is_call = matches!(request.request, ClientRequest::CallToolRequest(_));
-            self.output.open(request.id.clone(), is_call);
+            self.output.open(request.id.clone(), is_call, batch);
+            if let ClientRequest::InitializeRequest(initialize) = &request.request {
+                self.takes_batches = initialize.params.protocol_version.as_str() == WITH_BATCHES;
+            }
         } else if !self.begun {
             return None;
         }
@@ -257,11 +327,11 @@ where
         let held = |held: &ClientJsonRpcMessage| matches!(held, JsonRpcMessage::Request(request) if Some(&request.id) == cancelled.as_ref());
         if let Some(at) = self.held.iter().position(held) {
             self.held.remove(at);
-            cancelled.iter().for_each(|id| self.output.close(id));
+            cancelled.iter().for_each(|id| Output::forget(&self.output, id));
             return None;
         }
         if let Some(id) = &cancelled {
-            self.output.cancel(id);
+            Output::cancel(&self.output, id);
         }
         Some(message)
     }
@@ -308,10 +378,10 @@ where
             JsonRpcMessage::Error(error) => error.id.clone(),
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
         };
-        id.iter().for_each(|id| output.answer(id));
+        let batch = id.as_ref().and_then(|id| output.answer(id));
         async move {
-            let written = output.write(&message).await;
-            id.iter().for_each(|id| output.close(id));
+            let written = output.write(&message, batch.as_deref()).await;
+            id.iter().for_each(|id| drop(output.close(id)));
             written
         }
     }
@@ -335,9 +405,19 @@ where
 }
 
 impl<W: AsyncWrite + Unpin> Output<W> {
-    /// Writes one line.
-    async fn write(&self, message: &ServerJsonRpcMessage) -> io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
+    /// Writes a message, or all the answers of its batch if it is the last.
+    async fn write(&self, message: &ServerJsonRpcMessage, batch: Option<&Batch>) -> io::Result<()> {
+        let text = ids::restored(serde_json::to_vec(message)?);
+        match batch {
+            None => self.write_line(text).await,
+            Some(batch) => match batch.take(Some(text)) {
+                Some(answers) => self.write_line(answers).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    async fn write_line(&self, mut line: Vec<u8>) -> io::Result<()> {
         line.push(b'\n');
         let mut writer = self.writer.lock().await;
         let written = match writer.write_all(&line).await {
@@ -348,19 +428,36 @@ impl<W: AsyncWrite + Unpin> Output<W> {
     }
 }
 
+impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
+    /// A cancelled request is not answered, unless its answer is on the way already.
+    fn cancel(output: &Arc<Self>, id: &RequestId) {
+        if output.with(|requests| requests.get(id).is_some_and(|open| !open.is_answered)) {
+            Self::forget(output, id);
+        }
+    }
+
+    /// Closes a request that is not answered; the others of its batch may have waited for it alone.
+    fn forget(output: &Arc<Self>, id: &RequestId) {
+        let batch = output.close(id).and_then(|open| open.batch);
+        if let Some(answers) = batch.and_then(|batch| batch.take(None)) {
+            let output = Arc::clone(output);
+            tokio::spawn(async move { output.write_line(answers).await });
+        }
+    }
+}
+
 impl<W> Output<W> {
     fn has_room(&self) -> bool {
         // Those held have their place in the table too, so that their ids count as used.
         self.with(|requests| requests.len() <= MAX_OUTSTANDING)
     }
 
-    fn repeats_an_id(&self, message: &ClientJsonRpcMessage) -> bool {
-        matches!(message, JsonRpcMessage::Request(request)
-            if self.with(|requests| requests.contains_key(&request.id)))
+    fn has_open(&self, id: &RequestId) -> bool {
+        self.with(|requests| requests.contains_key(id))
     }
 
-    fn open(&self, id: RequestId, is_call: bool) {
-        self.with(|requests| requests.insert(id, Open { is_call, is_answered: false }));
+    fn open(&self, id: RequestId, is_call: bool, batch: Option<Arc<Batch>>) {
+        self.with(|requests| requests.insert(id, Open { batch, is_call, is_answered: false }));
     }
 
     /// How many requests are open, and how many of those are calls without an answer.
@@ -371,26 +468,23 @@ impl<W> Output<W> {
         })
     }
 
-    fn answer(&self, id: &RequestId) {
-        self.with(|requests| {
-            if let Some(open) = requests.get_mut(id) {
-                open.is_answered = true;
-            }
+    /// Notes that a request's answer is on its way; gives its batch.
+    fn answer(&self, id: &RequestId) -> Option<Arc<Batch>> {
+        let batch = self.with(|requests| {
+            let open = requests.get_mut(id)?;
+            open.is_answered = true;
+            open.batch.clone()
         });
         self.answered.notify_one();
+        batch
     }
 
-    /// A cancelled request is not answered, unless its answer is on the way already.
-    fn cancel(&self, id: &RequestId) {
-        if self.with(|requests| requests.get(id).is_some_and(|open| !open.is_answered)) {
-            self.close(id);
-        }
-    }
-
-    fn close(&self, id: &RequestId) {
-        if self.with(|requests| requests.remove(id)).is_some() {
+    fn close(&self, id: &RequestId) -> Option<Open> {
+        let closed = self.with(|requests| requests.remove(id));
+        if closed.is_some() {
             self.answered.notify_one();
         }
+        closed
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<RequestId, Open>) -> T) -> T {

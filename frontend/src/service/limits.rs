@@ -3,8 +3,7 @@
 
 use super::{Asking, Service, asked_of};
 use crate::{
-    gate::ClientKey,
-    limiter::{Exceeded, Limiter, Standing},
+    limiter::{Exceeded, Limiter, RateKey, Standing},
     result::ToolResult,
 };
 
@@ -26,7 +25,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Exceeded`] where there are too many.
-    pub fn admit(&self, name: &str, key: ClientKey, tool: &str) -> Result<Standing, Exceeded> {
+    pub fn admit(&self, name: &str, key: RateKey, tool: &str) -> Result<Standing, Exceeded> {
         let listing = self.listing();
         let tool = listing.entry(tool).map(|entry| entry.name.as_str());
         self.limiter.ask(key, tool.unwrap_or_default()).inspect_err(|exceeded| {

@@ -168,10 +168,15 @@ impl Session {
 
     /// The next line, which has to be JSON-RPC.
     pub fn next(&mut self) -> Option<Value> {
-        let line = self.lines.recv_timeout(Duration::from_secs(10)).ok()?;
+        let line = self.next_line()?;
         let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
         assert_eq!(message["jsonrpc"], "2.0", "{line}");
         Some(message)
+    }
+
+    /// The next line, whatever it is.
+    pub fn next_line(&mut self) -> Option<String> {
+        self.lines.recv_timeout(Duration::from_secs(10)).ok()
     }
 
     /// The client's side of standard input, to be written from elsewhere.

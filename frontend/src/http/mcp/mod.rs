@@ -12,7 +12,7 @@
 mod open;
 mod stream;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -21,14 +21,19 @@ use axum::{
     },
     response::IntoResponse as _,
 };
+use futures_util::{StreamExt as _, future::join_all};
 use http_body_util::Full;
 use rmcp::{
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcError, JsonRpcMessage, RequestId},
+    model::{
+        ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcError, JsonRpcMessage, RequestId,
+        RequestMetaObject,
+    },
     transport::{
         StreamableHttpServerConfig, StreamableHttpService,
         streamable_http_server::session::never::NeverSessionManager,
     },
 };
+use serde_json::Value;
 use tokio::time::timeout;
 
 pub(super) use self::stream::{Withdrawable, news};
@@ -36,11 +41,11 @@ use self::{
     open::{OpenRequest, OpenRequests},
     stream::Late,
 };
-use super::{Kind, Problem, body::MAX_BODY_BYTES};
+use super::{Kind, Problem, accept::Accept, sse};
 use crate::{
     clean::clean_str,
     gate::ClientKey,
-    mcp::{Client, Server, Shared, cancelled_id},
+    mcp::{Answer, Client, Message, Server, Shared, array, cancelled_id, restored_bytes},
 };
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -48,6 +53,9 @@ pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pro
 
 /// Both forms that an answer may have.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
+const JSON: &str = "application/json";
+const EVENTS: &str = sse::MEDIA_TYPE;
 
 /// The first version without sessions.
 pub(super) const WITHOUT_SESSIONS: &str = "2026-07-28";
@@ -79,49 +87,110 @@ impl Mcp {
             .with_json_response(true)
             .with_sse_keep_alive(Some(PULSE))
             .with_sse_retry(None)
-            .with_max_request_body_bytes(usize::try_from(MAX_BODY_BYTES).unwrap_or(usize::MAX));
+            // They are capped where they come in, and written anew for the library.
+            .with_max_request_body_bytes(usize::MAX);
         Self { shared, config, open: Arc::default() }
     }
 
-    /// Answers a message that was read from `text`.
+    /// Answers a message that came with these headers, in one of these forms.
     pub(super) async fn answer(
         &self,
         client: Client,
-        message: &ClientJsonRpcMessage,
+        read: Message,
         parts: Parts,
-        text: Bytes,
+        forms: Forms,
     ) -> Response<Body> {
+        let Message { message, mut value, is_disguised } = read;
+        if let Some(refusal) = refusal(&message, &parts.headers, forms) {
+            return restored(refusal, is_disguised);
+        }
         let (key, session) = (client.key(), session_id(&parts.headers));
-        if let (Some(session), Some(id)) = (&session, cancelled_id(message)) {
+        if let (Some(session), Some(id)) = (&session, cancelled_id(&message)) {
             self.open.withdraw(key, session, &id);
         }
-        let open = self.open(key, session, message);
+        let open = self.open(key, session, &message);
         let server = Server::for_client(&self.shared, client);
         let sessions = Arc::new(NeverSessionManager::default());
         let service =
             StreamableHttpService::new(move || Ok(server.clone()), sessions, self.config.clone());
-        let mut request = Request::from_parts(parts, Full::new(text));
-        if takes_anything(request.headers()) {
-            request.headers_mut().insert(header::ACCEPT, BOTH);
+        if !forms.events
+            && let Some(meta) = value.pointer_mut("/params/_meta").and_then(Value::as_object_mut)
+        {
+            // Its progress would make the answer a stream.
+            meta.remove("progressToken");
         }
-        let mut answering =
-            Box::pin(
-                async move { presentable(service.handle(request).await.map(Body::new)).await },
-            );
-        let head = tokio::select! {
+        let text = serde_json::to_vec(&value).unwrap_or_default();
+        let mut request = Request::from_parts(parts, Full::new(Bytes::from(text)));
+        // What was read is written anew, and what is taken was looked at before.
+        request.headers_mut().remove(header::CONTENT_LENGTH);
+        request.headers_mut().insert(header::ACCEPT, BOTH);
+        let answering = Box::pin(async move {
+            let response = presentable(service.handle(request).await.map(Body::new)).await;
+            restored(response, is_disguised)
+        });
+        let mut response = tokio::select! {
             biased;
             () = open.withdrawn() => return stream::event_stream(Body::empty()),
-            head = timeout(HEAD_PATIENCE, &mut answering) => head,
+            response = in_time(answering, forms) => response,
         };
-        let mut response =
-            head.unwrap_or_else(|_| stream::event_stream(Body::new(Late::new(answering))));
-        if begins_session(message) && response.status() == StatusCode::OK {
+        if begins_session(&message) && response.status() == StatusCode::OK {
             let id = uuid::Uuid::new_v4().to_string();
             response.headers_mut().extend(HeaderValue::from_str(&id).map(|id| (SESSION_ID, id)));
         }
         // It is open until its body is dropped.
         response
             .map(|body| Body::new(Withdrawable::new(body, async move { open.withdrawn().await })))
+    }
+
+    /// Answers the messages of a batch, with one array.
+    pub(super) async fn answer_batch(
+        self: &Arc<Self>,
+        client: Client,
+        batch: Vec<Result<Message, Box<Answer>>>,
+        parts: Parts,
+        forms: Forms,
+    ) -> Response<Body> {
+        let own = Arc::clone(self);
+        let answering = async move {
+            let answers =
+                batch.into_iter().map(|read| own.part(client.clone(), read, parts.clone()));
+            let answers: Vec<_> = join_all(answers).await.into_iter().flatten().collect();
+            match answers.is_empty() {
+                true => StatusCode::ACCEPTED.into_response(),
+                false => json_response(StatusCode::OK, array(&answers)),
+            }
+        };
+        in_time(Box::pin(answering), forms).await
+    }
+
+    /// The answer to a part of a batch, where there is one.
+    async fn part(
+        &self,
+        client: Client,
+        read: Result<Message, Box<Answer>>,
+        parts: Parts,
+    ) -> Option<Vec<u8>> {
+        let read = match read {
+            Ok(read) => read,
+            Err(answer) => return Some(error_text(answer.id, answer.error)),
+        };
+        let id = match &read.message {
+            JsonRpcMessage::Request(request) => Some(request.id.clone()),
+            _ => None,
+        };
+        if begins_session(&read.message) {
+            let answer = Answer::initialize_in_batch(id?);
+            return Some(error_text(answer.id, answer.error));
+        }
+        let response = self.answer(client, read, parts, Forms::JSON).await;
+        let id = id?;
+        if is_of(&response, JSON) {
+            return to_bytes(response.into_body(), usize::MAX).await.ok().map(Into::into);
+        }
+        // One that was taken back has none; what was refused before it was one is a problem.
+        let problem = response.extensions().get::<Problem>()?;
+        let error = rmcp::ErrorData::invalid_request(problem.detail.clone(), None);
+        Some(error_text(Some(id), error))
     }
 
     /// Ends the open requests of a session.
@@ -144,10 +213,95 @@ impl Mcp {
     }
 }
 
-/// The library wants both named, as the protocol does. Who takes anything takes them.
-fn takes_anything(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT);
-    accepted.is_none_or(|accepted| accepted.as_bytes().starts_with(b"*/*"))
+/// The forms of an answer that a client takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forms {
+    json: bool,
+    events: bool,
+}
+
+impl Forms {
+    const JSON: Self = Self { json: true, events: false };
+
+    /// Those of a request's headers.
+    ///
+    /// # Errors
+    /// It takes neither of the two that there are.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let accept = Accept::of(headers);
+        let forms = Self { json: accept.takes(JSON), events: accept.takes(EVENTS) };
+        match forms {
+            Self { json: false, events: false } => Err(not_acceptable("JSON or events")),
+            forms => Ok(forms),
+        }
+    }
+}
+
+fn not_acceptable(what: &str) -> Problem {
+    let message = format!("what this path answers with is {what}");
+    let suggestion = "Send the header `Accept: application/json, text/event-stream`.";
+    Problem::new(Kind::NotAcceptable, message, suggestion)
+}
+
+/// Why a message is not given to the library.
+fn refusal(
+    message: &ClientJsonRpcMessage,
+    headers: &HeaderMap,
+    forms: Forms,
+) -> Option<Response<Body>> {
+    let JsonRpcMessage::Request(request) = message else { return None };
+    match &request.request {
+        ClientRequest::SubscriptionsListenRequest(_) if !forms.events => {
+            Some(not_acceptable("events").into_response())
+        }
+        ClientRequest::InitializeRequest(initialize) => {
+            // In that version it is a method as unknown as any other.
+            let header = headers.get(PROTOCOL_VERSION).is_some_and(|it| *it == *WITHOUT_SESSIONS);
+            let meta = initialize.params.meta.as_ref();
+            let version = meta.and_then(RequestMetaObject::protocol_version);
+            let is_unknown =
+                header || version.is_some_and(|version| version.as_str() >= WITHOUT_SESSIONS);
+            let message = format!("there is no method initialize in {WITHOUT_SESSIONS}");
+            let error = rmcp::ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None);
+            let text = || error_text(Some(request.id.clone()), error);
+            is_unknown.then(|| json_response(StatusCode::NOT_FOUND, text()))
+        }
+        _ => None,
+    }
+}
+
+/// An answer in a form that is taken, and that begins before its client gives up, if it can.
+async fn in_time(
+    mut answering: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
+    forms: Forms,
+) -> Response<Body> {
+    if !forms.events {
+        return answering.await;
+    }
+    match timeout(HEAD_PATIENCE, &mut answering).await {
+        Err(_) => stream::event_stream(Body::new(Late::new(answering))),
+        Ok(response) if !forms.json && is_of(&response, JSON) && response.status().is_success() => {
+            stream::event_stream(stream::as_events(response))
+        }
+        Ok(response) => response,
+    }
+}
+
+/// An answer with its numbers as they came.
+fn restored(response: Response<Body>, is_disguised: bool) -> Response<Body> {
+    if !is_disguised {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    // The library writes each message in one piece.
+    let pieces = body.into_data_stream().map(|piece| piece.map(restored_bytes));
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+fn is_of(response: &Response<Body>, media_type: &str) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(media_type.as_bytes()))
 }
 
 /// The id that a client of the older era was given and sends along.
@@ -159,10 +313,17 @@ pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The answer to a body that is no message.
-pub(super) fn no_message(id: Option<RequestId>, error: rmcp::ErrorData) -> Response<Body> {
-    let body = serde_json::to_vec(&JsonRpcError::new(id, error)).unwrap_or_default();
-    let json = HeaderValue::from_static("application/json");
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, json)], body).into_response()
+pub(super) fn no_message(answer: Answer) -> Response<Body> {
+    json_response(StatusCode::BAD_REQUEST, error_text(answer.id, answer.error))
+}
+
+fn error_text(id: Option<RequestId>, error: rmcp::ErrorData) -> Vec<u8> {
+    let text = serde_json::to_vec(&JsonRpcError::new(id, error)).unwrap_or_default();
+    restored_bytes(text.into()).into()
+}
+
+fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response()
 }
 
 fn begins_session(message: &ClientJsonRpcMessage) -> bool {
@@ -174,8 +335,7 @@ fn begins_session(message: &ClientJsonRpcMessage) -> bool {
 async fn presentable(response: Response<Body>) -> Response<Body> {
     const MAX_TEXT: usize = 1024;
     let status = response.status();
-    let is_json = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/json");
-    let is_message = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    let is_message = is_of(&response, JSON);
     if !status.is_client_error() && !status.is_server_error() || is_message {
         return response;
     }

@@ -97,7 +97,7 @@ impl HttpBody for Late {
 }
 
 /// A body of events: a single message becomes the only one.
-fn as_events(response: Response<Body>) -> Body {
+pub(super) fn as_events(response: Response<Body>) -> Body {
     let kind = response.headers().get(header::CONTENT_TYPE);
     if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
         return response.into_body();

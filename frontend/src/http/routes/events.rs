@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, extract::State, response::Response};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 
 use crate::{
     http::{
-        Problem, Server,
+        Kind, Problem, ProblemDetails, Server,
+        accept::Accept,
         auth::Caller,
         connection::HangUp,
         sse::{self, ServerSentEvent},
@@ -24,13 +25,25 @@ use crate::{
             body = ServerSentEvent,
             content_type = "text/event-stream",
         ),
+        (
+            status = 406,
+            description = "Events are refused.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn events(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Extension(hang_up): Extension<HangUp>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if Accept::of(&headers).refuses(sse::MEDIA_TYPE) {
+        let suggestion = "Send the header `Accept: text/event-stream`.";
+        let message = "what this path gives is a stream of events";
+        return Err(Problem::new(Kind::NotAcceptable, message, suggestion));
+    }
     static LINES: Seldom = Seldom::new();
     let (client, address) = (caller.name(), caller.address.to_string());
     let messages = server.hub.join(&server, caller, hang_up)?;

@@ -17,13 +17,14 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         Kind, Problem, ProblemDetails, Server,
+        accept::Accept,
         auth::Caller,
         body,
         entry::{self, RequestId},
-        mcp::{self, PROTOCOL_VERSION, WITHOUT_SESSIONS, Withdrawable},
-        sse::ServerSentEvent,
+        mcp::{self, Forms, PROTOCOL_VERSION, WITHOUT_SESSIONS, Withdrawable},
+        sse::{self, ServerSentEvent},
     },
-    mcp::{Asker, Client, News, Places, read_message},
+    mcp::{ASSUMED_VERSION, Answer, Asker, Client, Input, News, Places, WITH_BATCHES, read_input},
 };
 
 /// What a message is read from.
@@ -72,7 +73,7 @@ pub struct JsonRpcMessage {
         ),
         (
             status = 406,
-            description = "The answer may be JSON or events, and both have to be accepted.",
+            description = "The answer is JSON or events, and neither is accepted.",
             body = ProblemDetails,
             content_type = "application/problem+json",
         ),
@@ -84,17 +85,29 @@ pub(super) async fn post(
     id: RequestId,
     request: Request,
 ) -> Result<Response, Problem> {
+    let forms = Forms::of(request.headers())?;
     let (parts, text) = body::json_text(request).await?;
-    let message = match read_message(&text, BODY) {
-        Ok(message) => message,
-        Err(answer) => return Ok(mcp::no_message(answer.id, answer.error)),
+    let version = parts.headers.get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
+    let input = match read_input(&text, BODY, version.unwrap_or(ASSUMED_VERSION)) {
+        // Of a client that names no version this one is assumed.
+        Ok(Input::Batch(_)) if version.is_some_and(|version| version != WITH_BATCHES) => {
+            return Ok(mcp::no_message(*Answer::unwanted_batch()));
+        }
+        Ok(input) => input,
+        Err(answer) => return Ok(mcp::no_message(*answer)),
     };
     let mut withdrawn = Box::pin(caller.withdrawn(&server.tokens));
     let client = client_of(&server, caller, id);
+    let answering = async {
+        match input {
+            Input::One(message) => server.mcp.answer(client, *message, parts, forms).await,
+            Input::Batch(batch) => server.mcp.answer_batch(client, batch, parts, forms).await,
+        }
+    };
     tokio::select! {
         biased;
         () = &mut withdrawn => Err(entry::withdrawn()),
-        response = server.mcp.answer(client, &message, parts, text) => {
+        response = answering => {
             Ok(response.map(|body| Body::new(Withdrawable::new(body, withdrawn))))
         }
     }
@@ -135,7 +148,7 @@ pub(super) async fn get(
     if is_without_sessions(&headers) {
         return Err(only_posted());
     }
-    if !takes_events(&headers) {
+    if !Accept::of(&headers).takes(sse::MEDIA_TYPE) {
         let message = "what this path gives is a stream of events";
         let suggestion = "Send the header `Accept: text/event-stream`.";
         return Err(Problem::new(Kind::NotAcceptable, message, suggestion).into_response());
@@ -190,24 +203,13 @@ pub(super) async fn delete(
 }
 
 fn client_of(server: &Server, caller: Caller, RequestId(correlation_id): RequestId) -> Client {
-    let key = server.key_of(&caller);
-    Client::Caller(Box::new(Asker { caller, key, correlation_id }))
+    let (key, rate_key) = (server.key_of(&caller), server.rate_key_of(&caller));
+    Client::Caller(Box::new(Asker { caller, key, rate_key, correlation_id }))
 }
 
 /// Dates compare as text does.
 fn is_without_sessions(headers: &HeaderMap) -> bool {
     headers.get(PROTOCOL_VERSION).is_some_and(|version| *version >= *WITHOUT_SESSIONS)
-}
-
-fn takes_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = accepted.flat_map(|list| list.split(','));
-    kinds.any(|kind| {
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        ["text/event-stream", "text/*", "*/*"]
-            .iter()
-            .any(|known| essence.eq_ignore_ascii_case(known))
-    })
 }
 
 /// In the newer era this path has nothing but requests.

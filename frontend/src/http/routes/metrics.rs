@@ -12,7 +12,11 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    http::{Kind, Problem, Server, auth::Caller},
+    http::{
+        Kind, Problem, ProblemDetails, Server,
+        accept::{Accept, Liking},
+        auth::Caller,
+    },
     metrics::{self, MetricsReport, Tools},
 };
 
@@ -44,6 +48,12 @@ enum Format {
             status = 200,
             content((String = "text/plain"), (MetricsReport = "application/json")),
         ),
+        (
+            status = 406,
+            description = "Both forms are refused.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn metrics(
@@ -53,7 +63,10 @@ pub(super) async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|_| unknown_format())?;
-    let format = wanted.format.unwrap_or_else(|| accepted(&headers));
+    let format = match wanted.format {
+        Some(format) => format,
+        None => accepted(&headers)?,
+    };
     let listing = server.listing_for(&caller);
     // A token for some tools is not for figures of others.
     let tools = if caller.is_restricted() { Tools::Listed } else { Tools::All };
@@ -70,17 +83,19 @@ pub(super) async fn metrics(
     })
 }
 
-/// JSON for those who name it and not text, which scrapers always do.
-fn accepted(headers: &HeaderMap) -> Format {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let kinds = accepted.flat_map(|value| value.split(','));
-    let kinds: Vec<String> = kinds
-        .map(|kind| kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase())
-        .collect();
-    let names = |kind: &str| kinds.iter().any(|named| named == kind);
-    match names("application/json") && !names("text/plain") {
-        true => Format::Json,
-        false => Format::Text,
+/// What is liked better; of both as much, what is meant more exactly, and then text, which scrapers take.
+fn accepted(headers: &HeaderMap) -> Result<Format, Problem> {
+    let accept = Accept::of(headers);
+    let (text, json) = (accept.liking(metrics::TEXT), accept.liking("application/json"));
+    let takes = |liking: Option<Liking>| liking.is_some_and(Liking::takes);
+    match () {
+        () if takes(json) && json > text => Ok(Format::Json),
+        () if takes(text) || text.is_none() => Ok(Format::Text),
+        () if json.is_none() => Ok(Format::Json),
+        () => {
+            let suggestion = "Accept text/plain or application/json.";
+            Err(Problem::new(Kind::NotAcceptable, "both forms are refused", suggestion))
+        }
     }
 }
 
@@ -94,12 +109,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_those_who_ask_for_it_alone() {
+    fn json_is_for_those_who_like_it_better() {
         for (accept, json) in [
             (None, false),
             (Some("*/*"), false),
             (Some("application/json"), true),
-            (Some("Application/JSON; q=0.5, */*"), true),
+            (Some("Application/JSON; q=0.5, */*"), false),
+            (Some("*/*, Application/JSON"), true),
+            (Some("text/plain;q=0.5, application/json"), true),
+            (Some("text/plain;q=0, */*"), true),
+            (Some("text/plain;q=0"), true),
+            (Some("application/json;q=0, */*"), false),
+            (Some("application/json;q=0"), false),
+            (Some("text/html"), false),
             (Some("application/json, text/plain"), false),
             // What Prometheus sends.
             (
@@ -113,7 +135,11 @@ mod tests {
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
             }
-            assert_eq!(matches!(accepted(&headers), Format::Json), json, "{accept:?}");
+            let format = accepted(&headers).unwrap();
+            assert_eq!(matches!(format, Format::Json), json, "{accept:?}");
         }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*;q=0"));
+        assert_eq!(accepted(&headers).unwrap_err().status, 406);
     }
 }

@@ -33,9 +33,9 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
-    let key = server.key_of(&caller);
+    let (key, rate_key) = (server.key_of(&caller), server.rate_key_of(&caller));
     let rate = server.service.limiter().rate();
-    match server.service.admit(&caller.name(), key, &tool) {
+    match server.service.admit(&caller.name(), rate_key, &tool) {
         Ok(standing) => {
             let mut response = next.run(request).await;
             response.headers_mut().extend(fields(rate, standing.remaining, standing.full_in));

@@ -5,7 +5,7 @@
 use axum::{
     body::Bytes,
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, request::Parts},
     response::Response,
 };
 use futures_util::{Stream, stream};
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::run::{Call, with_id};
 use crate::http::{
     Problem,
+    accept::Accept,
     feed::{Reader, Teller, feed},
     sse,
 };
@@ -60,22 +61,16 @@ impl<S: Sync> FromRequestParts<S> for WantsEvents {
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {
-    let lists = headers.get_all(header::ACCEPT).iter().filter_map(|list| list.to_str().ok());
-    let (mut events, mut others) = (0.0, 0.0);
-    for range in lists.flat_map(|list| list.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let is_events = parts.next().is_some_and(|it| it.eq_ignore_ascii_case(sse::MEDIA_TYPE));
-        let quality = parts.find_map(|it| it.strip_prefix("q=").or_else(|| it.strip_prefix("Q=")));
-        let quality: f32 = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-        let known = if is_events { &mut events } else { &mut others };
-        *known = quality.max(*known);
-    }
-    events > 0.0 && events >= others
+    let accept = Accept::of(headers);
+    accept.liking(sse::MEDIA_TYPE).is_some_and(|events| {
+        let is_wanted = events.takes() && events.is_by_name();
+        is_wanted && !events.is_less_than(accept.liking("application/json"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
     use futures_util::{FutureExt as _, StreamExt as _};
     use probity_protocol::Stream as Of;
 
