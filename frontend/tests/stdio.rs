@@ -646,7 +646,7 @@ fn a_session_begins_whatever_its_initialize_lacks_and_works_whole() {
         }
         for (id, method, params, named) in [
             (8, "tools/call", json!({}), "params.name"),
-            (9, "tools/list", json!({ "cursor": 7 }), "params.cursor"),
+            (9, "prompts/get", json!({ "name": "x", "arguments": 7 }), "params.arguments"),
             (10, "resources/read", json!({ "uri": {} }), "params.uri"),
         ] {
             let error = &session.ask(id, method, params)["error"];

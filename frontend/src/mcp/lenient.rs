@@ -56,9 +56,6 @@ pub(super) fn flaw(method: &str, params: Option<&Value>) -> Option<String> {
             &[("name", true, Kind::Text), ("arguments", false, Kind::Object)]
         }
         "resources/read" => &[("uri", true, Kind::Text)],
-        "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => {
-            &[("cursor", false, Kind::Text)]
-        }
         "initialize" | "subscriptions/listen" => &[],
         _ => return None,
     };

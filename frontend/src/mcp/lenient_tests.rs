@@ -73,7 +73,7 @@ proptest! {
 
     #[test]
     fn a_list_takes_any_metadata(meta in anything()) {
-        let is_list = matches!(request("tools/list", json!({ "_meta": meta, "cursor": null })), ClientRequest::ListToolsRequest(_));
+        let is_list = matches!(request("tools/list", json!({ "_meta": meta, "cursor": 7 })), ClientRequest::ListToolsRequest(_));
         prop_assert!(is_list);
     }
 
@@ -131,7 +131,6 @@ fn what_a_method_needs_is_named() {
         ),
         ("resources/read", json!({}), "params.uri is missing: send a string"),
         ("prompts/get", json!({ "name": [] }), "params.name has the wrong type: send a string"),
-        ("tools/list", json!({ "cursor": 7 }), "params.cursor has the wrong type: send a string"),
     ] {
         let ClientRequest::CustomRequest(custom) = request(method, params) else {
             panic!("{method} is read: {expected}")
