@@ -298,3 +298,61 @@ fn readers_hear_of_the_server_s_end_by_the_end_of_the_stream() {
     }
     assert_eq!(server.wait().unwrap(), Some(0));
 }
+
+/// The first line and headers of an answer to a request without any token.
+fn head_of(server: &HttpServer, method: &str, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = server.connect().unwrap();
+    let host = server.host();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[test]
+fn a_ticket_reads_the_events_once_and_opens_nothing_else() {
+    let broker = ScriptedBroker::start(script());
+    let file = TokensFile::new();
+    let viewer = file.add("vera", "viewer", &[]);
+    let server = serve_with(&broker, &[file.variable(), ("LOG_LEVEL", "TRACE")]);
+    let ticket = || {
+        let answer = server.post("/events/ticket", &viewer, &json!({})).unwrap();
+        assert_eq!(answer.json()["expires_in_sec"], 30, "{answer:?}");
+        answer.json()["ticket"].as_str().unwrap().to_owned()
+    };
+    let first = ticket();
+    assert_ne!(first, ticket());
+    for (method, path) in [
+        ("GET", "/config"),
+        ("GET", "/tools/ping"),
+        ("POST", "/events/ticket"),
+        ("POST", "/tools/ping/execute"),
+    ] {
+        let head = head_of(&server, method, &format!("{path}?ticket={first}"));
+        assert!(head.starts_with("HTTP/1.1 401 "), "{path}: {head}");
+    }
+    let path = format!("/events?since=x&ticket={first}");
+    let head = head_of(&server, "GET", &path);
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("text/event-stream"), "{head}");
+    for used in [path.as_str(), "/events?ticket=", "/events?ticket=0000", "/events"] {
+        let head = head_of(&server, "GET", used);
+        assert!(head.starts_with("HTTP/1.1 401 "), "{used}: {head}");
+    }
+    let late = ticket();
+    // The token that it was given for is taken back meanwhile.
+    file.write("");
+    server.signal(Signal::SIGHUP).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while server.get("/events/ticket", Some(&viewer)).unwrap().status != 401 {
+        assert!(Instant::now() < deadline, "the token is still good");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let head = head_of(&server, "GET", &format!("/events?ticket={late}"));
+    assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+    let log = server.log();
+    assert!(!log.contains(&first) && !log.contains(&late), "{log}");
+}

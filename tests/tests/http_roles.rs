@@ -24,6 +24,7 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("GET",  "/health",               "stranger"),
     ("GET",  "/metrics",              "local"),
     ("GET",  "/events",               "viewer"),
+    ("POST", "/events/ticket",        "viewer"),
     ("GET",  "/tools",                "local"),
     ("GET",  "/tools/{name}",         "viewer"),
     ("POST", "/tools/{name}/check",   "operator"),
@@ -40,7 +41,8 @@ const LEAST: &[(&str, &str, &str)] = &[
 ];
 
 /// Paths that anonymous callers of this machine may read, and nothing else.
-const ANONYMOUS: [&str; 6] = ["/", "/livez", "/readyz", "/health", "/metrics", "/tools"];
+const ANONYMOUS: [&str; 7] =
+    ["/", "/livez", "/readyz", "/health", "/metrics", "/tools", "/openapi.json"];
 
 struct Callers {
     _rig: Rig,

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -144,7 +144,12 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
     // What comes by a proxy is not of this machine, whatever its address.
     let is_direct = !proxies.trusts(&peer) && is_direct(request.version(), headers);
     let without_token = Caller::anonymous(address, server.http.anonymous && is_direct);
-    let Some(token) = bearer(headers) else { return Ok(without_token) };
+    let Some(token) = bearer(headers) else {
+        return match ticket(request) {
+            Some(ticket) => with_ticket(server, ticket, address),
+            None => Ok(without_token),
+        };
+    };
     match authenticated(server, token, address) {
         Ok(caller) => Ok(caller),
         // They work whatever an orchestrator sends along, and show such a one no more than a stranger.
@@ -178,6 +183,23 @@ fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller
         // Other credentials than a token are not a wrong one.
         None if token.is_empty() => unauthenticated("this takes a token"),
         None => unauthenticated("this token is not known here").of_invalid_token(),
+    })
+}
+
+/// The ticket of a request for the events, where it has one.
+fn ticket(request: &Request) -> Option<&str> {
+    let is_for_events = request.uri().path() == routes::EVENTS && request.method() == Method::GET;
+    let mut members = request.uri().query().filter(|_| is_for_events)?.split('&');
+    members.find_map(|member| member.strip_prefix("ticket="))
+}
+
+/// Whose ticket it is, if the token that it was given for is still good here. Nobody guesses one, and a
+/// browser comes again by itself with one that is used up, so these are no failed attempts.
+fn with_ticket(server: &Server, ticket: &str, address: IpAddr) -> Result<Caller, Problem> {
+    let token = server.tickets.redeem(ticket).filter(|token| server.tokens.has(token, address));
+    token.map(|token| Caller::with_token(token, address)).ok_or_else(|| {
+        let message = "this ticket is not known here: it was used, or its time is up";
+        unauthenticated(message).of_invalid_token()
     })
 }
 

@@ -20,6 +20,7 @@ mod problem;
 mod routes;
 mod seats;
 mod sse;
+mod tickets;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -36,6 +37,7 @@ use self::{
     auth::{Caller, Failures, TokenStore},
     connection::Limits,
     events::Hub,
+    tickets::Tickets,
 };
 pub use self::{
     forwarded::Proxies,
@@ -67,6 +69,8 @@ pub struct Server {
     http: Http,
     /// Who may come in.
     tokens: Arc<TokenStore>,
+    /// What browsers read the events with.
+    tickets: Tickets,
     /// Failed authentication.
     failures: Failures,
     /// Requests that were turned away for their Host or Origin.
@@ -106,6 +110,7 @@ impl Server {
             settings,
             http,
             tokens,
+            tickets: Tickets::default(),
             failures: Failures::default(),
             foreigners: Failures::default(),
             guard,

@@ -125,6 +125,12 @@ impl Caller {
         client_label("http", &self.name())
     }
 
+    /// Their token.
+    #[must_use]
+    pub fn token(&self) -> Option<&Arc<Token>> {
+        self.token.as_ref()
+    }
+
     /// Their role; none without a token.
     #[must_use]
     pub fn role(&self) -> Option<Role> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, extract::State, http::HeaderMap, response::Response};
+use axum::{Extension, Json, extract::State, http::HeaderMap, response::Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     http::{
@@ -11,6 +13,7 @@ use crate::{
         auth::Caller,
         connection::HangUp,
         sse::{self, ServerSentEvent},
+        tickets::GOOD_FOR,
     },
     logging::Seldom,
 };
@@ -18,6 +21,12 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/events",
+    params((
+        "ticket" = Option<String>,
+        Query,
+        description = "One of `POST /events/ticket`, in place of the header Authorization.",
+        pattern = "^[0-9a-f]{64}$",
+    )),
     responses(
         (
             status = 200,
@@ -49,4 +58,31 @@ pub(super) async fn events(
     let messages = server.hub.join(&server, caller, hang_up)?;
     LINES.line(&client, |left_out| tracing::info!(client, address, left_out, "events.read"));
     Ok(sse::response(messages))
+}
+
+/// A ticket to read the events with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventsTicket {
+    /// For the parameter `ticket` of `GET /events`, once.
+    ticket: String,
+    /// How long it waits to be used, in seconds.
+    expires_in_sec: u64,
+}
+
+/// Browsers read events without headers, so without a token. A ticket is good for what its token is.
+#[utoipa::path(
+    post,
+    path = "/events/ticket",
+    responses((status = 200, body = EventsTicket)),
+)]
+pub(super) async fn ticket(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+) -> Result<Json<EventsTicket>, Problem> {
+    let ticket = caller.token().and_then(|token| server.tickets.issue(token));
+    let ticket = ticket.ok_or_else(|| {
+        let message = "too many tickets wait to be used";
+        Problem::new(Kind::RateLimited, message, "Use one of them.").after(GOOD_FOR)
+    })?;
+    Ok(Json(EventsTicket { ticket, expires_in_sec: GOOD_FOR.as_secs() }))
 }

@@ -61,6 +61,9 @@ const VIEWER: Access = Access::Role(Role::Viewer);
 const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
 
+/// The one way in that a ticket opens.
+pub(super) const EVENTS: &str = "/events";
+
 /// The table, in the order in which people meet it.
 #[rustfmt::skip] // A table.
 pub const ROUTES: &[Route] = &[
@@ -69,7 +72,8 @@ pub const ROUTES: &[Route] = &[
     of_get("/readyz", Access::Everyone, "Whether calls would be served.", || get(info::readyz)),
     of_get("/health", Access::Everyone, "How this server is; the checks for those who may look.", || get(health::health)),
     of_get("/metrics", Access::Local, "What was counted and timed.", || get(metrics::metrics)),
-    of_get("/events", VIEWER, "Health, metrics, runs and changes as they come, as server-sent events.", || get(events::events)),
+    of_get(EVENTS, VIEWER, "Health, metrics, runs and changes as they come, as server-sent events.", || get(events::events)),
+    of_post("/events/ticket", VIEWER, "A ticket to read the events once without a header, as browsers do.", || post(events::ticket)),
     of_get("/tools", Access::Local, "The tools, with what there is to know of each.", || get(tools::list)),
     of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
     of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),

@@ -43,6 +43,7 @@ const TOKEN: &str = "token";
         health::health,
         metrics::metrics,
         events::events,
+        events::ticket,
         tools::list,
         tools::one,
         tools::enable,
