@@ -491,3 +491,19 @@ fn a_unix_socket_serves_the_same_and_goes_with_the_server() {
     assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
     assert!(!path.exists());
 }
+
+#[test]
+fn the_configuration_shows_what_is_set_for_tools_and_nothing_of_other_programs() {
+    let broker = ScriptedBroker::start(script());
+    let variables = [("FOO_TIMEOUT", "7"), ("BAR_CONCURRENCY", "x"), ("PING_TIMEOUT", "90")];
+    let server = serve_with(&broker, &variables);
+    let shown = server.get("/config", Some(CHOSEN)).unwrap().json();
+    let tools = shown["tools"].as_array().unwrap();
+    assert_eq!(tools.len(), 1, "{shown}");
+    assert_eq!(
+        (&tools[0]["key"], &tools[0]["value"]),
+        (&"tools.ping.timeout".into(), &90.0.into())
+    );
+    assert_eq!(shown["warnings"].as_array().map(Vec::len), Some(0), "{shown}");
+    assert!(!server.log().contains("FOO") && !server.log().contains("BAR"), "{}", server.log());
+}

@@ -1,6 +1,6 @@
 //! `probity http`: a server, from its tokens and its socket to the end of its grace period.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, iter, sync::Arc, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -77,7 +77,11 @@ async fn serve(
         () = shutdown.stopping() => return Ok(()),
         connected = connect::for_serving(&args.broker, config) => connected?,
     };
-    let settings = config::show::in_force(loaded, listener.port());
+    let listing = service.listing();
+    let entries = listing.tools().map(|tool| tool.entry);
+    let tools = entries.flat_map(|entry| iter::once(&entry.name).chain(&entry.aliases));
+    let tools: Vec<String> = tools.map(ToString::to_string).collect();
+    let settings = config::show::in_force(loaded, listener.port(), &tools);
     let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
     let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
     let most = connections(loaded.config.http.max_connections);

@@ -94,6 +94,11 @@ impl Candidate {
         self.from_variable && !SHIPPED.contains(&self.tool.as_str())
     }
 
+    /// Whether it is one of these tools', by their names and aliases.
+    pub fn is_of_any(&self, tools: &[String]) -> bool {
+        tools.iter().any(|tool| variable_name(tool) == self.tool)
+    }
+
     /// What its number counts.
     pub fn unit(&self) -> &'static str {
         self.what.unit

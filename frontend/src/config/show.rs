@@ -15,6 +15,7 @@ use super::{
     idle::IdleSetting,
     load::{DEFAULT, Effective, FILE_VARIABLE, Loaded},
     notice::Notice,
+    per_tool::Candidate,
     settings::{PER_TOOL, SETTINGS},
 };
 use crate::{clean::clean_str, terminal::print_json};
@@ -36,14 +37,14 @@ pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
     table.set_header(
         ["SETTING", "VALUE", "FROM"].map(|head| Cell::new(head).add_attribute(Attribute::Bold)),
     );
-    for row in settings(loaded).into_iter().chain(tools(loaded)).chain(of_the_file(loaded)) {
+    for row in settings(loaded).into_iter().chain(tools(loaded, &[])).chain(of_the_file(loaded)) {
         table.add_row([cell(&row.key), cell(&row.value_text()), cell(&row.source_text())]);
     }
     if let Some(keys) = table.column_mut(0) {
         keys.set_constraint(ColumnConstraint::ContentWidth);
     }
     writeln!(out, "{}", table.trim_fmt())?;
-    if !tools(loaded).is_empty() {
+    if !tools(loaded, &[]).is_empty() {
         writeln!(out, "\ntools.* takes effect where a tool that you are granted has that name.")?;
     }
     if let Effect::Unknown = effect {
@@ -98,7 +99,7 @@ pub fn as_json(loaded: &Loaded) -> Value {
     json!({
         "file": loaded.file,
         "settings": settings(loaded),
-        "tools": tools(loaded),
+        "tools": tools(loaded, &[]),
         "health_checks": checks(loaded),
         "counters": counters(loaded),
         "warnings": warnings(loaded).map(ToString::to_string).collect::<Vec<_>>(),
@@ -106,10 +107,11 @@ pub fn as_json(loaded: &Loaded) -> Value {
 }
 
 /// The same of a server that listens: with the port that it has, which is another than the one set where
-/// that is 0, or where a flag or systemd says otherwise.
+/// that is 0, or where a flag or systemd says otherwise, and with what is set for these tools, too.
 #[must_use]
-pub fn in_force(loaded: &Loaded, port: Option<u16>) -> Value {
+pub fn in_force(loaded: &Loaded, port: Option<u16>, tools: &[String]) -> Value {
     let mut shown = as_json(loaded);
+    shown["tools"] = json!(self::tools(loaded, tools));
     let settings = shown["settings"].as_array_mut();
     let of_port = settings.into_iter().flatten().find(|setting| setting["key"] == "server.port");
     if let (Some(setting), Some(port)) = (of_port, port)
@@ -195,10 +197,11 @@ fn settings(loaded: &Loaded) -> Vec<Row<'_>> {
     rows.collect()
 }
 
-fn tools(loaded: &Loaded) -> Vec<Row<'_>> {
+fn tools<'a>(loaded: &'a Loaded, known: &[String]) -> Vec<Row<'a>> {
     // What may be another program's variable is nobody's business here.
     let candidates = loaded.config.overrides.candidates().iter();
-    let rows = candidates.filter(|candidate| !candidate.is_doubtful()).filter_map(|candidate| {
+    let is_shown = |candidate: &&Candidate| !candidate.is_doubtful() || candidate.is_of_any(known);
+    let rows = candidates.filter(is_shown).filter_map(|candidate| {
         let (value, unit) = (candidate.value.as_ref()?, candidate.unit());
         Some(Row::new(loaded, candidate.key(), value, unit, &candidate.source))
     });
