@@ -103,8 +103,8 @@ fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
             let expected: &[u16] = match (rank >= least, rank) {
                 // A busy machine's word is another one, and an answer all the same.
                 (true, _) if *path == "/health" => &[200, 207, 503],
-                // No message, no stream accepted, no session: whoever is let in is told so.
-                (true, _) if *path == "/mcp" => &[400, 406],
+                // No message and no session: whoever is let in is told so.
+                (true, _) if *path == "/mcp" && *method != "GET" => &[400],
                 (true, _) => &[200],
                 // Who somebody is comes before what they may do.
                 (false, 0 | 1) => &[401],
