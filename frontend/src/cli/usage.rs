@@ -1,7 +1,7 @@
 //! What a wrong command line is answered beyond what clap knows: an example of a right one.
 
 use clap::{
-    Parser as _,
+    CommandFactory as _,
     builder::StyledStr,
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
@@ -51,9 +51,15 @@ pub(super) fn explain(mut error: Error) -> Error {
     error
 }
 
-/// Whether clap takes a first word for a slip of a subcommand that is shown.
+/// Whether a first word is a slip of a subcommand that is shown. Stricter than clap, to which `pnig` is
+/// `config`: what is none is a tool's name, of which the catalog knows the nearest.
 pub(super) fn is_slip_of_a_subcommand(word: &str) -> bool {
-    super::Cli::try_parse_from(["probity", word]).is_err_and(|error| is_a_slip(&error))
+    const NEAR: f64 = 0.6;
+    let command = super::Cli::command();
+    let shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    shown.map(clap::Command::get_name).any(|name| {
+        strsim::normalized_damerau_levenshtein(name, &word.to_ascii_lowercase()) >= NEAR
+    })
 }
 
 /// A first word that is no subcommand is a tool's, most likely.

@@ -198,9 +198,13 @@ mod tests {
             ("--config f.toml nmap 10.0.0.1 --json", "--config f.toml call nmap --json 10.0.0.1"),
             ("traceroute 10.0.0.1 -- -m 3", "call traceroute 10.0.0.1 -- -m 3"),
             ("scanner 10.0.0.1", "call scanner 10.0.0.1"),
+            // For the catalog to say what was meant.
+            ("pnig 10.0.0.1", "call pnig 10.0.0.1"),
             // A slip of a subcommand stays one, and so does what is neither.
             ("tols", "tols"),
             ("cal ping 10.0.0.1", "cal ping 10.0.0.1"),
+            ("confg", "confg"),
+            ("Tools", "Tools"),
             ("10.0.0.1", "10.0.0.1"),
             ("tools ping", "tools ping"),
             ("help call", "help call"),

@@ -336,3 +336,15 @@ pub fn broker_asked(configured: &Configured<'_>, _: &Value) -> Value {
     assert_eq!(child.wait().unwrap().code(), Some(4), "no broker answered");
     asked
 }
+
+/// Whether a broker of one's own is started, in place of asking at the socket that is named.
+pub fn starts_its_own(configured: &Configured<'_>, _: &Value) -> Value {
+    let mut command = configured.rig.probity(&["tools"], &configured.variables);
+    command.env("PROBITY_SOCKET", "/nonexistent/broker.sock").env("PROBITY_BROKER", "/bin/false");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let is_own = said.contains("the embedded broker ended at once");
+    assert!(is_own || said.contains("no broker answers at /nonexistent"), "{said}");
+    json!(is_own)
+}
