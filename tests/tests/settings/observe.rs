@@ -321,6 +321,8 @@ pub fn broker_asked(configured: &Configured<'_>, _: &Value) -> Value {
         (name, listener)
     });
     let mut command = configured.rig.probity(&["tools"], &configured.variables);
+    // Nor one of its own, where nothing is installed.
+    command.env("PROBITY_EMBEDDED", "false");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut asked = json!("neither");
     let has_ended = wait_until(PATIENCE, || {
