@@ -24,6 +24,7 @@ type Scenario = (&'static str, fn() -> String);
 /// Events that no frontend can be driven to from outside, and where they are shown.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("log.lost", "a log that nobody reads: frontend/tests/log.rs"),
+    ("broker.embedded", "where nothing is installed: tests/tests/first_run.rs"),
     ("resolve.timeout", "a resolver that hangs: frontend/src/resolve.rs"),
     (
         "health.degraded",

@@ -86,6 +86,10 @@ fn a_policy_of_ones_own_is_written_decided_by_and_logged_to_where_it_says() {
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("by the built-in policy"), "{said}");
 
+    let (code, _, said) = person.run("probity", &["stdio"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(said.matches("broker.embedded policy=").count(), 1, "{said}");
+
     assert_eq!(person.run("probity-policy", &["init"]).0, 0);
     let path = person.home.path().join(".config/probity/policy.toml");
     let (code, _, said) = person.run("probity-policy", &["init"]);
