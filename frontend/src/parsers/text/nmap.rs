@@ -108,7 +108,8 @@ fn summary(report: &NmapReport) -> String {
     }
     let is_over = report.exit.is_some() || report.elapsed_seconds.is_some();
     let is_explained = failed || report.error_message.is_some() || report.hosts_given_up > 0;
-    if !report.complete && !(is_over && is_explained) {
+    let is_told = is_over && is_explained;
+    if !report.complete && !is_told {
         parts.push("the scan did not finish, unfinished hosts are left out".to_owned());
     }
     if report.truncated {
