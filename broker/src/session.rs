@@ -22,6 +22,7 @@ use crate::{
     queue::{Turn, Waiting},
     rules::Rules,
     run,
+    sandbox::hard_limits,
     slices::Slice,
 };
 
@@ -279,7 +280,8 @@ impl Session {
             })
         };
         let audit = &mut *self.broker.audit.borrow_mut();
-        match decide(policy, subject, call).map(plan) {
+        let planned = decide(policy, subject, call).map(plan);
+        match planned.map(|plan| plan.within(&hard_limits())) {
             Ok(plan) => {
                 let ping_sockets = sandbox.facts().ping_sockets;
                 let recorded = audit.approved(self.by(), call, &plan, ping_sockets, dry_run);

@@ -47,7 +47,7 @@ pub use accounts::Accounts;
 pub use catalog::{CatalogKey, catalog};
 pub use decide::{Approved, decide};
 pub use load::{LoadError, Origin, load};
-pub use plan::{EnvironmentValue, Limits, NO_FOLDER, NetRaw, Plan, plan};
+pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
 pub use rule::rule_of;

@@ -66,6 +66,19 @@ pub struct Limits {
     pub stderr_bytes: u64,
 }
 
+/// What a process may not exceed whatever the policy says: its hard limits. `u64::MAX` is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HardLimits {
+    /// Processor time, in whole seconds.
+    pub cpu_seconds: u64,
+    /// Address space, in bytes.
+    pub memory_bytes: u64,
+    /// Open descriptors.
+    pub open_files: u64,
+    /// Largest file written, in bytes.
+    pub file_bytes: u64,
+}
+
 /// Whether a run is given `CAP_NET_RAW`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetRaw {
@@ -211,6 +224,18 @@ impl Plan {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The same plan where the broker itself is held to less: nobody can raise a hard limit, so a run
+    /// has the smaller of both.
+    #[must_use]
+    pub fn within(mut self, hard: &HardLimits) -> Self {
+        let limits = &mut self.limits;
+        limits.cpu_seconds = limits.cpu_seconds.min(hard.cpu_seconds);
+        limits.memory_bytes = limits.memory_bytes.min(hard.memory_bytes);
+        limits.open_files = limits.open_files.min(hard.open_files);
+        limits.file_bytes = limits.file_bytes.min(hard.file_bytes);
+        self
     }
 
     /// Whether it is given `CAP_NET_RAW`.

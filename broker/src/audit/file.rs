@@ -38,6 +38,10 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => {
             " (under systemd its folder takes a drop-in: ReadWritePaths=FOLDER, as install.md says)"
         }
+        io::ErrorKind::FileTooLarge => {
+            " (the broker is held to files of a smaller size: raise `ulimit -f`, LimitFSIZE= in a unit, \
+             or have the log rotated before it grows so large)"
+        }
         _ => "",
     }
 }
@@ -112,15 +116,21 @@ impl LogFile {
     /// Those of `write(2)`.
     pub(super) fn append(&mut self, line: &[u8]) -> Result<(), AuditError> {
         self.take_back().map_err(|error| self.unwritable(error))?;
-        let error = match self.file.write(line) {
-            Ok(written) if written == line.len() => return Ok(()),
-            Ok(part) => {
-                let length = self.file.metadata().map(|metadata| metadata.len());
-                self.spoiled = length.ok().map(|length| length.saturating_sub(part as u64));
-                io::ErrorKind::StorageFull.into()
+        let mut left = line;
+        let error = loop {
+            match self.file.write(left) {
+                Ok(written) if written == left.len() => return Ok(()),
+                Ok(0) => break io::ErrorKind::WriteZero.into(),
+                // The rest is tried, so that the system says what is in its way.
+                Ok(part) => left = left.get(part..).unwrap_or_default(),
+                Err(error) => break error,
             }
-            Err(error) => error,
         };
+        if left.len() < line.len() {
+            let part = (line.len() - left.len()) as u64;
+            let length = self.file.metadata().map(|metadata| metadata.len());
+            self.spoiled = length.ok().map(|length| length.saturating_sub(part));
+        }
         // Where this fails it is tried again before the next line.
         let _ = self.take_back();
         Err(self.unwritable(error))

@@ -39,8 +39,14 @@ use std::{
 };
 
 use gate::Token;
-use nix::unistd::Pid;
-use probity_policy::{EnvironmentValue, NetRaw, Plan, Profile, SocketFamily};
+use nix::{
+    sys::{
+        resource::{Resource, getrlimit},
+        socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
+    },
+    unistd::Pid,
+};
+use probity_policy::{EnvironmentValue, HardLimits, NetRaw, Plan, Profile, SocketFamily};
 use probity_protocol::{Failure, FailureKind, SandboxFacts};
 use seccompiler::BpfProgram;
 
@@ -234,7 +240,8 @@ impl Sandbox {
         ];
         // It counts every process of the uid: elsewhere it would fail with the user's own.
         if self.own_uid {
-            out.push((resource(libc::RLIMIT_NPROC), MAX_PROCESSES));
+            let most = MAX_PROCESSES.min(hard_limit(Resource::RLIMIT_NPROC));
+            out.push((resource(libc::RLIMIT_NPROC), most));
         }
         out
     }
@@ -261,17 +268,33 @@ fn facts() -> SandboxFacts {
     let net_raw = caps::has_cap(None, caps::CapSet::Permitted, caps::Capability::CAP_NET_RAW);
     SandboxFacts {
         landlock_abi: sys::landlock::abi(),
-        net_raw: net_raw.unwrap_or(false),
-        ping_sockets: ping_sockets(),
+        // In a user namespace it may be held, and be of no use in a network of somebody else's.
+        net_raw: net_raw.unwrap_or(false) && opens(SockType::Raw),
+        ping_sockets: opens(SockType::Datagram),
     }
 }
 
-/// Whether this process's group may open ICMP echo sockets without a capability.
-fn ping_sockets() -> bool {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
-    let bounds: Vec<u32> = range.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-    let gid = nix::unistd::getegid().as_raw();
-    matches!(bounds[..], [first, last] if (first..=last).contains(&gid))
+/// Whether this process may open a socket for ICMP: a raw one, or an echo socket, for which a tool needs
+/// no capability. It is tried rather than read: `ping_group_range` cannot be read everywhere, and is not
+/// all that decides. Nothing is sent.
+fn opens(kind: SockType) -> bool {
+    socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp).is_ok()
+}
+
+/// What this process is held to, and whatever it starts with it. It is asked anew for each run: an
+/// administrator may lower the limits of a broker that runs.
+pub(crate) fn hard_limits() -> HardLimits {
+    HardLimits {
+        cpu_seconds: hard_limit(Resource::RLIMIT_CPU),
+        memory_bytes: hard_limit(Resource::RLIMIT_AS),
+        open_files: hard_limit(Resource::RLIMIT_NOFILE),
+        file_bytes: hard_limit(Resource::RLIMIT_FSIZE),
+    }
+}
+
+/// One that cannot be read is none: a run that asks for more is then refused by the kernel.
+fn hard_limit(resource: Resource) -> u64 {
+    getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }
 
 impl SandboxError {
@@ -288,6 +311,14 @@ impl SandboxError {
             }
             _ => None,
         }
+    }
+
+    /// Whether the program's file carries a capability that nothing here may gain: there is no other
+    /// reason for this answer to `execve`.
+    fn is_capability_of_file_refused(&self) -> bool {
+        matches!(self, Self::Spawn(failed)
+            if failed.step == sys::spawn::Step::Execute
+                && failed.error.raw_os_error() == Some(libc::EPERM))
     }
 
     /// Whether somebody else has the listener that each run's fence needs.
@@ -313,6 +344,9 @@ impl SandboxError {
             {
                 "Its program may not be executed here. Outside /usr the installed broker takes a drop-in with ExecPaths= (install.md), and no mount of it may be noexec."
             }
+            FailureKind::Sandbox if self.is_capability_of_file_refused() => {
+                "Its file carries a capability that this broker's bounding set lacks, and such a file the kernel does not execute. Start the broker with CAP_NET_RAW in its bounding set (CapabilityBoundingSet= of a unit, --cap-add=NET_RAW of a container); where ICMP echo sockets are open to it, the file works without its capability, too: setcap -r FILE."
+            }
             FailureKind::Sandbox if self.is_fence_taken() => {
                 "A container's runtime listens to this broker's system calls itself, and the kernel has room for one listener: run the broker outside of it, or without its interception of system calls."
             }
@@ -321,7 +355,7 @@ impl SandboxError {
                 "Raise the limit of open files: the policy's ceiling open_files, or MCP_MAX_FILE_DESCRIPTORS of the frontend. If neither is low, the broker's host is short of descriptors."
             }
             FailureKind::Resources => {
-                "Try again later; if it persists, the broker's host is short of processes, descriptors or memory."
+                "Try again later; if it persists, the broker's host is short of processes, descriptors or memory, or the broker is held to few of them (ulimit -u, -n and -v where it was started; LimitNPROC=, LimitNOFILE= and LimitAS= of its unit)."
             }
             FailureKind::Sandbox | FailureKind::Audit => {
                 "The tool was not run, since a layer of its sandbox did not install. The broker's log has the details for an administrator."

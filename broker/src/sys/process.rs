@@ -50,7 +50,11 @@ pub(crate) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
 /// # Errors
 /// Those of `fork(2)`; that this process has more than one thread.
 pub(crate) fn fork() -> io::Result<Option<Pid>> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+    let threads = std::fs::read_dir("/proc/self/task").map_err(|error| {
+        let message = format!("/proc/self/task: {error}: it needs /proc, so mount that");
+        io::Error::new(error.kind(), message)
+    })?;
+    if threads.count() != 1 {
         return Err(io::Error::other("there is more than one thread"));
     }
     // SAFETY: this is the process's one thread, as was seen above, and only a thread could make
@@ -70,6 +74,19 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
 pub(crate) fn keep_ended_children() -> io::Result<()> {
     // SAFETY: no handler is installed that could run at a bad moment; it is the default again.
     match unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Has a file that would grow beyond `RLIMIT_FSIZE` be an error where it is written, in place of this
+/// process's end: a log that cannot be written refuses calls.
+///
+/// # Errors
+/// Those of `sigaction(2)`.
+pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
+    // SAFETY: no handler is installed that could run at a bad moment; the signal is ignored.
+    match unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) } {
         libc::SIG_ERR => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

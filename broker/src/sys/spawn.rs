@@ -274,10 +274,11 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
             libc::syscall(libc::SYS_landlock_restrict_self, child.ruleset.as_raw_fd(), 0);
         done(narrow(restricted), Step::Landlock)?;
 
-        // Rust ignores SIGPIPE, and exec would pass that on. The others have handlers, which must
+        // Rust ignores SIGPIPE, and the broker SIGXFSZ: exec would pass that on. The others have handlers, which must
         // not run in the moment between the unblocking below and exec.
-        const CHANGED: [c_int; 6] = [
+        const CHANGED: [c_int; 7] = [
             libc::SIGPIPE,
+            libc::SIGXFSZ,
             libc::SIGTERM,
             libc::SIGINT,
             libc::SIGHUP,
