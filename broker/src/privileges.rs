@@ -1,6 +1,6 @@
 //! Giving up every privilege but `CAP_NET_RAW`, before the first connection.
 
-use std::io;
+use std::{fs, io};
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -22,6 +22,16 @@ pub enum PrivilegeError {
         name: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// Root who cannot become anybody else.
+    #[error(
+        "it was started as root without {missing}, so it can become no other user, and it does not run as \
+         root: add what is missing (--cap-add of a container, CapabilityBoundingSet= of a unit), or start \
+         it as another user (--user=65534 of a container, User= of a unit)"
+    )]
+    CannotBecome {
+        /// The capabilities that it lacks.
+        missing: String,
     },
     /// A capability.
     #[error("a capability cannot be dropped: {0}")]
@@ -59,6 +69,77 @@ impl Account {
         }
         Ok(account)
     }
+}
+
+/// What it takes to become another user, and to give that user the folder of the runs.
+const TO_BECOME: [Capability; 3] =
+    [Capability::CAP_CHOWN, Capability::CAP_SETGID, Capability::CAP_SETUID];
+
+/// Who this process is, for what it may lend and what it must leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starter {
+    /// Root, who becomes somebody else.
+    Root,
+    /// Anybody else. In a user namespace of this one user the number 0 is an ordinary user's, too.
+    User,
+}
+
+impl Starter {
+    /// Looks at this process.
+    ///
+    /// # Errors
+    /// Root who can become nobody else.
+    pub(crate) fn of_process() -> Result<Self, PrivilegeError> {
+        if !Uid::effective().is_root() || is_ordinary_user_called_root() {
+            return Ok(Self::User);
+        }
+        let lacks = |capability: &Capability| {
+            caps::has_cap(None, CapSet::Effective, *capability).is_ok_and(|has| !has)
+        };
+        let missing: Vec<_> =
+            TO_BECOME.iter().filter(|it| lacks(it)).map(ToString::to_string).collect();
+        match missing.is_empty() {
+            true => Ok(Self::Root),
+            false => Err(PrivilegeError::CannotBecome { missing: missing.join(", ") }),
+        }
+    }
+}
+
+impl Account {
+    /// The same, if this user namespace has it.
+    ///
+    /// # Errors
+    /// A number that is nobody's here.
+    pub(crate) fn if_mapped(self) -> Result<Self, PrivilegeError> {
+        let holds = |file, id| fs::read_to_string(file).map_or(true, |map| holds(&map, id));
+        if holds("/proc/self/uid_map", self.uid) && holds("/proc/self/gid_map", self.gid) {
+            return Ok(self);
+        }
+        let reason = "this user namespace has no such number, so root cannot become it: map it, or start \
+                      the broker as another user than root";
+        Err(PrivilegeError::User { name: format!("{}:{}", self.uid, self.gid), reason })
+    }
+}
+
+/// Whether one of a map's lines (first inside, first outside, count) has a number inside.
+fn holds(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let numbers = line.split_whitespace().map(str::parse::<u64>).collect::<Result<Vec<_>, _>>();
+        matches!(numbers.as_deref(), Ok([first, _, count])
+            if (*first..first.saturating_add(*count)).contains(&id.into()))
+    })
+}
+
+/// Whether this is root in a user namespace that holds one user only, who is not root outside
+/// (`unshare --user --map-root-user`). There is nobody to become, and nothing that is root's.
+fn is_ordinary_user_called_root() -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| holds_one_ordinary_user(&map))
+}
+
+/// The kernel's lines of first uid inside, first uid outside, and count.
+fn holds_one_ordinary_user(uid_map: &str) -> bool {
+    let numbers: Vec<&str> = uid_map.split_whitespace().collect();
+    matches!(numbers[..], ["0", outside, "1"] if outside != "0")
 }
 
 /// Becomes `account` where this is root, and keeps `CAP_NET_RAW` if `keep_net_raw` and nothing else
@@ -125,7 +206,8 @@ fn verify(kept: &CapsHashSet) -> Result<(), PrivilegeError> {
     if !caps::read(None, CapSet::Ambient)?.is_empty() {
         return Err(wrong("an ambient capability"));
     }
-    if Uid::effective().is_root() || Uid::current().is_root() {
+    let is_root = Uid::effective().is_root() || Uid::current().is_root();
+    if is_root && !is_ordinary_user_called_root() {
         return Err(wrong("root"));
     }
     Ok(())
@@ -145,6 +227,22 @@ mod tests {
         assert_eq!(find("64000:64001").unwrap(), Account { uid: 64000, gid: 64001 });
         for wrong in ["root", "0", "5:0", "nobody-here", ""] {
             assert!(find(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn root_is_an_ordinary_user_only_where_the_namespace_holds_nobody_else() {
+        assert!(holds_one_ordinary_user("         0       1000          1\n"));
+        assert!(holds("0 1000 1\n1 100000 65536\n", 65534));
+        assert!(!holds("0 0 1\n", 65534) && !holds("", 0));
+        for root in [
+            "         0          0 4294967295\n",
+            "0 0 1\n",
+            "0 1000 1\n1 100000 65536\n",
+            "0 1000 2\n",
+            "",
+        ] {
+            assert!(!holds_one_ordinary_user(root), "{root}");
         }
     }
 }

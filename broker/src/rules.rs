@@ -140,7 +140,11 @@ impl Rules {
     }
 }
 
+/// Where there is no such file, as in some containers, nobody has a name.
 fn read_text(path: &'static str) -> Result<String, RulesError> {
-    let bytes = fs::read(path).map_err(|error| RulesError::Accounts { path, error })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(RulesError::Accounts { path, error }),
+    }
 }

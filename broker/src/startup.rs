@@ -44,7 +44,7 @@ use crate::{
     broker::Broker,
     cli::Options,
     notify::Notifier,
-    privileges::{Account, PrivilegeError, drop_to},
+    privileges::{Account, PrivilegeError, Starter, drop_to},
     reload::{Reload, ReloadSignals},
     rules::{Grounds, RulesError, Written},
     run_folder::RunFolder,
@@ -61,6 +61,9 @@ const SYSTEM_POLICY: &str = "/etc/probity/policy.toml";
 /// Who the broker is, where it starts as root and nobody says otherwise.
 const SYSTEM_USER: &str = "probity-broker";
 
+/// The number that nobody has by old custom.
+const NOBODY: &str = "65534";
+
 /// Who may connect, where nobody says otherwise.
 const SYSTEM_GROUP: &str = "probity";
 
@@ -68,6 +71,10 @@ const SYSTEM_GROUP: &str = "probity";
 /// the more it holds, the longer a crowd is in everybody's way. Who finds it full waits for room, and
 /// there the kernel lets each process have its turn.
 const DOOR: i32 = 16;
+
+/// What is done first, and what is in its way where it fails.
+const CLOSING: &str = "closing descriptors (where close_range(2) is denied, as by an old profile of a \
+                       container's seccomp, allow it there)";
 
 /// The first descriptor that systemd passes.
 const ACTIVATION_FD: i32 = 3;
@@ -149,10 +156,12 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     hold(&[Signal::SIGHUP, Signal::SIGUSR1])?;
     sys::process::keep_ended_children().map_err(system("SIGCHLD"))?;
+    sys::process::outlive_file_size_limit().map_err(system("SIGXFSZ"))?;
+    leave_the_owner_in();
     make_room_for_descriptors().map_err(system("the limit of open files"))?;
     let descriptors = Descriptors::take(&options)?;
     let starter = Uid::current().as_raw();
-    let as_root = Uid::effective().is_root();
+    let as_root = Starter::of_process()? == Starter::Root;
     let lent = sys::process::gained_privileges_at_exec();
     // Whoever starts a program that lends its privileges does not speak for systemd.
     let environment = |name: &str| std::env::var_os(name).filter(|_| !lent);
@@ -247,7 +256,7 @@ impl Descriptors {
             return Err(StartError::SameDescriptor);
         }
         let expected: Vec<i32> = listen.into_iter().chain(options.lifetime_fd).collect();
-        sys::descriptors::close_all_but(&expected).map_err(system("closing descriptors"))?;
+        sys::descriptors::close_all_but(&expected).map_err(system(CLOSING))?;
         let take = |number: Option<i32>, what: &str| match number {
             None => Ok(None),
             Some(number) => {
@@ -301,15 +310,18 @@ fn origin(options: &Options, starter: u32) -> Origin {
     }
 }
 
-/// Who to become. In embedded mode root may not have made a user for it.
+/// Who to become. In embedded mode root may not have made a user for it, and a container may name
+/// nobody at all.
 fn account(options: &Options, passwd: &str) -> Result<Account, StartError> {
+    let find = |name| Account::find(name, passwd);
     let account = match &options.user {
-        Some(name) => Account::find(name, passwd),
-        None => Account::find(SYSTEM_USER, passwd).or_else(|error| {
-            if options.embedded { Account::find("nobody", passwd) } else { Err(error) }
-        }),
+        Some(name) => find(name),
+        None if options.embedded => {
+            find(SYSTEM_USER).or_else(|_| find("nobody")).or_else(|_| find(NOBODY))
+        }
+        None => find(SYSTEM_USER),
     };
-    Ok(account?)
+    Ok(account?.if_mapped()?)
 }
 
 fn make_run_folder(
@@ -378,6 +390,13 @@ fn bind(
         setegid(own_group).map_err(|e| system("the broker's group")(e.into()))?;
     }
     bound.map_err(system(path.display().to_string()))
+}
+
+/// Whatever the caller's umask: this process and the user whom it becomes get into folders that are made
+/// here. Nobody is let read or write who would not have been.
+fn leave_the_owner_in() {
+    let before = umask(Mode::from_bits_truncate(0o077));
+    umask(before & Mode::from_bits_truncate(0o066));
 }
 
 /// Room for all connections that are looked at, and for what runs have open. The usual 1,024 are a limit

@@ -14,6 +14,7 @@ mod tools;
 
 use std::{fmt, process::ExitCode, sync::Arc};
 
+use rustix::{fs::Mode, process::umask};
 use tracing::level_filters::LevelFilter;
 
 use self::{
@@ -76,6 +77,7 @@ enum CommandError {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    leave_the_owner_in();
     let cli = Cli::read().unwrap_or_else(|error| error.exit());
     cli.color.write_global();
     let again = cli.again();
@@ -108,6 +110,13 @@ pub fn main() -> ExitCode {
         exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// Whatever the caller's umask: the owner gets into the folders, and at the files, that are made here.
+fn leave_the_owner_in() {
+    const OTHERS: u32 = 0o077;
+    let before = umask(Mode::from_bits_truncate(OTHERS));
+    umask(before & Mode::from_bits_truncate(OTHERS));
 }
 
 impl CommandError {

@@ -25,6 +25,10 @@ const MOST_LINKS: usize = 32;
 /// In such a folder nobody can replace what belongs to somebody else: /tmp.
 const STICKY: u32 = 0o1000;
 
+/// What the kernel shows in place of an owner who has no number in a user namespace. Elsewhere it is
+/// nobody's.
+const UNMAPPED: u32 = 65534;
+
 /// A folder that the way led to.
 #[derive(Debug)]
 pub struct TrustedFolder {
@@ -247,7 +251,14 @@ fn names(path: &Path) -> VecDeque<OsString> {
 /// Why something that belongs to `uid` is not trusted where `owner` is to have written it.
 pub(crate) fn foreign(uid: u32, owner: u32, what: &str) -> String {
     let by = if owner == 0 { "root".to_owned() } else { format!("root or uid {owner}") };
-    format!("the {what} belongs to uid {uid} and must belong to {by}: chown it")
+    let remedy = match uid {
+        UNMAPPED => {
+            "in a user namespace that number stands for everybody who has none there, so nobody can tell \
+             whose it is: use a copy of your own, or start it outside of the namespace"
+        }
+        _ => "chown it",
+    };
+    format!("the {what} belongs to uid {uid} and must belong to {by}: {remedy}")
 }
 
 /// Why a file or folder is not trusted, where its mode has one of the bits in `others`.

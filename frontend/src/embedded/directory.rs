@@ -27,6 +27,9 @@ const PREFIX: &str = "probity-";
 const LISTEN: &str = "listen";
 const RUNS: &str = "runs";
 
+/// Longest path of a folder in which such a directory is made: a socket's path holds 107 bytes.
+const LONGEST_PLACE: usize = 107 - "/probity-Ab12Cd/listen/broker.sock".len();
+
 /// A sweep that takes a directory just before it is locked makes it necessary to make another.
 const ATTEMPTS: usize = 8;
 
@@ -43,7 +46,7 @@ pub(super) struct PrivateDirectory {
 }
 
 impl PrivateDirectory {
-    /// Makes one, with a short name: a socket's path holds 107 bytes.
+    /// Makes one, with a short name.
     pub(super) fn make() -> Result<Self, EmbeddedError> {
         let fail = preparing("a private directory in /tmp");
         let made = (0..ATTEMPTS).find_map(|_| Self::try_to_make().transpose());
@@ -89,7 +92,8 @@ impl PrivateDirectory {
 /// Where users have such things. Root's own is closed to the user that root's broker becomes.
 fn place() -> Option<PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let runtime = runtime.filter(|folder| folder.is_absolute());
+    let fits = |folder: &PathBuf| folder.as_os_str().len() <= LONGEST_PLACE;
+    let runtime = runtime.filter(|folder| folder.is_absolute() && fits(folder));
     match geteuid().is_root() {
         false => runtime,
         true => runtime.filter(|folder| anybody_may_pass(folder)).or_else(|| Some("/run".into())),

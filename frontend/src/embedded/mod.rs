@@ -42,6 +42,9 @@ const PROGRAM: &str = "probity-broker";
 /// Names another file for it.
 const PROGRAM_VARIABLE: &str = "PROBITY_BROKER";
 
+/// Where nothing comes from, and nothing that is written stays.
+const NULL: &str = "/dev/null";
+
 /// Descriptors as the broker finds them; 3 is where systemd would put the listener.
 const LISTEN_FD: i32 = 3;
 const LIFETIME_FD: i32 = 4;
@@ -87,6 +90,12 @@ pub enum EmbeddedError {
         /// This program's own file.
         beside: PathBuf,
     },
+    /// Nobody can tell where to look.
+    #[error(
+        "where this program is, and so the program probity-broker beside it, cannot be told without /proc \
+         ({0}): mount that"
+    )]
+    NoProc(io::Error),
     /// The variable names something else.
     #[error("PROBITY_BROKER names {}, which is no file", .0.display())]
     NoSuchFile(PathBuf),
@@ -198,7 +207,11 @@ impl Launch {
         }
         // Its complaints go where this process's go. It is in a process group of its own, so that
         // Ctrl-C is for this process to answer.
-        command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        let null = || {
+            let opened = File::options().read(true).write(true).open(NULL);
+            opened.map(Stdio::from).map_err(preparing(NULL))
+        };
+        command.stdin(null()?).stdout(null()?).process_group(0);
         if let Some(complaints) = &self.complaints {
             let own = complaints.try_clone();
             command.stderr(own.map_err(preparing("the broker's standard error"))?);
@@ -260,8 +273,10 @@ fn find_program() -> Result<PathBuf, EmbeddedError> {
         let named = PathBuf::from(named);
         return if named.is_file() { Ok(named) } else { Err(EmbeddedError::NoSuchFile(named)) };
     }
-    let beside = || env::current_exe().unwrap_or_default();
-    program_of_ours(PROGRAM).ok_or_else(|| EmbeddedError::NotFound { beside: beside() })
+    program_of_ours(PROGRAM).ok_or_else(|| match env::current_exe() {
+        Ok(beside) => EmbeddedError::NotFound { beside },
+        Err(error) => EmbeddedError::NoProc(error),
+    })
 }
 
 /// Another program of Probity's: beside this one, or on `PATH`.
