@@ -341,6 +341,7 @@ impl Session {
             uptime: self.broker.started.elapsed(),
             audit_records: self.broker.audit.borrow().records(),
             audit_head: self.broker.audit.borrow().head(),
+            audit_removed: self.broker.audit.borrow().removed(),
             audit_failed: self.broker.audit.borrow().failed().map(|since| since.elapsed()),
         };
         self.outgoing.send(&Reply::Status(report)).await

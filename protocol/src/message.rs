@@ -336,6 +336,8 @@ pub struct StatusReport {
     pub audit_head: Head,
     /// Time since a line of it could not be written, where none has been since.
     pub audit_failed: Option<Duration>,
+    /// How long ago its file was found removed, if it ever was: lines until then are not in it.
+    pub audit_removed: Option<Duration>,
 }
 
 /// One run of the peer's own.

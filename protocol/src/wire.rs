@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Hello;
 
 /// The version this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// Largest frame a client may send. A call with [`crate::MAX_ARGS_BYTES`] of arguments and
 /// [`crate::MAX_ADDRESSES`] addresses stays far below.

@@ -227,6 +227,49 @@ fn the_chain_goes_on_in_a_new_file_and_a_file_that_was_not_moved_is_left_as_it_i
 }
 
 #[test]
+fn a_file_that_is_removed_is_made_anew_and_says_where_the_chain_went_on() {
+    let folder = Folder::new();
+    let mut log = start(&folder.log()).unwrap();
+    refuse(&mut log, 1, "junk").unwrap();
+    assert_eq!(log.removed(), None);
+    let lost = log.head();
+    fs::remove_file(folder.log()).unwrap();
+    assert_eq!(log.removed(), Some(Duration::ZERO));
+    refuse(&mut log, 2, "junk").unwrap();
+    let text = fs::read(folder.log()).unwrap();
+    assert_eq!(whole(&text, lost), log.head());
+    let text = String::from_utf8(text).unwrap();
+    let new: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events(&new), ["removed", "refused"]);
+    assert_eq!(new[0]["lost_to"], lost.seq);
+    assert!(log.removed().is_some_and(|since| !since.is_zero()));
+    // One that a rotation has moved is still there for whoever reads it.
+    fs::rename(folder.log(), folder.0.path().join("audit.jsonl.1")).unwrap();
+    refuse(&mut log, 3, "junk").unwrap();
+    assert!(!folder.log().exists());
+    // After a signal, too, it is told from a rotation.
+    fs::remove_file(folder.0.path().join("audit.jsonl.1")).unwrap();
+    log.reopen().unwrap();
+    let text = fs::read_to_string(folder.log()).unwrap();
+    assert!(text.contains("\"event\":\"removed\"") && !text.contains("rotated"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_recorded_since_the_file_was_removed_does_not_happen() {
+    let folder = Folder::new();
+    let mut log = start(&folder.log()).unwrap();
+    fs::remove_file(folder.log()).unwrap();
+    symlink("/dev/null", folder.log()).unwrap();
+    let said = refuse(&mut log, 1, "junk").unwrap_err().to_string();
+    assert!(said.contains("was removed, and cannot be made anew"), "{said}");
+    assert!(said.contains("symbolic link"), "{said}");
+    assert!(log.failed().is_some());
+    fs::remove_file(folder.log()).unwrap();
+    refuse(&mut log, 1, "junk").unwrap();
+    assert!(log.failed().is_none() && folder.log().exists());
+}
+
+#[test]
 fn a_new_file_that_holds_lines_or_is_a_link_is_not_gone_on_in() {
     let folder = Folder::new();
     let mut log = start(&folder.log()).unwrap();

@@ -22,6 +22,20 @@ pub enum AuditError {
         /// What the system says.
         error: io::Error,
     },
+    /// Somebody removed it, and there is no other in its place.
+    #[error(
+        "the audit log {} was removed, and cannot be made anew: {error}. Make the file again, empty, for \
+         uid {writer} to write, and send the broker SIGHUP; or restart the broker",
+        path.display()
+    )]
+    Removed {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is to be.
+        writer: u32,
+        /// What is in the way.
+        error: Box<AuditError>,
+    },
     /// It is there, and is not to be written to.
     #[error("the audit log {}: {reason}", path.display())]
     Refused {
@@ -156,6 +170,21 @@ impl LogFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(self.unwritable(error)),
         }
+    }
+
+    /// Whether it was removed: nobody would ever read what is written to it. One that is only moved, as by a
+    /// rotation that has not told of itself yet, is none of these.
+    ///
+    /// # Errors
+    /// Those of `fstat(2)`.
+    pub(super) fn is_removed(&self) -> Result<bool, AuditError> {
+        let metadata = self.file.metadata().map_err(|error| self.unwritable(error))?;
+        Ok(metadata.nlink() == 0)
+    }
+
+    /// That it was removed, and why there is no other.
+    pub(super) fn removed(&self, error: AuditError) -> AuditError {
+        AuditError::Removed { path: self.path.clone(), writer: self.writer, error: Box::new(error) }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -1,13 +1,13 @@
 //! The log's beginning, its end, and its way from one file to the next.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, time::Instant};
 
 use probity_protocol::{Digest, SandboxFacts, chain::Head};
 
 use super::{
     AuditError, AuditLog, LogFile,
     announce::Announcer,
-    record,
+    members, record,
     repeats::Repeats,
     tail::{self, Tail, TailError, Torn},
 };
@@ -40,6 +40,7 @@ impl AuditLog {
             owed: VecDeque::new(),
             retry: None,
             failed: None,
+            removed: None,
             sooner: Rc::default(),
         };
         if let Some(torn) = torn {
@@ -63,17 +64,13 @@ impl AuditLog {
     /// # Errors
     /// A file that cannot be gone on in: the log stays in the one it has.
     pub(crate) fn reopen(&mut self) -> Result<(), AuditError> {
+        if self.file.is_removed()? {
+            return self.follow_removal();
+        }
         if !self.file.was_moved()? {
             return Ok(());
         }
-        let next = self.file.open_anew()?;
-        next.lock()?;
-        let Tail { head, torn } = end_of(&next)?;
-        if head != Head::START || torn.is_some() {
-            return Err(
-                next.refused("it holds lines already, and this chain goes on in an empty one")
-            );
-        }
+        let next = self.next_file()?;
         let closed = self.close_windows(|_| true);
         if let Err(error) = closed.and_then(|()| self.write("rotated", |_| {})) {
             // The chain goes on without that line: the next one is written after the last there is.
@@ -82,6 +79,44 @@ impl AuditLog {
         self.file = next;
         self.announcer.tell(self.head, "rotated");
         Ok(())
+    }
+
+    /// What is in the log's place now, empty and taken for this broker.
+    fn next_file(&self) -> Result<LogFile, AuditError> {
+        let next = self.file.open_anew()?;
+        next.lock()?;
+        let Tail { head, torn } = end_of(&next)?;
+        if head != Head::START || torn.is_some() {
+            return Err(
+                next.refused("it holds lines already, and this chain goes on in an empty one")
+            );
+        }
+        Ok(next)
+    }
+
+    /// Where somebody removed the file, makes it anew, and puts on record there what is missing and where
+    /// the chain goes on.
+    ///
+    /// # Errors
+    /// That there is no file to go on in: what would be written is lost, so nothing is to be done.
+    pub(super) fn follow_removal(&mut self) -> Result<(), AuditError> {
+        if !self.file.is_removed()? {
+            return Ok(());
+        }
+        let next = self.next_file().map_err(|error| self.file.removed(error))?;
+        complain!(
+            "the audit log {} was removed while this broker wrote to it: it is made anew. Lines up to {} \
+             are not in it",
+            next.path().display(),
+            self.head
+        );
+        self.file = next;
+        self.removed = Some(Instant::now());
+        let lost = self.head;
+        self.put(&members("removed", |line| {
+            line.number("lost_to", lost.seq);
+            line.text("message", "the file was removed: the lines up to that number are not here");
+        }))
     }
 
     /// Records the end.

@@ -19,7 +19,7 @@ mod upkeep;
 use std::{
     collections::VecDeque,
     rc::Rc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use probity_policy::{Place, Plan};
@@ -57,6 +57,8 @@ pub(crate) struct AuditLog {
     retry: Option<Instant>,
     /// When a line could not be written, where none has been since.
     failed: Option<Instant>,
+    /// When it was found removed, and was made anew.
+    removed: Option<Instant>,
     /// Told when [`AuditLog::due`] may have come nearer.
     sooner: Rc<Notify>,
 }
@@ -81,6 +83,12 @@ impl AuditLog {
     /// When a line could not be written, where none has been since.
     pub(crate) fn failed(&self) -> Option<Instant> {
         self.failed
+    }
+
+    /// How long ago the file was found removed; no time at all, where nobody has written since.
+    pub(crate) fn removed(&self) -> Option<Duration> {
+        let is_removed = self.file.is_removed().unwrap_or(false);
+        is_removed.then_some(Duration::ZERO).or_else(|| self.removed.map(|since| since.elapsed()))
     }
 
     /// Records that the policy said yes, to a run or to the question alone.
@@ -298,14 +306,20 @@ impl AuditLog {
     /// Puts a line into the chain.
     fn append(&mut self, members: &Line) -> Result<(), AuditError> {
         let due = self.due();
-        let text = members.after(&self.head.next_line());
-        let written = self.file.append(text.as_bytes());
+        let written = self.follow_removal().and_then(|()| self.put(members));
         self.failed = written.is_err().then(Instant::now);
         written?;
+        self.wake_if_sooner(due);
+        Ok(())
+    }
+
+    /// The same for the file that there is.
+    fn put(&mut self, members: &Line) -> Result<(), AuditError> {
+        let text = members.after(&self.head.next_line());
+        self.file.append(text.as_bytes())?;
         self.head = self.head.followed_by(text.trim_end_matches('\n').as_bytes());
         self.records += 1;
         self.announcer.note(self.head);
-        self.wake_if_sooner(due);
         Ok(())
     }
 }

@@ -218,6 +218,9 @@ pub(super) fn audit_log(asked: &Asked, mode: Mode) -> Check {
         Ok(answer) => &answer.status,
         Err(_) => return Check::not_checked(AUDIT_LOG, "no broker says how it is"),
     };
+    if let (None, Some(since)) = (status.audit_failed, status.audit_removed) {
+        return removed(since);
+    }
     match status.audit_failed {
         None if mode == Mode::Installed => {
             let lines = match status.audit_records {
@@ -240,6 +243,22 @@ pub(super) fn audit_log(asked: &Asked, mode: Mode) -> Check {
             ["df -h /var/log/probity".to_owned(), "ls -ld /var/log/probity".to_owned(), journal()],
         ),
     }
+}
+
+/// The file was taken away under the broker.
+fn removed(since: Duration) -> Check {
+    let found = match since.is_zero() {
+        true => "its file is removed: the next line makes it anew, or refuses the call".to_owned(),
+        false => format!(
+            "its file was removed, which was seen {} s ago, and it was made anew: lines until then are gone",
+            since.as_secs()
+        ),
+    };
+    Check::warning(AUDIT_LOG, found).mend(
+        "See who removes it (a rotation moves it and sends SIGUSR1); the head that the lost lines came to \
+         stands in the broker's log, and the line of event \"removed\" in the new file:",
+        [journal(), "sudo probity-policy audit query --event removed".to_owned()],
+    )
 }
 
 /// What this user may have run, and at what.
@@ -279,8 +298,9 @@ fn nothing_granted(who: &str, person: &Person, mode: Mode) -> Check {
     let name = person.name.as_deref().unwrap_or("USER");
     match (mode, person.uid) {
         (Mode::Installed, 0) => check.mend(
-            "Root is granted nothing but by name. Ask as the user whose calls are to work (whose name \
-             is to stand for USER):",
+            "Root is granted nothing but by name, and this look is root's: other commands of root's ask as \
+             nobody, in the group of the broker's socket. Ask as the user whose calls are to work (whose \
+             name is to stand for USER):",
             ["runuser -u USER -- probity doctor"],
         ),
         (Mode::Installed, _) => check.mend(

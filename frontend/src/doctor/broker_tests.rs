@@ -20,6 +20,7 @@ fn answering(version: &str, audit_failed: Option<Duration>) -> Asked {
         audit_records: 31,
         audit_head: Head::START,
         audit_failed,
+        audit_removed: None,
     };
     Asked { answer: Ok(Answer { welcome, status, took: Duration::from_micros(310) }) }
 }

@@ -186,6 +186,7 @@ mod tests {
             audit_records: 3,
             audit_head: Head::START,
             audit_failed,
+            audit_removed: None,
         };
         for (failed, expected) in [
             (None, State::Healthy),

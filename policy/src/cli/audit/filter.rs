@@ -16,7 +16,7 @@ use crate::{
 
 /// The log's events, as `docs/audit.md` lists them: a misspelt one would find nothing, and look as if
 /// there were nothing.
-const EVENTS: [&str; 11] = [
+const EVENTS: [&str; 12] = [
     "start",
     "decision",
     "not_started",
@@ -27,6 +27,7 @@ const EVENTS: [&str; 11] = [
     "reload",
     "repaired",
     "rotated",
+    "removed",
     "stop",
 ];
 
