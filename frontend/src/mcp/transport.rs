@@ -381,7 +381,7 @@ where
         let batch = id.as_ref().and_then(|id| output.answer(id));
         async move {
             let written = output.write(&message, batch.as_deref()).await;
-            id.iter().for_each(|id| drop(output.close(id)));
+            id.iter().for_each(|id| output.written(id));
             written
         }
     }
@@ -452,8 +452,10 @@ impl<W> Output<W> {
         self.with(|requests| requests.len() <= MAX_OUTSTANDING)
     }
 
+    /// Whether a request has the id of one that has no answer yet. Who has read an answer may be quicker
+    /// than this process is to note that it is written.
     fn has_open(&self, id: &RequestId) -> bool {
-        self.with(|requests| requests.contains_key(id))
+        self.with(|requests| requests.get(id).is_some_and(|open| !open.is_answered))
     }
 
     fn open(&self, id: RequestId, is_call: bool, batch: Option<Arc<Batch>>) {
@@ -477,6 +479,13 @@ impl<W> Output<W> {
         });
         self.answered.notify_one();
         batch
+    }
+
+    /// Its answer is written; a new request of the same id stays open.
+    fn written(&self, id: &RequestId) {
+        if self.with(|requests| requests.get(id).is_some_and(|open| open.is_answered)) {
+            drop(self.close(id));
+        }
     }
 
     fn close(&self, id: &RequestId) -> Option<Open> {
