@@ -228,7 +228,6 @@ impl Plan {
 
     /// The same plan where the broker itself is held to less: nobody can raise a hard limit, so a run
     /// has the smaller of both.
-    #[must_use]
     pub fn within(mut self, hard: &HardLimits) -> Self {
         let limits = &mut self.limits;
         limits.cpu_seconds = limits.cpu_seconds.min(hard.cpu_seconds);
