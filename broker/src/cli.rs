@@ -32,6 +32,7 @@ How it ends:
 For frontends that start a broker of their own:
   --embedded          the user who starts it is the policy's \"self\"; without --policy the
                       compiled-in policy is used
+  --owner UID         as root: this user is the policy's \"self\", in root's place
   --listen-fd N       listen on this descriptor
   --lifetime-fd N     end the running tools and stop when this pipe ends
 
@@ -67,6 +68,7 @@ pub(crate) struct Options {
     pub audit: Option<PathBuf>,
     pub run_dir: Option<PathBuf>,
     pub embedded: bool,
+    pub owner: Option<u32>,
     pub listen_fd: Option<i32>,
     pub lifetime_fd: Option<i32>,
     pub grace: Option<Duration>,
@@ -104,6 +106,7 @@ pub(crate) fn parse(
             Long("audit") => options.audit = Some(parser.value()?.into()),
             Long("run-dir") => options.run_dir = Some(parser.value()?.into()),
             Long("embedded") => options.embedded = true,
+            Long("owner") => options.owner = Some(parser.value()?.parse()?),
             Long("listen-fd") => options.listen_fd = Some(descriptor(&parser.value()?)?),
             Long("lifetime-fd") => options.lifetime_fd = Some(descriptor(&parser.value()?)?),
             Long("grace") => options.grace = Some(seconds(&parser.value()?)?),

@@ -111,6 +111,9 @@ pub enum StartError {
         /// The user named.
         name: String,
     },
+    /// Somebody else would be taken for who started it.
+    #[error("--owner: only root starts a broker for another user; leave it out")]
+    NotRootS,
     /// No socket to listen on.
     #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
     NoSocket,
@@ -176,6 +179,9 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     if let Some(name) = options.user.as_ref().filter(|_| !as_root) {
         return Err(StartError::NotRoot { name: name.clone() });
     }
+    if options.owner.is_some() && !as_root {
+        return Err(StartError::NotRootS);
+    }
 
     let audit_path = written.policy.audit_path().clone();
     let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
@@ -225,7 +231,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
         admission: Admission::default(),
         slices: Slices::default(),
         runs: Runs::default(),
-        owner: options.embedded.then_some(starter),
+        owner: options.embedded.then_some(options.owner.unwrap_or(starter)),
         started: Instant::now(),
         phases,
     };

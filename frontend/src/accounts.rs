@@ -78,8 +78,8 @@ pub fn way_to(socket: &Path) -> String {
     let (mode, gid) = (metadata.mode(), metadata.gid());
     if mode & needed == 0 || gid == 0 {
         return format!(
-            "{} is closed to all but uid {}: ask an administrator, or add `--embedded` to run with a \
-             private broker.",
+            "{} is closed to all but uid {}: ask an administrator (its broker takes `--group NAME`; root's \
+             commands ask as nobody, in that group), or add `--embedded` to run with a private broker.",
             path.display(),
             metadata.uid()
         );

@@ -18,19 +18,25 @@ use rustix::{fs::Mode, process::umask};
 use tracing::level_filters::LevelFilter;
 
 use self::{
-    call::call, client_config::client_config, doctor::doctor, http::http, stdio::stdio,
-    token::token, tools::tools,
+    call::call,
+    client_config::client_config,
+    doctor::doctor,
+    http::{Entrance, http},
+    stdio::stdio,
+    token::token,
+    tools::tools,
 };
 use crate::{
-    cli::{Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
+    cli::{BrokerArgs, Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
     config::{
         self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport, show::Effect,
     },
-    confine::{self, Confined, Needs},
+    confine::{self, Confined, NOBODY, Needs, can_become_nobody, group_of},
     connect::{
         self, ConnectError,
         choice::{self, Choice},
     },
+    embedded::{EmbeddedBroker, starter},
     logging::{self, Usual},
     mcp,
     signals::Signals,
@@ -64,6 +70,8 @@ enum CommandError {
     Serve(#[from] mcp::ServeError),
     #[error("cannot start the asynchronous runtime: {0}")]
     Runtime(std::io::Error),
+    #[error("cannot give up what this process has no need of ({0}), so it does not go on")]
+    Confine(std::io::Error),
     #[error(transparent)]
     Listen(#[from] crate::http::listen::ListenError),
     #[error(transparent)]
@@ -77,6 +85,9 @@ enum CommandError {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(exit) = starter::main_if_asked() {
+        return exit;
+    }
     leave_the_owner_in();
     let cli = Cli::read().unwrap_or_else(|error| error.exit());
     cli.color.write_global();
@@ -167,7 +178,9 @@ async fn effect(args: &ConfigArgs, loaded: &Loaded) -> Effect {
     if config.for_all == ForAll::default() && config.overrides.is_empty() {
         return Effect::Known(Vec::new());
     }
-    match connect::once(&args.broker, Arc::new(config.clone())).await {
+    let start = || EmbeddedBroker::start_to_look_at(args.broker.policy.as_deref());
+    let Ok(embedded) = args.broker.embedded.then(start).transpose() else { return Effect::Unknown };
+    match connect::once(embedded, Arc::new(config.clone())).await {
         Ok(session) => Effect::Known(session.service.registry().idle_settings()),
         Err(_) => Effect::Unknown,
     }
@@ -207,24 +220,30 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
     let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
     // Before there is another thread.
-    let confined = confine(&command, &loaded.config);
+    let prepared = Prepared::make(&command, &loaded.config)?;
+    let confined = prepared.confine(&command, &loaded.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOK_UP_THREADS)
         .build()
         .map_err(CommandError::Runtime)?;
-    if let Some(Confined { landlock, seccomp }) = confined {
-        tracing::debug!(landlock, seccomp, "server.confined");
+    if let Some(Confined { landlock, seccomp, root }) = confined.filter(|_| serving) {
+        tracing::debug!(landlock, seccomp, root, "server.confined");
     }
+    let Prepared { embedded, entrance } = prepared;
     let exit = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
-            Command::Stdio(args) => stdio(&args, loaded, signals).await,
-            Command::Http(args) => http(&args, loaded, signals).await,
+            Command::Stdio(_) => stdio(embedded, loaded, signals).await,
+            Command::Http(_) => match entrance {
+                Some(entrance) => http(entrance, embedded, loaded, signals).await,
+                None => Ok(Exit::Usage),
+            },
             Command::Call(args) => {
-                call(&args, Arc::new(loaded.config.clone()), again, signals).await
+                let config = Arc::new(loaded.config.clone());
+                call(&args, embedded, config, again, signals).await
             }
-            command => once(command, loaded, again, signals).await,
+            command => once(command, embedded, loaded, again, signals).await,
         }
     });
     // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
@@ -237,25 +256,70 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
     exit
 }
 
-/// A server that uses the installed broker gives up what it has no need of; nothing else does.
-fn confine(command: &Command, config: &Config) -> Option<Confined> {
-    let (broker, address) = match command {
-        Command::Stdio(args) => (&args.broker, None),
-        Command::Http(args) => (&args.broker, Some(http::address(args, config))),
-        _ => return None,
-    };
-    // One of its own is executed.
-    if broker.embedded {
-        return None;
+/// What is opened and started before this process gives up what that takes.
+struct Prepared {
+    entrance: Option<Entrance>,
+    embedded: Option<EmbeddedBroker>,
+}
+
+impl Prepared {
+    fn make(command: &Command, config: &Config) -> Result<Self, CommandError> {
+        let entrance = match command {
+            Command::Http(args) => Some(Entrance::open(args, config)?),
+            _ => None,
+        };
+        let embedded = asked(command)
+            .filter(|args| args.embedded)
+            .map(|args| EmbeddedBroker::start(args.policy.as_deref(), can_become_nobody()))
+            .transpose()
+            .map_err(ConnectError::Embedded)?;
+        Ok(Self { entrance, embedded })
     }
-    let needs = Needs { listens: address.as_ref(), health_checks: &config.health.checks };
-    Some(confine::give_up_all_but(needs))
+
+    /// A command that asks a broker gives up what it has no need of; nothing else does.
+    fn confine(
+        &self,
+        command: &Command,
+        config: &Config,
+    ) -> Result<Option<Confined>, CommandError> {
+        if asked(command).is_none() {
+            return Ok(None);
+        }
+        let group = || match &self.embedded {
+            Some(embedded) => embedded.group().unwrap_or(NOBODY),
+            None => group_of(&config.broker.socket),
+        };
+        let needs = Needs {
+            nobody_in: can_become_nobody().then(group),
+            removes: self.entrance.as_ref().and_then(Entrance::own_path),
+            health_checks: &config.health.checks,
+        };
+        confine::give_up_all_but(needs).map(Some).map_err(CommandError::Confine)
+    }
+}
+
+/// Which broker a command asks, if one.
+fn asked(command: &Command) -> Option<&BrokerArgs> {
+    match command {
+        Command::Stdio(args) => Some(&args.broker),
+        Command::Http(args) => Some(&args.broker),
+        Command::Call(args) => Some(&args.broker),
+        Command::Tools(args) => Some(&args.broker),
+        // What it looks for takes the user who asks.
+        Command::Doctor(_) => None,
+        Command::Token(_)
+        | Command::Config(_)
+        | Command::ClientConfig(_)
+        | Command::Man(_)
+        | Command::Completions(_) => None,
+    }
 }
 
 /// A command that answers and is done. A signal takes back what it does, in order: an embedded
 /// broker's directory is removed.
 async fn once(
     command: Command,
+    embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     again: &Again,
     mut signals: Signals,
@@ -263,7 +327,7 @@ async fn once(
     let config = Arc::new(loaded.config.clone());
     let done = async {
         match command {
-            Command::Tools(args) => tools(&args, config, again).await,
+            Command::Tools(args) => tools(&args, embedded, config, again).await,
             Command::Config(args) => show_config(&args, loaded).await,
             Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),

@@ -1,4 +1,5 @@
-//! Finds or starts the broker that the command line names, and makes a service over it.
+//! Finds the broker that is meant, the installed one or one that was started for this process, and makes a
+//! service over it.
 
 pub mod choice;
 
@@ -6,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     broker_client::{Broker, BrokerError},
-    cli::BrokerArgs,
     config::Config,
     embedded::{EmbeddedBroker, EmbeddedError},
     resolve::Resolver,
@@ -46,8 +46,11 @@ pub struct Session {
 ///
 /// # Errors
 /// [`ConnectError`].
-pub async fn once(args: &BrokerArgs, config: Arc<Config>) -> Result<Session, ConnectError> {
-    let (broker, mut embedded) = broker(args, &config)?;
+pub async fn once(
+    mut embedded: Option<EmbeddedBroker>,
+    config: Arc<Config>,
+) -> Result<Session, ConnectError> {
+    let broker = broker(embedded.as_ref(), &config);
     let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
     let granted = catalog.tools.iter().map(|tool| tool.name.to_string()).collect();
     let service = Service::new(broker, Resolver::system(), config, catalog);
@@ -59,10 +62,10 @@ pub async fn once(args: &BrokerArgs, config: Arc<Config>) -> Result<Session, Con
 /// # Errors
 /// [`ConnectError`].
 pub async fn for_serving(
-    args: &BrokerArgs,
+    mut embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
 ) -> Result<(Arc<Service>, Option<EmbeddedBroker>), ConnectError> {
-    let (broker, mut embedded) = broker(args, &config)?;
+    let broker = broker(embedded.as_ref(), &config);
     let watched = broker.watch_catalog().await;
     let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
     let patient = broker.clone().waited_for(BROKER_PATIENCE);
@@ -71,16 +74,12 @@ pub async fn for_serving(
     Ok((Arc::new(service), embedded))
 }
 
-fn broker(
-    args: &BrokerArgs,
-    config: &Config,
-) -> Result<(Broker, Option<EmbeddedBroker>), EmbeddedError> {
-    let tier = config.security.highest_tier();
-    if !args.embedded {
-        return Ok((Broker::at(&config.broker.socket, false).at_most(tier), None));
-    }
-    let embedded = EmbeddedBroker::start(args.policy.as_deref())?;
-    Ok((Broker::at(&embedded.socket(), true).at_most(tier), Some(embedded)))
+fn broker(embedded: Option<&EmbeddedBroker>, config: &Config) -> Broker {
+    let broker = match embedded {
+        Some(embedded) => Broker::at(&embedded.socket(), true),
+        None => Broker::at(&config.broker.socket, false),
+    };
+    broker.at_most(config.security.highest_tier())
 }
 
 /// An embedded broker that has ended has said why.

@@ -257,9 +257,10 @@ pub const EVENTS: &[Event] = &[
     event(
         "server.confined",
         Level::DEBUG,
-        &["landlock", "seccomp"],
-        "A server with the installed broker gave up executing, writing and connecting. By Landlock: \
-         `fully`, `as far as this kernel knows it`, or `no`. By a filter of system calls: `true` or `false`.",
+        &["landlock", "seccomp", "root"],
+        "A server gave up executing, writing and connecting. By Landlock: `fully`, `as far as this kernel \
+         knows it`, or `no`. By a filter of system calls: `true` or `false`. `root` is `true` where root \
+         started it and it could become nobody else.",
     ),
     event("http.listening", Level::INFO, &["address"], "HTTP is served there from now on."),
     event(

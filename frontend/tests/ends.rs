@@ -51,6 +51,7 @@ fn a_server_that_is_told_to_stop_before_it_serves_ends_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("broker.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    support::open_to_all(&socket);
     let mut session = Session::silent(&socket, false);
     let _connected = listener.accept().unwrap();
     session.signal(Signal::SIGTERM);

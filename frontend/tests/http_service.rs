@@ -74,6 +74,8 @@ fn systemd_is_told_of_readiness_reloading_and_the_end_and_its_watchdog_is_fed() 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
+    // As systemd's is.
+    support::open_to_all(&path);
     manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let next = |unwanted: &str| loop {
         let mut buffer = [0; 256];

@@ -34,6 +34,9 @@ pub const USER_UID: u32 = 64001;
 /// A user who is granted the intrusive tier too.
 pub const ADMIN_UID: u32 = 64002;
 
+/// Whom a frontend that root starts becomes, and a broker of root's own where there is no user for it.
+pub const NOBODY_UID: u32 = 65534;
+
 /// What hostile-tool can do.
 const HOSTILE_WORDS: &[&str] = &[
     "probe",
@@ -85,14 +88,15 @@ impl PolicyFolder {
         Ok(this)
     }
 
-    /// The shipped policy with grants for the users of this module and for root, whose tests speak
-    /// to the socket themselves.
+    /// The shipped policy with grants for the users of this module, for root, whose tests speak to the
+    /// socket themselves, and for nobody, whom a frontend of root's becomes.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn with_grants(more: &str) -> io::Result<Self> {
         let grants = format!(
             "[[grant]]\nuser = 0\ntools = [\"*\"]\n\
+             [[grant]]\nuser = {NOBODY_UID}\ntools = [\"*\"]\n\
              [[grant]]\nuser = {USER_UID}\ntools = [\"*\"]\n\
              [[grant]]\nuser = {ADMIN_UID}\ntools = [\"*\"]\nintrusive = true\n{more}"
         );

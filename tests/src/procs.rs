@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     fs, io,
+    process::Command,
     str::FromStr,
     thread,
     time::{Duration, Instant},
@@ -170,6 +171,31 @@ pub fn broker_below(pid: u32) -> Option<u32> {
         same >= STEADY
     });
     found
+}
+
+/// A command by the user of a process, who may do to it what not every root may: in a container root may lack
+/// the capability.
+///
+/// # Panics
+/// Where there is no such process.
+#[must_use]
+pub fn as_its_user(pid: u32, program: &str) -> Command {
+    let status = ProcStatus::read(pid).expect("the process's status");
+    let this = ProcStatus::read(std::process::id()).expect("this process's status");
+    if status.uids == this.uids {
+        return Command::new(program);
+    }
+    let [uid, gid] = [status.uids[0], status.gids[0]].map(|id| id.to_string());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &uid, "--regid", &gid, "--clear-groups", program]);
+    command
+}
+
+/// The supervisors and brokers below a process, parents first, without their tools.
+#[must_use]
+pub fn brokers_below(pid: u32) -> Vec<u32> {
+    let is_broker = |pid: &u32| ProcStatus::read(*pid).is_ok_and(|it| it.name == "probity-broker");
+    children(pid).into_iter().filter(is_broker).collect()
 }
 
 /// Asks `condition` every 5 ms until it holds or `timeout` has passed, and says whether it held.

@@ -22,10 +22,10 @@ use nix::{
     unistd::Pid,
 };
 use probity_tests::{
-    broker::{Broker, PolicyFolder, program},
+    broker::{Broker, NOBODY_UID, PolicyFolder, program},
     mcp::Session,
     needs,
-    procs::{ProcStatus, children, wait_until},
+    procs::{ProcStatus, as_its_user, brokers_below, children, wait_until},
     rig::{Rig, running_tools},
     served::patient_policy,
 };
@@ -264,8 +264,7 @@ fn an_embedded_broker_that_is_killed_is_replaced() {
     for killed in 1..=2 {
         let id = send(&mut session, "loud", arguments("sleep"));
         let tool = tool_below(session.pid());
-        let brokers: Vec<u32> =
-            children(session.pid()).into_iter().filter(|pid| *pid != tool).collect();
+        let brokers = brokers_below(session.pid());
         let last = *brokers.last().unwrap();
         send_signal(last, Signal::SIGKILL);
         let (lost, _) = answer(&mut session, id);
@@ -312,7 +311,7 @@ fn a_runtime_directory_that_is_root_s_alone_does_not_shut_root_s_broker_out() {
 fn an_embedded_broker_that_cannot_start_again_says_why_and_is_tried_again() {
     let rig = Rig::new("").unwrap();
     let mut session = embedded(&rig);
-    let tree = children(session.pid());
+    let tree = brokers_below(session.pid());
     rig.policy().replace("policy.toml", "version = 1", "version = \"no number\"").unwrap();
     tree.iter().for_each(|pid| send_signal(*pid, Signal::SIGKILL));
     let refused = content(&session.call("loud", arguments("exit3")).unwrap());
@@ -440,6 +439,47 @@ fn of_a_client_that_is_killed_nothing_is_left() {
 }
 
 #[test]
+fn of_a_server_that_is_killed_nothing_is_left_either() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    send(&mut session, "loud", arguments("sleep"));
+    tool_below(session.pid());
+    let tree = children(session.pid());
+    session.end(Signal::SIGKILL).unwrap();
+    assert!(all_go(&tree, AT_ONCE));
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+}
+
+/// Root's becomes nobody; whoever starts it, it has no capability, and nothing but what it has open.
+#[test]
+fn a_server_of_one_s_own_is_confined_and_what_starts_its_broker_takes_no_order() {
+    let rig = Rig::new("").unwrap();
+    let mut session = embedded(&rig);
+    let server = ProcStatus::read(session.pid()).unwrap();
+    let sets = [server.cap_prm, server.cap_eff, server.cap_inh, server.cap_amb];
+    assert_eq!((sets, server.no_new_privs, server.seccomp), ([0; 4], true, 2), "{server:?}");
+    if needs::root() {
+        assert_eq!(server.uids, [NOBODY_UID; 4]);
+        assert_ne!(server.gids[0], 0);
+    }
+    let starter = children(session.pid())[0];
+    assert_eq!(children(session.pid()).len(), 3, "starter, supervisor and broker");
+    let arguments_of = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    let (before, brokers) = (arguments_of(starter), brokers_below(session.pid()));
+    send_signal(*brokers.last().unwrap(), Signal::SIGKILL);
+    let next = content(&session.call("loud", arguments("exit3")).unwrap());
+    assert_eq!(next["returncode"], 3, "{next}");
+    assert_eq!((children(session.pid())[0], arguments_of(starter)), (starter, before));
+    // Signals to a whole service reach it too, and it has a directory to remove.
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        send_signal(starter, signal);
+    }
+    assert_eq!(content(&session.call("loud", arguments("exit3")).unwrap())["returncode"], 3);
+    assert_eq!(session.close().unwrap(), Some(0));
+    assert_eq!(directories(&rig), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn what_a_killed_server_left_is_removed_by_the_next_one() {
     let rig = Rig::new("").unwrap();
     let mut living = embedded(&rig);
@@ -447,6 +487,8 @@ fn what_a_killed_server_left_is_removed_by_the_next_one() {
     send(&mut session, "loud", arguments("sleep"));
     tool_below(session.pid());
     let tree = children(session.pid());
+    // The process that starts its brokers, which would remove the directory after it.
+    send_signal(tree[0], Signal::SIGKILL);
     session.end(Signal::SIGKILL).unwrap();
     assert!(all_go(&tree, AT_ONCE), "its broker and its tool have ended by themselves");
     assert_eq!(directories(&rig).len(), 2, "it could remove nothing");
@@ -464,7 +506,7 @@ fn a_server_without_descriptors_says_so_and_recovers() {
     let is_open = |number: &usize| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
     let lowest_free = (0..).find(|number| !is_open(number)).unwrap();
     let limit = |files: usize| {
-        let limited = Command::new("prlimit")
+        let limited = as_its_user(pid, "prlimit")
             .arg(format!("--pid={pid}"))
             .arg(format!("--nofile={files}:"))
             .status();

@@ -15,6 +15,7 @@ use crate::{
     cli::CallArgs,
     config::Config,
     connect,
+    embedded::EmbeddedBroker,
     gate::ClientKey,
     progress::{Status, Watcher, shortfall},
     registry::Listing,
@@ -33,6 +34,7 @@ use crate::{
 /// then; a second one, or dropping the future, ends everything at once.
 pub(super) async fn call(
     args: &CallArgs,
+    embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
     again: &Again,
     mut signals: Signals,
@@ -45,7 +47,7 @@ pub(super) async fn call(
     let session = tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Interrupted),
-        session = connect::once(&args.broker, config) => session?,
+        session = connect::once(embedded, config) => session?,
     };
     let (service, listing) = (&session.service, session.service.listing());
     let given = match listing.tool(&args.tool).filter(|_| !args.words.is_empty()) {

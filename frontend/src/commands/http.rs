@@ -1,6 +1,6 @@
 //! `probity http`: a server, from its tokens and its socket to the end of its grace period.
 
-use std::{convert::Infallible, future::pending, iter, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, iter, path::Path, sync::Arc, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -10,11 +10,12 @@ use crate::{
     clean::clean_str,
     cli::HttpArgs,
     config::{self, Config, Loaded},
-    connect, embedded,
+    connect,
+    embedded::{self, EmbeddedBroker},
     http::{
         Server,
         auth::{NewToken, Secret, Token, TokenStore, Tokens, TokensError},
-        listen::{Address, Listener},
+        listen::{Address, Listener, Unwatched},
     },
     near::nearest,
     registry::Listing,
@@ -32,14 +33,14 @@ const NEAR: f64 = 0.7;
 /// Serves until a signal comes. The first lets calls in flight finish within the grace period; the
 /// second ends them at once. SIGHUP has the tokens read again.
 pub(super) async fn http(
-    args: &HttpArgs,
+    entrance: Entrance,
+    embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     // A terminal that goes away is no reason to end this server, so nothing is undone for `nohup`.
     signals.hear_hang_up().map_err(CommandError::Runtime)?;
     let shutdown = Shutdown::after(loaded.config.grace);
-    let entrance = Entrance::open(args, &loaded.config).await?;
     let tokens = Arc::clone(&entrance.tokens);
     let impatient = async {
         let reason = signal_to_end(&mut signals, &tokens).await;
@@ -50,7 +51,7 @@ pub(super) async fn http(
     tokio::select! {
         biased;
         _ = impatient => Ok(Exit::Interrupted),
-        served = serve(args, loaded, entrance, &shutdown) => served.map(|()| Exit::Success),
+        served = serve(embedded, loaded, entrance, &shutdown) => served.map(|()| Exit::Success),
     }
 }
 
@@ -65,17 +66,18 @@ async fn signal_to_end(signals: &mut Signals, tokens: &TokenStore) -> &'static s
 }
 
 async fn serve(
-    args: &HttpArgs,
+    embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     entrance: Entrance,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let Entrance { tokens, made, listener } = entrance;
+    let listener = listener.watched()?;
     let config = Arc::new(loaded.config.clone());
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(&args.broker, config) => connected?,
+        connected = connect::for_serving(embedded, config) => connected?,
     };
     let listing = service.listing();
     let entries = listing.tools().map(|tool| tool.entry);
@@ -120,15 +122,17 @@ fn warn_of_unknown_tools(tokens: &Tokens, listing: &Listing) {
 }
 
 /// The socket, and who may come in by it.
-struct Entrance {
+pub(super) struct Entrance {
     tokens: Arc<TokenStore>,
     /// The one token, where nobody was given any.
     made: Option<Secret>,
-    listener: Listener,
+    listener: Unwatched,
 }
 
 impl Entrance {
-    async fn open(args: &HttpArgs, config: &Config) -> Result<Self, CommandError> {
+    /// Opened before this process gives up what that may take: a port below 1024, a file or a folder of
+    /// root's.
+    pub(super) fn open(args: &HttpArgs, config: &Config) -> Result<Self, CommandError> {
         let given = given_token(config)?;
         let file = config.http.tokens_file.clone();
         let made = match (&given, &file) {
@@ -142,13 +146,18 @@ impl Entrance {
         }
         // The one that is made here is nobody's configuration.
         let is_given = made.is_none() && !tokens.is_empty();
-        let listener = Listener::open(&address(args, config), is_given).await?;
+        let listener = Unwatched::open(&address(args, config), is_given)?;
         Ok(Self { tokens, made, listener })
+    }
+
+    /// A socket of its own, which is removed in the end.
+    pub(super) fn own_path(&self) -> Option<&Path> {
+        self.listener.own_path()
     }
 }
 
 /// Where to listen, unless systemd passes a socket.
-pub(super) fn address(args: &HttpArgs, config: &Config) -> Address {
+fn address(args: &HttpArgs, config: &Config) -> Address {
     let usual = || Address::Tcp(config.server.host.clone(), config.server.port);
     args.listen.clone().unwrap_or_else(usual)
 }

@@ -7,7 +7,12 @@ use std::{
 
 use super::{CommandError, Exit, complain};
 use crate::{
-    cli::StdioArgs, config::Loaded, connect, embedded, mcp, shutdown::Shutdown, signals::Signals,
+    config::Loaded,
+    connect,
+    embedded::{self, EmbeddedBroker},
+    mcp,
+    shutdown::Shutdown,
+    signals::Signals,
 };
 
 /// Whoever starts it by hand would wait for ever.
@@ -19,7 +24,7 @@ const TO_A_PERSON: &str = "this waits for MCP on standard input: JSON-RPC messag
 /// Serves until the client goes or a signal comes. The first lets calls in flight finish within the
 /// grace period; the second ends them at once.
 pub(super) async fn stdio(
-    args: &StdioArgs,
+    embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
@@ -31,16 +36,20 @@ pub(super) async fn stdio(
     tokio::select! {
         biased;
         _ = impatient => Ok(Exit::Interrupted),
-        served = serve(args, loaded, &shutdown) => served.map(|()| Exit::Success),
+        served = serve(embedded, loaded, &shutdown) => served.map(|()| Exit::Success),
     }
 }
 
-async fn serve(args: &StdioArgs, loaded: &Loaded, shutdown: &Shutdown) -> Result<(), CommandError> {
+async fn serve(
+    embedded: Option<EmbeddedBroker>,
+    loaded: &Loaded,
+    shutdown: &Shutdown,
+) -> Result<(), CommandError> {
     let config = Arc::new(loaded.config.clone());
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(&args.broker, config) => connected?,
+        connected = connect::for_serving(embedded, config) => connected?,
     };
     if stdin().is_terminal() {
         complain(&TO_A_PERSON);

@@ -8,6 +8,7 @@ use crate::{
     cli::{BrokerArgs, ToolsArgs},
     config::Config,
     connect,
+    embedded::EmbeddedBroker,
     registry::{Hidden, Listing},
     terminal::{self, Again},
 };
@@ -15,10 +16,11 @@ use crate::{
 /// Lists the tools, or shows the one that is named.
 pub(super) async fn tools(
     args: &ToolsArgs,
+    embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
     again: &Again,
 ) -> Result<Exit, CommandError> {
-    let session = connect::once(&args.broker, config).await?;
+    let session = connect::once(embedded, config).await?;
     let listing = session.service.listing();
     if let Some(name) = &args.tool {
         if args.is_help && listing.tool(name).is_some() {

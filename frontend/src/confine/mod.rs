@@ -1,8 +1,9 @@
-//! A server that uses the installed broker has nothing to execute, nothing to write and nobody to
-//! connect to but a name server, so it gives all that up: whoever takes it over starts no shell and no
-//! tool, and changes no file of the person who started it.
+//! A frontend has nothing to execute, nothing to write and nobody to connect to but its broker and a name
+//! server, so it gives all that up: whoever takes it over starts no shell and no tool, and changes no file of
+//! the person who started it. One that root starts becomes nobody first (`user.rs`). Its own broker, where it
+//! has one, is started by another process (`embedded`).
 //!
-//! It is its own doing, beside what a systemd unit says (`NoExecPaths=`), and holds for a server that a
+//! It is its own doing, beside what a systemd unit says (`NoExecPaths=`), and holds for a frontend that a
 //! person or an MCP client starts, too: by Landlock, and by a filter of system calls (`calls.rs`) for
 //! what Landlock has no rule for. It never widens anything. What the kernel does not know is left out,
 //! and one without Landlock leaves things as they were: nothing that the policy rests on is held up here.
@@ -12,27 +13,29 @@
 //! the session's D-Bus, an ssh-agent) still does what it is asked. Only a unit hides them.
 
 mod calls;
+mod user;
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use landlock::{
     ABI, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::{
-    config::{CheckKind, CheckSettings},
-    http::listen::Address,
-};
+use crate::config::{CheckKind, CheckSettings};
+
+pub use self::user::{NOBODY, can_become_nobody, group_of};
 
 /// Where names are asked for whose answers are too long for a datagram.
 const NAME_SERVER_PORT: u16 = 53;
 
-/// What a server still has to do.
+/// What a frontend still has to do.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Needs<'a> {
-    /// Where it listens, unless that is passed to it.
-    pub listens: Option<&'a Address>,
+    /// The group in which it becomes nobody, where it is root and can.
+    pub nobody_in: Option<u32>,
+    /// A socket that it has made, and removes in the end.
+    pub removes: Option<&'a Path>,
     /// What it looks at; some of these connect.
     pub health_checks: &'a [CheckSettings],
 }
@@ -45,19 +48,29 @@ pub struct Confined {
     pub landlock: &'static str,
     /// Whether the filter of system calls is there.
     pub seccomp: bool,
+    /// Whether it is root still, who could become nobody else.
+    pub root: bool,
 }
 
-/// From here on neither this thread nor any that it starts executes a program, changes what is in the
-/// file system, connects or binds by TCP beyond its needs, sends signals to other processes, or
-/// connects to their abstract sockets. What is open stays open, and libraries are loaded as before.
-#[must_use]
-pub fn give_up_all_but(needs: Needs<'_>) -> Confined {
+/// From here on neither this thread nor any that it starts has a capability, executes a program, changes
+/// what is in the file system, listens or connects by TCP beyond its needs, sends signals to other
+/// processes, or connects to their abstract sockets. What is open stays open, and libraries are loaded as
+/// before.
+///
+/// # Errors
+/// Root that it cannot leave, or a capability.
+pub fn give_up_all_but(needs: Needs<'_>) -> io::Result<Confined> {
+    if let Some(group) = needs.nobody_in {
+        user::become_nobody(group)?;
+    }
+    user::give_up_capabilities()?;
     let landlock = match landlock(needs) {
         Ok(RulesetStatus::FullyEnforced) => "fully",
         Ok(RulesetStatus::PartiallyEnforced) => "as far as this kernel knows it",
         Ok(RulesetStatus::NotEnforced) | Err(_) => "no",
     };
-    Confined { landlock, seccomp: calls::give_up().is_ok() }
+    let root = rustix::process::geteuid().is_root();
+    Ok(Confined { landlock, seccomp: calls::give_up().is_ok(), root })
 }
 
 fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
@@ -74,18 +87,9 @@ fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
             rules = rules.add_rule(NetPort::new(address.port(), AccessNet::ConnectTcp))?;
         }
     }
-    match needs.listens {
-        Some(Address::Tcp(_, port)) => {
-            rules = rules.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
-        }
-        Some(Address::Unix(path)) => {
-            // Made there, and removed in the end. Without the folder, listening fails by itself.
-            if let Ok(folder) = PathFd::new(folder_of(path)) {
-                let access = AccessFs::MakeSock | AccessFs::RemoveFile;
-                rules = rules.add_rule(PathBeneath::new(folder, access))?;
-            }
-        }
-        None => {}
+    // Without the folder there is nothing to remove.
+    if let Some(folder) = needs.removes.and_then(|path| PathFd::new(folder_of(path)).ok()) {
+        rules = rules.add_rule(PathBeneath::new(folder, AccessFs::RemoveFile))?;
     }
     Ok(rules.restrict_self()?.ruleset)
 }
@@ -103,7 +107,10 @@ mod tests {
         fs::{self, File},
         io,
         net::{TcpListener, TcpStream, UdpSocket},
-        os::unix::{fs::PermissionsExt as _, net::UnixListener},
+        os::unix::{
+            fs::PermissionsExt as _,
+            net::{UnixListener, UnixStream},
+        },
         process::Command,
         thread,
         time::{Duration, SystemTime},
@@ -123,8 +130,9 @@ mod tests {
     fn confined<T: Send>(needs: Needs<'_>, look: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let looked = scope.spawn(|| {
-                let confined = give_up_all_but(needs);
-                assert_eq!(confined, Confined { landlock: "fully", seccomp: true });
+                let confined = give_up_all_but(needs).unwrap();
+                let root = rustix::process::geteuid().is_root();
+                assert_eq!(confined, Confined { landlock: "fully", seccomp: true, root });
                 look()
             });
             looked.join().unwrap()
@@ -201,7 +209,7 @@ mod tests {
             priority: Priority::Low,
             timeout: Duration::from_secs(1),
         }];
-        confined(Needs { listens: None, health_checks: &checks }, || {
+        confined(Needs { health_checks: &checks, ..Needs::default() }, || {
             TcpStream::connect(watched).unwrap();
             refused(TcpStream::connect(other));
             refused(TcpListener::bind("127.0.0.1:0"));
@@ -211,21 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn it_listens_where_it_is_told_to_and_nowhere_else() {
+    fn it_listens_at_what_it_has_bound_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("http.sock");
-        let any_port = Address::Tcp("127.0.0.1".into(), 0);
-        confined(Needs { listens: Some(&any_port), ..Needs::default() }, || {
-            TcpListener::bind("127.0.0.1:0").unwrap();
-            refused(TcpListener::bind("127.0.0.1:9"));
-            refused(UnixListener::bind(&socket));
-        });
-        let at_socket = Address::Unix(socket.clone());
-        confined(Needs { listens: Some(&at_socket), ..Needs::default() }, || {
-            UnixListener::bind(&socket).unwrap();
+        let _bound = UnixListener::bind(&socket).unwrap();
+        confined(Needs { removes: Some(&socket), ..Needs::default() }, || {
+            UnixStream::connect(&socket).unwrap();
+            refused(TcpListener::bind("127.0.0.1:0"));
+            refused(UnixListener::bind(folder.path().join("another.sock")));
             refused(fs::write(folder.path().join("file"), ""));
             fs::remove_file(&socket).unwrap();
-            refused(TcpListener::bind("127.0.0.1:0"));
         });
     }
 }

@@ -9,11 +9,13 @@
 mod broker;
 mod fence;
 mod kernel;
+mod limits;
 mod network;
 mod person;
 mod policy;
 mod report;
 mod self_test;
+mod server;
 mod socket;
 mod tools;
 
@@ -34,6 +36,7 @@ use crate::{
     broker_client::{Broker, BrokerError},
     cli::BrokerArgs,
     config::{Loaded, show},
+    confine::can_become_nobody,
     connect::choice::{Choice, SYSTEM_FOLDER},
     embedded::EmbeddedBroker,
     registry::Listing,
@@ -76,7 +79,9 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     let (patient, asked) = ask(args, &scene).await;
 
     let mut checks = vec![configuration(loaded)];
-    checks.extend(kernel::checks(kernel::Landlock::look(), asked.facts()));
+    let landlock = kernel::Landlock::look();
+    checks.extend(kernel::checks(landlock, asked.facts()));
+    checks.push(server::check(landlock, &scene.person, can_become_nobody(), mode));
     let grounds = Grounds {
         file: policy_file(args, loaded, mode),
         decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
@@ -99,6 +104,7 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     }
     checks.push(broker::check(&asked, mode, &host, is_policy_bad));
     checks.push(broker::audit_log(&asked, mode));
+    checks.push(limits::check(limits::look(mode, socket).as_deref()));
     checks.push(network::capability(
         asked.facts(),
         network::PingRange::look(),

@@ -68,12 +68,17 @@ impl PrivateDirectory {
     /// Where the broker listens: in a directory of its own, that stays closed where root's broker has
     /// to pass the outer one.
     pub(super) fn socket(&self) -> PathBuf {
-        self.directory.path().join(LISTEN).join("broker.sock")
+        self.listen().join("broker.sock")
+    }
+
+    /// The folder of that socket.
+    pub(super) fn listen(&self) -> PathBuf {
+        self.directory.path().join(LISTEN)
     }
 
     /// An audit log that goes with the directory.
     pub(super) fn passing_audit_log(&self) -> PathBuf {
-        self.directory.path().join(LISTEN).join("audit.jsonl")
+        self.listen().join("audit.jsonl")
     }
 
     /// Where its runs have their folders.

@@ -3,12 +3,25 @@
 use std::{
     convert::Infallible,
     future::pending,
+    io,
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::sleep,
+};
 
-use super::{EmbeddedBroker, EmbeddedError};
+use super::{
+    EmbeddedBroker,
+    starter::{AGAIN, Said},
+};
+
+const GONE: &str = "the process that starts brokers has ended: start this server again";
 
 /// Before the first attempt, doubled each time, up to the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,34 +42,61 @@ impl EmbeddedBroker {
     /// Keeps a broker running for as long as this is polled.
     pub async fn keep(&mut self) -> Infallible {
         let mut pause = FIRST_PAUSE;
+        let mut starter = match self.control.try_clone().and_then(Starter::new) {
+            Ok(starter) => starter,
+            Err(error) => return lost(&error.to_string()).await,
+        };
         loop {
-            // It is reaped with this.
-            let status = match self.child.wait().await {
-                Ok(status) => status.to_string(),
-                Err(error) => error.to_string(),
-            };
-            // Whatever is left of it ends with this.
-            self.lifetime = None;
-            tracing::warn!(status, "broker.ended");
+            match starter.hear().await {
+                Some(Said::Ended(status)) => tracing::warn!(status, "broker.ended"),
+                Some(_) => continue,
+                None => return lost(GONE).await,
+            }
             if self.started.elapsed() > LASTED {
                 pause = FIRST_PAUSE;
             }
             loop {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                match self.start_again() {
-                    Ok(()) => break tracing::info!("broker.started"),
-                    Err(error) => {
-                        tracing::error!(error = error.to_string(), "broker.start_failed");
-                    }
-                }
+                let error = match starter.ask().await {
+                    Some(Said::Started { .. }) => break tracing::info!("broker.started"),
+                    Some(Said::Failed(error)) => error,
+                    Some(Said::Ended(status)) => status,
+                    None => return lost(GONE).await,
+                };
+                tracing::error!(error, "broker.start_failed");
             }
+            self.started = Instant::now();
         }
     }
+}
 
-    fn start_again(&mut self) -> Result<(), EmbeddedError> {
-        let (child, lifetime) = self.launch.spawn()?;
-        (self.child, self.lifetime, self.started) = (child, Some(lifetime), Instant::now());
-        Ok(())
+/// Nothing starts a broker any more; what is left still answers.
+async fn lost(error: &str) -> Infallible {
+    tracing::error!(error, "broker.start_failed");
+    pending().await
+}
+
+/// The process that starts brokers, as it is heard while a server serves.
+struct Starter {
+    said: Lines<BufReader<OwnedReadHalf>>,
+    ask: OwnedWriteHalf,
+}
+
+impl Starter {
+    fn new(control: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        control.set_nonblocking(true)?;
+        let (said, ask) = UnixStream::from_std(control)?.into_split();
+        Ok(Self { said: BufReader::new(said).lines(), ask })
+    }
+
+    async fn hear(&mut self) -> Option<Said> {
+        Said::read(self.said.next_line().await.ok()??.as_bytes())
+    }
+
+    /// Asks for another broker.
+    async fn ask(&mut self) -> Option<Said> {
+        self.ask.write_all(&[AGAIN]).await.ok()?;
+        self.hear().await
     }
 }

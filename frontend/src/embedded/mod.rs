@@ -1,40 +1,33 @@
 //! A private broker for this one process: no root, no systemd.
 //!
-//! The listener is bound here, in a directory that only this user can enter, before the broker
-//! starts: the broker takes it over as it would from systemd. The broker lives as long as the write
-//! end of a pipe that this process holds, so it ends however this process ends. Nothing here gives
-//! it a privilege.
+//! A server gives up executing anything (`confine`), so a second process of this program starts the
+//! broker (`starter`), and another where that one ends (`keep`): in the same directory and with the same
+//! audit log (`trail`), whose chain goes on where it stopped. What it starts is fixed before the server is
+//! confined (`launch`); it takes no word from the server but "again".
 //!
-//! One that ends under a server is started again (`keep`), in the same directory and with the same
-//! audit log (`trail`), whose chain goes on where it stopped.
+//! The starter ends with this process, however that ends, as the broker does with the starter: each holds
+//! a pipe or socket whose other end is seen to close. Nothing here gives the broker a privilege.
 
 mod directory;
 mod keep;
+mod launch;
+pub mod starter;
 mod trail;
 
 use std::{
     env,
-    fs::{self, File},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::{
-            fs::{DirBuilderExt, FileExt as _},
-            net::UnixListener,
-            process::CommandExt,
-        },
-    },
+    fs::File,
+    io::{self, Read as _},
+    net::Shutdown,
+    os::unix::{fs::FileExt as _, net::UnixStream, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use command_fds::{CommandFdExt, FdMapping};
-use tokio::process::Child;
-
 pub use self::keep::kept;
-use self::{directory::PrivateDirectory, trail::Trail};
+use self::starter::{For, Said};
 
 /// The program started.
 const PROGRAM: &str = "probity-broker";
@@ -42,12 +35,11 @@ const PROGRAM: &str = "probity-broker";
 /// Names another file for it.
 const PROGRAM_VARIABLE: &str = "PROBITY_BROKER";
 
-/// Where nothing comes from, and nothing that is written stays.
-const NULL: &str = "/dev/null";
+/// So much longer the process that waits for it may take.
+const MARGIN: Duration = Duration::from_millis(500);
 
-/// Descriptors as the broker finds them; 3 is where systemd would put the listener.
-const LISTEN_FD: i32 = 3;
-const LIFETIME_FD: i32 = 4;
+/// How long the first broker may take to be started; it takes some milliseconds.
+const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a broker may take to end its runs and its audit log before its directory goes.
 const END_DEADLINE: Duration = Duration::from_secs(2);
@@ -58,22 +50,14 @@ const MOST_COMPLAINTS: usize = 64 << 10;
 /// A running private broker. Dropping it ends it.
 #[derive(Debug)]
 pub struct EmbeddedBroker {
-    launch: Launch,
-    child: Child,
-    /// Closed to end the broker; `Option` so that this can be done first.
-    lifetime: Option<io::PipeWriter>,
+    starter: Child,
+    /// By which the starter tells how its broker is. Its end ends both.
+    control: UnixStream,
+    socket: PathBuf,
+    /// By which a frontend gets to the socket that root's broker listens at.
+    group: Option<u32>,
     started: Instant,
-}
-
-/// All that it takes to start a broker, again if need be.
-#[derive(Debug)]
-struct Launch {
-    program: PathBuf,
-    policy: Option<PathBuf>,
-    /// None where the policy names the log.
-    audit: Option<Trail>,
-    directory: PrivateDirectory,
-    /// Where its complaints go, in place of this process's standard error.
+    /// What one that is looked at complains of.
     complaints: Option<File>,
 }
 
@@ -120,25 +104,21 @@ pub enum EmbeddedError {
     },
     /// It started, and ended before it answered.
     #[error("the embedded broker ended at once ({0}); its reasons are above")]
-    Ended(ExitStatus),
+    Ended(String),
+    /// As the process that starts brokers says.
+    #[error("{0}")]
+    NotStarted(String),
 }
 
 impl EmbeddedBroker {
-    /// Starts a broker with the policy in `policy`, or else with its built-in one.
+    /// Starts a broker with the policy in `policy`, or else with its built-in one. `for_nobody` is that
+    /// this process is root's, and will be nobody's by the time that it asks.
     ///
     /// # Errors
     /// [`EmbeddedError`]. A defect in the policy shows only later, as the broker's end.
-    pub fn start(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
-        Self::launch(Launch {
-            program: find_program()?,
-            policy: policy.map(Path::to_owned),
-            audit: match policy.is_some_and(trail::is_named_by) {
-                true => None,
-                false => Some(Trail::find()?),
-            },
-            directory: PrivateDirectory::make()?,
-            complaints: None,
-        })
+    pub fn start(policy: Option<&Path>, for_nobody: bool) -> Result<Self, EmbeddedError> {
+        let whom = if for_nobody { For::Nobody } else { For::Oneself };
+        Self::launch(whom, policy, None)
     }
 
     /// Starts one to look at: it leaves nothing behind, its audit log included, and what it complains
@@ -147,33 +127,70 @@ impl EmbeddedBroker {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_to_look_at(policy: Option<&Path>) -> Result<Self, EmbeddedError> {
-        let directory = PrivateDirectory::make()?;
-        Self::launch(Launch {
-            program: find_program()?,
-            policy: policy.map(Path::to_owned),
-            audit: Some(Trail::passing(directory.passing_audit_log())),
-            directory,
-            complaints: Some(tempfile::tempfile().map_err(preparing("a file in /tmp"))?),
-        })
+        let complaints = tempfile::tempfile().map_err(preparing("a file in /tmp"))?;
+        Self::launch(For::ALook, policy, Some(complaints))
     }
 
-    fn launch(launch: Launch) -> Result<Self, EmbeddedError> {
-        let (child, lifetime) = launch.spawn()?;
-        // The broker reads its policy meanwhile.
-        launch.directory.sweep();
-        Ok(Self { launch, child, lifetime: Some(lifetime), started: Instant::now() })
+    fn launch(
+        whom: For,
+        policy: Option<&Path>,
+        complaints: Option<File>,
+    ) -> Result<Self, EmbeddedError> {
+        let program = find_program()?;
+        let (control, its) = UnixStream::pair().map_err(preparing("a pair of sockets"))?;
+        let this_program = env::current_exe().map_err(EmbeddedError::NoProc)?;
+        let mut command = Command::new(&this_program);
+        command.arg(starter::ARGUMENT).arg(whom.word()).arg(program).args(policy);
+        // What is for this process alone: whoever holds the token, and systemd's word on who it is.
+        for variable in ["PROBITY_HTTP_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(variable);
+        }
+        // It is in a process group of its own, so that Ctrl-C is for this process to answer.
+        command.stdin(Stdio::from(std::os::fd::OwnedFd::from(its))).process_group(0);
+        let null = File::options().write(true).open("/dev/null");
+        command.stdout(null.map_err(preparing("/dev/null"))?);
+        if let Some(complaints) = &complaints {
+            let own = complaints.try_clone();
+            command.stderr(own.map_err(preparing("the broker's standard error"))?);
+        }
+        let starter = command
+            .spawn()
+            .map_err(|source| EmbeddedError::Spawn { program: this_program, source })?;
+        drop(command);
+        let (socket, group, started) = (PathBuf::new(), None, Instant::now());
+        let mut this = Self { starter, control, socket, group, started, complaints };
+        match this.hear(START_DEADLINE) {
+            Some(Said::Started { socket, group }) => {
+                (this.socket, this.group) = (socket, group);
+                Ok(this)
+            }
+            Some(Said::Failed(why)) => Err(EmbeddedError::NotStarted(why)),
+            Some(Said::Ended(_)) | None => {
+                let why = "the process that starts the broker ended, or did not answer in time";
+                Err(EmbeddedError::NotStarted(why.into()))
+            }
+        }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.launch.directory.socket()
+        self.socket.clone()
+    }
+
+    /// The group by which nobody gets to it, where it was started for nobody.
+    #[must_use]
+    pub fn group(&self) -> Option<u32> {
+        self.group
     }
 
     /// The error to show where the broker does not answer: its end, if it has ended within
     /// `patience`.
     pub fn ended_within(&mut self, patience: Duration) -> Option<EmbeddedError> {
-        wait(&mut self.child, patience).map(EmbeddedError::Ended)
+        match self.hear(patience) {
+            Some(Said::Ended(status)) => Some(EmbeddedError::Ended(status)),
+            _ => None,
+        }
     }
 
     /// What one that is looked at has complained of so far.
@@ -181,75 +198,35 @@ impl EmbeddedBroker {
     pub fn complaints(&self) -> String {
         let mut bytes = vec![0; MOST_COMPLAINTS];
         // At a place of its own: the broker's place in the file is shared with this descriptor.
-        let read =
-            self.launch.complaints.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok());
+        let read = self.complaints.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok());
         String::from_utf8_lossy(&bytes[..read.unwrap_or(0)]).into_owned()
     }
-}
 
-impl Launch {
-    fn spawn(&self) -> Result<(Child, io::PipeWriter), EmbeddedError> {
-        let listener = self.listen().map_err(preparing("the broker's socket"))?;
-        let (watched, lifetime) = io::pipe().map_err(preparing("a pipe"))?;
-        let mut command = Command::new(&self.program);
-        command.arg("--embedded");
-        command.args(["--listen-fd", "3", "--lifetime-fd", "4"]);
-        command.arg("--run-dir").arg(self.directory.runs());
-        if let Some(audit) = &self.audit {
-            command.arg("--audit").arg(audit.path());
-        }
-        if let Some(policy) = &self.policy {
-            command.arg("--policy").arg(policy);
-        }
-        // What is for this process alone: whoever holds the token, and systemd's word on who it is.
-        for variable in ["PROBITY_HTTP_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
-            command.env_remove(variable);
-        }
-        // Its complaints go where this process's go. It is in a process group of its own, so that
-        // Ctrl-C is for this process to answer.
-        let null = || {
-            let opened = File::options().read(true).write(true).open(NULL);
-            opened.map(Stdio::from).map_err(preparing(NULL))
-        };
-        command.stdin(null()?).stdout(null()?).process_group(0);
-        if let Some(complaints) = &self.complaints {
-            let own = complaints.try_clone();
-            command.stderr(own.map_err(preparing("the broker's standard error"))?);
-        }
-        let mappings = vec![
-            FdMapping { parent_fd: OwnedFd::from(listener), child_fd: LISTEN_FD },
-            FdMapping { parent_fd: OwnedFd::from(watched), child_fd: LIFETIME_FD },
-        ];
-        let mapped = command.fd_mappings(mappings).map_err(io::Error::other);
-        mapped.map_err(preparing("the broker's descriptors"))?;
-        // Never killed by being dropped: it has runs to end first.
-        let child = tokio::process::Command::from(command).spawn().map_err(|source| {
-            let program = self.program.clone();
-            EmbeddedError::Spawn { program, source }
-        })?;
-        // The command is gone here, and with it this process's copies of the listener and of the pipe's
-        // read end: a broker that ends is then seen at once, as a refused connection.
-        Ok((child, lifetime))
-    }
-
-    fn listen(&self) -> io::Result<UnixListener> {
-        let socket = self.directory.socket();
-        if let Some(folder) = socket.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        // The one that ended has left its own.
-        match fs::remove_file(&socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => UnixListener::bind(&socket),
+    /// The next thing that the starter says within `patience`.
+    fn hear(&mut self, patience: Duration) -> Option<Said> {
+        let deadline = Instant::now() + patience;
+        let mut line = Vec::new();
+        // Byte by byte, since what comes after it is for whoever listens next.
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.control.set_read_timeout((!left.is_zero()).then_some(left)?.into()).ok()?;
+            let mut byte = [0];
+            match self.control.read(&mut byte) {
+                Ok(0) => return None,
+                Ok(_) if byte == *b"\n" => return Said::read(&line),
+                Ok(_) => line.extend(byte),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
         }
     }
 }
 
 impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
-        self.lifetime.take();
-        // Not killed where it takes longer: it still has runs to end, and will.
-        wait(&mut self.child, END_DEADLINE);
+        let _ = self.control.shutdown(Shutdown::Both);
+        // Not killed where it takes longer: its broker still has runs to end, and will.
+        wait(&mut self.starter, END_DEADLINE + MARGIN);
     }
 }
 

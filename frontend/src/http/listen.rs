@@ -194,6 +194,62 @@ impl Listener {
     }
 }
 
+/// A bound socket that no event loop watches: it was bound before there was the one that serves.
+#[derive(Debug)]
+pub enum Unwatched {
+    /// As of [`Listener`].
+    Tcp(std::net::TcpListener, SocketAddr),
+    /// As of [`Listener`].
+    Unix(std::os::unix::net::UnixListener, Option<OwnPath>),
+}
+
+impl Unwatched {
+    /// Binds as [`Listener::open`] does, in an event loop of its own: looking up a name takes a thread, and
+    /// that ends with it.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn open(address: &Address, anybody: bool) -> Result<Self, ListenError> {
+        let fail = |error| ListenError::Io { place: "the address".into(), error };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(fail)?.block_on(async {
+            match Listener::open(address, anybody).await? {
+                Listener::Tcp(listener, address) => {
+                    Ok(Self::Tcp(listener.into_std().map_err(fail)?, address))
+                }
+                Listener::Unix(listener, path) => {
+                    Ok(Self::Unix(listener.into_std().map_err(fail)?, path))
+                }
+            }
+        })
+    }
+
+    /// The path that is removed in the end.
+    #[must_use]
+    pub fn own_path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(_, Some(OwnPath(path))) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Has the event loop watch it that this is called in.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn watched(self) -> Result<Listener, ListenError> {
+        let fail = |error| ListenError::Io { place: "the address".into(), error };
+        Ok(match self {
+            Self::Tcp(listener, address) => {
+                Listener::Tcp(TcpListener::from_std(listener).map_err(fail)?, address)
+            }
+            Self::Unix(listener, path) => {
+                Listener::Unix(UnixListener::from_std(listener).map_err(fail)?, path)
+            }
+        })
+    }
+}
+
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

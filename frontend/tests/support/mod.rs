@@ -4,9 +4,13 @@
 #![allow(dead_code)] // Each test file uses its own part.
 
 use std::{
+    fs,
     io::{Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -40,6 +44,15 @@ pub enum Step {
     AwaitHangUp,
 }
 
+/// Lets everybody get to a socket: root's frontend asks as nobody.
+pub fn open_to_all(socket: &Path) {
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(socket.parent().unwrap(), 0o755);
+    open(socket, 0o666);
+}
+
 /// The running broker. It ends with the test's process.
 pub struct ScriptedBroker {
     pub socket: PathBuf,
@@ -65,6 +78,7 @@ impl ScriptedBroker {
         let directory = tempfile::Builder::new().prefix("scripted-").tempdir_in("/tmp").unwrap();
         let socket = directory.path().join("broker.sock");
         let listener = UnixListener::bind(&socket).unwrap();
+        open_to_all(&socket);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let hang_ups = Arc::new(AtomicUsize::new(0));
         let cancels = Arc::new(AtomicUsize::new(0));

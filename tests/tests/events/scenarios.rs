@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::fs::{PermissionsExt as _, symlink},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -18,7 +18,7 @@ use probity_tests::{
     lab::Lab,
     mcp::Session,
     needs,
-    procs::{broker_below, wait_until},
+    procs::{as_its_user, broker_below, brokers_below, wait_until},
     rig::{Rig, running_tools},
     sse::Events,
 };
@@ -137,6 +137,8 @@ pub fn a_broker_that_goes_and_comes() -> String {
     let (first, second) = (Rig::new("").unwrap(), Rig::new("").unwrap());
     let mut before = Driven::start(&first, &[]);
     let link = first.path("link");
+    // The third is not whom either was started for.
+    open_to_all(&socket_of(&first));
     symlink(socket_of(&first), &link).unwrap();
     let mut set = log_in("json");
     set.push(("PROBITY_SOCKET".into(), link.display().to_string()));
@@ -147,6 +149,7 @@ pub fn a_broker_that_goes_and_comes() -> String {
     let lost = session.call("loud", json!({}));
     assert_eq!(lost["structuredContent"]["error_type"], "BROKER_UNREACHABLE", "{lost}");
     let after = Driven::start(&second, &[]);
+    open_to_all(&socket_of(&second));
     fs::remove_file(&link).unwrap();
     symlink(socket_of(&second), &link).unwrap();
     assert!(session.waits_for("broker.found"));
@@ -165,7 +168,7 @@ pub fn an_own_broker_that_is_killed() -> String {
     let mut set = log_in("json");
     set.push(("PROBITY_BROKER".into(), program.display().to_string()));
     let session = Driven::start(&rig, &set);
-    let own = probity_tests::procs::children(session.mcp.pid());
+    let own = brokers_below(session.mcp.pid());
     fs::rename(&program, rig.path("away")).unwrap();
     kill(Pid::from_raw(own[0].cast_signed()), Signal::SIGKILL).unwrap();
     assert!(session.waits_for("broker.start_failed"));
@@ -281,10 +284,12 @@ pub fn a_server_over_http() -> String {
     fs::write(&file, format!("[[token]]\nname = \"{SECRET}\"\n")).unwrap();
     server.signal(Signal::SIGHUP).unwrap();
     server.await_log("tokens.reload_failed").unwrap();
-    let pid = server.pid().to_string();
+    let number = server.pid();
+    let pid = number.to_string();
     let limit = |limit: &str| {
-        let set =
-            Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={limit}:")]).status();
+        let set = as_its_user(number, "prlimit")
+            .args(["--pid", &pid, &format!("--nofile={limit}:")])
+            .status();
         assert!(set.unwrap().success());
     };
     // Fewer than it has open already.
@@ -294,7 +299,7 @@ pub fn a_server_over_http() -> String {
     limit("1024");
     assert_eq!(server.get("/livez", None).unwrap().status, 200, "it goes on when some are free");
     assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
-    server.log()
+    server.log_with("shutdown.finished")
 }
 
 /// In a namespace whose only names stand in a file: nobody is asked for this one.
@@ -315,6 +320,14 @@ pub fn a_name_without_addresses() -> String {
 }
 
 /// Where the broker that this rig's only frontend has started listens.
+/// Lets others than a broker's own frontend get to its socket.
+fn open_to_all(socket: &Path) {
+    let open =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(socket.parent().unwrap(), 0o755);
+    open(socket, 0o666);
+}
+
 pub fn socket_of(rig: &Rig) -> PathBuf {
     let entries = fs::read_dir(rig.path("")).unwrap();
     let sockets = entries.map(|entry| entry.unwrap().path().join("listen/broker.sock"));

@@ -1,7 +1,12 @@
 //! The observations: each configures nothing itself, and says what it saw as JSON.
 
 use std::{
-    collections::BTreeSet, fs, os::unix::net::UnixListener, process::Stdio, thread, time::Duration,
+    collections::BTreeSet,
+    fs,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
+    process::Stdio,
+    thread,
+    time::Duration,
 };
 
 use nix::sys::signal::Signal;
@@ -316,7 +321,9 @@ pub fn broker_asked(configured: &Configured<'_>, _: &Value) -> Value {
     let listeners = ["a", "b"].map(|name| {
         let path = configured.rig.path(name);
         let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(path).unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
+        // Root's frontend asks as nobody.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
         listener.set_nonblocking(true).unwrap();
         (name, listener)
     });

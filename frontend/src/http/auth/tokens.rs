@@ -7,11 +7,11 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _},
     net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ipnet::IpNet;
@@ -221,11 +221,23 @@ impl Token {
     }
 }
 
+/// Root reads everything at the start, and is nobody when the file is read again.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (a server that root starts is nobody by the time that it reads its tokens again, and the file is \
+             another one now: chmod a+r it and a+x its folders, since it holds hashes alone, or start the \
+             server again)"
+        }
+        _ => "",
+    }
+}
+
 /// Why tokens cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// The file cannot be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), hint(error))]
     Io {
         /// The file.
         path: PathBuf,
@@ -302,13 +314,15 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`], with the line where the text is wrong.
     pub fn read(path: &Path) -> Result<Self, TokensError> {
-        let fail = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => TokensError::Missing(path.to_owned()),
-            _ => TokensError::Io { path: path.to_owned(), error },
-        };
-        let file = File::open(path).map_err(fail)?;
-        check_trust(path, &file)?;
+        let file = File::open(path).map_err(|error| unreadable(path, error))?;
+        Self::of(path, &file)
+    }
+
+    fn of(path: &Path, mut file: &File) -> Result<Self, TokensError> {
+        let fail = |error| unreadable(path, error);
+        check_trust(path, file)?;
         let mut text = String::new();
+        file.rewind().map_err(fail)?;
         file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(fail)?;
         if text.len() as u64 > MAX_FILE_BYTES {
             // What is left out could be a limit.
@@ -389,6 +403,13 @@ impl Tokens {
     }
 }
 
+fn unreadable(path: &Path, error: io::Error) -> TokensError {
+    match error.kind() {
+        io::ErrorKind::NotFound => TokensError::Missing(path.to_owned()),
+        _ => TokensError::Io { path: path.to_owned(), error },
+    }
+}
+
 /// Nobody but root and this process's own user may have written it.
 fn check_trust(path: &Path, file: &File) -> Result<(), TokensError> {
     let fail = |error| TokensError::Io { path: path.to_owned(), error };
@@ -418,6 +439,9 @@ pub struct TokenStore {
     file: Option<PathBuf>,
     /// From the environment, or made at start.
     own: Vec<Arc<Token>>,
+    /// The file as it was opened last. A server that root started reads it as root once, and may not open
+    /// it again; this it may read as often as it likes.
+    opened: Mutex<Option<File>>,
     current: watch::Sender<Arc<Tokens>>,
 }
 
@@ -428,7 +452,8 @@ impl TokenStore {
     /// Those of [`Tokens::read`].
     pub fn open(file: Option<PathBuf>, own: Option<Token>) -> Result<Self, TokensError> {
         let own = own.into_iter().map(Arc::new).collect();
-        let this = Self { file, own, current: watch::Sender::default() };
+        let opened = Mutex::default();
+        let this = Self { file, own, opened, current: watch::Sender::default() };
         this.reload()?;
         Ok(this)
     }
@@ -440,11 +465,27 @@ impl TokenStore {
     /// Those of [`Tokens::read`].
     pub fn reload(&self) -> Result<usize, TokensError> {
         let mut tokens =
-            self.file.as_deref().map_or_else(|| Ok(Tokens::default()), Tokens::read)?;
+            self.file.as_deref().map_or_else(|| Ok(Tokens::default()), |path| self.read(path))?;
         tokens.0.extend(self.own.iter().cloned());
         let count = tokens.0.len();
         self.current.send_replace(Arc::new(tokens));
         Ok(count)
+    }
+
+    fn read(&self, path: &Path) -> Result<Tokens, TokensError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match File::open(path) {
+            Ok(file) => *opened = Some(file),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // Only if it is the one that stands there still.
+                let same = |file: &File| is_same(file, path).unwrap_or(false);
+                if !opened.as_ref().is_some_and(same) {
+                    return Err(unreadable(path, error));
+                }
+            }
+            Err(error) => return Err(unreadable(path, error)),
+        }
+        opened.as_ref().map_or_else(|| Ok(Tokens::default()), |file| Tokens::of(path, file))
     }
 
     /// Whether nobody may come in.
@@ -474,6 +515,11 @@ impl TokenStore {
     fn current(&self) -> Arc<Tokens> {
         Arc::clone(&self.current.borrow())
     }
+}
+
+fn is_same(file: &File, path: &Path) -> io::Result<bool> {
+    let (own, there) = (file.metadata()?, std::fs::metadata(path)?);
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
 fn hex(bytes: &[u8]) -> String {
