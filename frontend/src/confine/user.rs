@@ -54,9 +54,13 @@ pub(super) fn become_nobody(group: u32) -> io::Result<()> {
 
 /// Gives up what capabilities there are, for good.
 pub(super) fn give_up_capabilities() -> io::Result<()> {
-    let none = CapabilitySet::empty();
-    clear_ambient_capability_set()?;
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    let empty = CapabilitySet::empty();
+    let none = CapabilitySets { effective: empty, permitted: empty, inheritable: empty };
+    // A unit that gives it none does not let it set any, either.
+    if capabilities(None)? != none {
+        clear_ambient_capability_set()?;
+        set_capabilities(None, none)?;
+    }
     Ok(set_no_new_privs(true)?)
 }
 
