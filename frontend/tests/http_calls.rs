@@ -353,3 +353,23 @@ fn a_server_that_serves_nobody_ends_at_once_whoever_holds_a_connection_open() {
     assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
     assert!(began.elapsed() < AT_ONCE);
 }
+
+#[test]
+fn a_body_may_begin_with_a_byte_order_mark_and_is_not_encoded() {
+    let broker = ScriptedBroker::start(script());
+    let server = serve(&broker);
+    let body = format!("\u{feff}{}", target());
+    let headers = format!(
+        "Host: {}\r\nAuthorization: Bearer {CHOSEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n",
+        server.host(),
+        body.len()
+    );
+    let ask = |headers: &str, body: &str| {
+        server.raw("POST", "/tools/ping/execute", headers, body).unwrap()
+    };
+    assert_eq!(ask(&headers, &body).status, 200);
+    assert_eq!(ask(&format!("{headers}Content-Encoding: Identity\r\n"), &body).status, 200);
+    let encoded = ask(&format!("{headers}Content-Encoding: gzip\r\n"), &body);
+    assert_eq!((encoded.status, broker.runs().len()), (415, 2), "{encoded:?}");
+}

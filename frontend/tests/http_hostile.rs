@@ -127,7 +127,7 @@ fn json_that_is_broken_or_says_two_things_is_refused_before_the_broker_is_asked(
         ("no UTF-8", b"{\"target\": \"10.0.0.1\xff\"}"),
         ("an overlong slash", b"{\"target\": \"10.0.0.1\xc0\xaf24\"}"),
         ("UTF-16", b"{\0\"\0t\0\"\0:\0\"\0\x31\0\"\0}\0"),
-        ("a byte order mark", b"\xef\xbb\xbf{\"target\": \"10.0.0.1\"}"),
+        ("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbf{\"target\": \"10.0.0.1\"}"),
         ("a raw NUL in a text", b"{\"target\": \"10.0.0.1\0\"}"),
         ("a NUL after it", b"{\"target\": \"10.0.0.1\"}\0"),
         ("a raw line end in a text", b"{\"target\": \"10.0.0.1\n\"}"),
