@@ -12,7 +12,6 @@
 use std::{borrow::Cow, env, error::Error, path::PathBuf, sync::Arc};
 
 use probity::{
-    cli::BrokerArgs,
     config::{self, Environment, Flags},
     connect,
     gate::ClientKey,
@@ -67,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let flags = Flags { socket: Some(socket), ..Flags::default() };
     let loaded = config::load(&flags, &Environment::of_process())?;
-    let session = connect::once(&BrokerArgs::default(), Arc::new(loaded.config)).await?;
+    let session = connect::once(None, Arc::new(loaded.config)).await?;
     let service = &session.service;
 
     let folder = env::temp_dir();
