@@ -291,7 +291,8 @@ fn a_server_at_a_terminal_says_what_it_waits_for_and_how_to_end_it() {
         command.env("PROBITY_SOCKET", &broker.socket).env_remove("MCP_CONFIG_FILE");
         // The end of input is the terminal's Ctrl-D.
         let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = stdout(&output);
+        // Lines end where the terminal does.
+        let said = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("waits for MCP on standard input"), "{output:?}");
         assert!(said.contains("Ctrl-D or Ctrl-C ends it"), "{output:?}");
         assert_eq!(status(&output), 0, "{output:?}");

@@ -436,10 +436,10 @@ fn each_method_of_the_path_says_what_it_is_for() {
     ] {
         let given = answer(accept, &list);
         assert_eq!((given.status, given.header("content-type")), (200, Some(form)), "{accept:?}");
-        assert_eq!(names(&given), ["nmap", "ping"], "{accept:?}");
+        assert_eq!(names(&given), ["nmap", "ping", "read_result"], "{accept:?}");
     }
     let marked = answer("", &format!("\u{feff}{list}"));
-    assert_eq!(names(&marked), ["nmap", "ping"], "{marked:?}");
+    assert_eq!(names(&marked), ["nmap", "ping", "read_result"], "{marked:?}");
     for (coding, status) in [("identity", 200), ("gzip", 415), ("identity, br", 415)] {
         let encoded = answer(&format!("Content-Encoding: {coding}\r\n"), &list);
         assert_eq!(encoded.status, status, "{encoded:?}");
@@ -589,7 +589,7 @@ fn a_batch_is_served_in_the_version_that_has_them_and_refused_in_others() {
         assert_eq!(answer.status, 200, "{answer:?}");
         let answers = answer.json();
         assert_eq!(answers.as_array().unwrap().len(), 5, "{answers}");
-        assert_eq!(answers[0]["result"]["tools"].as_array().unwrap().len(), 2);
+        assert_eq!(answers[0]["result"]["tools"].as_array().unwrap().len(), 3);
         assert_eq!(
             (&answers[1]["id"], &answers[1]["error"]["code"]),
             (&json!(2.5), &json!(-32601))

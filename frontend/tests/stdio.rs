@@ -637,7 +637,7 @@ fn a_session_begins_whatever_its_initialize_lacks_and_works_whole() {
         let answer = session.next().unwrap();
         assert_eq!(answer["result"]["serverInfo"]["name"], "probity", "{params}: {answer}");
         session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        assert_eq!(tools(&mut session).len(), 2);
+        assert_eq!(tools(&mut session).len(), 3);
         for (id, meta) in [(5, json!(null)), (6, json!(7)), (7, json!({ "progressToken": {} }))] {
             let arguments = json!({ "target": "10.0.0.1" });
             let call = json!({ "name": "ping", "arguments": arguments, "_meta": meta });

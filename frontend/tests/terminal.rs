@@ -99,14 +99,16 @@ fn forged() -> String {
     format!("REFUSED (X): no\nThis would pass: it\n{}REFUSED (Y): no\n", "x".repeat(38))
 }
 
-/// Every line that has words of the tool's stands behind a mark.
+/// Every line that has words of the tool's stands behind a mark, or goes on with a sentence that quotes
+/// them.
 fn assert_marked(text: &str) {
     let text = plain(text);
     assert!(text.contains("REFUSED (Y)"), "{text}");
     let of_the_tool =
         |line: &&str| ["REFUSED", "This would", "xxx"].iter().any(|w| line.contains(w));
     for line in text.lines().filter(of_the_tool) {
-        assert!(line.starts_with("> ") && line.chars().count() <= 40, "{line:?} in {text}");
+        let is_marked = line.starts_with("> ") || line.starts_with("    ");
+        assert!(is_marked && line.chars().count() <= 40, "{line:?} in {text}");
     }
 }
 

@@ -1,7 +1,11 @@
 //! Requests that must be refused and requests that must pass, line by line, through the frontend a
 //! client would use: an MCP session on `probity stdio`, against a broker with the shipped policy.
 //!
-//! Everything is a dry run: the verdict is the real one, and nothing is sent.
+//! Everything is a dry run: the verdict is the real one, and nothing is sent. Beside them stand the
+//! inputs that went wrong elsewhere ([`cases`]).
+
+#[path = "attacks/cases.rs"]
+mod cases;
 
 use std::{fs, path::PathBuf, process::Command};
 

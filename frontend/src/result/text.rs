@@ -78,6 +78,9 @@ impl ToolResult {
                     Some(report) if report.is_of_nothing() && report.complaint().is_some() => {
                         String::new()
                     }
+                    None if self.stdout.trim().is_empty() && is_all_of(&self.stderr, &message) => {
+                        String::new()
+                    }
                     _ => format!("\n{}", self.output_text()),
                 };
                 format!("FAILED ({kind}): {message}\nTry: {suggestion}{said}")
@@ -159,6 +162,12 @@ impl ToolResult {
         }
         text
     }
+}
+
+/// Whether a text is one line, and a message has it.
+fn is_all_of(said: &str, message: &str) -> bool {
+    let said = said.trim();
+    !said.is_empty() && !said.contains('\n') && message.contains(&inner(said))
 }
 
 /// A sentence as it stands between quotes.

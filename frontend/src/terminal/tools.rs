@@ -11,6 +11,7 @@ use super::{
 use crate::{
     accounts::Whom,
     clean::clean_str,
+    confine::NOBODY,
     near::nearest,
     registry::{Hidden, Listing},
 };
@@ -65,6 +66,13 @@ pub fn nothing_granted(whom: &Whom, embedded: bool, policy: Option<&Path>) -> St
     let mut text = format!("the policy grants no tool to {whom}.");
     if whom.uid == 0 {
         text.push_str(" Root is granted what is granted to it by name, like everybody else.");
+    }
+    if whom.uid == NOBODY && !embedded {
+        text.push_str(
+            " Root's commands ask as nobody, in the group of the broker's socket: grant that group \
+             something, or\nask as a user of your own.",
+        );
+        return text;
     }
     let (file, grantee, then) = match (embedded, policy) {
         (true, Some(policy)) => (policy.display().to_string(), "self = true".into(), ""),
