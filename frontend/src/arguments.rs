@@ -19,6 +19,9 @@ use serde_json::{Map, Value};
 
 use crate::{clean::clean_str, request::is_reserved, schema::JsonObject};
 
+/// Properties beyond a tool's own that are looked at, to say what was meant by them.
+const MOST_STRANGE: usize = 64;
+
 /// Longest piece of a client's own text that an error repeats, in characters.
 const QUOTED_MAX: usize = 48;
 
@@ -68,6 +71,15 @@ impl ArgumentCheck {
     /// many clients write every optional property.
     #[must_use]
     pub fn flaw(&self, arguments: &Map<String, Value>) -> Option<Flaw> {
+        if self.has_too_many(arguments) {
+            return Some(Flaw {
+                property: "arguments".to_owned(),
+                problem: format!("{} properties are more than there are", arguments.len()),
+                expected: "the properties of this tool alone".to_owned(),
+                code: DenialCode::ArgumentSyntax,
+                is_known: true,
+            });
+        }
         let validator = self.validator.as_ref()?;
         let given = Value::Object(without_nulls(arguments));
         if validator.is_valid(&given) {
@@ -88,6 +100,12 @@ impl ArgumentCheck {
             first.problem.push_str(&format!(", and there is no property {unknown}"));
         }
         Some(first)
+    }
+
+    /// Whether there are so many that they are not looked at one by one: nobody is kept waiting by that.
+    fn has_too_many(&self, arguments: &Map<String, Value>) -> bool {
+        let known = self.schema["properties"].as_object().map_or(0, Map::len);
+        arguments.len() > known + MOST_STRANGE
     }
 
     /// Whether a property's schema takes a value.

@@ -131,6 +131,14 @@ fn a_value_as_large_as_it_likes_makes_a_short_and_clean_message() {
 }
 
 #[test]
+fn a_crowd_of_properties_is_refused_without_a_look_at_each() {
+    let many: Map<String, Value> = (0..1000).map(|n| (format!("p{n}"), json!(n))).collect();
+    let flaw = check().flaw(&many).unwrap();
+    assert_eq!(flaw.to_string(), "arguments: 1000 properties are more than there are.");
+    assert_eq!((check().mended(&many), check().liberal(&many)), (None, many));
+}
+
+#[test]
 fn what_says_the_same_is_taken_and_is_of_the_schema_s_type_afterwards() {
     for (given, taken) in [
         (json!({ "target": " 10.0.0.1\n" }), json!({ "target": "10.0.0.1" })),

@@ -87,6 +87,9 @@ impl ArgumentCheck {
     /// that its text may stand for.
     #[must_use]
     pub fn mended(&self, arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
+        if self.has_too_many(arguments) {
+            return None;
+        }
         let (mut mended, mut strange) = (Map::new(), Vec::new());
         let given = unwrapped(without_nulls(arguments));
         let known = |name: &str| self.schema["properties"][name].is_object();
