@@ -289,8 +289,10 @@ impl Prepared {
             Some(embedded) => embedded.group().unwrap_or(NOBODY),
             None => group_of(&config.broker.socket),
         };
+        let becomes_nobody =
+            || can_become_nobody() && (self.embedded.is_some() || !connect::grants_root(config));
         let needs = Needs {
-            nobody_in: can_become_nobody().then(group),
+            nobody_in: becomes_nobody().then(group),
             removes: self.entrance.as_ref().and_then(Entrance::own_path),
             health_checks: &config.health.checks,
         };

@@ -53,6 +53,8 @@ impl Attacked {
     /// Attacks while another asks `/livez`, over new connections and over one that it keeps. Each has
     /// to be answered; then a run is, and what the attack held is given back.
     fn under(&self, attack: impl FnOnce(&HttpServer)) {
+        // What a server opens as it goes, it has opened once it has answered.
+        self.runs();
         let before = self.descriptors();
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -73,12 +75,16 @@ impl Attacked {
         });
         let peak = self.memory("VmHWM:");
         assert!(peak < MOST_MEMORY, "{peak}");
-        let body = json!({"target": "127.0.0.1"});
-        let ran = self.server.post("/tools/replay/execute", TOKEN, &body).unwrap();
-        assert_eq!((ran.status, &ran.json()["returncode"]), (200, &json!(0)), "{}", ran.body);
+        self.runs();
         let given_back = || self.descriptors() <= before;
         assert!(wait_until(PATIENCE, given_back), "{} of {before}", self.descriptors());
         assert!(!self.server.log().contains("panic"), "{}", self.server.log());
+    }
+
+    fn runs(&self) {
+        let body = json!({"target": "127.0.0.1"});
+        let ran = self.server.post("/tools/replay/execute", TOKEN, &body).unwrap();
+        assert_eq!((ran.status, &ran.json()["returncode"]), (200, &json!(0)), "{}", ran.body);
     }
 
     fn descriptors(&self) -> usize {

@@ -238,7 +238,8 @@ fn whichever_process_of_an_embedded_server_is_killed_nothing_is_left_and_it_serv
             }
         }
         server.is_well();
-        let lasting = [server.session.pid(), server.broker, server.supervisor];
+        let starter = ProcStatus::read(server.supervisor).unwrap().ppid;
+        let lasting = [server.session.pid(), starter, server.broker, server.supervisor];
         let before = probity_tests::leftovers::Leftovers::before(server.traces.clone(), &lasting);
         let left = before.unwrap().check();
         left.unwrap_or_else(|left| panic!("round {round}, {victim:?}: {left}"));

@@ -61,10 +61,16 @@ fn ask(
 }
 
 #[test]
-fn the_document_is_for_those_with_a_token() {
+fn the_document_is_as_open_as_the_list_of_endpoints() {
     let rig = Rig::new("").unwrap();
     let server = server(&rig);
-    assert_eq!(server.get("/openapi.json", None).unwrap().status, 401);
+    // Whoever is of this machine needs no token, and who comes through a proxy does.
+    assert_eq!(server.get("/openapi.json", None).unwrap().status, 200);
+    let proxied = "X-Forwarded-For: 203.0.113.9\r\n";
+    for path in ["/", "/openapi.json"] {
+        let headers = format!("Host: {}\r\n{proxied}", server.host());
+        assert_eq!(server.raw("GET", path, &headers, "").unwrap().status, 401, "{path}");
+    }
     let answer = server.get("/openapi.json", Some(TOKEN)).unwrap();
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     assert_eq!(answer.json()["openapi"], "3.1.0");

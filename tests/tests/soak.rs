@@ -47,7 +47,9 @@ impl Soaked {
         let session = Session::start(command).unwrap();
         let broker = broker_below(session.pid()).unwrap();
         let supervisor = ProcStatus::read(broker).unwrap().ppid;
-        let mut processes = vec![session.pid(), supervisor, broker];
+        // The frontend's child is what starts its brokers.
+        let starter = ProcStatus::read(supervisor).unwrap().ppid;
+        let mut processes = vec![session.pid(), starter, supervisor, broker];
         processes.dedup();
         Self {
             processes,

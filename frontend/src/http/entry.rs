@@ -144,12 +144,11 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
     // What comes by a proxy is not of this machine, whatever its address.
     let is_direct = !proxies.trusts(&peer) && is_direct(request.version(), headers);
     let without_token = Caller::anonymous(address, server.http.anonymous && is_direct);
-    let Some(token) = bearer(headers) else {
-        return match ticket(request) {
-            Some(ticket) => with_ticket(server, ticket, address),
-            None => Ok(without_token),
-        };
-    };
+    // It is what the request came for, whatever else is sent along.
+    if let Some(ticket) = ticket(request) {
+        return with_ticket(server, ticket, address);
+    }
+    let Some(token) = bearer(headers) else { return Ok(without_token) };
     match authenticated(server, token, address) {
         Ok(caller) => Ok(caller),
         // They work whatever an orchestrator sends along, and show such a one no more than a stranger.

@@ -34,6 +34,9 @@ pub fn brief(report: &Value) -> Value {
             // It repeats the counts.
             members.remove("summary");
             drop_where(members, "exit", |how| how == "success");
+            for none in ["hosts_unknown", "hosts_given_up"] {
+                drop_where(members, none, |count| *count == 0);
+            }
             list(members, "hosts").iter_mut().for_each(nmap_host);
         }
     }
@@ -75,10 +78,19 @@ fn nmap_host(host: &mut Value) {
     host.remove("address_type");
     // That nobody has looked is worth a word.
     drop_where(host, "reason", |reason| reason != "user-set");
+    drop_where(host, "timed_out", |is| *is == Value::Bool(false));
+    for extra in list(host, "extra_ports").iter_mut().filter_map(Value::as_object_mut) {
+        drop_where(extra, "reasons", |reasons| {
+            let mut names = reasons.as_array().into_iter().flatten().map(|one| &one["reason"]);
+            names.all(|name| name.as_str().is_some_and(|name| USUAL_REASONS.contains(&name)))
+        });
+    }
     for port in list(host, "ports").iter_mut().filter_map(Value::as_object_mut) {
         drop_where(port, "reason", |reason| {
             reason.as_str().is_some_and(|reason| USUAL_REASONS.contains(&reason))
         });
+        // By its number, as everybody would.
+        drop_where(port, "service_method", |how| how == "table");
     }
 }
 

@@ -120,7 +120,10 @@ fn who_accepts_an_answer_gets_it() {
     for accept in case("http/accept.txt").lines() {
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
         let headers = format!(
-            "Accept: {accept}\r\nContent-Type: application/json\r\nAuthorization: Bearer {TOKEN}\r\n"
+            "Host: {}\r\nAccept: {accept}\r\nContent-Type: application/json\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Length: {}\r\n",
+            rig.server.host(),
+            body.len()
         );
         let answer = rig.server.raw("POST", "/mcp", &headers, body).unwrap();
         assert_eq!(answer.status, 200, "{accept}: {answer:?}");
