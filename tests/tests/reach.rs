@@ -41,6 +41,9 @@ const ATTEMPTS: &[(&str, &str, &str)] = &[
     ("several messages, one elsewhere", "EACCES", "ok"),
     ("a source route", "EPERM", "ok"),
     ("join a group", "EPERM", "ok"),
+    ("another host's address as its own", "EPERM", "ok"),
+    ("another host's address as its own, of IPv6", "EPERM", "ok"),
+    ("speak to all hosts of a network", "EPERM", "ok"),
     ("a port of its own", "EACCES", "ok"),
     ("a port of the kernel's choice", "ok", "ok"),
     ("multipath tcp", "EAFNOSUPPORT", "ok"),
@@ -102,11 +105,19 @@ attempts = [
     ('several messages, one elsewhere', lambda: several(to_kept(HERE), [None, ELSEWHERE])),
     ('a source route', lambda: udp().setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b'\x01\x01\x01\0')),
     ('join a group', lambda: udp().setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('239.1.2.3') + socket.inet_aton('127.0.0.1'))),
+    ('another host\'s address as its own', lambda: udp().setsockopt(socket.IPPROTO_IP, 15, 1)),
+    ('another host\'s address as its own, of IPv6', lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).setsockopt(41, 78, 1)),
+    ('speak to all hosts of a network', lambda: broadcast(udp())),
     ('a port of its own', lambda: udp().bind(('127.0.0.1', 40404))),
     ('a port of the kernel\'s choice', lambda: udp().bind(('127.0.0.1', 0))),
     ('multipath tcp', lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)),
     ('an address outside of memory', lambda: call('connect', udp_kept().fileno(), ctypes.c_void_p(8), 16)),
 ]
+# It is answered as if it were done, since nmap asks and has no use for it.
+def broadcast(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST): raise OSError(errno.EPERM, '')
+
 def udp_kept(): keep.append(udp()); return keep[-1]
 def to_kept(address): keep.append(to(address)); return keep[-1]
 
