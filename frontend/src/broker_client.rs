@@ -149,6 +149,9 @@ pub enum BrokerError {
     /// A valid message at the wrong place.
     #[error("the broker answered with something else than {0}")]
     Unexpected(&'static str),
+    /// It did not decide: the failure says why, and what to do.
+    #[error("{}", .0.message)]
+    Undecided(Failure),
     /// The request is larger than the protocol carries.
     #[error("the request is too large")]
     RequestTooLarge,
@@ -181,6 +184,7 @@ impl BrokerError {
                 "Wait until other calls have ended, then try again; where it stays so, raise the \
                  limit of open files (`ulimit -n`)."
             }
+            Self::Undecided(failure) => return failure.remedy.clone().into(),
             Self::Refused(_) => "Try again in a moment.",
             Self::Stalled => {
                 "Try again in a moment; where it stays so, `probity doctor` says what is wrong."
@@ -304,6 +308,7 @@ impl Broker {
         let mut connection = self.ask(&Request::Check(call)).await?;
         match connection.answer().await? {
             Reply::Verdict(verdict) => Ok((connection.welcome.policy_digest, verdict)),
+            Reply::Failed(failure) => Err(BrokerError::Undecided(failure)),
             _ => Err(BrokerError::Unexpected("a verdict")),
         }
     }

@@ -350,6 +350,7 @@ impl ToolResult {
                 };
                 (Self::empty(asked), kind)
             }
+            BrokerError::Undecided(failure) => return Self::failed(asked, failure),
             BrokerError::NoDescriptor(_) => (Self::empty(asked), ErrorType::ResourceExhausted),
             BrokerError::RequestTooLarge => (Self::empty(asked), ErrorType::ValidationError),
             _ => (Self::empty(asked), ErrorType::BrokerUnreachable),

@@ -14,9 +14,9 @@ use probity_tests::{
     leftovers::descriptors,
     needs,
     procs::{ProcStatus, limits},
-    served::Served,
+    served::{Served, arguments},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A file system of 64 KiB, unmounted when this is dropped.
 struct SmallDisk(tempfile::TempDir);
@@ -67,6 +67,13 @@ fn when_the_log_s_disk_is_full_nothing_runs_and_when_it_is_not_everything_does()
     let refused = refused.expect("a call that was refused");
     let said = refused["error"].as_str().unwrap_or_default();
     assert!(said.contains("cannot be recorded"), "{refused}");
+    // A check of it is on record, too, or refused with the same words.
+    let mut check = arguments("nap", 5.0);
+    check["dry_run"] = json!(true);
+    let unchecked = served.session.call("hostile", check).unwrap();
+    let unchecked = &unchecked["structuredContent"];
+    assert_eq!(unchecked["error"], refused["error"], "{unchecked}");
+    assert_eq!(unchecked["error_type"], refused["error_type"], "{unchecked}");
     assert!(served.traces().processes().is_empty());
     disk.empty();
     served.is_well().unwrap();
