@@ -290,14 +290,20 @@ impl Prepared {
             None => group_of(&config.broker.socket),
         };
         let becomes_nobody =
-            || can_become_nobody() && (self.embedded.is_some() || !connect::grants_root(config));
+            can_become_nobody() && (self.embedded.is_some() || !grants_root(config)?);
         let needs = Needs {
-            nobody_in: becomes_nobody().then(group),
+            nobody_in: becomes_nobody.then(group),
             removes: self.entrance.as_ref().and_then(Entrance::own_path),
             health_checks: &config.health.checks,
         };
         confine::give_up_all_but(needs).map(Some).map_err(CommandError::Confine)
     }
+}
+
+/// Asked before the confinement, so in an event loop that is gone by then.
+fn grants_root(config: &Config) -> Result<bool, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(CommandError::Runtime)?.block_on(connect::grants_root(config)))
 }
 
 /// Which broker a command asks, if one.

@@ -81,12 +81,9 @@ pub async fn for_serving(
 
 /// Whether the installed broker grants something to root, as which this process asks: then an
 /// administrator has named root, and it is to stay that.
-#[must_use]
-pub fn grants_root(config: &Config) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return false };
+pub async fn grants_root(config: &Config) -> bool {
     let broker = Broker::at(&config.broker.socket, false).at_most(Some(Tier::Standard));
-    let asked = runtime.block_on(async { tokio::time::timeout(GRANTS, broker.catalog()).await });
+    let asked = tokio::time::timeout(GRANTS, broker.catalog()).await;
     matches!(asked, Ok(Ok(catalog)) if !catalog.tools.is_empty())
 }
 

@@ -1,16 +1,18 @@
 //! What the kernel says of the broker and of its tools while they run: the broker holds
 //! `CAP_NET_RAW` and nothing else, and a tool holds it only if its plan says so.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use probity_protocol::{End, Reply, Request};
 use probity_tests::{
-    broker::{BROKER_UID, Broker, PolicyFolder, program},
+    broker::{BROKER_UID, Broker, CLIENT_GID, NOBODY_UID, PolicyFolder, program},
     lab::Lab,
+    mcp::Session,
     needs,
     peer::{Peer, call},
     procs::{Limits, ProcStatus, children, limits, wait_until},
 };
+use serde_json::json;
 
 const NET_RAW: u64 = 1 << 13;
 
@@ -217,5 +219,27 @@ fn an_intrusive_scan_and_traceroute_by_icmp_are_given_the_one_capability() {
         let sets = [status.cap_amb, status.cap_prm, status.cap_eff, status.cap_inh];
         assert_eq!(sets, [NET_RAW; 4], "{tool}: {status:?}");
         run.cancel();
+    }
+}
+
+#[test]
+fn a_frontend_of_root_becomes_nobody_unless_the_policy_names_root() {
+    if !needs::root() {
+        return;
+    }
+    for (who, uid) in [(format!("group = {CLIENT_GID}"), NOBODY_UID), ("user = 0".to_owned(), 0)] {
+        let grant = format!("[[grant]]\n{who}\ntools = [\"*\"]\n");
+        let policy = PolicyFolder::shipped(&grant).unwrap();
+        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        let mut command = Command::new(program("probity"));
+        command.args(["stdio", "--socket"]).arg(broker.socket()).env("LOG_LEVEL", "CRITICAL");
+        let mut session = Session::start(command).unwrap();
+        let its = ProcStatus::read(session.pid()).unwrap();
+        let sets = [its.cap_prm, its.cap_eff, its.cap_inh, its.cap_amb];
+        assert_eq!((its.uids, sets), ([uid; 4], [0; 4]), "{who}: {its:?}");
+        assert_eq!((its.no_new_privs, its.seccomp), (true, 2), "{who}: {its:?}");
+        let check = json!({"target": "10.66.2.2", "dry_run": true});
+        let checked = session.call("ping", check).unwrap();
+        assert_eq!(checked["isError"], false, "{who}: {checked}");
     }
 }

@@ -30,6 +30,7 @@ use self::{
     person::Person,
     policy::{Grounds, PolicyFile},
     report::Mode,
+    server::Becomes,
     socket::{Host, Knock, Socket},
 };
 use crate::{
@@ -37,7 +38,10 @@ use crate::{
     cli::BrokerArgs,
     config::{Loaded, show},
     confine::can_become_nobody,
-    connect::choice::{Choice, SYSTEM_FOLDER},
+    connect::{
+        self,
+        choice::{Choice, SYSTEM_FOLDER},
+    },
     embedded::EmbeddedBroker,
     registry::Listing,
     resolve::Resolver,
@@ -81,7 +85,7 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
     let mut checks = vec![configuration(loaded)];
     let landlock = kernel::Landlock::look();
     checks.extend(kernel::checks(landlock, asked.facts()));
-    checks.push(server::check(landlock, &scene.person, can_become_nobody(), mode));
+    checks.push(server::check(landlock, &scene.person, becomes(&scene).await, mode));
     let grounds = Grounds {
         file: policy_file(args, loaded, mode),
         decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
@@ -178,6 +182,17 @@ async fn published(
     let config = Arc::new(loaded.config.clone());
     let service = Service::new(broker, Resolver::system(), config, catalog);
     Ok((service.listing(), granted))
+}
+
+/// Whom a server becomes, if root starts it.
+async fn becomes(scene: &Scene<'_>) -> Becomes {
+    match (can_become_nobody(), scene.mode) {
+        (false, _) => Becomes::Itself,
+        (true, Mode::Installed) if connect::grants_root(&scene.loaded.config).await => {
+            Becomes::ItselfByName
+        }
+        (true, _) => Becomes::Nobody,
+    }
 }
 
 /// The broker that every other command would ask.

@@ -14,13 +14,19 @@ const NAME: &str = "server";
 const TCP: u32 = 4;
 const SCOPES: u32 = 6;
 
+/// Whom a server of root's becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Becomes {
+    /// Nobody.
+    Nobody,
+    /// Itself, since the installed broker's policy grants something to root by name.
+    ItselfByName,
+    /// Itself, since it can become nobody else here.
+    Itself,
+}
+
 /// What a server that this user starts is held to.
-pub(super) fn check(
-    landlock: Landlock,
-    person: &Person,
-    becomes_nobody: bool,
-    mode: Mode,
-) -> Check {
+pub(super) fn check(landlock: Landlock, person: &Person, becomes: Becomes, mode: Mode) -> Check {
     let by = match landlock {
         Landlock::Abi(abi) if abi >= SCOPES => "by Landlock and a filter of system calls",
         Landlock::Abi(abi) if abi >= TCP => {
@@ -41,9 +47,18 @@ pub(super) fn check(
     };
     let gives_up =
         format!("a server gives up executing, changing files and connecting, {by}{starts}");
-    match (person.uid, becomes_nobody) {
-        (0, true) => Check::ok(NAME, format!("{gives_up}; root's becomes nobody (uid {NOBODY})")),
-        (0, false) => Check::warning(
+    match (person.uid, becomes) {
+        (0, Becomes::Nobody) => {
+            Check::ok(NAME, format!("{gives_up}; root's becomes nobody (uid {NOBODY})"))
+        }
+        (0, Becomes::ItselfByName) => Check::ok(
+            NAME,
+            format!(
+                "{gives_up}; root's stays root, without any capability, since the policy grants \
+                 something to root by name"
+            ),
+        ),
+        (0, Becomes::Itself) => Check::warning(
             NAME,
             format!("{gives_up}; root's stays root, without any capability: it can become nobody else here"),
         )
@@ -68,17 +83,20 @@ mod tests {
         let of = |landlock, uid, becomes| {
             check(landlock, &Person { uid, ..Person::default() }, becomes, Mode::Embedded)
         };
-        let usual = of(Landlock::Abi(7), 1000, false);
+        let usual = of(Landlock::Abi(7), 1000, Becomes::Itself);
         assert_eq!(usual.state, State::Ok);
         assert!(usual.found.contains("takes no orders"), "{}", usual.found);
-        assert!(of(Landlock::Abi(2), 1000, false).found.contains("TCP"));
-        assert_eq!(of(Landlock::Absent, 1000, false).state, State::Warning);
-        assert!(of(Landlock::Abi(7), 0, true).found.contains("becomes nobody"));
-        assert_eq!(of(Landlock::Abi(7), 0, false).state, State::Warning);
+        assert!(of(Landlock::Abi(2), 1000, Becomes::Itself).found.contains("TCP"));
+        assert_eq!(of(Landlock::Absent, 1000, Becomes::Itself).state, State::Warning);
+        assert!(of(Landlock::Abi(7), 0, Becomes::Nobody).found.contains("becomes nobody"));
+        assert_eq!(of(Landlock::Abi(7), 0, Becomes::Itself).state, State::Warning);
+        let by_name = of(Landlock::Abi(7), 0, Becomes::ItselfByName);
+        assert_eq!(by_name.state, State::Ok);
+        assert!(by_name.found.contains("by name"), "{}", by_name.found);
         let installed = check(
             Landlock::Abi(7),
             &Person { uid: 1, ..Person::default() },
-            false,
+            Becomes::Itself,
             Mode::Installed,
         );
         assert!(!installed.found.contains("starts its broker"), "{}", installed.found);
