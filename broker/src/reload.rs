@@ -111,7 +111,7 @@ impl Reload {
     fn apply(&self, broker: &Broker, old: &Rules) -> Result<Digest, ReloadError> {
         let written = Written::read(&self.origin)?;
         written.report(self.origin == Origin::Shipped);
-        if old.sandbox.facts().net_raw && !written.is_root_s {
+        if old.sandbox.facts().net_raw && !written.belongs_to_root {
             return Err(ReloadError::NotRootS(written.policy.digest()));
         }
         if written.has_shipped_tools && !old.has_shipped_tools {

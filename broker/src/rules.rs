@@ -30,7 +30,7 @@ pub(crate) struct Written {
     /// The text of /etc/passwd.
     pub passwd: String,
     /// Nobody but root could have written it.
-    pub is_root_s: bool,
+    pub belongs_to_root: bool,
     /// Its tools are those that are compiled in.
     pub has_shipped_tools: bool,
 }
@@ -73,8 +73,9 @@ impl Written {
         let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
         let sources = load(origin)?;
         let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
-        let (is_root_s, has_shipped_tools) = (sources.is_root_s(), sources.has_shipped_tools());
-        Ok(Self { policy, accounts, passwd, is_root_s, has_shipped_tools })
+        let (belongs_to_root, has_shipped_tools) =
+            (sources.belongs_to_root(), sources.has_shipped_tools());
+        Ok(Self { policy, accounts, passwd, belongs_to_root, has_shipped_tools })
     }
 
     /// Says what in it is legal, but perhaps not meant. A broker that is started for each command says

@@ -64,7 +64,7 @@ impl RunFolder {
     /// in embedded mode a user chooses the folder.
     pub(crate) fn empty(&self) {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| is_a_run_s(&entry.file_name())) {
+        for entry in entries.filter(|entry| is_of_a_run(&entry.file_name())) {
             if let Err(error) = remove(&entry.path()) {
                 complain!("{} could not be removed: {error}", entry.path().display());
             }
@@ -90,7 +90,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 }
 
 /// Whether it has the name of a private folder (`sandbox::folder`): two numbers.
-fn is_a_run_s(name: &OsStr) -> bool {
+fn is_of_a_run(name: &OsStr) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = name.to_str().and_then(|name| name.split_once('-'));
     parts.is_some_and(|(pid, count)| number(pid) && number(count))

@@ -193,12 +193,12 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     };
     // Before there are two processes: the environment speaks of the one that was started.
     let notifier = Rc::new(Notifier::from_environment(environment));
-    let is_systemd_s = is_systemd_s_main_process(environment("SYSTEMD_EXEC_PID"));
-    drop_to(account, written.is_root_s)?;
+    let is_started_by_systemd = is_main_process_of_systemd(environment("SYSTEMD_EXEC_PID"));
+    drop_to(account, written.belongs_to_root)?;
     let run_folder =
         RunFolder::take(run_folder.clone()).map_err(system(run_folder.display().to_string()))?;
 
-    let supervisor = if is_systemd_s {
+    let supervisor = if is_started_by_systemd {
         None
     } else {
         match supervisor::divide()? {
@@ -285,7 +285,7 @@ fn activation() -> Option<i32> {
 
 /// Whether systemd started this very process. Then it has a cgroup, and systemd sees to what is left
 /// in that.
-fn is_systemd_s_main_process(exec_pid: Option<OsString>) -> bool {
+fn is_main_process_of_systemd(exec_pid: Option<OsString>) -> bool {
     exec_pid.and_then(|pid| pid.to_str()?.parse().ok()) == Some(std::process::id())
 }
 

@@ -118,7 +118,7 @@ pub(crate) fn divide() -> Result<Side, SupervisorError> {
 impl Supervisor {
     /// Waits for the broker's end, ends and removes what it left, and answers its exit status.
     pub(crate) fn watch(self, folder: &RunFolder) -> ExitCode {
-        let status = self.broker_s_end();
+        let status = self.end_of_broker();
         let ended = end_all();
         folder.empty();
         let code = match status {
@@ -133,7 +133,7 @@ impl Supervisor {
     }
 
     /// Waits for it, and meanwhile for those that it left to this process to wait for.
-    fn broker_s_end(&self) -> Option<WaitStatus> {
+    fn end_of_broker(&self) -> Option<WaitStatus> {
         loop {
             while let Some(ended) = reap() {
                 match ended {

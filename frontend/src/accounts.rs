@@ -163,7 +163,7 @@ mod tests {
         assert!(way_to(&socket).contains("closed to all but uid"));
         // The group of the one who runs the tests; root's is nobody's to join.
         mode(0o660);
-        let is_root_s = socket.metadata().unwrap().gid() == 0;
-        assert_eq!(way_to(&socket).contains("usermod -aG"), !is_root_s);
+        let belongs_to_root = socket.metadata().unwrap().gid() == 0;
+        assert_eq!(way_to(&socket).contains("usermod -aG"), !belongs_to_root);
     }
 }

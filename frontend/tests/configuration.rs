@@ -213,8 +213,8 @@ fn a_broken_file_keeps_every_command_from_starting() {
         for output in [by_variable, by_flag] {
             assert_eq!((status(&output), stdout(&output).as_str()), (2, ""), "{command:?}");
             let text = stderr(&output);
-            let is_a_server_s = command.is_empty() || command == ["stdio"];
-            let said = match is_a_server_s {
+            let is_of_a_server = command.is_empty() || command == ["stdio"];
+            let said = match is_of_a_server {
                 true => format!("ERROR config.apply_failed error=\"{place}"),
                 false => format!("probity: {place}"),
             };

@@ -98,16 +98,16 @@ fn a_folder_in_which_others_can_replace_the_policy_is_refused() {
 
 #[test]
 fn a_policy_is_root_s_only_if_every_file_and_folder_of_it_is() {
-    assert!(load(&Origin::Shipped).unwrap().is_root_s());
+    assert!(load(&Origin::Shipped).unwrap().belongs_to_root());
     let folder = Folder::new();
     let root = fs::metadata(folder.0.path()).unwrap().uid() == 0;
-    assert_eq!(folder.load().unwrap().is_root_s(), root);
+    assert_eq!(folder.load().unwrap().belongs_to_root(), root);
     if root {
         for name in ["policy.toml", "tools.d/ping.toml", "tools.d", "."] {
             let folder = Folder::new();
             std::os::unix::fs::chown(folder.path(name), Some(64001), None).unwrap();
             let sources = load(&Origin::User(folder.path("policy.toml"), 64001)).unwrap();
-            assert!(!sources.is_root_s(), "{name}");
+            assert!(!sources.belongs_to_root(), "{name}");
         }
     }
 }

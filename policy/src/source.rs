@@ -87,7 +87,7 @@ impl Sources {
     /// Whether nobody but root could have written any of it. Only such a policy may be lent a
     /// privilege.
     #[must_use]
-    pub fn is_root_s(&self) -> bool {
+    pub fn belongs_to_root(&self) -> bool {
         self.every().all(|source| source.owner.is_none_or(|uid| uid == 0))
     }
 

@@ -166,11 +166,11 @@ fn each_line_can_be_read_alone() {
         (&"TARGET_NOT_ALLOWED".into(), &false.into())
     );
     assert_eq!(denied.get("argv"), None);
-    assert_eq!(rule_s_line(&audited, denied), "networks = [\"127.0.0.0/8\"]");
+    assert_eq!(line_of_rule(&audited, denied), "networks = [\"127.0.0.0/8\"]");
 }
 
 /// The text of the line that a line of the log calls its rule.
-fn rule_s_line(audited: &Audited, line: &Value) -> String {
+fn line_of_rule(audited: &Audited, line: &Value) -> String {
     let rule = line["rule"].as_str().unwrap_or_else(|| panic!("no rule in {line}"));
     let [_, number, file] = rule.rsplitn(3, ':').collect::<Vec<_>>()[..] else { panic!("{rule}") };
     assert!(Path::new(file).starts_with(audited.policy.path("")), "{rule}");
@@ -198,7 +198,7 @@ fn a_denial_names_the_line_that_refused_to_the_log_and_not_to_the_client() {
         assert!(!format!("{reply:?}").contains(".toml"), "{reply:?}");
         let line = audited.lines().pop().unwrap();
         match expected {
-            Some(text) => assert_eq!(rule_s_line(&audited, &line), text),
+            Some(text) => assert_eq!(line_of_rule(&audited, &line), text),
             None => assert_eq!(line.get("rule"), None, "{line}"),
         }
     }

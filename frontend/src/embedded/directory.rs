@@ -61,7 +61,7 @@ impl PrivateDirectory {
             .and_then(|folder| builder.tempdir_in(folder).ok())
             .map_or_else(|| builder.tempdir_in("/tmp"), Ok)?;
         let Some(lock) = locked(directory.path())? else { return Ok(None) };
-        open_to_root_s_broker(directory.path())?;
+        open_to_broker_of_root(directory.path())?;
         Ok(Some(Self { directory, _lock: lock }))
     }
 
@@ -113,7 +113,7 @@ fn anybody_may_pass(folder: &Path) -> bool {
 
 /// A broker that root starts becomes another user, and must still get through to its runs. Others
 /// can then pass the directory, and find nothing in it that they may enter.
-fn open_to_root_s_broker(directory: &Path) -> io::Result<()> {
+fn open_to_broker_of_root(directory: &Path) -> io::Result<()> {
     if directory.metadata()?.uid() == 0 {
         fs::set_permissions(directory, fs::Permissions::from_mode(0o711))?;
     }

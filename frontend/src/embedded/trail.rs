@@ -177,8 +177,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = find(&folder).path().to_owned();
         write(&path);
-        let broker_s = File::open(&path).unwrap();
-        broker_s.lock().unwrap();
+        let of_the_broker = File::open(&path).unwrap();
+        of_the_broker.lock().unwrap();
         assert_ne!(find(&folder).path(), path);
     }
 
