@@ -69,8 +69,8 @@ pub fn nothing_granted(whom: &Whom, embedded: bool, policy: Option<&Path>) -> St
     }
     if whom.uid == NOBODY && !embedded {
         text.push_str(
-            " Root's commands ask as nobody, in the group of the broker's socket: grant that group \
-             something, or\nask as a user of your own.",
+            " Root's commands ask as nobody, in the group of the broker's socket, where nothing is granted \
+             to root\nby name: grant that group something, or ask as a user of your own.",
         );
         return text;
     }
