@@ -8,6 +8,7 @@ pub mod broker;
 pub mod clients;
 pub mod http;
 pub mod http_rig;
+pub mod imports;
 pub mod lab;
 pub mod leftovers;
 pub mod machine;

@@ -9,7 +9,6 @@ use super::{
     notice::{Notice, shown},
     tables::{Fields, Flaw},
 };
-use crate::health::{Priority, USUAL_TIMEOUT};
 
 /// Where they stand in the file.
 pub(super) const CHECKS: &str = "health.checks";
@@ -17,6 +16,9 @@ pub(super) const CHECKS: &str = "health.checks";
 /// Most of them, and the longest that one may take.
 const MOST: usize = 64;
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// How long a check may take that does not say.
+pub const USUAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,45 @@ pub enum CheckKind {
     Tcp(SocketAddr),
     /// That a command could be executed: an absolute path, or a name on the `PATH`.
     CommandPresent(PathBuf),
+}
+
+/// How much depends on what a check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Everything.
+    Critical = 1,
+    /// Important tools.
+    High = 2,
+    /// Optional tools.
+    Medium = 3,
+    /// Little.
+    Low = 4,
+    /// Nothing: it is only told. What such a check finds is `degraded` at worst.
+    Informational = 5,
+}
+
+impl Priority {
+    /// Every one, the most important first.
+    pub const ALL: [Self; 5] =
+        [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+            Self::Informational => "INFORMATIONAL",
+        }
+    }
+
+    /// The priority of that name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.as_str().eq_ignore_ascii_case(name))
+    }
 }
 
 impl fmt::Display for CheckSettings {

@@ -6,11 +6,11 @@
 use std::fmt;
 
 use super::{
+    declared::{CounterError, Declared, Label},
     kind::Written,
     notice::{Notice, shown},
     tables::{Fields, Flaw},
 };
-use crate::metrics::{CounterError, Trial};
 
 /// Where they stand in the file.
 pub(super) const COUNTERS: &str = "metrics.counter";
@@ -35,6 +35,28 @@ pub struct CounterSettings {
     pub labels: Vec<String>,
     /// What those fields may say; everything else is `other`.
     pub values: Vec<String>,
+}
+
+/// What the label `status` may say: how a call that was to run a tool ended.
+pub const STATUSES: [&str; 6] =
+    ["success", "failure", "timeout", "denied", "rejected", "cancelled"];
+
+impl CounterSettings {
+    /// Hands over its labels, each with all that it may say.
+    pub fn with_labels<T>(&self, take: impl FnOnce(&[Label<'_>]) -> T) -> T {
+        let tool = [self.tool.as_str()];
+        let values: Vec<&str> = self.values.iter().map(String::as_str).collect();
+        let names: Vec<String> = self.labels.iter().map(|label| label.replace('.', "_")).collect();
+        let labels = names.iter().map(|name| {
+            let values = match name.as_str() {
+                "tool" => &tool[..],
+                "status" => &STATUSES[..],
+                _ => &values,
+            };
+            Label { name, values }
+        });
+        take(&labels.collect::<Vec<_>>())
+    }
 }
 
 impl fmt::Display for CounterSettings {
@@ -73,12 +95,11 @@ pub(super) fn read(
         let expected = format!("{MOST} counters at most");
         told(COUNTERS.into(), (format!("{} counters", tables.len()), expected));
     }
-    let (mut counters, trial) = (vec![], Trial::default());
+    let mut counters: Vec<CounterSettings> = vec![];
     for (number, table) in tables.iter().take(MOST).enumerate() {
         let known = "name, help, tool, field, labels and values only";
         match Fields::read(table, known, described) {
-            // The rules of names and series are those of the metrics themselves.
-            Ok(counter) => match trial.register(&counter) {
+            Ok(counter) => match fits(&counter, &counters) {
                 Ok(()) => counters.push(counter),
                 Err(error) => {
                     let (key, expected) = (key_of(&error), error.to_string());
@@ -91,6 +112,15 @@ pub(super) fn read(
         }
     }
     counters
+}
+
+/// Holds one to the rules of the metrics, beside those that were declared before.
+fn fits(counter: &CounterSettings, before: &[CounterSettings]) -> Result<(), CounterError> {
+    if before.iter().any(|other| other.name == counter.name) {
+        let (name, reason) = (counter.name.clone(), "another counter has that name".into());
+        return Err(CounterError::Name { name, reason });
+    }
+    counter.with_labels(|labels| Declared::new(&counter.name, labels)).map(drop)
 }
 
 fn key_of(error: &CounterError) -> &'static str {

@@ -9,12 +9,14 @@
 
 mod checks;
 mod counters;
+mod declared;
 mod file;
 mod idle;
 mod kind;
 pub mod load;
 mod notice;
 mod per_tool;
+mod proxies;
 pub mod settings;
 pub mod show;
 mod tables;
@@ -27,20 +29,21 @@ use serde::de::DeserializeOwned;
 use tracing::level_filters::LevelFilter;
 
 pub use self::{
-    checks::{CheckKind, CheckSettings},
-    counters::CounterSettings,
+    checks::{CheckKind, CheckSettings, Priority, USUAL_TIMEOUT},
+    counters::{CounterSettings, STATUSES},
+    declared::{CounterError, Declared, Label, OTHER},
     file::FileError,
     idle::IdleSetting,
     load::{Environment, Flags, LoadError, Loaded, load},
     notice::Notice,
     per_tool::{ToolOverride, ToolOverrides},
+    proxies::Proxies,
 };
 use self::{
     kind::level_named,
     load::{DEFAULT, Effective},
     settings::LOG_LEVEL,
 };
-use crate::http::Proxies;
 
 /// The settings in force.
 #[derive(Debug, Clone)]

@@ -124,7 +124,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::health::Priority;
+    use crate::config::Priority;
 
     /// What a thread that gave up all but its needs gets to see.
     fn confined<T: Send>(needs: Needs<'_>, look: impl FnOnce() -> T + Send) -> T {

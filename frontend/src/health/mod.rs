@@ -16,10 +16,9 @@ use std::{borrow::Cow, pin::Pin, time::Duration};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use self::{configured::Configured, machine::Machine, monitor::Monitor};
+pub use crate::config::{Priority, USUAL_TIMEOUT};
 
-/// How long a check may take that does not say.
-pub const USUAL_TIMEOUT: Duration = Duration::from_secs(2);
+pub use self::{configured::Configured, machine::Machine, monitor::Monitor};
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
@@ -52,45 +51,6 @@ impl State {
             Self::Degraded => 207,
             Self::Unhealthy => 503,
         }
-    }
-}
-
-/// How much depends on what a check looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Everything.
-    Critical = 1,
-    /// Important tools.
-    High = 2,
-    /// Optional tools.
-    Medium = 3,
-    /// Little.
-    Low = 4,
-    /// Nothing: it is only told. What such a check finds is `degraded` at worst.
-    Informational = 5,
-}
-
-impl Priority {
-    /// Every one, the most important first.
-    pub const ALL: [Self; 5] =
-        [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational];
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "CRITICAL",
-            Self::High => "HIGH",
-            Self::Medium => "MEDIUM",
-            Self::Low => "LOW",
-            Self::Informational => "INFORMATIONAL",
-        }
-    }
-
-    /// The priority of that name, in any case.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|priority| priority.as_str().eq_ignore_ascii_case(name))
     }
 }
 

@@ -7,9 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, Version};
-use ipnet::IpNet;
 
 use super::connection::Peer;
+use crate::config::Proxies;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -71,29 +71,7 @@ fn is_of_clients(name: &str) -> bool {
         || FAMILIES_OF_CLIENTS.iter().any(|family| name.starts_with(family))
 }
 
-/// Whose word is taken.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies {
-    /// Their addresses.
-    pub networks: Vec<IpNet>,
-    /// Whoever comes over the Unix socket is one.
-    pub unix: bool,
-}
-
 impl Proxies {
-    /// Those of a list of networks, addresses and the word `unix`, all of them checked before.
-    #[must_use]
-    pub fn of(list: &[String]) -> Self {
-        let network = |text: &String| {
-            let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-            text.parse::<IpNet>().ok().or_else(address)
-        };
-        Self {
-            networks: list.iter().filter_map(network).collect(),
-            unix: list.iter().any(|text| text == "unix"),
-        }
-    }
-
     /// Whether a connection is one of a proxy of ours.
     #[must_use]
     pub fn trusts(&self, peer: &Peer) -> bool {
@@ -125,10 +103,6 @@ impl Proxies {
             }
         }
         client
-    }
-
-    fn has(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 

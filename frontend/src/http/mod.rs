@@ -40,7 +40,6 @@ use self::{
     tickets::Tickets,
 };
 pub use self::{
-    forwarded::Proxies,
     guard::Guard,
     problem::{Kind, Problem, ProblemDetails},
     routes::{ROUTES, Route},

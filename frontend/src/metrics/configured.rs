@@ -9,9 +9,12 @@ use serde_json::Value;
 
 use super::{
     Status,
-    custom::{self, CounterError, CustomCounter, Label},
+    custom::{self, CustomCounter},
 };
-use crate::{config::CounterSettings, result::ToolResult};
+use crate::{
+    config::{CounterError, CounterSettings},
+    result::ToolResult,
+};
 
 /// The most that one result adds.
 const MOST_AT_ONCE: u64 = 1_000_000;
@@ -23,38 +26,14 @@ pub(super) struct Configured {
     counter: CustomCounter,
 }
 
-/// Tries whether counters could be registered, without any effect.
-#[derive(Debug, Default)]
-pub struct Trial(Registry);
-
-impl Trial {
-    /// # Errors
-    /// What would keep it from being registered, after those that were tried before.
-    pub fn register(&self, settings: &CounterSettings) -> Result<(), CounterError> {
-        Configured::new(&self.0, settings).map(drop)
-    }
-}
-
 impl Configured {
     pub(super) fn new(
         registry: &Registry,
         settings: &CounterSettings,
     ) -> Result<Self, CounterError> {
-        let tool = [settings.tool.as_str()];
-        let statuses = Status::ALL.map(Status::as_str);
-        let values: Vec<&str> = settings.values.iter().map(String::as_str).collect();
-        let names: Vec<String> =
-            settings.labels.iter().map(|label| label.replace('.', "_")).collect();
-        let labels = names.iter().map(|name| {
-            let values = match name.as_str() {
-                "tool" => &tool[..],
-                "status" => &statuses[..],
-                _ => &values,
-            };
-            Label { name, values }
-        });
-        let labels: Vec<Label<'_>> = labels.collect();
-        let counter = custom::register(registry, &settings.name, &settings.help, &labels)?;
+        let counter = settings.with_labels(|labels| {
+            custom::register(registry, &settings.name, &settings.help, labels)
+        })?;
         Ok(Self { settings: settings.clone(), counter })
     }
 

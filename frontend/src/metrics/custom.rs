@@ -5,39 +5,7 @@ use std::collections::BTreeSet;
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
-/// Most series of one counter.
-const MOST_SERIES: usize = 256;
-
-/// What a value that was not declared counts as.
-const OTHER: &str = "other";
-
-/// A label, with everything that it may say. `other` is added.
-#[derive(Debug, Clone, Copy)]
-pub struct Label<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its values.
-    pub values: &'a [&'a str],
-}
-
-/// Why a counter is not registered.
-#[derive(Debug, thiserror::Error)]
-pub enum CounterError {
-    /// The name is taken or is none, or a label's is none.
-    #[error("the counter {name} cannot be registered: {reason}")]
-    Name {
-        /// The name asked for.
-        name: String,
-        /// What Prometheus' rules say.
-        reason: String,
-    },
-    /// Too many values for its labels.
-    #[error("the counter {0} would have more than {MOST_SERIES} series: declare fewer values")]
-    TooManySeries(String),
-    /// Two series could not be told apart: one's values joined are the other's.
-    #[error("the counter {0} has values that are the same when joined: spell them differently")]
-    Ambiguous(String),
-}
+use crate::config::{CounterError, Declared, Label, OTHER};
 
 /// A registered counter. Clones count together.
 #[derive(Debug, Clone)]
@@ -71,21 +39,8 @@ pub(super) fn register(
     help: &str,
     labels: &[Label<'_>],
 ) -> Result<CustomCounter, CounterError> {
+    let Declared { values, series } = Declared::new(name, labels)?;
     let named = |reason: String| CounterError::Name { name: name.to_owned(), reason };
-    if !name.ends_with("_total") || name.starts_with("mcp_") || name.starts_with("probity_") {
-        let reason = "it is to end in _total, and not to begin with mcp_ or probity_";
-        return Err(named(reason.into()));
-    }
-    let values = labels.iter().map(|label| {
-        label.values.iter().copied().chain([OTHER]).map(String::from).collect::<BTreeSet<_>>()
-    });
-    let values: Vec<_> = values.collect();
-    let series = series(&values).ok_or_else(|| CounterError::TooManySeries(name.to_owned()))?;
-    // The library tells series apart by their values joined.
-    let joined: BTreeSet<String> = series.iter().map(|values| values.concat()).collect();
-    if joined.len() < series.len() {
-        return Err(CounterError::Ambiguous(name.to_owned()));
-    }
     let names: Vec<&str> = labels.iter().map(|label| label.name).collect();
     let counters = IntCounterVec::new(Opts::new(name, help), &names)
         .and_then(|counters| {
@@ -94,24 +49,7 @@ pub(super) fn register(
         })
         .map_err(|error| named(error.to_string()))?;
     for values in &series {
-        counters.with_label_values(values);
+        counters.with_label_values(&values.iter().map(String::as_str).collect::<Vec<_>>());
     }
     Ok(CustomCounter { counters, values })
-}
-
-/// Every combination of values; `None` where they are too many.
-fn series(values: &[BTreeSet<String>]) -> Option<Vec<Vec<&str>>> {
-    let count = values.iter().try_fold(1_usize, |count, of| count.checked_mul(of.len()))?;
-    if count > MOST_SERIES {
-        return None;
-    }
-    let none = vec![Vec::new()];
-    Some(values.iter().fold(none, |series, of_label| {
-        let extended = series.iter().flat_map(|before| {
-            of_label.iter().map(move |value| {
-                before.iter().copied().chain([value.as_str()]).collect::<Vec<_>>()
-            })
-        });
-        extended.collect()
-    }))
 }

@@ -19,9 +19,10 @@ use prometheus::{
 };
 
 use self::configured::Configured;
+pub use crate::config::{CounterError, Label};
+
 pub use self::{
-    configured::Trial,
-    custom::{CounterError, CustomCounter, Label},
+    custom::CustomCounter,
     report::{Count, Load, MetricsReport, Timing, ToolFigures},
 };
 use self::{

@@ -246,3 +246,8 @@ fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
     let report = metrics.report(&narrowed, Tools::Listed, Load::default());
     assert_eq!(report.tools.keys().collect::<Vec<_>>(), ["ping"]);
 }
+
+#[test]
+fn a_declared_counter_may_say_of_a_status_what_the_metrics_say_of_it() {
+    assert_eq!(Status::ALL.map(Status::as_str), crate::config::STATUSES);
+}
