@@ -225,6 +225,16 @@ impl BrokerError {
     }
 }
 
+/// Whether the installed broker grants something to root, as which this process asks: then an
+/// administrator has named root, and it is to stay that.
+pub async fn grants_root(socket: &Path) -> bool {
+    /// How long the broker may take to say so.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let broker = Broker::at(socket, false).at_most(Some(Tier::Standard));
+    let asked = tokio::time::timeout(PATIENCE, broker.catalog()).await;
+    matches!(asked, Ok(Ok(catalog)) if !catalog.tools.is_empty())
+}
+
 impl Broker {
     /// The broker that listens at `socket`; `embedded` where it is this process's own.
     #[must_use]

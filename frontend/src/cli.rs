@@ -1,24 +1,28 @@
 //! What can be written on the command line. It reads words into types and does nothing with them.
 
+mod connection_flags;
+mod help;
 mod usage;
+mod variables;
 mod words;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-pub use self::words::Word;
+pub use self::{connection_flags::ConnectionFlags, words::Word};
+use self::{help::help, variables::variables};
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
+    broker_choice::BrokerChoice,
     client_config::Client,
-    commands::generate::{CompletionsArgs, ManArgs},
-    config::{Flags, show},
+    config::Flags,
     http::{
         auth::{Role, whole_network},
         listen::Address,
     },
-    terminal::Again,
 };
 
 /// Over the flags that every subcommand has.
@@ -79,29 +83,6 @@ Only the entry goes to standard output. With --write everything else of the file
 included; a server of the name `probity` that is there already keeps what you added to it, such as
 `env`. docs/clients.md has every form, and what to do when a client does not find the tools.";
 
-/// Text below the options, for any terminal: its paragraphs have no line breaks of their own, which clap
-/// would add its own to, and an example that is wider than a small terminal has its comment below it.
-pub(crate) fn help(text: &str) -> String {
-    /// A terminal's usual width, and where comments begin.
-    const WIDTH: usize = 80;
-    const COMMENT: usize = 45;
-    let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let comment = line.split_at_checked(COMMENT).filter(|(before, _)| before.ends_with(' '));
-        match (lines.last_mut(), comment) {
-            (Some(last), _) if is_prose(line) && is_prose(last) && !last.ends_with(':') => {
-                *last = format!("{last} {line}");
-            }
-            (_, Some((command, comment))) if line.starts_with("  p") && line.len() > WIDTH => {
-                lines.extend([command.trim_end().to_owned(), format!("      {comment}")]);
-            }
-            _ => lines.push(line.to_owned()),
-        }
-    }
-    lines.join("\n")
-}
-
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
 #[command(name = "probity", version, about, after_help = help(AFTER_HELP))]
@@ -145,7 +126,7 @@ impl Cli {
 
     /// The flags that a suggested command needs to reach the same broker in the same way.
     #[must_use]
-    pub fn again(&self) -> Again {
+    pub fn connection_flags(&self) -> ConnectionFlags {
         let (broker, dry_run) = match &self.command {
             Some(Command::Tools(args)) => (&args.broker, false),
             Some(Command::Call(args)) => (&args.broker, args.dry_run),
@@ -159,7 +140,7 @@ impl Cli {
                 | Command::Man(_)
                 | Command::Completions(_),
             )
-            | None => return Again::default(),
+            | None => return ConnectionFlags::default(),
         };
         let path = |path: &PathBuf| path.display().to_string();
         let switches = [("--dry-run", dry_run), ("--embedded", broker.embedded)];
@@ -170,7 +151,7 @@ impl Cli {
             ("--config", self.config.as_ref().map(path)),
         ];
         let values = values.into_iter().filter_map(|(flag, value)| Some(vec![flag.into(), value?]));
-        Again::with(switches.map(|(flag, _)| vec![flag.into()]).chain(values).collect())
+        ConnectionFlags::with(switches.map(|(flag, _)| vec![flag.into()]).chain(values).collect())
     }
 
     /// The flags that win over every other layer of the configuration.
@@ -265,7 +246,7 @@ Exit status: 0 the tool succeeded, 1 it failed, timed out, could not run or got 
 usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C."))]
     Call(CallArgs),
     /// Show the settings in force and where each comes from.
-    #[command(after_help = show::help())]
+    #[command(after_help = variables())]
     Config(ConfigArgs),
     /// Print what an MCP client's configuration has to say, or merge it into its file.
     #[command(after_help = help(CLIENT_HELP))]
@@ -309,6 +290,21 @@ pub struct BrokerArgs {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["embedded", "policy"])]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub socket: Option<String>,
+}
+
+impl BrokerArgs {
+    /// The same without clap.
+    #[must_use]
+    pub fn choice(&self) -> BrokerChoice {
+        let Self { embedded, policy, socket } = self.clone();
+        BrokerChoice { embedded, policy, socket }
+    }
+}
+
+impl From<BrokerChoice> for BrokerArgs {
+    fn from(BrokerChoice { embedded, policy, socket }: BrokerChoice) -> Self {
+        Self { embedded, policy, socket }
+    }
 }
 
 /// `probity stdio`
@@ -526,6 +522,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(wrong()),
     }
+}
+
+/// Write the manual pages
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// A folder for all of them; without it the first goes to standard output
+    pub folder: Option<PathBuf>,
+}
+
+/// Print a shell's completions
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
 }
 
 #[cfg(test)]

@@ -27,20 +27,17 @@ use self::{
     tools::tools,
 };
 use crate::{
-    cli::{BrokerArgs, Cli, Command, ConfigArgs, HttpArgs, StdioArgs},
-    config::{
-        self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport, show::Effect,
-    },
+    broker_choice::{self, Choice},
+    broker_client,
+    cli::{BrokerArgs, Cli, Command, ConfigArgs, ConnectionFlags, HttpArgs, StdioArgs},
+    config::{self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport},
     confine::{self, Confined, NOBODY, Needs, can_become_nobody, group_of},
-    connect::{
-        self, ConnectError,
-        choice::{self, Choice},
-    },
+    connect::{self, ConnectError},
     embedded::{EmbeddedBroker, starter},
     logging::{self, Usual},
     mcp,
     signals::Signals,
-    terminal::{self, Again, BAD},
+    terminal::{self, BAD, Effect},
 };
 
 /// Most look-ups of names at once, each a thread.
@@ -91,7 +88,7 @@ pub fn main() -> ExitCode {
     leave_the_owner_in();
     let cli = Cli::read().unwrap_or_else(|error| error.exit());
     cli.color.write_global();
-    let again = cli.again();
+    let flags = cli.connection_flags();
     // A person at a terminal wants the answer; a server's owner wants to see what it does.
     let usual_level = match cli.command {
         Some(Command::Stdio(_) | Command::Http(_)) | None => {
@@ -112,7 +109,7 @@ pub fn main() -> ExitCode {
     logging::start(&loaded.config.log, usual_level);
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
-    let exit = command.and_then(|command| run(choose_broker(command, &loaded), &loaded, &again));
+    let exit = command.and_then(|command| run(choose_broker(command, &loaded), &loaded, &flags));
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
@@ -165,8 +162,8 @@ fn refuse_to_start(error: &LoadError, usual_level: Usual) -> ExitCode {
 async fn show_config(args: &ConfigArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
     let effect = effect(args, loaded).await;
     match args.json {
-        true => config::show::print_as_json(loaded, &effect)?,
-        false => config::show::print(loaded, &effect)?,
+        true => terminal::print_settings_as_json(loaded, &effect)?,
+        false => terminal::print_settings(loaded, &effect)?,
     }
     Ok(Exit::Success)
 }
@@ -191,8 +188,9 @@ fn choose_broker(mut command: Command, loaded: &Loaded) -> Command {
     let Some(args) = command.broker().filter(|_| !matches!(command, Command::Doctor(_))) else {
         return command;
     };
-    let choice = Choice::of(args, loaded);
-    let broker = choice.spelled_out(args);
+    let flags = args.choice();
+    let choice = Choice::of(&flags, loaded);
+    let broker = choice.spelled_out(&flags);
     if choice == Choice::NothingInstalled {
         let policy = broker.policy.as_deref();
         match command {
@@ -202,10 +200,10 @@ fn choose_broker(mut command: Command, loaded: &Loaded) -> Command {
             }
             // It starts nothing but for a look at the tools' files.
             Command::Config(_) => {}
-            _ => complain(&choice::nothing_installed(policy)),
+            _ => complain(&broker_choice::nothing_installed(policy)),
         }
     }
-    command.set_broker(broker);
+    command.set_broker(broker.into());
     command
 }
 
@@ -217,7 +215,7 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
     }
 }
 
-fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, CommandError> {
+fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exit, CommandError> {
     let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
     // Before there is another thread.
     let prepared = Prepared::make(&command, &loaded.config)?;
@@ -241,9 +239,9 @@ fn run(command: Command, loaded: &Loaded, again: &Again) -> Result<Exit, Command
             },
             Command::Call(args) => {
                 let config = Arc::new(loaded.config.clone());
-                call(&args, embedded, config, again, signals).await
+                call(&args, embedded, config, flags, signals).await
             }
-            command => once(command, embedded, loaded, again, signals).await,
+            command => once(command, embedded, loaded, flags, signals).await,
         }
     });
     // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
@@ -303,7 +301,9 @@ impl Prepared {
 /// Asked before the confinement, so in an event loop that is gone by then.
 fn grants_root(config: &Config) -> Result<bool, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(CommandError::Runtime)?.block_on(connect::grants_root(config)))
+    Ok(runtime
+        .map_err(CommandError::Runtime)?
+        .block_on(broker_client::grants_root(&config.broker.socket)))
 }
 
 /// Which broker a command asks, if one.
@@ -329,13 +329,13 @@ async fn once(
     command: Command,
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
-    again: &Again,
+    flags: &ConnectionFlags,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     let config = Arc::new(loaded.config.clone());
     let done = async {
         match command {
-            Command::Tools(args) => tools(&args, embedded, config, again).await,
+            Command::Tools(args) => tools(&args, embedded, config, flags).await,
             Command::Config(args) => show_config(&args, loaded).await,
             Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),

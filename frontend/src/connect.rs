@@ -1,11 +1,7 @@
 //! Finds the broker that is meant, the installed one or one that was started for this process, and makes a
 //! service over it.
 
-pub mod choice;
-
 use std::{sync::Arc, time::Duration};
-
-use probity_protocol::Tier;
 
 use crate::{
     broker_client::{Broker, BrokerError},
@@ -18,9 +14,6 @@ use crate::{
 
 /// How long after a failed connection an embedded broker may take to be seen as ended.
 const EMBEDDED_END: Duration = Duration::from_millis(500);
-
-/// How long a broker may take to say what root is granted.
-const GRANTS: Duration = Duration::from_secs(1);
 
 /// How long a server's call waits for a broker that was there before: one that starts again takes
 /// less than a second, and a client hardly more patience.
@@ -77,14 +70,6 @@ pub async fn for_serving(
     let service = Service::new(patient, Resolver::system(), config, catalog);
     tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
     Ok((Arc::new(service), embedded))
-}
-
-/// Whether the installed broker grants something to root, as which this process asks: then an
-/// administrator has named root, and it is to stay that.
-pub async fn grants_root(config: &Config) -> bool {
-    let broker = Broker::at(&config.broker.socket, false).at_most(Some(Tier::Standard));
-    let asked = tokio::time::timeout(GRANTS, broker.catalog()).await;
-    matches!(asked, Ok(Ok(catalog)) if !catalog.tools.is_empty())
 }
 
 fn broker(embedded: Option<&EmbeddedBroker>, config: &Config) -> Broker {

@@ -12,6 +12,7 @@
 pub mod accounts;
 pub mod arguments;
 pub mod breaker;
+pub mod broker_choice;
 pub mod broker_client;
 pub mod cache;
 pub mod call_events;

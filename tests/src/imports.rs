@@ -73,16 +73,14 @@ impl Imports {
     }
 
     fn read_file(&mut self, path: &Path, module: Module) {
-        let text =
-            fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let tokens: TokenStream =
             text.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let mut file = File { path: path.to_owned(), ..File::default() };
         let children = children(&tokens);
         Reader { module: &module, children: &children, file: &mut file }.items(tokens);
-        let used_here = |(name, from): (&String, &Vec<Module>)| {
-            file.words.contains(name).then(|| from.clone())
-        };
+        let used_here =
+            |(name, from): (&String, &Vec<Module>)| file.words.contains(name).then(|| from.clone());
         let used_here: Vec<Module> =
             file.passed_on.iter().filter_map(used_here).flatten().collect();
         file.used.extend(used_here);
@@ -95,9 +93,12 @@ impl Imports {
         let mut uses = BTreeSet::new();
         for (from, file) in &self.files {
             for used in &file.used {
-                uses.extend(self.definers(used, 0).into_iter().filter(|to| to != from).map(|to| {
-                    Use { from: from.clone(), to }
-                }));
+                uses.extend(
+                    self.definers(used, 0)
+                        .into_iter()
+                        .filter(|to| to != from)
+                        .map(|to| Use { from: from.clone(), to }),
+                );
             }
         }
         uses
@@ -211,9 +212,7 @@ impl Reader<'_> {
                         at += 1;
                     }
                 }
-                TokenTree::Ident(word)
-                    if word == "crate" || word == "super" || word == "self" =>
-                {
+                TokenTree::Ident(word) if word == "crate" || word == "super" || word == "self" => {
                     if tokens.get(at).is_some_and(|t| is_punct(t, ':')) {
                         let (paths, next) = tree(&tokens, at - 1);
                         at = next.max(at);
@@ -346,7 +345,10 @@ fn is_punct(token: &TokenTree, character: char) -> bool {
 }
 
 fn is_item(word: &str) -> bool {
-    matches!(word, "fn" | "struct" | "enum" | "mod" | "const" | "static" | "type" | "trait" | "impl")
+    matches!(
+        word,
+        "fn" | "struct" | "enum" | "mod" | "const" | "static" | "type" | "trait" | "impl"
+    )
 }
 
 /// The modules that a file declares to lie in files of their own.

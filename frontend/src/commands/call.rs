@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     broker_client::RunEvent,
-    cli::CallArgs,
+    cli::{CallArgs, ConnectionFlags},
     config::Config,
     connect,
     embedded::EmbeddedBroker,
@@ -25,7 +25,7 @@ use crate::{
     service::Asking,
     signals::Signals,
     terminal::{
-        self, Again, OwnPolicy,
+        self, OwnPolicy,
         progress::{self, Waiting},
     },
 };
@@ -36,7 +36,7 @@ pub(super) async fn call(
     args: &CallArgs,
     embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
-    again: &Again,
+    flags: &ConnectionFlags,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     let Some(extra_args) = join_words(&args.args) else {
@@ -108,8 +108,8 @@ pub(super) async fn call(
     };
     let printed = match (args.json, args.raw) {
         (true, _) => terminal::print_json(&result),
-        (false, true) => terminal::print_raw(&result, &listing.catalog, again),
-        (false, false) => terminal::print_result(&result, &listing.catalog, again),
+        (false, true) => terminal::print_raw(&result, &listing.catalog, flags),
+        (false, false) => terminal::print_result(&result, &listing.catalog, flags),
     };
     if let Some(way) = way_to_allow(args, &given.target, &result, &listing) {
         anstream::eprintln!("{}", terminal::for_stderr(&way));

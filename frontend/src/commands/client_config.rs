@@ -16,6 +16,7 @@ use rustix::process::geteuid;
 use super::{CommandError, Exit, complain};
 use crate::{
     accounts,
+    broker_choice::Choice,
     cli::ClientConfigArgs,
     client_config::{
         Client, NAME, Server, TOKEN_VARIABLE, absolute,
@@ -24,7 +25,6 @@ use crate::{
         this_program,
     },
     config::{Loaded, Server as Settings},
-    connect::choice::Choice,
     request::join_words,
 };
 
@@ -246,7 +246,7 @@ fn hint(args: &ClientConfigArgs, server: &Server, loaded: &Loaded) -> Option<Str
             ))
         }
         Server::Command { command, args } => {
-            let choice = Choice::of(broker, loaded);
+            let choice = Choice::of(&broker.choice(), loaded);
             let tools =
                 args.iter().map(|word| if word == "stdio" { "tools" } else { word.as_str() });
             let line = [command.as_str()].into_iter().chain(tools).map(str::to_owned);

@@ -5,7 +5,7 @@ use crate::{cli::DoctorArgs, config::Loaded, doctor, terminal};
 
 /// Prints what works and what does not. Exit status 1 where calls cannot work.
 pub(super) async fn doctor(args: &DoctorArgs, loaded: &Loaded) -> Result<Exit, CommandError> {
-    let report = doctor::examine(&args.broker, loaded).await;
+    let report = doctor::examine(&args.broker.choice(), loaded).await;
     let exit = if report.ok { Exit::Success } else { Exit::ToolFailed };
     let printed = match args.json {
         true => terminal::print_json(&report),

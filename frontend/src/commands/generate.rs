@@ -1,25 +1,11 @@
 //! Manual pages and shell completions, made from the command line's own definition.
 
-use std::{io::Write as _, path::PathBuf};
+use std::io::Write as _;
 
 use clap::CommandFactory as _;
-use clap_complete::Shell;
 
 use super::{CommandError, Exit};
-use crate::cli::Cli;
-
-/// Write the manual pages
-#[derive(Debug, clap::Args)]
-pub struct ManArgs {
-    /// A folder for all of them; without it the first goes to standard output
-    folder: Option<PathBuf>,
-}
-
-/// Print a shell's completions
-#[derive(Debug, clap::Args)]
-pub struct CompletionsArgs {
-    shell: Shell,
-}
+use crate::cli::{Cli, CompletionsArgs, ManArgs};
 
 pub(super) fn man(args: &ManArgs) -> Result<Exit, CommandError> {
     match &args.folder {

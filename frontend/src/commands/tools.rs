@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{CommandError, Exit, complain};
 use crate::{
     accounts::Whom,
-    cli::{BrokerArgs, ToolsArgs},
+    cli::{BrokerArgs, ConnectionFlags, ToolsArgs},
     config::Config,
     connect,
     embedded::EmbeddedBroker,
     registry::{Hidden, Listing},
-    terminal::{self, Again},
+    terminal,
 };
 
 /// Lists the tools, or shows the one that is named.
@@ -18,7 +18,7 @@ pub(super) async fn tools(
     args: &ToolsArgs,
     embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
-    again: &Again,
+    flags: &ConnectionFlags,
 ) -> Result<Exit, CommandError> {
     let session = connect::once(embedded, config).await?;
     let listing = session.service.listing();
@@ -26,7 +26,7 @@ pub(super) async fn tools(
         if args.is_help && listing.tool(name).is_some() {
             anstream::println!("{}", terminal::usage_of(name));
         }
-        return one(name, args.json, &listing, again);
+        return one(name, args.json, &listing, flags);
     }
     if session.granted.is_empty() {
         if args.json {
@@ -46,11 +46,16 @@ pub(super) async fn tools(
     Ok(Exit::Success)
 }
 
-fn one(name: &str, json: bool, listing: &Listing, again: &Again) -> Result<Exit, CommandError> {
+fn one(
+    name: &str,
+    json: bool,
+    listing: &Listing,
+    flags: &ConnectionFlags,
+) -> Result<Exit, CommandError> {
     if let Some(tool) = listing.tool(name) {
         match json {
             true => terminal::print_json(&terminal::tool_json(tool))?,
-            false => terminal::print_tool(tool, listing, again)?,
+            false => terminal::print_tool(tool, listing, flags)?,
         }
         return Ok(Exit::Success);
     }

@@ -30,7 +30,7 @@ pub const FILE_VARIABLE: &str = "MCP_CONFIG_FILE";
 const TOOLS_PACKAGE: &str = "TOOLS_PACKAGE";
 
 /// The source of what nobody has set.
-pub(super) const DEFAULT: &str = "default";
+pub const DEFAULT: &str = "default";
 
 /// How far an unknown key may be from the one that it is taken for: 0 nothing alike, 1 the same.
 const NEAR: f64 = 0.7;

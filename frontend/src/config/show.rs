@@ -1,99 +1,18 @@
-//! `probity config`: the settings in force and where each comes from.
+//! The settings in force and where each comes from, as rows and as JSON.
 //!
-//! Neither a broker nor a tool is needed to see what is configured. Which settings come to nothing, as
-//! the policy is stricter, is told by whoever has asked a broker.
+//! Neither a broker nor a tool is needed to see what is configured. Nothing is printed here.
 
-use std::io::{self, Write};
-
-use anstyle::{AnsiColor, Style};
-use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 use config::ValueKind;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    idle::IdleSetting,
-    load::{DEFAULT, Effective, FILE_VARIABLE, Loaded},
+    load::{DEFAULT, Effective, Loaded},
     notice::Notice,
     per_tool::Candidate,
-    settings::{PER_TOOL, SETTINGS},
 };
-use crate::{clean::clean_str, terminal::print_json};
 
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-
-/// Prints them for a person.
-///
-/// # Errors
-/// Those of standard output.
-pub fn print(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match &loaded.file {
-        Some(path) => writeln!(out, "File: {path}\n")?,
-        None => writeln!(out, "File: none ({FILE_VARIABLE} or --config names one)\n")?,
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(
-        ["SETTING", "VALUE", "FROM"].map(|head| Cell::new(head).add_attribute(Attribute::Bold)),
-    );
-    for row in settings(loaded).into_iter().chain(tools(loaded, &[])).chain(of_the_file(loaded)) {
-        table.add_row([cell(&row.key), cell(&row.value_text()), cell(&row.source_text())]);
-    }
-    if let Some(keys) = table.column_mut(0) {
-        keys.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    writeln!(out, "{}", table.trim_fmt())?;
-    if !tools(loaded, &[]).is_empty() {
-        writeln!(out, "\ntools.* takes effect where a tool that you are granted has that name.")?;
-    }
-    if let Effect::Unknown = effect {
-        writeln!(
-            out,
-            "\nThe policy may be stricter than tool.default_*, circuit_breaker.* and tools.*, and no broker \
-             answers that could say so\n(--embedded starts one)."
-        )?;
-    }
-    let idle = effect.idle().iter().map(ToString::to_string);
-    for (number, notice) in warnings(loaded).map(ToString::to_string).chain(idle).enumerate() {
-        let gap = if number == 0 { "\n" } else { "" };
-        writeln!(out, "{gap}{WARNING}warning{WARNING:#}: {notice}")?;
-    }
-    Ok(())
-}
-
-/// Prints them for programs: `{file, settings, tools, health_checks, counters, warnings, no_effect}`.
-///
-/// # Errors
-/// Those of standard output.
-pub fn print_as_json(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
-    let mut value = as_json(loaded);
-    value["no_effect"] = match effect {
-        Effect::Known(idle) => json!(idle),
-        Effect::Unknown => Value::Null,
-    };
-    print_json(&value)
-}
-
-/// Which settings come to nothing.
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// These.
-    Known(Vec<IdleSetting>),
-    /// No broker has told.
-    Unknown,
-}
-
-impl Effect {
-    fn idle(&self) -> &[IdleSetting] {
-        match self {
-            Self::Known(idle) => idle,
-            Self::Unknown => &[],
-        }
-    }
-}
-
-/// The same as a value. Secrets are left out.
+/// All of it as a value: `{file, settings, tools, health_checks, counters, warnings}`. Secrets are left out.
 #[must_use]
 pub fn as_json(loaded: &Loaded) -> Value {
     json!({
@@ -123,10 +42,24 @@ pub fn in_force(loaded: &Loaded, port: Option<u16>, tools: &[String]) -> Value {
     shown
 }
 
+/// Every row, in the order in which a person reads them.
+#[must_use]
+pub fn rows(loaded: &Loaded) -> Vec<Row<'_>> {
+    let all = settings(loaded).into_iter().chain(tools(loaded, &[])).chain(of_the_file(loaded));
+    all.collect()
+}
+
+/// Whether something is set for single tools.
+#[must_use]
+pub fn sets_single_tools(loaded: &Loaded) -> bool {
+    !tools(loaded, &[]).is_empty()
+}
+
 /// One setting as it is shown.
 #[derive(Serialize)]
-struct Row<'a> {
-    key: String,
+pub struct Row<'a> {
+    /// Its key.
+    pub key: String,
     value: Value,
     unit: Option<&'static str>,
     /// `default`, a variable, a file with its line, or a flag.
@@ -161,7 +94,9 @@ impl<'a> Row<'a> {
         Self { key, value: json_of(value), unit, source, clamped_from, ignored }
     }
 
-    fn value_text(&self) -> String {
+    /// Its value with the unit, for a person.
+    #[must_use]
+    pub fn value_text(&self) -> String {
         let unit = self.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         match &self.value {
             Value::Null => "-".into(),
@@ -176,7 +111,9 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn source_text(&self) -> String {
+    /// Where it comes from, and what else was said of it.
+    #[must_use]
+    pub fn source_text(&self) -> String {
         let source = self.source;
         match (&self.clamped_from, &self.ignored) {
             (Some(old), _) => format!("{source} ({old} is out of range)"),
@@ -232,38 +169,9 @@ fn checks(loaded: &Loaded) -> Vec<Row<'_>> {
     rows.collect()
 }
 
-/// What `probity config --help` says below its options.
-#[must_use]
-pub fn help() -> String {
-    let mut text = String::from(
-        "\
-Examples:
-  probity config                             what is in force, and where it comes from
-  probity config --config probity.toml       with this file
-  probity config --embedded                  held against the built-in policy, too
-  probity config --json | jq '.settings[] | select(.source != \"default\")'
-
-A flag wins over the environment, which wins over the file, which wins over the default.
-Variables:
-",
-    );
-    for setting in SETTINGS.iter().chain(PER_TOOL) {
-        let (variable, help) = (setting.variable, setting.help);
-        text.push_str(&format!("  {variable:<29} {help}"));
-        match setting.default {
-            "" => {}
-            default => text.push_str(&format!(" [{default}]")),
-        }
-        text.push('\n');
-    }
-    text.push_str(&format!("  {FILE_VARIABLE:<29} The file: TOML or YAML, by its ending.\n"));
-    text.push_str("NAME is a tool's, in capitals. Keys of the file: docs/configuration.md");
-    crate::cli::help(&text)
-}
-
 /// Everything that somebody should mend, of variables for shipped tools too. Those of other tools are
 /// warned of when such a tool is called.
-fn warnings(loaded: &Loaded) -> impl Iterator<Item = &Notice> {
+pub fn warnings(loaded: &Loaded) -> impl Iterator<Item = &Notice> {
     let of_variables = loaded
         .config
         .overrides
@@ -283,10 +191,4 @@ fn json_of(value: &ValueKind) -> Value {
         ValueKind::Nil => Value::Null,
         other => json!(other.to_string()),
     }
-}
-
-fn cell(text: &str) -> Cell {
-    // What nobody has set steps back.
-    let cell = Cell::new(clean_str(text));
-    if text == DEFAULT { cell.add_attribute(Attribute::Dim) } else { cell }
 }

@@ -34,19 +34,15 @@ use self::{
     socket::{Host, Knock, Socket},
 };
 use crate::{
-    broker_client::{Broker, BrokerError},
-    cli::BrokerArgs,
+    broker_choice::{BrokerChoice, Choice, SYSTEM_FOLDER},
+    broker_client::{Broker, BrokerError, grants_root},
     config::{Loaded, show},
     confine::can_become_nobody,
-    connect::{
-        self,
-        choice::{Choice, SYSTEM_FOLDER},
-    },
     embedded::EmbeddedBroker,
     registry::Listing,
+    request::join_words,
     resolve::Resolver,
     service::Service,
-    terminal::Again,
 };
 
 /// How long a broker may take for an answer. It takes less than a millisecond.
@@ -74,20 +70,20 @@ struct Scene<'a> {
 }
 
 /// Looks at everything.
-pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
+pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
     let host = Host::look();
     let socket = &loaded.config.broker.socket;
-    let choice = Choice::of(args, loaded);
-    let (mode, args) = (mode(&choice), &choice.spelled_out(args));
+    let choice = Choice::of(flags, loaded);
+    let (mode, flags) = (mode(&choice), &choice.spelled_out(flags));
     let scene = Scene { loaded, person: Person::look().await, mode };
-    let (patient, asked) = ask(args, &scene).await;
+    let (patient, asked) = ask(flags, &scene).await;
 
     let mut checks = vec![configuration(loaded)];
     let landlock = kernel::Landlock::look();
     checks.extend(kernel::checks(landlock, asked.facts()));
     checks.push(server::check(landlock, &scene.person, becomes(&scene).await, mode));
     let grounds = Grounds {
-        file: policy_file(args, loaded, mode),
+        file: policy_file(flags, loaded, mode),
         decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
         systemd: host.systemd,
     };
@@ -128,14 +124,14 @@ pub async fn examine(args: &BrokerArgs, loaded: &Loaded) -> Report {
 }
 
 /// Asks the broker that is meant, which is started for that if it is one of this process's own.
-async fn ask(args: &BrokerArgs, scene: &Scene<'_>) -> (Option<Patient>, Asked) {
+async fn ask(flags: &BrokerChoice, scene: &Scene<'_>) -> (Option<Patient>, Asked) {
     let started = match scene.mode {
         Mode::Installed => {
             let broker = Broker::at(&scene.loaded.config.broker.socket, false);
             Ok(Patient { broker, embedded: None })
         }
         Mode::Embedded | Mode::NothingInstalled => {
-            EmbeddedBroker::start_to_look_at(args.policy.as_deref()).map(|embedded| Patient {
+            EmbeddedBroker::start_to_look_at(flags.policy.as_deref()).map(|embedded| Patient {
                 broker: Broker::at(&embedded.socket(), true),
                 embedded: Some(embedded),
             })
@@ -188,7 +184,7 @@ async fn published(
 async fn becomes(scene: &Scene<'_>) -> Becomes {
     match (can_become_nobody(), scene.mode) {
         (false, _) => Becomes::Itself,
-        (true, Mode::Installed) if connect::grants_root(&scene.loaded.config).await => {
+        (true, Mode::Installed) if grants_root(&scene.loaded.config.broker.socket).await => {
             Becomes::ItselfByName
         }
         (true, _) => Becomes::Nobody,
@@ -211,8 +207,8 @@ fn is_usual_socket(loaded: &Loaded) -> bool {
 
 /// Which file the policy is in, as far as that is known: a broker at another socket may have been
 /// given any.
-fn policy_file(args: &BrokerArgs, loaded: &Loaded, mode: Mode) -> PolicyFile {
-    match (mode, &args.policy) {
+fn policy_file(flags: &BrokerChoice, loaded: &Loaded, mode: Mode) -> PolicyFile {
+    match (mode, &flags.policy) {
         (Mode::Installed, _) if is_usual_socket(loaded) => PolicyFile::System,
         (Mode::Installed, _) => PolicyFile::Unknown,
         (_, Some(path)) => PolicyFile::At(path.clone()),
@@ -233,9 +229,11 @@ fn configuration(loaded: &Loaded) -> Check {
             let warn =
                 if count == 1 { "1 setting needs" } else { &format!("{count} settings need") };
             let found = format!("{file}; {warn} to be looked at");
-            let named = loaded.file.as_ref().map(|path| vec!["--config".to_owned(), path.clone()]);
-            let again = Again::with(named.into_iter().collect()).command("probity config");
-            Check::warning("configuration", found).mend("See what is wrong with each:", [again])
+            let file = loaded.file.iter().flat_map(|path| ["--config", path.as_str()]);
+            let words = ["probity", "config"].into_iter().chain(file).map(str::to_owned);
+            let words: Vec<String> = words.collect();
+            let command = join_words(&words).unwrap_or_else(|| words.join(" "));
+            Check::warning("configuration", found).mend("See what is wrong with each:", [command])
         }
     }
 }

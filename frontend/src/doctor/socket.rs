@@ -14,8 +14,8 @@ use super::{
     report::Check,
 };
 use crate::{
+    broker_choice::{UNIT, has_unit},
     broker_client::BrokerError,
-    connect::choice::{UNIT, has_unit},
 };
 
 const NAME: &str = "socket";

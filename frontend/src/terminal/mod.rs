@@ -4,7 +4,6 @@
 //! output is no terminal, `NO_COLOR` is set or `--color never` is given. Text of the policy's is
 //! cleaned here; a result's is clean already.
 
-mod again;
 mod doctor;
 pub mod layout;
 mod one_tool;
@@ -12,6 +11,7 @@ mod own_policy;
 mod plan;
 pub mod progress;
 mod result;
+mod settings;
 mod tools;
 mod tools_json;
 
@@ -24,11 +24,11 @@ use self::layout::Layout;
 use crate::quote::broken;
 
 pub use self::{
-    again::Again,
     doctor::print_report,
     one_tool::{print_tool, usage_of},
     own_policy::OwnPolicy,
     result::{print_raw, print_result},
+    settings::{Effect, print_settings, print_settings_as_json},
     tools::{no_such_tool, nothing_granted, print_tools},
     tools_json::{tool_json, tools_json},
 };

@@ -6,12 +6,13 @@ use probity_protocol::{OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry, Va
 use serde_json::{Map, Value, json};
 
 use super::{
-    Again, BAD, GOOD, HEAD,
+    BAD, GOOD, HEAD,
     layout::{Column, Layout, NOTHING_TO_SAY},
     tools::{list, unavailable},
 };
 use crate::{
     clean::clean_str,
+    cli::ConnectionFlags,
     registry::{Listing, Published},
     schema::typed,
     suggestion::Suggestion,
@@ -43,11 +44,15 @@ pub fn usage_of(tool: &str) -> String {
     )
 }
 
-/// Prints one tool. `again` completes the commands that are shown.
+/// Prints one tool. `flags` complete the commands that are shown.
 ///
 /// # Errors
 /// Those of standard output.
-pub fn print_tool(tool: Published<'_>, listing: &Listing, again: &Again) -> std::io::Result<()> {
+pub fn print_tool(
+    tool: Published<'_>,
+    listing: &Listing,
+    flags: &ConnectionFlags,
+) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     let (layout, entry) = (Layout::of_stdout(), tool.entry);
     let title = entry.title.as_deref().map(|title| format!(": {}", clean_str(title)));
@@ -73,7 +78,7 @@ pub fn print_tool(tool: Published<'_>, listing: &Listing, again: &Again) -> std:
         writeln!(out, "\n{HEAD}Examples{HEAD:#}")?;
     }
     for example in examples {
-        writeln!(out, "  {}", again.command(&example))?;
+        writeln!(out, "  {}", flags.command(&example))?;
     }
     Ok(())
 }

@@ -10,18 +10,23 @@ use std::{
 use anstyle::Style;
 use probity_protocol::Catalog;
 
-use super::{Again, BAD, CAUTION, GOOD, HEAD, LATE, layout::Layout, plan};
+use super::{BAD, CAUTION, GOOD, HEAD, LATE, layout::Layout, plan};
 use crate::{
+    cli::ConnectionFlags,
     quote::{broken, marked},
     result::{ErrorType, ToolResult},
 };
 
-/// Prints a result in a few lines. `again` completes the commands that are shown.
+/// Prints a result in a few lines. `flags` complete the commands that are shown.
 ///
 /// # Errors
 /// Those of standard output.
-pub fn print_result(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::Result<()> {
-    write_result(&mut anstream::stdout().lock(), result, catalog, again)
+pub fn print_result(
+    result: &ToolResult,
+    catalog: &Catalog,
+    flags: &ConnectionFlags,
+) -> io::Result<()> {
+    write_result(&mut anstream::stdout().lock(), result, catalog, flags)
 }
 
 /// Prints what the tool wrote, as far as it can be shown: its standard output to standard output,
@@ -30,7 +35,11 @@ pub fn print_result(result: &ToolResult, catalog: &Catalog, again: &Again) -> io
 ///
 /// # Errors
 /// Those of both.
-pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::Result<()> {
+pub fn print_raw(
+    result: &ToolResult,
+    catalog: &Catalog,
+    flags: &ConnectionFlags,
+) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(seen_at(Layout::of(&io::stdout()), &result.stdout).as_bytes())?;
     out.flush()?;
@@ -52,7 +61,7 @@ pub fn print_raw(result: &ToolResult, catalog: &Catalog, again: &Again) -> io::R
                 _ => Ok(()),
             }
         }
-        (Some(_), _) => write_result(&mut err, result, catalog, again),
+        (Some(_), _) => write_result(&mut err, result, catalog, flags),
         (None, _) => Ok(()),
     }
 }
@@ -72,7 +81,7 @@ fn write_result(
     out: &mut impl Write,
     result: &ToolResult,
     catalog: &Catalog,
-    again: &Again,
+    flags: &ConnectionFlags,
 ) -> io::Result<()> {
     let text = result.text();
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -87,7 +96,7 @@ fn write_result(
         writeln!(out, "{}", rest.trim_end())?;
     }
     if let Some(suggestion) = result.suggestion() {
-        let line = again.command(&suggestion.as_command(catalog));
+        let line = flags.command(&suggestion.as_command(catalog));
         writeln!(out, "This would pass:\n\n  {HEAD}{line}{HEAD:#}")?;
     }
     match result.metadata.get("plan") {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{cli::BrokerArgs, config::Loaded};
+use crate::config::Loaded;
 
 /// The folder of an installed broker's policy.
 pub const SYSTEM_FOLDER: &str = "/etc/probity";
@@ -28,6 +28,17 @@ const UNIT_FOLDERS: [&str; 4] = [
 const SOCKET_SETTING: &str = "broker.socket";
 const NOBODY: &str = "default";
 
+/// What a command line says of the broker. [`Choice`] is what comes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrokerChoice {
+    /// One of this process's own.
+    pub embedded: bool,
+    /// The policy of that one.
+    pub policy: Option<PathBuf>,
+    /// The socket of an installed one.
+    pub socket: Option<String>,
+}
+
 /// Which broker is meant, and by whose word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
@@ -42,10 +53,10 @@ pub enum Choice {
 impl Choice {
     /// What is meant by these flags and settings, on this machine.
     #[must_use]
-    pub fn of(args: &BrokerArgs, loaded: &Loaded) -> Self {
+    pub fn of(flags: &BrokerChoice, loaded: &Loaded) -> Self {
         let grounds = Grounds {
-            embedded_flag: args.embedded || args.policy.is_some(),
-            socket_flag: args.socket.is_some(),
+            embedded_flag: flags.embedded || flags.policy.is_some(),
+            socket_flag: flags.socket.is_some(),
             embedded_setting: loaded.config.broker.embedded,
             socket_setting: is_set(loaded, SOCKET_SETTING),
         };
@@ -59,9 +70,9 @@ impl Choice {
 
     /// The flags that say as much: with the policy that an own broker decides by where none is named.
     #[must_use]
-    pub fn spelled_out(&self, args: &BrokerArgs) -> BrokerArgs {
-        let policy = args.policy.clone().or_else(|| own_policy().filter(|_| self.is_own()));
-        BrokerArgs { embedded: self.is_own(), policy, socket: args.socket.clone() }
+    pub fn spelled_out(&self, flags: &BrokerChoice) -> BrokerChoice {
+        let policy = flags.policy.clone().or_else(|| own_policy().filter(|_| self.is_own()));
+        BrokerChoice { embedded: self.is_own(), policy, socket: flags.socket.clone() }
     }
 }
 

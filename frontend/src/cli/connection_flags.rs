@@ -5,9 +5,9 @@ use crate::request::join_words;
 
 /// The flags that a suggested command needs besides its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Again(Vec<String>);
+pub struct ConnectionFlags(Vec<String>);
 
-impl Again {
+impl ConnectionFlags {
     /// A command with these flags, each with its value.
     #[must_use]
     pub fn with(flags: Vec<Vec<String>>) -> Self {
@@ -38,11 +38,14 @@ mod tests {
     fn a_suggested_command_reaches_the_same_broker() {
         let flags = [&["--dry-run"][..], &["--embedded"], &["--policy", "my policy.toml"]];
         let flags = flags.map(|flag| flag.iter().map(ToString::to_string).collect());
-        let again = Again::with(flags.to_vec());
+        let flags = ConnectionFlags::with(flags.to_vec());
         assert_eq!(
-            again.command("probity call ping 10.0.0.1 --dry-run -- -c 5"),
+            flags.command("probity call ping 10.0.0.1 --dry-run -- -c 5"),
             "probity call ping 10.0.0.1 --dry-run --embedded --policy 'my policy.toml' -- -c 5"
         );
-        assert_eq!(Again::default().command("probity call ping ::1"), "probity call ping ::1");
+        assert_eq!(
+            ConnectionFlags::default().command("probity call ping ::1"),
+            "probity call ping ::1"
+        );
     }
 }
