@@ -14,8 +14,6 @@ use std::{
 
 use tokio::{sync::broadcast, time::Instant};
 
-use crate::call_events;
-
 /// What one who is refused because another call is trying may wait before asking again.
 const WHILE_TRYING: Duration = Duration::from_secs(1);
 
@@ -181,7 +179,7 @@ impl Breaker {
         inner.trying = None;
         inner.epoch += 1;
         let status = self.status_of(inner);
-        call_events::breaker_changed(&status);
+        log(&status);
         // Nobody needs to listen.
         let _ = self.changes.send(status);
     }
@@ -259,6 +257,20 @@ impl Drop for Pass<'_> {
         if inner.epoch == self.epoch && inner.trying.is_some_and(|(_, of)| of == self.number) {
             inner.trying = None;
         }
+    }
+}
+
+/// What operators read of a breaker that has changed its state.
+fn log(status: &BreakerStatus) {
+    let BreakerStatus { tool, failures, last_failure, .. } = status;
+    match status.state {
+        BreakerState::Open => {
+            let seconds = status.retry_after.map(|time| time.as_secs_f64());
+            let reason = last_failure.as_deref();
+            tracing::warn!(tool, failures, seconds, reason, "breaker.opened");
+        }
+        BreakerState::HalfOpen => tracing::info!(tool, failures, "breaker.half_open"),
+        BreakerState::Closed => tracing::info!(tool, "breaker.closed"),
     }
 }
 

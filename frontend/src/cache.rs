@@ -20,7 +20,7 @@ use probity_protocol::{Digest, Exited, PlanSummary};
 // Of the monotonic clock: one that is set back makes no result younger.
 use tokio::time::Instant;
 
-use crate::{broker_client::Output, call_events as events};
+use crate::broker_client::Output;
 
 /// Most results kept of one tool; its oldest go first.
 pub const MAX_RESULTS: usize = 1000;
@@ -140,7 +140,7 @@ impl ResultCache {
             before - kept.len()
         };
         if dropped > 0 {
-            events::cache_cleared(None, dropped, Cleared::Policy);
+            log_cleared(None, dropped, Cleared::Policy);
         }
     }
 
@@ -151,7 +151,7 @@ impl ResultCache {
         kept.retain(|one| {
             let is_current = one.until > now;
             if !is_current {
-                events::cache_evicted(one.tool(), Evicted::Expired);
+                log_evicted(one.tool(), Evicted::Expired);
             }
             is_current
         });
@@ -203,7 +203,7 @@ impl ToolCache {
         while let Some(tool) = tool_beyond_its_room(&kept, &self.tool) {
             let Some(oldest) = kept.iter().position(|one| one.tool() == tool) else { break };
             kept.remove(oldest);
-            events::cache_evicted(&tool, Evicted::Room);
+            log_evicted(&tool, Evicted::Room);
         }
     }
 
@@ -218,7 +218,7 @@ impl ToolCache {
         };
         // Who asked is told of, whatever there was.
         if dropped > 0 || matches!(why, Cleared::Asked(_)) {
-            events::cache_cleared(Some(&self.tool), dropped, why);
+            log_cleared(Some(&self.tool), dropped, why);
         }
         dropped
     }
@@ -311,6 +311,20 @@ fn bytes_of((output, _): &Run) -> usize {
     let pairs = plan.environment.iter().flat_map(|(name, value)| [name, value]);
     let texts: usize = texts.chain(pairs).map(String::len).sum();
     OVERHEAD_BYTES + output.stdout.len() + output.stderr.len() + plan.target.len() + texts
+}
+
+/// A kept result is kept no more.
+fn log_evicted(tool: &str, why: Evicted) {
+    tracing::debug!(tool, reason = why.as_str(), "cache.evicted");
+}
+
+/// Kept results of a tool, or of all, are kept no more.
+fn log_cleared(tool: Option<&str>, results: usize, why: Cleared<'_>) {
+    let client = match why {
+        Cleared::Asked(client) => Some(client),
+        Cleared::Disabled | Cleared::Policy => None,
+    };
+    tracing::info!(tool, results, reason = why.as_str(), client, "cache.cleared");
 }
 
 #[cfg(test)]

@@ -7,11 +7,7 @@ use probity_protocol::{
     ValueType,
 };
 
-use crate::{
-    breaker::{BreakerState, BreakerStatus},
-    cache::{Cleared, Evicted},
-    result::{Asked, ToolResult},
-};
+use crate::result::{Asked, ToolResult};
 
 /// A catalog has been taken: by which policy this process works.
 pub fn policy_configured(catalog: &Catalog) {
@@ -85,38 +81,10 @@ fn gives(token: &str, option: &OptionEntry) -> bool {
     rest.is_empty() || rest.starts_with('=') || (is_short && takes_value)
 }
 
-/// A circuit breaker has changed its state.
-pub fn breaker_changed(status: &BreakerStatus) {
-    let BreakerStatus { tool, failures, last_failure, .. } = status;
-    match status.state {
-        BreakerState::Open => {
-            let seconds = status.retry_after.map(|time| time.as_secs_f64());
-            let reason = last_failure.as_deref();
-            tracing::warn!(tool, failures, seconds, reason, "breaker.opened");
-        }
-        BreakerState::HalfOpen => tracing::info!(tool, failures, "breaker.half_open"),
-        BreakerState::Closed => tracing::info!(tool, "breaker.closed"),
-    }
-}
-
 /// A call is answered with a kept result, of this age in seconds.
 pub fn cache_hit(asked: &Asked, age_sec: f64) {
     let Asked { tool, correlation_id, .. } = asked;
     tracing::debug!(tool, correlation_id, age_sec, "cache.hit");
-}
-
-/// A kept result is kept no more.
-pub fn cache_evicted(tool: &str, why: Evicted) {
-    tracing::debug!(tool, reason = why.as_str(), "cache.evicted");
-}
-
-/// Kept results of a tool, or of all, are kept no more.
-pub fn cache_cleared(tool: Option<&str>, results: usize, why: Cleared<'_>) {
-    let client = match why {
-        Cleared::Asked(client) => Some(client),
-        Cleared::Disabled | Cleared::Policy => None,
-    };
-    tracing::info!(tool, results, reason = why.as_str(), client, "cache.cleared");
 }
 
 /// How a call ended.

@@ -25,6 +25,7 @@ pub mod confine;
 pub mod connect;
 pub mod doctor;
 pub mod embedded;
+pub mod error_type;
 pub mod events;
 pub mod gate;
 pub mod health;

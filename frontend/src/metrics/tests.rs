@@ -29,7 +29,7 @@ fn asked(tool: &str) -> Asked {
 }
 
 fn full(tool: &str) -> ToolResult {
-    ToolResult::queue_full(&asked(tool), &crate::gate::Full { waiting: 5, expected_wait: None })
+    ToolResult::exhausted(&asked(tool), "5 calls are waiting".into(), None)
 }
 
 /// The value of one series in the text.

@@ -18,18 +18,14 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 pub(crate) use self::ending::is_short_of_memory;
-pub use self::error::{ErrorDetails, ErrorType};
+pub use self::error::ErrorDetails;
+pub use crate::error_type::ErrorType;
 
 use crate::{
-    breaker::{BreakerState, BreakerStatus},
     broker_client::{BrokerError, Output},
     clean::{clean, clean_str},
-    config::RateLimit,
-    gate::Full,
-    limiter::Exceeded,
     parsers::{self, ParseError, Parsed, nmap::NmapReport},
     progress,
-    registry::Hidden,
     suggestion::Suggestion,
 };
 
@@ -169,16 +165,6 @@ impl ToolResult {
         result
     }
 
-    /// A call of a tool that this process does not publish.
-    #[must_use]
-    pub fn hidden(asked: &Asked, hidden: Hidden) -> Self {
-        Self::empty(asked).with_error(
-            ErrorType::Disabled,
-            format!("{} {}", asked.tool, hidden.reason()),
-            String::from("Use another tool of the list, or ask whoever runs this server."),
-        )
-    }
-
     /// Adds a request that would pass.
     pub fn suggest(&mut self, suggestion: Option<Suggestion>) {
         // Who asked for a verdict is not to be led into a run.
@@ -244,73 +230,20 @@ impl ToolResult {
         Self::exhausted(asked, message, busy.expected_wait)
     }
 
-    /// A call for which there was no place in this process's own line.
+    /// A call that is turned away before the broker hears of it, or whatever the broker says.
     #[must_use]
-    pub fn queue_full(asked: &Asked, full: &Full) -> Self {
-        let message = format!(
-            "{} calls of {} are waiting already, which is the limit",
-            full.waiting, asked.tool
-        );
-        Self::exhausted(asked, message, full.expected_wait)
-    }
-
-    /// A call by a client that asks for its tool too often.
-    #[must_use]
-    pub fn rate_limited(asked: &Asked, rate: &RateLimit, exceeded: &Exceeded) -> Self {
-        let (requests, window) = (rate.requests, rate.window.as_secs_f64());
-        let retry = whole_seconds(Some(exceeded.retry_after));
-        let message = format!(
-            "{} was asked for too often: {requests} times in {window} s are allowed",
-            if asked.tool.is_empty() { "a tool" } else { &asked.tool }
-        );
-        let suggestion = format!("Wait {retry} s, then try again.");
-        let mut result =
-            Self::empty(asked).with_error(ErrorType::ResourceExhausted, message, suggestion);
-        result.detail("limit", json!({ "requests": requests, "window_sec": window }));
-        result.detail("retry_after_sec", json!(retry));
-        result
-    }
-
-    /// A call that is beyond what its caller may do here, whatever the policy grants this process.
-    #[must_use]
-    pub fn beyond_caller(asked: &Asked, message: &str, suggestion: &str) -> Self {
-        Self::empty(asked).with_error(ErrorType::PolicyDenied, message.into(), suggestion.into())
-    }
-
-    /// A call of a tool that is left alone for now.
-    #[must_use]
-    pub fn breaker_open(asked: &Asked, status: &BreakerStatus) -> Self {
-        let retry = whole_seconds(status.retry_after);
-        let reason = match &status.last_failure {
-            Some(reason) => format!("; the last failure: {}", clean_str(reason)),
-            None => String::new(),
-        };
-        let (message, suggestion) = match status.state {
-            BreakerState::HalfOpen => (
-                format!("{} has failed, and one call is trying it now{reason}", asked.tool),
-                String::from("Try again when that call has ended."),
-            ),
-            BreakerState::Open | BreakerState::Closed => (
-                format!(
-                    "{} has failed {} times in a row and is left alone{reason}",
-                    asked.tool, status.failures
-                ),
-                format!(
-                    "Wait {retry} s, then try once; until then use another tool. If it fails again, \
-                     tell whoever runs this server the last failure."
-                ),
-            ),
-        };
-        let mut result =
-            Self::empty(asked).with_error(ErrorType::CircuitBreakerOpen, message, suggestion);
-        result.detail("state", json!(status.state.as_str()));
-        result.detail("failures", json!(status.failures));
-        result.detail("retry_after_sec", json!(retry));
-        result
+    pub fn turned_away(
+        asked: &Asked,
+        kind: ErrorType,
+        message: String,
+        suggestion: String,
+    ) -> Self {
+        Self::empty(asked).with_error(kind, message, suggestion)
     }
 
     /// A run for which there is no room, for the reason given, and when there probably will be.
-    fn exhausted(asked: &Asked, message: String, expected_wait: Option<Duration>) -> Self {
+    #[must_use]
+    pub fn exhausted(asked: &Asked, message: String, expected_wait: Option<Duration>) -> Self {
         let retry = whole_seconds(expected_wait);
         let suggestion = match expected_wait {
             Some(_) => format!("Wait about {retry} s for other runs to finish, then try again."),
@@ -326,7 +259,7 @@ impl ToolResult {
     }
 
     /// Adds to what is known about the error.
-    fn detail(&mut self, name: &str, value: Value) {
+    pub fn detail(&mut self, name: &str, value: Value) {
         if let Some(details) = &mut self.error_details {
             details.metadata.insert(name.to_owned(), value);
         }
@@ -522,7 +455,7 @@ impl ToolResult {
 }
 
 /// Seconds to wait before another try: whole ones, and at least one.
-fn whole_seconds(time: Option<Duration>) -> u64 {
+pub(crate) fn whole_seconds(time: Option<Duration>) -> u64 {
     time.map_or(1, |time| time.as_secs_f64().ceil().max(1.0) as u64)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{DIALECT, JsonObject, object};
-use crate::{parsers, result::ErrorType};
+use crate::{error_type::ErrorType, parsers};
 
 /// The schema of every result of a tool whose output `parser` reads.
 #[must_use]

@@ -1,10 +1,10 @@
 //! What keeps a call from being one at all: its client asks too often, or may not ask for this. The
 //! broker does not hear of either.
 
-use super::{Asking, Service, asked_of};
+use super::{Asking, Service, asked_of, turned_away};
 use crate::{
     limiter::{Exceeded, Limiter, RateKey, Standing},
-    result::ToolResult,
+    result::{ErrorType, ToolResult},
 };
 
 impl Service {
@@ -40,12 +40,13 @@ impl Service {
     /// The answer to a call that [`Self::admit`] refused.
     #[must_use]
     pub fn rate_limited(&self, asking: Asking<'_>, exceeded: &Exceeded) -> ToolResult {
-        ToolResult::rate_limited(&asked_of(asking), self.limiter.rate(), exceeded)
+        turned_away::rate_limited(&asked_of(asking), self.limiter.rate(), exceeded)
     }
 
     /// The answer to a call that its caller may not make.
     #[must_use]
     pub fn beyond_caller(&self, asking: Asking<'_>, message: &str, suggestion: &str) -> ToolResult {
-        ToolResult::beyond_caller(&asked_of(asking), message, suggestion)
+        let (kind, asked) = (ErrorType::PolicyDenied, asked_of(asking));
+        ToolResult::turned_away(&asked, kind, message.into(), suggestion.into())
     }
 }

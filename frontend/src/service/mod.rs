@@ -10,6 +10,7 @@ mod limits;
 mod news;
 mod outcome;
 mod refusal;
+pub(crate) mod turned_away;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -187,7 +188,7 @@ impl Service {
         let listing = self.listing();
         let tool = listing.tool(asking.tool);
         if let (None, Some(hidden)) = (tool, listing.hidden(asking.tool)) {
-            return self.finish(ToolResult::hidden(&asked_of(asking), hidden), &listing);
+            return self.finish(turned_away::hidden(&asked_of(asking), hidden), &listing);
         }
         // From here on in the types that the schema has, where they say the same.
         let liberal = tool.map(|tool| tool.check().liberal(asking.arguments));
@@ -215,7 +216,7 @@ impl Service {
             true => self.check(request, &asked, &listing).await,
             // Asked before the queue: a call that would only be refused does not wait.
             false => match listing.tool(&asked.tool).map(|tool| tool.breaker.ask()).transpose() {
-                Err(open) => ToolResult::breaker_open(&asked, &open),
+                Err(open) => turned_away::breaker_open(&asked, &open),
                 Ok(pass) => {
                     let running = events::tool_start(&asked);
                     let told = self.news.began(&asked, asking.client);
@@ -273,13 +274,13 @@ impl Service {
             let asked_at = Instant::now();
             match tool.gate.enter(session, told).await {
                 Ok(taken) => turn = Some(taken),
-                Err(full) => return ToolResult::queue_full(asked, &full),
+                Err(full) => return turned_away::queue_full(asked, &full),
             }
             // Those that ran while this one waited may have opened it.
             if pass.as_ref().is_some_and(|pass| !pass.still_holds()) {
                 match tool.breaker.ask() {
                     Ok(again) => pass = Some(again),
-                    Err(open) => return ToolResult::breaker_open(asked, &open),
+                    Err(open) => return turned_away::breaker_open(asked, &open),
                 }
             }
             self.metrics.waited(tool.entry.name.as_str(), asked_at.elapsed());

@@ -12,6 +12,7 @@ use crate::{
     http::{Kind, Problem, auth::Role},
     registry::Hidden,
     result::{Asked, ToolResult},
+    service::turned_away,
 };
 
 fn written() -> Value {
@@ -190,9 +191,9 @@ fn results() -> Vec<ToolResult> {
         failed(FailureKind::Sandbox),
         failed(FailureKind::Audit),
         failed(FailureKind::Resources),
-        ToolResult::hidden(&asked, Hidden::Disabled),
+        turned_away::hidden(&asked, Hidden::Disabled),
         ToolResult::busy(&asked, &Busy { scope: BusyScope::Tool, limit: 1, expected_wait: None }),
-        ToolResult::breaker_open(&asked, &open),
+        turned_away::breaker_open(&asked, &open),
         ToolResult::unanswered(&asked, &BrokerError::NoAnswer, None),
         ToolResult::unanswered(&asked, &BrokerError::RequestTooLarge, None),
     ]
