@@ -14,6 +14,8 @@ use std::{
 
 use tokio::{sync::broadcast, time::Instant};
 
+use crate::config::Thresholds;
+
 /// What one who is refused because another call is trying may wait before asking again.
 const WHILE_TRYING: Duration = Duration::from_secs(1);
 
@@ -41,15 +43,6 @@ impl BreakerState {
             Self::HalfOpen => "half_open",
         }
     }
-}
-
-/// When a breaker opens, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Failures in a row that open it.
-    pub failures: u32,
-    /// How long it then refuses.
-    pub recovery: Duration,
 }
 
 /// How a breaker stands.

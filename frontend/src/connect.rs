@@ -67,9 +67,9 @@ pub async fn for_serving(
     let watched = broker.watch_catalog().await;
     let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
     let patient = broker.clone().waited_for(BROKER_PATIENCE);
-    let service = Service::new(patient, Resolver::system(), config, catalog);
-    tokio::spawn(watch::follow(broker, watch, Arc::clone(service.registry())));
-    Ok((Arc::new(service), embedded))
+    let service = Arc::new(Service::new(patient, Resolver::system(), config, catalog));
+    tokio::spawn(watch::follow(broker, watch, Arc::clone(&service)));
+    Ok((service, embedded))
 }
 
 fn broker(embedded: Option<&EmbeddedBroker>, config: &Config) -> Broker {

@@ -23,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod confine;
 pub mod connect;
+pub mod controls;
 pub mod doctor;
 pub mod embedded;
 pub mod error_type;
@@ -52,4 +53,5 @@ pub mod suggestion;
 pub mod terminal;
 #[cfg(test)]
 mod test_catalog;
+pub mod tool_view;
 pub mod watch;

@@ -4,7 +4,6 @@
 //! It only ever takes away. A tool that is not in the catalog cannot be added here, a time limit
 //! cannot pass the policy's ceiling, and the broker decides each call again whatever is listed.
 
-mod controls;
 mod idle;
 mod listing;
 mod settled;
@@ -18,18 +17,13 @@ use std::{
 };
 
 use probity_protocol::Catalog;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
-use self::controls::Controls;
 pub use self::{
     idle::idle_settings,
     listing::{Hidden, Listing, Published, READ_RESULT},
 };
-use crate::{
-    breaker::BreakerStatus,
-    cache::Cleared,
-    config::{Config, IdleSetting},
-};
+use crate::config::{Config, IdleSetting};
 
 /// The published tools, as they change.
 #[derive(Debug)]
@@ -45,7 +39,6 @@ struct State {
     catalog: Catalog,
     /// By the tool's own name.
     disabled: BTreeSet<String>,
-    controls: Controls,
 }
 
 /// A name that no tool in the catalog answers to.
@@ -57,8 +50,8 @@ impl Registry {
     /// The tools of `catalog`, as far as `config` has them published.
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        let mut state = State { catalog, disabled: BTreeSet::new(), controls: Controls::new() };
-        let listing = Listing::new(&config, &state.catalog, &state.disabled, &mut state.controls);
+        let state = State { catalog, disabled: BTreeSet::new() };
+        let listing = Listing::new(&config, &state.catalog, &state.disabled);
         listing::warn_of_unknown_names(&config, &state.catalog);
         idle_settings(&config, &state.catalog).iter().for_each(IdleSetting::emit);
         let (current, _) = watch::channel(Arc::new(listing));
@@ -86,9 +79,8 @@ impl Registry {
     /// Takes a new catalog of the broker's.
     pub fn replace(&self, catalog: Catalog) {
         let mut state = self.state();
-        state.controls.cache().keep_only(&catalog.policy_digest);
         state.catalog = catalog;
-        self.publish(&mut state);
+        self.publish(&state);
     }
 
     /// Whether the connection over which the broker sends its catalogs stands.
@@ -102,6 +94,16 @@ impl Registry {
         self.connected.store(connected, Ordering::Relaxed);
     }
 
+    /// The own name of a tool of the catalog, published or not.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
+    pub fn own_name(&self, name: &str) -> Result<String, NoSuchTool> {
+        let state = self.state();
+        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
+        Ok(entry.name.to_string())
+    }
+
     /// Hides a tool, or shows it again, until this process ends. Reports whether that changed
     /// anything.
     ///
@@ -111,51 +113,17 @@ impl Registry {
         let mut state = self.state();
         let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
         let name = entry.name.to_string();
-        if let Some(control) = state.controls.get(&name).filter(|_| !enabled) {
-            control.cache.clear(Cleared::Disabled);
-        }
         let changed = match enabled {
             true => state.disabled.remove(&name),
             false => state.disabled.insert(name),
         };
-        self.publish(&mut state);
+        self.publish(&state);
         Ok(changed)
     }
 
-    /// Drops the kept results of a tool of the catalog, published or not. Reports how many there were.
-    ///
-    /// # Errors
-    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
-    pub fn clear_cache(&self, name: &str, why: Cleared<'_>) -> Result<usize, NoSuchTool> {
-        let state = self.state();
-        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
-        // One that was never listed has nothing to clear.
-        let control = state.controls.get(entry.name.as_str());
-        Ok(control.map_or(0, |control| control.cache.clear(why)))
-    }
-
-    /// Closes the circuit breaker of a tool of the catalog, published or not. Reports whether it was not
-    /// closed.
-    ///
-    /// # Errors
-    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
-    pub fn reset_breaker(&self, name: &str) -> Result<bool, NoSuchTool> {
-        let state = self.state();
-        let entry = state.catalog.tool(name).ok_or_else(|| NoSuchTool(name.to_owned()))?;
-        // That of one that was never listed has nothing to close.
-        let control = state.controls.get(entry.name.as_str());
-        Ok(control.is_some_and(|control| control.breaker.reset()))
-    }
-
-    /// Tells of each circuit breaker that changes from now on.
-    #[must_use]
-    pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
-        self.state().controls.changes()
-    }
-
-    fn publish(&self, state: &mut State) {
-        let State { catalog, disabled, controls } = state;
-        let listing = Listing::new(&self.config, catalog, disabled, controls);
+    fn publish(&self, state: &State) {
+        let State { catalog, disabled } = state;
+        let listing = Listing::new(&self.config, catalog, disabled);
         self.current.send_if_modified(|current| {
             let changed = **current != listing;
             if changed {

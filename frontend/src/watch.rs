@@ -7,13 +7,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use probity_protocol::Catalog;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     broker_client::{Broker, CatalogWatch},
-    call_events,
-    registry::Registry,
+    service::Service,
 };
 
 /// A broker that is away is looked for again after this time, doubled each time, up to the most.
@@ -21,26 +19,26 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes each new catalog for as long as the future is polled.
-pub async fn follow(broker: Broker, mut watch: CatalogWatch, registry: Arc<Registry>) {
+pub async fn follow(broker: Broker, mut watch: CatalogWatch, service: Arc<Service>) {
     let (mut pause, mut connected) = (FIRST_PAUSE, Instant::now());
     loop {
         match watch.next().await {
-            Ok(catalog) => take(&registry, catalog),
+            Ok(catalog) => service.take_catalog(catalog),
             Err(error) => {
-                registry.set_connected(false);
+                service.registry().set_connected(false);
                 tracing::warn!(error = error.to_string(), "broker.lost");
                 // One that comes and goes is not asked more often than one that is away.
                 if connected.elapsed() > LONGEST_PAUSE {
                     pause = FIRST_PAUSE;
                 }
-                watch = reconnected(&broker, &registry, &mut pause).await;
+                watch = reconnected(&broker, &service, &mut pause).await;
                 connected = Instant::now();
             }
         }
     }
 }
 
-async fn reconnected(broker: &Broker, registry: &Registry, pause: &mut Duration) -> CatalogWatch {
+async fn reconnected(broker: &Broker, service: &Service, pause: &mut Duration) -> CatalogWatch {
     loop {
         tokio::select! {
             () = sleep(*pause) => {}
@@ -48,18 +46,10 @@ async fn reconnected(broker: &Broker, registry: &Registry, pause: &mut Duration)
         }
         *pause = (*pause * 2).min(LONGEST_PAUSE);
         if let Ok((catalog, watch)) = broker.watch_catalog().await {
-            registry.set_connected(true);
+            service.registry().set_connected(true);
             tracing::info!("broker.found");
-            take(registry, catalog);
+            service.take_catalog(catalog);
             return watch;
         }
     }
-}
-
-/// The same policy again is no news.
-fn take(registry: &Registry, catalog: Catalog) {
-    if registry.listing().catalog.policy_digest != catalog.policy_digest {
-        call_events::policy_configured(&catalog);
-    }
-    registry.replace(catalog);
 }

@@ -8,9 +8,11 @@ use crate::{
     cli::{BrokerArgs, ConnectionFlags, ToolsArgs},
     config::Config,
     connect,
+    controls::Controls,
     embedded::EmbeddedBroker,
     registry::{Hidden, Listing},
     terminal,
+    tool_view::{tool_json, tools_json},
 };
 
 /// Lists the tools, or shows the one that is named.
@@ -21,16 +23,16 @@ pub(super) async fn tools(
     flags: &ConnectionFlags,
 ) -> Result<Exit, CommandError> {
     let session = connect::once(embedded, config).await?;
-    let listing = session.service.listing();
+    let (listing, controls) = (session.service.listing(), session.service.controls());
     if let Some(name) = &args.tool {
         if args.is_help && listing.tool(name).is_some() {
             anstream::println!("{}", terminal::usage_of(name));
         }
-        return one(name, args.json, &listing, flags);
+        return one(name, args.json, &listing, controls, flags);
     }
     if session.granted.is_empty() {
         if args.json {
-            terminal::print_json(&terminal::tools_json(&listing, &[]))?;
+            terminal::print_json(&tools_json(&listing, controls, &[]))?;
         }
         let BrokerArgs { embedded, policy, .. } = &args.broker;
         let whom = Whom::this_process();
@@ -40,7 +42,7 @@ pub(super) async fn tools(
     let hidden = |name: &String| listing.hidden(name).map(|hidden| (name.clone(), hidden));
     let hidden: Vec<(String, Hidden)> = session.granted.iter().filter_map(hidden).collect();
     match args.json {
-        true => terminal::print_json(&terminal::tools_json(&listing, &hidden))?,
+        true => terminal::print_json(&tools_json(&listing, controls, &hidden))?,
         false => terminal::print_tools(&listing, &hidden)?,
     }
     Ok(Exit::Success)
@@ -50,11 +52,12 @@ fn one(
     name: &str,
     json: bool,
     listing: &Listing,
+    controls: &Controls,
     flags: &ConnectionFlags,
 ) -> Result<Exit, CommandError> {
     if let Some(tool) = listing.tool(name) {
         match json {
-            true => terminal::print_json(&terminal::tool_json(tool))?,
+            true => terminal::print_json(&tool_json(tool, &controls.of(tool)))?,
             false => terminal::print_tool(tool, listing, flags)?,
         }
         return Ok(Exit::Success);

@@ -91,7 +91,7 @@ fn the_defaults_are_the_ones_promised() {
         }
     );
     let recovery_timeout = Duration::from_secs(60);
-    assert_eq!(config.breaker, Breaker { failure_threshold: 5, recovery_timeout });
+    assert_eq!(config.breaker, Thresholds { failures: 5, recovery: recovery_timeout });
     assert_eq!(config.security.allow_intrusive, None);
     assert_eq!(config.log, Log { level: None, format: LogFormat::Text });
     assert_eq!(config.broker.socket, Path::new("/run/probity/broker.sock"));

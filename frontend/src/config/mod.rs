@@ -56,8 +56,8 @@ pub struct Config {
     pub tools: Tools,
     /// What a run may use, where the policy allows as much.
     pub limits: Limits,
-    /// When a tool that keeps failing is left alone.
-    pub breaker: Breaker,
+    /// When a tool that keeps failing is left alone, where its file does not say.
+    pub breaker: Thresholds,
     /// What an operator has set for all tools.
     pub for_all: ForAll,
     /// How long calls in flight may take to finish when a server stops.
@@ -182,13 +182,13 @@ pub struct Limits {
     pub stderr_bytes: u64,
 }
 
-/// When a tool that keeps failing is left alone, where its file does not say.
+/// When a circuit breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
-    /// Failures in a row that open the breaker.
-    pub failure_threshold: u32,
-    /// How long an open one refuses before it lets one call try.
-    pub recovery_timeout: Duration,
+pub struct Thresholds {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// How long it then refuses before it lets one call try.
+    pub recovery: Duration,
 }
 
 /// What an operator has set for all tools: it holds where a tool's file is looser. `None` where
@@ -324,9 +324,9 @@ impl Config {
                 stdout_bytes: values.get("resource_limits.max_stdout_bytes")?,
                 stderr_bytes: values.get("resource_limits.max_stderr_bytes")?,
             },
-            breaker: Breaker {
-                failure_threshold: values.get("circuit_breaker.failure_threshold")?,
-                recovery_timeout: values.duration("circuit_breaker.recovery_timeout")?,
+            breaker: Thresholds {
+                failures: values.get("circuit_breaker.failure_threshold")?,
+                recovery: values.duration("circuit_breaker.recovery_timeout")?,
             },
             for_all: ForAll {
                 timeout: values.set("tool.default_timeout", Values::duration)?,

@@ -20,7 +20,7 @@ use super::{
     recent::Recent,
     tools,
 };
-use crate::{broker_client::Broker, config::Health, registry::Registry};
+use crate::{broker_client::Broker, config::Health, controls::Controls, registry::Registry};
 
 /// How long a report stays good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -30,6 +30,7 @@ pub struct Monitor {
     checks: Mutex<Vec<Arc<dyn HealthCheck>>>,
     /// Each tool has checks of its own, and tools come and go.
     registry: Arc<Registry>,
+    controls: Arc<Controls>,
     report: Recent<Arc<HealthReport>>,
     /// By the check's name: a change is told of once.
     last: Mutex<HashMap<String, State>>,
@@ -41,6 +42,7 @@ impl Monitor {
     pub fn new(
         broker: Broker,
         registry: &Arc<Registry>,
+        controls: &Arc<Controls>,
         machine: &Arc<Machine>,
         settings: &Health,
     ) -> Self {
@@ -53,6 +55,7 @@ impl Monitor {
         Self {
             checks: Mutex::new(checks),
             registry: Arc::clone(registry),
+            controls: Arc::clone(controls),
             report: Recent::new(GOOD_FOR),
             last: Mutex::default(),
         }
@@ -75,7 +78,7 @@ impl Monitor {
 
     async fn ask_all(&self) -> Arc<HealthReport> {
         let mut checks = lock(&self.checks).clone();
-        checks.extend(tools::checks(&self.registry.listing()));
+        checks.extend(tools::checks(&self.registry.listing(), &self.controls));
         let report = HealthReport::new(join_all(checks.iter().map(ask)).await);
         self.tell_changes(&report);
         Arc::new(report)

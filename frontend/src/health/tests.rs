@@ -20,6 +20,7 @@ use super::*;
 use crate::{
     broker_client::Broker,
     config::{CheckKind, CheckSettings, Config, Health},
+    controls::Controls,
     events::tests::emitted,
     registry::Registry,
     test_catalog,
@@ -85,9 +86,10 @@ async fn monitor(checks: Vec<CheckSettings>, told: &[Arc<Told>]) -> Monitor {
         remedy: "Run `apt install nmap`.".into(),
     };
     let registry = Arc::new(Registry::new(Arc::new(config.clone()), catalog));
+    let controls = Arc::new(Controls::new(10, &registry.listing()));
     let broker = Broker::at(Path::new("/nonexistent/broker.sock"), false);
     let machine = Arc::new(Machine::default());
-    let monitor = Monitor::new(broker, &registry, &machine, &config.health);
+    let monitor = Monitor::new(broker, &registry, &controls, &machine, &config.health);
     for check in told {
         monitor.add(Arc::clone(check) as _).await;
     }
@@ -217,15 +219,16 @@ async fn what_is_built_in_is_there_and_without_a_broker_nothing_is_served() {
 fn an_open_breaker_is_degraded_and_never_worse() {
     let registry = Registry::new(Arc::new(Config::default()), test_catalog::of(&["ping"]));
     let listing = registry.listing();
+    let controls = Controls::new(10, &listing);
     let state = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let checks = tools::checks(&listing);
+        let checks = tools::checks(&listing, &controls);
         let breaker = checks.iter().find(|check| check.name() == "breaker.ping").unwrap();
         runtime.block_on(monitor::ask(breaker))
     };
     assert_eq!(state().status, State::Healthy);
     for _ in 0..5 {
-        listing.tool("ping").unwrap().breaker.ask().unwrap().failed("it was killed");
+        controls.of(listing.tool("ping").unwrap()).breaker.ask().unwrap().failed("it was killed");
     }
     let open = state();
     assert_eq!(open.status, State::Degraded);

@@ -9,16 +9,17 @@ use super::{Finding, HealthCheck, Looking, Priority};
 use crate::{
     breaker::{BreakerState, BreakerStatus},
     clean::clean_str,
+    controls::Controls,
     registry::Listing,
 };
 
-pub(super) fn checks(listing: &Listing) -> Vec<Arc<dyn HealthCheck>> {
+pub(super) fn checks(listing: &Listing, controls: &Controls) -> Vec<Arc<dyn HealthCheck>> {
     let mut checks: Vec<Arc<dyn HealthCheck>> = vec![];
     for tool in listing.tools() {
         let name = tool.entry.name.to_string();
         let availability = tool.entry.availability.clone();
         checks.push(Arc::new(Tool { name, availability }));
-        checks.push(Arc::new(Breaker(tool.breaker.status())));
+        checks.push(Arc::new(Breaker(controls.of(tool).breaker.status())));
     }
     checks
 }

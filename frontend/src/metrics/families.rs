@@ -6,7 +6,7 @@ use prometheus::{
     core::Collector, proto::MetricFamily,
 };
 
-use crate::{breaker::BreakerState, registry::Listing};
+use crate::{breaker::BreakerState, controls::Controls, registry::Listing};
 
 /// Names and labels are this program's own: a test makes them all.
 const VALID: &str = "every name and label is valid, and no name is given twice";
@@ -41,7 +41,7 @@ pub(super) fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[
 }
 
 /// How breakers and lines stand now.
-pub(super) fn standing(listing: &Listing) -> Vec<MetricFamily> {
+pub(super) fn standing(listing: &Listing, controls: &Controls) -> Vec<MetricFamily> {
     let breakers = gauges_apart(
         "mcp_circuit_breaker_state",
         "1 for the state that a tool's circuit breaker is in, 0 for the others.",
@@ -51,11 +51,12 @@ pub(super) fn standing(listing: &Listing) -> Vec<MetricFamily> {
         gauges_apart("probity_queue_waiting", "Calls that wait here for their turn.", &["tool"]);
     for tool in listing.tools() {
         let name = tool.entry.name.as_str();
-        let now = tool.breaker.status().state;
+        let control = controls.of(tool);
+        let now = control.breaker.status().state;
         for state in BreakerState::ALL {
             breakers.with_label_values(&[name, state.as_str()]).set(i64::from(state == now));
         }
-        let (_, in_line) = tool.gate.load();
+        let (_, in_line) = control.gate.load();
         waiting.with_label_values(&[name]).set(i64::try_from(in_line).unwrap_or(i64::MAX));
     }
     let families = [breakers, waiting].into_iter().flat_map(|gauges| gauges.collect());

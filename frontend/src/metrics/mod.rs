@@ -9,7 +9,7 @@ mod custom;
 mod families;
 mod report;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use probity_protocol::DenialCode;
 use prometheus::{
@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     config::CounterSettings,
+    controls::Controls,
     registry::{Listing, Published},
     result::{ErrorType, ToolResult},
 };
@@ -136,18 +137,13 @@ pub struct Metrics {
     queue_waits: HistogramVec,
     round_trips: Histogram,
     configured: Vec<Configured>,
+    controls: Arc<Controls>,
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Nothing counted yet. How breakers and lines stand is read from `controls`.
     #[must_use]
-    pub fn new() -> Self {
-        Self::with(&[])
-    }
-
-    /// The same with the configuration's counters.
-    #[must_use]
-    pub fn with(counters_of_the_file: &[CounterSettings]) -> Self {
+    pub fn with(counters_of_the_file: &[CounterSettings], controls: &Arc<Controls>) -> Self {
         let registry = Registry::new();
         // Those that cannot be were left out when the file was read.
         let configured = counters_of_the_file.iter();
@@ -212,6 +208,7 @@ impl Metrics {
                 ANSWER_BUCKETS,
             ),
             configured,
+            controls: Arc::clone(controls),
             registry,
         };
         let build = gauges(
@@ -322,7 +319,7 @@ impl Metrics {
             mean(times.get_sample_count(), times.get_sample_sum())
         };
         let active = self.active.with_label_values(&[name]).get();
-        let published = listing.tool(name);
+        let control = listing.tool(name).map(|tool| self.controls.of(tool));
         ToolFigures {
             executions: Status::ALL.into_iter().map(ended).sum(),
             successes: ended(Status::Success),
@@ -335,9 +332,9 @@ impl Metrics {
             cancelled: ended(Status::Cancelled),
             rate_limited: count(&self.rate_limited),
             sandbox_violations: count(&self.violations),
-            waiting: published.map_or(0, |tool| tool.gate.load().1 as u64),
+            waiting: control.as_ref().map_or(0, |tool| tool.gate.load().1 as u64),
             avg_queue_wait: mean(&self.queue_waits),
-            breaker: published.map(|tool| tool.breaker.status().state.as_str()),
+            breaker: control.map(|tool| tool.breaker.status().state.as_str()),
         }
     }
 
@@ -348,7 +345,7 @@ impl Metrics {
             self.expect(tool);
         }
         let mut families = self.registry.gather();
-        families.extend(families::standing(listing));
+        families.extend(families::standing(listing, &self.controls));
         families.sort_by(|a, b| a.name().cmp(b.name()));
         if tools == Tools::Listed {
             for family in &mut families {
@@ -383,12 +380,6 @@ impl Metrics {
 
     fn count(&self, tool: &str, status: Status) {
         self.executions.with_label_values(&[tool, status.as_str()]).inc();
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -18,6 +18,10 @@ fn listing() -> Arc<Listing> {
     Registered::new(Arc::new(Config::default()), catalog).listing()
 }
 
+fn metrics_with(counters: &[CounterSettings]) -> Metrics {
+    Metrics::with(counters, &Arc::new(Controls::new(10, &listing())))
+}
+
 fn asked(tool: &str) -> Asked {
     Asked {
         tool: tool.into(),
@@ -40,7 +44,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 
 #[test]
 fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
-    let text = Metrics::new().text(&listing(), Tools::All);
+    let text = metrics_with(&[]).text(&listing(), Tools::All);
     for series in [
         r#"mcp_tool_execution_total{status="success",tool="ping"}"#,
         r#"mcp_tool_execution_total{status="cancelled",tool="nmap"}"#,
@@ -65,7 +69,7 @@ fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
 
 #[test]
 fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     let states = || {
         let text = metrics.text(&listing, Tools::All);
         let of = |state| {
@@ -74,7 +78,7 @@ fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
         ["closed", "open", "half_open"].map(|state| of(state).unwrap())
     };
     assert_eq!(states(), [1.0, 0.0, 0.0]);
-    let breaker = listing.tool("ping").unwrap().breaker;
+    let breaker = metrics.controls.of(listing.tool("ping").unwrap()).breaker;
     for _ in 0..5 {
         breaker.ask().unwrap().failed("it was killed");
     }
@@ -85,7 +89,7 @@ fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
 
 #[test]
 fn a_call_is_active_from_its_turn_to_its_end_and_one_that_is_dropped_was_cancelled() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     let figures = || metrics.report(&listing, Tools::All, Load::default()).tools["ping"].clone();
     let mut ended = metrics.execution("ping");
     let mut dropped = metrics.execution("ping");
@@ -103,7 +107,7 @@ fn a_call_is_active_from_its_turn_to_its_end_and_one_that_is_dropped_was_cancell
 
 #[test]
 fn made_up_names_make_no_series_however_many_there_are() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     let lines = |metrics: &Metrics| metrics.text(&listing, Tools::All).lines().count();
     metrics.rate_limited("nobody", &listing);
     metrics.finished(listing.name_of("nobody").unwrap_or(UNKNOWN_TOOL), &full("nobody"), &listing);
@@ -122,7 +126,7 @@ fn made_up_names_make_no_series_however_many_there_are() {
 
 #[test]
 fn both_forms_say_the_same() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     metrics.finished("ping", &full("ping"), &listing);
     metrics.waited("ping", Duration::from_millis(250));
     metrics.waited("ping", Duration::from_millis(750));
@@ -152,7 +156,7 @@ fn both_forms_say_the_same() {
 
 #[test]
 fn a_counter_of_somebody_else_s_shows_in_both_forms() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     let labels = [Label { name: "status", values: &["success", "error"] }];
     let counter = metrics.register_counter("my_metric_total", "What I count.", &labels).unwrap();
     counter.increment(&["success"]);
@@ -172,7 +176,7 @@ fn a_counter_of_somebody_else_s_shows_in_both_forms() {
 
 #[test]
 fn a_counter_that_could_grow_or_be_taken_for_another_is_not_registered() {
-    let metrics = Metrics::new();
+    let metrics = metrics_with(&[]);
     let register = |name: &str, labels: &[Label<'_>]| {
         metrics
             .register_counter(name, "What I count.", labels)
@@ -223,7 +227,7 @@ fn a_configured_counter_is_told_to_those_who_may_know_of_its_tool() {
         values: vec![],
     };
     let counters = [settings("scans_total", "nmap"), settings("pings_total", "ping")];
-    let (metrics, listing) = (Metrics::with(&counters), listing());
+    let (metrics, listing) = (metrics_with(&counters), listing());
     for tool in ["nmap", "ping", "ping"] {
         metrics.finished(tool, &full(tool), &listing);
     }
@@ -236,7 +240,7 @@ fn a_configured_counter_is_told_to_those_who_may_know_of_its_tool() {
 
 #[test]
 fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
-    let (metrics, listing) = (Metrics::new(), listing());
+    let (metrics, listing) = (metrics_with(&[]), listing());
     metrics.finished("nmap", &full("nmap"), &listing);
     metrics.finished(UNKNOWN_TOOL, &full("nobody"), &listing);
     let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);

@@ -9,17 +9,11 @@ use std::{
 
 use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 
-use super::{
-    controls::{Control, Controls},
-    settled::Settled,
-};
+use super::settled::Settled;
 use crate::{
     arguments::ArgumentCheck,
-    breaker::Breaker,
-    cache::ToolCache,
     clean::clean_str,
-    config::Config,
-    gate::Gate,
+    config::{Config, Thresholds},
     schema::{self, JsonObject},
 };
 
@@ -49,8 +43,8 @@ struct Parts {
     for_models: Arc<JsonObject>,
     brief_output: Arc<JsonObject>,
     check: OnceLock<ArgumentCheck>,
-    control: Control,
     timeout: Option<Duration>,
+    thresholds: Thresholds,
 }
 
 /// A published tool.
@@ -66,14 +60,10 @@ pub struct Published<'a> {
     pub for_models: &'a Arc<JsonObject>,
     /// What it gives over MCP.
     pub brief_output: &'a Arc<JsonObject>,
-    /// Its turns.
-    pub gate: &'a Gate,
-    /// Whether it is left alone for now.
-    pub breaker: &'a Breaker,
-    /// Its results that may be given again.
-    pub cache: &'a ToolCache,
     /// The time limit to ask for where the client asks for none; `None` leaves it to the broker.
     pub timeout: Option<Duration>,
+    /// When its circuit breaker opens, and for how long.
+    pub thresholds: Thresholds,
     check: &'a OnceLock<ArgumentCheck>,
 }
 
@@ -101,13 +91,8 @@ impl Hidden {
 }
 
 impl Listing {
-    /// Applies configuration and registry to a catalog. `controls` stay, with whoever waits at them.
-    pub(super) fn new(
-        config: &Config,
-        catalog: &Catalog,
-        disabled: &BTreeSet<String>,
-        controls: &mut Controls,
-    ) -> Self {
+    /// Applies configuration and registry to a catalog.
+    pub(super) fn new(config: &Config, catalog: &Catalog, disabled: &BTreeSet<String>) -> Self {
         let mut published = catalog.clone();
         if let Some(longest) = &config.for_all.timeout {
             published.timeout_ceiling = published.timeout_ceiling.min(longest.value);
@@ -138,8 +123,8 @@ impl Listing {
                 input_schema: Arc::new(input),
                 output_schema: Arc::new(output),
                 check: OnceLock::new(),
-                control: controls.of(entry.name.as_str(), &settled, config.tools.queue),
                 timeout: settled.timeout,
+                thresholds: settled.thresholds,
             }
         });
         let parts = parts.collect();
@@ -178,8 +163,8 @@ impl Listing {
                 input_schema: Arc::new(input),
                 output_schema: Arc::clone(&of_tool.output_schema),
                 check: OnceLock::new(),
-                control: of_tool.control.clone(),
                 timeout: of_tool.timeout,
+                thresholds: of_tool.thresholds,
             });
         }
         let hidden = self.hidden.iter().filter(|(entry, _)| seen(entry)).cloned().collect();
@@ -195,10 +180,8 @@ impl Listing {
             output_schema: &parts.output_schema,
             for_models: &parts.for_models,
             brief_output: &parts.brief_output,
-            gate: &parts.control.gate,
-            breaker: &parts.control.breaker,
-            cache: &parts.control.cache,
             timeout: parts.timeout,
+            thresholds: parts.thresholds,
             check: &parts.check,
         })
     }

@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use probity_protocol::ToolEntry;
 
-use crate::{
-    breaker::Thresholds,
-    config::{Config, Set},
-};
+use crate::config::{Config, Set, Thresholds};
 
 /// What holds for a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +46,9 @@ impl Settled {
             concurrency: entry.concurrency.min(concurrency.unwrap_or(u32::MAX)),
             thresholds: Thresholds {
                 failures: stricter(entry.breaker.failure_threshold, failures, u32::min)
-                    .unwrap_or(usual.failure_threshold),
+                    .unwrap_or(usual.failures),
                 recovery: stricter(entry.breaker.recovery_timeout, recovery, Duration::max)
-                    .unwrap_or(usual.recovery_timeout),
+                    .unwrap_or(usual.recovery),
             },
         }
     }

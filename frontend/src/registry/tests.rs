@@ -4,11 +4,8 @@ use probity_protocol::{BreakerSettings, Digest, ToolEntry, ToolName};
 
 use super::{settled::Settled, *};
 use crate::{
-    breaker::{BreakerState, Thresholds},
-    cache,
-    config::{Environment, Flags, ForAll, Set},
+    config::{Environment, Flags, ForAll, Set, Thresholds},
     events::tests::emitted,
-    gate::ClientKey,
     test_catalog,
 };
 
@@ -85,65 +82,6 @@ fn a_new_catalog_is_published_and_what_is_disabled_stays_so() {
     assert!(changes.has_changed().unwrap());
     assert_eq!(changes.borrow_and_update().catalog.tools.len(), 2);
     assert_eq!(names(&registry), ["nmap", "traceroute"]);
-}
-
-#[tokio::test]
-async fn turns_taken_before_a_new_catalog_still_count_after_it() {
-    let registry = registry(|_| {});
-    let before = registry.listing();
-    let enter = |listing: &Arc<Listing>| {
-        let gate = listing.tool("ping").unwrap().gate.clone();
-        async move { gate.enter(ClientKey::ONLY, |_| {}).await.unwrap() }
-    };
-    let turn = enter(&before).await;
-    let mut catalog = catalog();
-    catalog.tools[1].summary = "Changed.".into();
-    catalog.tools[1].concurrency = 1;
-    registry.replace(catalog);
-    let after = registry.listing();
-    assert!(futures_util::poll!(std::pin::pin!(enter(&after))).is_pending());
-    drop(turn);
-    drop(enter(&after).await);
-}
-
-#[test]
-fn a_breaker_outlives_catalogs_and_takes_its_settings_from_each() {
-    let registry = registry(|config| config.breaker.failure_threshold = 2);
-    let mut changes = registry.breaker_changes();
-    let fail = || registry.listing().tool("ping").unwrap().breaker.ask().unwrap().failed("it did");
-    fail();
-    registry.replace(Catalog { tools: vec![], ..catalog() });
-    registry.replace(catalog());
-    fail();
-    let status = registry.listing().tool("ping").unwrap().breaker.status();
-    assert_eq!((status.state, status.failures), (BreakerState::Open, 2));
-    assert_eq!(changes.try_recv().unwrap().tool, "ping");
-    let mut own = catalog();
-    own.tools[1].breaker.recovery_timeout = Some(Duration::ZERO);
-    registry.replace(own);
-    assert_eq!(
-        registry.listing().tool("ping").unwrap().breaker.status().state,
-        BreakerState::HalfOpen
-    );
-}
-
-#[tokio::test]
-async fn kept_results_outlive_catalogs_of_one_policy_and_go_with_it_or_with_their_tool() {
-    let registry = registry(|_| {});
-    let mut catalog = catalog();
-    catalog.tools[0].summary = "Changed.".into();
-    let kept = |name: &str| registry.listing().tool(name).unwrap().cache.status().results;
-    for tool in registry.listing().tools() {
-        cache::tests::keep_any(tool.cache, tool.entry.name.as_str());
-    }
-    registry.replace(catalog.clone());
-    assert_eq!((kept("ping"), kept("traceroute")), (1, 1));
-    registry.set_enabled("PingTool", false).unwrap();
-    registry.set_enabled("ping", true).unwrap();
-    assert_eq!((kept("ping"), kept("traceroute")), (0, 1));
-    catalog.policy_digest = Digest([9; 32]);
-    registry.replace(catalog);
-    assert_eq!(kept("traceroute"), 0);
 }
 
 #[test]

@@ -10,11 +10,11 @@ use std::{ops::ControlFlow, time::Duration};
 
 use probity_protocol::{Availability, Call, Verdict};
 
-use super::{Service, is_momentary};
+use super::{Controlled, Service, is_momentary};
 use crate::{
     cache::{Found, Run, Vacancy},
     call_events as events,
-    registry::{Listing, Published},
+    registry::Listing,
     result::{Asked, ToolResult},
 };
 
@@ -25,21 +25,21 @@ impl Service {
         &self,
         call: &Call,
         asked: &Asked,
-        tool: Option<Published<'_>>,
+        tool: Option<Controlled<'_>>,
         listing: &Listing,
     ) -> ControlFlow<ToolResult, Option<Vacancy>> {
-        let Some(tool) = tool.filter(|tool| tool.entry.cache_seconds > 0) else {
+        let Some(tool) = tool.filter(|tool| tool.published.entry.cache_seconds > 0) else {
             return ControlFlow::Continue(None);
         };
         let call = self.resolved(call.clone(), listing).await;
         match self.broker.check_by(call).await {
             Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
-                let hit = match tool.cache.find(&policy, &plan) {
+                let hit = match tool.control.cache.find(&policy, &plan) {
                     Found::Hit(hit) => hit,
                     Found::Miss(vacancy) => return ControlFlow::Continue(Some(vacancy)),
                 };
                 events::cache_hit(asked, hit.age.as_secs_f64());
-                let parser = tool.entry.parser.as_deref();
+                let parser = tool.published.entry.parser.as_deref();
                 let result = ToolResult::finished(asked, &hit.run.0, &hit.run.1, parser);
                 ControlFlow::Break(result.from_cache(hit.age))
             }
@@ -57,7 +57,7 @@ impl Service {
 
 /// Keeps a run for the next call like it, where its tool's file lets it and its result is whole.
 pub(super) fn keep(
-    tool: Option<Published<'_>>,
+    tool: Option<Controlled<'_>>,
     vacancy: Option<Vacancy>,
     result: &ToolResult,
     run: Run,
@@ -65,7 +65,7 @@ pub(super) fn keep(
     if let (Some(tool), Some(vacancy)) = (tool, vacancy)
         && result.is_whole()
     {
-        let lifetime = Duration::from_secs(tool.entry.cache_seconds.into());
-        tool.cache.keep(vacancy, run, lifetime);
+        let lifetime = Duration::from_secs(tool.published.entry.cache_seconds.into());
+        tool.control.cache.keep(vacancy, run, lifetime);
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     cache::Cleared,
     call_events as events,
     config::Config,
+    controls::{Control, Controls},
     gate::ClientKey,
     health::{HealthCheck, HealthReport, Machine, Monitor},
     limiter::Limiter,
@@ -58,6 +59,7 @@ pub struct Service {
     resolver: Resolver,
     config: Arc<Config>,
     registry: Arc<Registry>,
+    controls: Arc<Controls>,
     metrics: Metrics,
     machine: Arc<Machine>,
     health: Monitor,
@@ -80,8 +82,17 @@ pub struct Asking<'a> {
     pub tier: Option<Tier>,
 }
 
+/// A published tool, with what holds its calls back.
+#[derive(Clone, Copy)]
+struct Controlled<'a> {
+    published: Published<'a>,
+    control: &'a Control,
+}
+
 /// How a call came to run, and who hears of it.
-struct Way<'a> {
+struct RunContext<'a> {
+    /// Its tool; none that is published has that name where there is none.
+    tool: Option<Controlled<'a>>,
     /// Its tool's breaker let it through; none where there is no such tool.
     pass: Option<Pass<'a>>,
     session: ClientKey,
@@ -94,13 +105,25 @@ impl Service {
     pub fn new(broker: Broker, resolver: Resolver, config: Arc<Config>, catalog: Catalog) -> Self {
         events::policy_configured(&catalog);
         let registry = Arc::new(Registry::new(Arc::clone(&config), catalog));
-        let metrics = Metrics::with(&config.counters);
+        let controls = Arc::new(Controls::new(config.tools.queue, &registry.listing()));
+        let metrics = Metrics::with(&config.counters, &controls);
         let broker = broker.timed(metrics.round_trips());
         let machine = Arc::new(Machine::default());
-        let health = Monitor::new(broker.clone(), &registry, &machine, &config.health);
+        let health = Monitor::new(broker.clone(), &registry, &controls, &machine, &config.health);
         let limiter = Limiter::new(config.http.rate);
         let news = News::new();
-        Self { broker, resolver, config, registry, metrics, machine, health, limiter, news }
+        Self {
+            broker,
+            resolver,
+            config,
+            registry,
+            controls,
+            metrics,
+            machine,
+            health,
+            limiter,
+            news,
+        }
     }
 
     /// What is published now, the tools by name.
@@ -124,14 +147,14 @@ impl Service {
     /// How the circuit breaker of each published tool stands.
     #[must_use]
     pub fn breakers(&self) -> Vec<BreakerStatus> {
-        self.listing().tools().map(|tool| tool.breaker.status()).collect()
+        self.listing().tools().map(|tool| self.controls.of(tool).breaker.status()).collect()
     }
 
     /// Tells of each breaker that changes its state from now on. One whose time is up does when
     /// somebody asks for it next.
     #[must_use]
     pub fn breaker_changes(&self) -> broadcast::Receiver<BreakerStatus> {
-        self.registry.breaker_changes()
+        self.controls.breaker_changes()
     }
 
     /// Tells of runs that begin and end from now on. Whoever falls far behind misses the oldest.
@@ -166,12 +189,47 @@ impl Service {
         self.health.add(check).await;
     }
 
+    /// Takes a new catalog of the broker's. The same policy again is no news.
+    pub fn take_catalog(&self, catalog: Catalog) {
+        if self.listing().catalog.policy_digest != catalog.policy_digest {
+            events::policy_configured(&catalog);
+        }
+        self.registry.replace(catalog);
+        self.controls.follow(&self.listing());
+    }
+
+    /// Hides a tool, or shows it again, until this process ends. Reports whether that changed
+    /// anything. What was kept of one that is hidden is kept no more.
+    ///
+    /// # Errors
+    /// [`NoSuchTool`] for a name or alias that is not in the catalog.
+    pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<bool, NoSuchTool> {
+        let changed = self.registry.set_enabled(name, enabled)?;
+        self.controls.follow(&self.listing());
+        if !enabled {
+            self.controls.clear_cache(&self.registry.own_name(name)?, Cleared::Disabled);
+        }
+        Ok(changed)
+    }
+
+    /// What holds calls of each tool back.
+    #[must_use]
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// What holds calls of a tool back.
+    #[must_use]
+    pub fn control(&self, tool: Published<'_>) -> Control {
+        self.controls.of(tool)
+    }
+
     /// Closes a tool's breaker, published or not. Reports whether it was not closed.
     ///
     /// # Errors
     /// [`NoSuchTool`] for a name or alias that is not in the catalog.
     pub fn reset_breaker(&self, name: &str) -> Result<bool, NoSuchTool> {
-        self.registry.reset_breaker(name)
+        Ok(self.controls.reset_breaker(&self.registry.own_name(name)?))
     }
 
     /// Drops a tool's kept results, because `client` asked for it. Reports how many there were.
@@ -179,7 +237,8 @@ impl Service {
     /// # Errors
     /// [`NoSuchTool`] for a name or alias that is not in the catalog.
     pub fn clear_cache(&self, name: &str, client: &str) -> Result<usize, NoSuchTool> {
-        self.registry.clear_cache(name, Cleared::Asked(client))
+        let tool = self.registry.own_name(name)?;
+        Ok(self.controls.clear_cache(&tool, Cleared::Asked(client)))
     }
 
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
@@ -212,18 +271,21 @@ impl Service {
         // What reaches the broker of a text that stands for something else is not what was meant.
         let is_unread = matches!(request.call.arguments, Arguments::Malformed(_))
             || meant::targets(&request.target_text) != [request.target_text.as_str()];
+        let control = tool.map(|tool| self.control(tool));
         let mut result = match request.dry_run {
-            true => self.check(request, &asked, &listing).await,
+            true => self.check(request, &asked, tool, &listing).await,
             // Asked before the queue: a call that would only be refused does not wait.
-            false => match listing.tool(&asked.tool).map(|tool| tool.breaker.ask()).transpose() {
+            false => match control.as_ref().map(|control| control.breaker.ask()).transpose() {
                 Err(open) => turned_away::breaker_open(&asked, &open),
                 Ok(pass) => {
                     let running = events::tool_start(&asked);
                     let told = self.news.began(&asked, asking.client);
-                    let tool = listing.name_of(&asked.tool).unwrap_or(UNKNOWN_TOOL);
-                    let mut execution = self.metrics.execution(tool);
-                    let way = Way { pass, session: asking.session, on_event };
-                    let result = self.run(request, &asked, &listing, way, &mut execution).await;
+                    let name = tool.map_or(UNKNOWN_TOOL, |tool| tool.entry.name.as_str());
+                    let mut execution = self.metrics.execution(name);
+                    let tool = tool.zip(control.as_ref());
+                    let tool = tool.map(|(published, control)| Controlled { published, control });
+                    let context = RunContext { tool, pass, session: asking.session, on_event };
+                    let result = self.run(request, &asked, &listing, context, &mut execution).await;
                     execution.ended();
                     running.ended();
                     told.ended(&result);
@@ -238,11 +300,16 @@ impl Service {
     }
 
     /// The policy's verdict. A denial answers exactly as the run would have.
-    async fn check(&self, request: ToolRequest, asked: &Asked, listing: &Listing) -> ToolResult {
+    async fn check(
+        &self,
+        request: ToolRequest,
+        asked: &Asked,
+        tool: Option<Published<'_>>,
+        listing: &Listing,
+    ) -> ToolResult {
         let call = self.resolved(request.call, listing).await;
         match self.broker.check(call).await {
             Ok(Verdict::Approved { plan, availability }) => {
-                let tool = listing.tool(&asked.tool);
                 let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
                 ToolResult::planned(asked, &plan, &availability, parser)
             }
@@ -257,11 +324,10 @@ impl Service {
         request: ToolRequest,
         asked: &Asked,
         listing: &Listing,
-        way: Way<'_>,
+        context: RunContext<'_>,
         execution: &mut Execution<'_>,
     ) -> ToolResult {
-        let Way { mut pass, session, on_event } = way;
-        let tool = listing.tool(&asked.tool);
+        let RunContext { tool, mut pass, session, on_event } = context;
         // The pass is dropped with an answer: nothing is learnt of the tool.
         let vacancy = match self.kept(&request.call, asked, tool, listing).await {
             ControlFlow::Break(answer) => return answer,
@@ -269,26 +335,26 @@ impl Service {
         };
         let mut turn = None;
         // Not in the catalog: the broker refuses and records it.
-        if let Some(tool) = tool {
+        if let Some(Controlled { published, control }) = tool {
             let told = |place| on_event(RunEvent::Queued(place));
             let asked_at = Instant::now();
-            match tool.gate.enter(session, told).await {
+            match control.gate.enter(session, told).await {
                 Ok(taken) => turn = Some(taken),
                 Err(full) => return turned_away::queue_full(asked, &full),
             }
             // Those that ran while this one waited may have opened it.
             if pass.as_ref().is_some_and(|pass| !pass.still_holds()) {
-                match tool.breaker.ask() {
+                match control.breaker.ask() {
                     Ok(again) => pass = Some(again),
                     Err(open) => return turned_away::breaker_open(asked, &open),
                 }
             }
-            self.metrics.waited(tool.entry.name.as_str(), asked_at.elapsed());
+            self.metrics.waited(published.entry.name.as_str(), asked_at.elapsed());
             execution.started();
-            events::settings(&request.call, tool.entry, asked);
+            events::settings(&request.call, published.entry, asked);
         }
-        let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
-        let choice = tool.map(|tool| Choice::of(&request.call, tool));
+        let parser = tool.and_then(|tool| tool.published.entry.parser.as_deref());
+        let choice = tool.map(|tool| Choice::of(&request.call, tool.published));
         let call = self.resolved(request.call, listing).await;
         let outcome = self.run_when_connected(call, on_event).await;
         let says = Outcome::of(&outcome, choice, parser);
@@ -414,3 +480,6 @@ fn is_momentary(error: &BrokerError) -> bool {
         BrokerError::Refused(refusal) if refusal.kind == RefusalKind::TooManyConnections
     )
 }
+
+#[cfg(test)]
+mod controls_tests;

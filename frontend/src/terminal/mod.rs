@@ -13,7 +13,6 @@ pub mod progress;
 mod result;
 mod settings;
 mod tools;
-mod tools_json;
 
 use std::io::Write;
 
@@ -30,7 +29,6 @@ pub use self::{
     result::{print_raw, print_result},
     settings::{Effect, print_settings, print_settings_as_json},
     tools::{no_such_tool, nothing_granted, print_tools},
-    tools_json::{tool_json, tools_json},
 };
 
 const HEAD: Style = Style::new().bold();

@@ -16,6 +16,7 @@ use crate::{
     registry::{Listing, Published},
     schema::typed,
     suggestion::Suggestion,
+    tool_view,
 };
 
 const OPTIONS: [Column; 7] = [
@@ -83,25 +84,15 @@ pub fn print_tool(
     Ok(())
 }
 
-/// What an option takes, in the fewest words.
-pub(super) fn takes(value: &ValueType, layout: Layout) -> String {
-    let alternatives = |words: &[String]| match layout {
-        Layout::Stable => words.join("|"),
-        Layout::Fitted(_) => words.join(" | "),
-    };
-    match value {
-        ValueType::None => NOTHING_TO_SAY.into(),
-        ValueType::Integer { min, max } => format!("{min}-{max}"),
-        ValueType::Number { min, max } => format!("{min}-{max}"),
-        ValueType::Duration { min, max } => format!("{min}-{max}s"),
-        ValueType::Ports => "ports".into(),
-        ValueType::Enumeration(words) => alternatives(words),
-        ValueType::EnumerationList(words) => format!("{},…", alternatives(words)),
-        ValueType::Text { class, max_length } => format!("{class}{{1,{max_length}}}"),
+/// What an option takes: where a terminal breaks lines, alternatives stand apart.
+fn takes(value: &ValueType, layout: Layout) -> String {
+    match layout {
+        Layout::Stable => tool_view::takes(value, "|"),
+        Layout::Fitted(_) => tool_view::takes(value, " | "),
     }
 }
 
-pub(super) const fn tier(tier: Tier) -> &'static str {
+const fn tier(tier: Tier) -> &'static str {
     match tier {
         Tier::Standard => "standard",
         Tier::Intrusive => "intrusive",

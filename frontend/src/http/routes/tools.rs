@@ -17,7 +17,7 @@ use crate::{
     http::{Kind, Problem, ProblemDetails, Server, auth::Caller},
     metrics::ToolFigures,
     registry::{Hidden, Listing, NoSuchTool, Published},
-    terminal::tool_json,
+    tool_view::tool_json,
 };
 
 /// A tool's name or alias, from the path.
@@ -144,8 +144,8 @@ pub(super) async fn one(
 ) -> Result<Json<ToolDetail>, Problem> {
     let listing = server.listing_for(&caller);
     if let Some(tool) = listing.tool(&name) {
-        let info = ToolInfo::of(tool, counters(&server, tool.entry, &listing));
-        let more = match tool_json(tool) {
+        let info = ToolInfo::of(&server, tool, &listing);
+        let more = match tool_json(tool, &server.service.control(tool)) {
             Value::Object(more) => more.into_iter().filter(|(name, _)| !is_in_list(name)).collect(),
             _ => Map::new(),
         };
@@ -225,15 +225,14 @@ fn set_enabled(
     enabled: bool,
 ) -> Result<Json<Changed>, Problem> {
     let tool = covered_name(server, caller, name)?;
-    let registry = server.service.registry();
-    let changed = registry.set_enabled(&tool, enabled).map_err(|none| unknown(&none))?;
+    let changed = server.service.set_enabled(&tool, enabled).map_err(|none| unknown(&none))?;
     let client = caller.name();
     match enabled {
         true => tracing::info!(tool, client, changed, "registry.enabled"),
         false => tracing::info!(tool, client, changed, "registry.disabled"),
     }
     // One that the configuration leaves out stays out.
-    let enabled = registry.listing().tool(&tool).is_some();
+    let enabled = server.service.listing().tool(&tool).is_some();
     Ok(Json(Changed { tool, enabled, changed }))
 }
 
@@ -281,7 +280,7 @@ impl ToolList {
     pub fn of(server: &Server, listing: &Listing) -> Self {
         let disabled = listing.all_hidden().filter(|(_, hidden)| *hidden == Hidden::Disabled);
         let counters = |entry: &ToolEntry| counters(server, entry, listing);
-        let info = |tool: Published<'_>| ToolInfo::of(tool, counters(tool.entry));
+        let info = |tool: Published<'_>| ToolInfo::of(server, tool, listing);
         let mut tools: Vec<ToolInfo> = listing.tools().map(info).collect();
         tools.extend(disabled.map(|(entry, _)| ToolInfo::of_entry(entry, None, counters(entry))));
         tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -290,8 +289,9 @@ impl ToolList {
 }
 
 impl ToolInfo {
-    fn of(tool: Published<'_>, counters: ToolFigures) -> Self {
-        Self::of_entry(tool.entry, Some(tool.breaker.status().into()), counters)
+    fn of(server: &Server, tool: Published<'_>, listing: &Listing) -> Self {
+        let breaker = server.service.control(tool).breaker.status();
+        Self::of_entry(tool.entry, Some(breaker.into()), counters(server, tool.entry, listing))
     }
 
     /// What the catalog says; the breaker where it is published.

@@ -1,24 +1,24 @@
-//! The same as `probity tools` for programs, in the words of the MCP schemas.
+//! The published tools for programs, in the words of the MCP schemas: `probity tools --json` and
+//! `GET /tools/{name}`.
 
-use probity_protocol::{Availability, OptionEntry};
+use probity_protocol::{Availability, OptionEntry, ValueType};
 use serde_json::{Value, json};
 
-use super::{
-    layout::Layout,
-    one_tool::{takes, tier},
+use crate::{
+    controls::{Control, Controls},
+    registry::{Hidden, Listing, Published},
 };
-use crate::registry::{Hidden, Listing, Published};
 
 /// Everything that is published, and why the tools of `hidden` are not.
 #[must_use]
-pub fn tools_json(listing: &Listing, hidden: &[(String, Hidden)]) -> Value {
+pub fn tools_json(listing: &Listing, controls: &Controls, hidden: &[(String, Hidden)]) -> Value {
     let catalog = &listing.catalog;
     let mut value = json!(catalog);
     // Bytes and durations serialize for the wire, not for people.
     value["policy_digest"] = json!(catalog.policy_digest.to_string());
     value["timeout_ceiling"] = json!(catalog.timeout_ceiling.as_secs_f64());
     value["names"] = json!(catalog.names.iter().map(ToString::to_string).collect::<Vec<_>>());
-    value["tools"] = listing.tools().map(tool_json).collect();
+    value["tools"] = listing.tools().map(|tool| tool_json(tool, &controls.of(tool))).collect();
     let hidden = hidden.iter().map(
         |(name, hidden)| json!({ "name": name, "reason": format!("{name} {}", hidden.reason()) }),
     );
@@ -28,7 +28,7 @@ pub fn tools_json(listing: &Listing, hidden: &[(String, Hidden)]) -> Value {
 
 /// One tool.
 #[must_use]
-pub fn tool_json(published: Published<'_>) -> Value {
+pub fn tool_json(published: Published<'_>, control: &Control) -> Value {
     let tool = published.entry;
     let availability = match &tool.availability {
         Availability::Available => json!({ "available": true }),
@@ -49,7 +49,7 @@ pub fn tool_json(published: Published<'_>) -> Value {
         "timeout_sec": tool.timeout.as_secs_f64(),
         "concurrency": tool.concurrency,
         "parser": tool.parser,
-        "cache": cache(published),
+        "cache": cache(published, control),
         "options": tool.options.iter().map(option).collect::<Vec<_>>(),
         "presets": tool.presets,
         "availability": availability,
@@ -58,9 +58,9 @@ pub fn tool_json(published: Published<'_>) -> Value {
 }
 
 /// How the tool's kept results stand; nothing where each call runs.
-fn cache(published: Published<'_>) -> Option<Value> {
+fn cache(published: Published<'_>, control: &Control) -> Option<Value> {
     let seconds = published.entry.cache_seconds;
-    let status = published.cache.status();
+    let status = control.cache.status();
     (seconds > 0).then(|| {
         json!({
             "seconds": seconds,
@@ -78,10 +78,25 @@ fn option(option: &OptionEntry) -> Value {
     json!({
         "name": option.name,
         "flag": option.flag,
-        "takes": takes(&option.value, Layout::Stable),
+        "takes": takes(&option.value, "|"),
         "default": option.default,
         "example": option.example,
-        "tier": tier(option.tier),
+        "tier": option.tier,
         "help": option.help,
     })
+}
+
+/// What an option takes, in the fewest words: `1-65535`, `ports`, `tcp|udp`; `-` where nothing.
+#[must_use]
+pub fn takes(value: &ValueType, between_words: &str) -> String {
+    match value {
+        ValueType::None => "-".into(),
+        ValueType::Integer { min, max } => format!("{min}-{max}"),
+        ValueType::Number { min, max } => format!("{min}-{max}"),
+        ValueType::Duration { min, max } => format!("{min}-{max}s"),
+        ValueType::Ports => "ports".into(),
+        ValueType::Enumeration(words) => words.join(between_words),
+        ValueType::EnumerationList(words) => format!("{},…", words.join(between_words)),
+        ValueType::Text { class, max_length } => format!("{class}{{1,{max_length}}}"),
+    }
 }
