@@ -16,13 +16,11 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
+    access::{Role, whole_network},
     broker_choice::BrokerChoice,
     client_config::Client,
     config::Flags,
-    http::{
-        auth::{Role, whole_network},
-        listen::Address,
-    },
+    http::listen::Address,
 };
 
 /// Over the flags that every subcommand has.

@@ -72,7 +72,7 @@ enum CommandError {
     #[error(transparent)]
     Listen(#[from] crate::http::listen::ListenError),
     #[error(transparent)]
-    Tokens(#[from] crate::http::auth::TokensError),
+    Tokens(#[from] crate::access::TokensError),
     #[error(transparent)]
     Client(#[from] client_config::ClientError),
     #[error("cannot write to standard output: {0}")]

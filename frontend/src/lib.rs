@@ -9,12 +9,14 @@
 //! object, and [`mcp`] or [`terminal`] shows it; [`progress`] says how far it is meanwhile. [`config`] says how, within what the policy allows.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod accounts;
 pub mod arguments;
 pub mod breaker;
 pub mod broker_choice;
 pub mod broker_client;
 pub mod cache;
+mod call_end;
 pub mod call_events;
 pub mod clean;
 pub mod cli;

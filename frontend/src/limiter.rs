@@ -16,7 +16,7 @@ use std::{
 };
 
 use governor::{
-    Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
+    RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
     state::keyed::HashMapStateStore,
 };
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ pub struct Limiter {
 
 /// How a client stands with a tool after a request that was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Quota {
     /// Requests that would be let through now.
     pub remaining: u32,
     /// Until all of them are there again.
@@ -130,7 +130,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`Exceeded`] where there is none.
-    pub fn ask(&self, client: RateKey, tool: &str) -> Result<Standing, Exceeded> {
+    pub fn ask(&self, client: RateKey, tool: &str) -> Result<Quota, Exceeded> {
         // Nothing panics while it is held.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.buckets_of(client, &self.rate).ask(tool, &self.rate)
@@ -179,14 +179,15 @@ impl Buckets {
     fn new(rate: &RateLimit) -> Self {
         let requests = NonZeroU32::new(rate.requests).unwrap_or(NonZeroU32::MIN);
         // Only a window of no time has none.
-        let refilled = Quota::with_period(rate.window / requests.get());
-        let quota = refilled.unwrap_or(Quota::per_second(NonZeroU32::MAX)).allow_burst(requests);
+        let refilled = governor::Quota::with_period(rate.window / requests.get());
+        let quota =
+            refilled.unwrap_or(governor::Quota::per_second(NonZeroU32::MAX)).allow_burst(requests);
         let store = HashMapStateStore::default();
         let limiter = RateLimiter::new(quota, store, Uptime(Instant::now()));
         Self { limiter, refused: HashSet::new() }
     }
 
-    fn ask(&mut self, tool: &str, rate: &RateLimit) -> Result<Standing, Exceeded> {
+    fn ask(&mut self, tool: &str, rate: &RateLimit) -> Result<Quota, Exceeded> {
         let tool = tool.to_owned();
         match self.limiter.check_key(&tool) {
             Ok(state) => {
@@ -194,7 +195,7 @@ impl Buckets {
                 let remaining = state.remaining_burst_capacity();
                 let used = rate.requests.saturating_sub(remaining);
                 let full_in = rate.window / rate.requests.max(1) * used;
-                Ok(Standing { remaining, full_in })
+                Ok(Quota { remaining, full_in })
             }
             Err(refused) => {
                 let retry_after = refused.wait_time_from(self.limiter.clock().now());

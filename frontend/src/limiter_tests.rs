@@ -26,8 +26,8 @@ fn let_through(limiter: &Limiter, who: u64, tool: &str, requests: u32) -> usize 
 async fn ten_requests_go_at_once_and_then_one_every_six_seconds() {
     let limiter = limiter(1000);
     let standings: Vec<_> = (0..10).map(|_| limiter.ask(client(1), "ping").unwrap()).collect();
-    assert_eq!(standings[0], Standing { remaining: 9, full_in: 6 * SECOND });
-    assert_eq!(standings[9], Standing { remaining: 0, full_in: 60 * SECOND });
+    assert_eq!(standings[0], Quota { remaining: 9, full_in: 6 * SECOND });
+    assert_eq!(standings[9], Quota { remaining: 0, full_in: 60 * SECOND });
     let first = Exceeded { retry_after: 6 * SECOND, is_first: true };
     assert_eq!(limiter.ask(client(1), "ping"), Err(first));
     advance(4 * SECOND).await;

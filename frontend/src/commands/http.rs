@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
 use super::{CommandError, Exit, complain};
+use crate::access::{NewToken, Secret, Token, TokenStore, Tokens, TokensError};
 use crate::{
     clean::clean_str,
     cli::HttpArgs,
@@ -14,7 +15,6 @@ use crate::{
     embedded::{self, EmbeddedBroker},
     http::{
         Server,
-        auth::{NewToken, Secret, Token, TokenStore, Tokens, TokensError},
         listen::{Address, Listener, Unwatched},
     },
     near::nearest,

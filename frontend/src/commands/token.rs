@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::{CommandError, Exit, complain};
 use crate::{
+    access::{NewToken, Secret, Token, Tokens, TokensError},
     clean::clean_str,
     cli::{ListTokensArgs, NewTokenArgs, TokenArgs, TokenCommand},
     config::Config,
-    http::auth::{NewToken, Secret, Token, Tokens, TokensError},
     terminal::layout::{Column, Layout},
 };
 

@@ -7,37 +7,27 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use probity_protocol::CorrelationId;
 
 use super::{
-    Kind, Problem, Server,
-    auth::{Access, Caller, Standing, is_unguessable, log_forbidden},
-    body,
+    Kind, Problem, Server, body,
     connection::Peer,
     forwarded::is_direct,
     guard::Foreign,
-    routes,
+    paths,
+    request_id::{CORRELATION_ID, RequestId},
     seats::Seat,
 };
-use crate::request::new_correlation_id;
-
-/// The request's id, from whoever has one already, and in every answer.
-pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::access::{Access, Caller, FailureLevel, is_unguessable, log_forbidden};
 
 /// When to ask a server again that is stopping: another may have taken its place.
 const AFTER_THE_END: Duration = Duration::from_secs(5);
 
 /// When to ask again where there are too many, all of which may end at any time.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// A request's id.
-#[derive(Debug, Clone)]
-pub(super) struct RequestId(pub String);
 
 /// Names the request, looks at what can be told before anybody is asked who they are, and writes
 /// out what went wrong further in.
@@ -46,7 +36,7 @@ pub(super) async fn enter(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = correlation_id(request.headers());
+    let RequestId(id) = RequestId::of(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_crowded = is_for_probes(&request);
     let mut response = match acceptable(&server, request) {
@@ -73,7 +63,7 @@ pub(super) async fn enter(
 /// Whether a request is for this server, and one that it still takes.
 fn acceptable(server: &Server, request: Request) -> Result<Request, Problem> {
     // An orchestrator's probes have neither a token nor a name that is ours, and never end.
-    if routes::is_probe(request.uri().path()) {
+    if paths::is_probe(request.uri().path()) {
         return body::bounded(request, server.http.read_timeout);
     }
     if is_for_probes(&request) {
@@ -126,7 +116,7 @@ pub(super) async fn admit(access: Access, request: Request, next: Next) -> Respo
 /// Has the connection's seat be its caller's, whom it counts for from now on.
 fn seated(server: &Server, request: &Request, caller: Caller) -> Result<Caller, Problem> {
     if let Some(seat) = request.extensions().get::<Arc<Seat>>()
-        && !routes::is_probe(request.uri().path())
+        && !paths::is_probe(request.uri().path())
     {
         match caller.role() {
             Some(_) => seat.belong_to(server.key_of(&caller)).map_err(|_| share_taken())?,
@@ -152,7 +142,7 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
     match authenticated(server, token, address) {
         Ok(caller) => Ok(caller),
         // They work whatever an orchestrator sends along, and show such a one no more than a stranger.
-        Err(_) if routes::is_probe(request.uri().path()) => Ok(Caller::anonymous(address, false)),
+        Err(_) if paths::is_probe(request.uri().path()) => Ok(Caller::anonymous(address, false)),
         Err(problem) => Err(problem),
     }
 }
@@ -169,9 +159,9 @@ fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller
     }
     let from = address.to_string();
     match server.failures.count(address) {
-        Standing::Tolerated => tracing::warn!(address = from, "http.authentication_failed"),
-        Standing::JustTooMany => tracing::warn!(address = from, "http.authentication_limited"),
-        Standing::TooMany => {}
+        FailureLevel::Tolerated => tracing::warn!(address = from, "http.authentication_failed"),
+        FailureLevel::JustTooMany => tracing::warn!(address = from, "http.authentication_limited"),
+        FailureLevel::TooMany => {}
     }
     Err(match wait {
         Some(wait) => {
@@ -187,7 +177,7 @@ fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller
 
 /// The ticket of a request for the events, where it has one.
 fn ticket(request: &Request) -> Option<&str> {
-    let is_for_events = request.uri().path() == routes::EVENTS && request.method() == Method::GET;
+    let is_for_events = request.uri().path() == paths::EVENTS && request.method() == Method::GET;
     let mut members = request.uri().query().filter(|_| is_for_events)?.split('&');
     members.find_map(|member| member.strip_prefix("ticket="))
 }
@@ -237,7 +227,7 @@ fn unauthenticated(message: &str) -> Problem {
 
 /// A request that may be a page's of another site is noted, as far as there are not too many.
 fn turned_away(server: &Server, foreign: Foreign, address: IpAddr) -> Problem {
-    if server.foreigners.count(address) == Standing::Tolerated {
+    if server.rejected_origins.count(address) == FailureLevel::Tolerated {
         let address = address.to_string();
         tracing::warn!(address, header = foreign.header(), "http.foreign");
     }
@@ -283,12 +273,6 @@ pub(super) fn stopping() -> Problem {
     Problem::new(Kind::Stopping, message, "Ask again when it has started.").after(AFTER_THE_END)
 }
 
-fn correlation_id(headers: &HeaderMap) -> String {
-    let given = headers.get(CORRELATION_ID).or_else(|| headers.get(REQUEST_ID));
-    let given = given.and_then(|id| id.to_str().ok()).and_then(|id| CorrelationId::new(id).ok());
-    given.map_or_else(new_correlation_id, |id| id.to_string())
-}
-
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
@@ -296,14 +280,5 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         // Without a caller nobody was admitted.
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| unauthenticated("this takes a token"))
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let id = parts.extensions.get::<Self>().cloned();
-        Ok(id.unwrap_or_else(|| Self(new_correlation_id())))
     }
 }

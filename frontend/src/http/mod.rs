@@ -6,7 +6,6 @@
 //! then to its handler in [`routes`].
 
 mod accept;
-pub mod auth;
 mod body;
 mod connection;
 mod entry;
@@ -16,7 +15,9 @@ mod forwarded;
 mod guard;
 pub mod listen;
 mod mcp;
+mod paths;
 mod problem;
+mod request_id;
 mod routes;
 mod seats;
 mod sse;
@@ -28,22 +29,17 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::Tier;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{
-    auth::{Caller, Failures, TokenStore},
-    connection::Limits,
-    events::Hub,
-    tickets::Tickets,
-};
+use self::{connection::Limits, events::Hub, tickets::Tickets};
 pub use self::{
     guard::Guard,
     problem::{Kind, Problem, ProblemDetails},
     routes::{ROUTES, Route},
 };
+use crate::access::{Caller, Failures, TokenStore};
 use crate::{
     config::{Config, Http},
     gate::ClientKey,
@@ -73,7 +69,7 @@ pub struct Server {
     /// Failed authentication.
     failures: Failures,
     /// Requests that were turned away for their Host or Origin.
-    foreigners: Failures,
+    rejected_origins: Failures,
     /// Whose requests are let in at all.
     guard: Guard,
     /// Makes numbers of clients' names.
@@ -111,7 +107,7 @@ impl Server {
             tokens,
             tickets: Tickets::default(),
             failures: Failures::default(),
-            foreigners: Failures::default(),
+            rejected_origins: Failures::default(),
             guard,
             keys: RandomState::new(),
             shutdown,
@@ -160,12 +156,7 @@ impl Server {
 
     /// What is published, as far as a caller's token covers it.
     fn listing_for(&self, caller: &Caller) -> Arc<Listing> {
-        let listing = self.service.listing();
-        if !caller.is_restricted() {
-            return listing;
-        }
-        let tier: Option<Tier> = caller.highest_tier();
-        Arc::new(listing.narrowed(|entry| caller.covers(entry), tier))
+        caller.view(self.service.listing())
     }
 
     /// Whose turn it is: all calls of one token, or without one of one address, are one client's.

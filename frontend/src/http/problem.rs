@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::entry::CORRELATION_ID;
+use super::request_id::CORRELATION_ID;
 use crate::result::{ErrorDetails, ErrorType, ToolResult};
 
 /// What went wrong with a request, and what to do about it.

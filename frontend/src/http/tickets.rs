@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::auth::Token;
+use crate::access::Token;
 
 /// How long a ticket waits to be used.
 pub const GOOD_FOR: Duration = Duration::from_secs(30);

@@ -13,10 +13,16 @@ use rmcp::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Asker, Client, Server, Shared, answer, client::Beyond, progress, read_result, tools};
+use super::{Asker, Client, Server, Shared, answer, progress, read_result, tools};
 use crate::{
-    broker_client::RunEvent, http::auth::log_forbidden, parsers::one_line, progress::Watcher,
-    registry::READ_RESULT, result::ToolResult, service::Asking,
+    access::{Beyond, log_forbidden},
+    broker_client::RunEvent,
+    call_end::{CallEnd, to_its_end},
+    parsers::one_line,
+    progress::Watcher,
+    registry::READ_RESULT,
+    result::ToolResult,
+    service::Asking,
 };
 
 impl Server {
@@ -57,11 +63,11 @@ impl Server {
         let call = service.call(asking, &mut on_event);
         let mut call = pin!(progress::reporting(call, context, status.clone()));
         let ended = || Err(ErrorData::internal_error("the server ended before the call did", None));
-        let result = tokio::select! {
-            biased;
-            // Nobody is there to read an answer: dropping the call ends it.
-            () = shutdown.over() => return ended(),
-            () = context.ct.cancelled() => {
+        let cancelled = context.ct.cancelled();
+        let result = match to_its_end(call.as_mut(), cancelled, &status, shutdown).await {
+            CallEnd::Result(result) => *result,
+            CallEnd::ServerEnded => return ended(),
+            CallEnd::Interrupted => {
                 // Before the tool runs there is nothing to keep, and after the session nobody to read
                 // it: dropping the call ends it.
                 let cancel = status.borrow().cancel().cloned();
@@ -72,16 +78,6 @@ impl Server {
                 // Nobody waits for this any more.
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
-            () = shutdown.recalling() => {
-                // One that has not begun has nothing to say.
-                let Some(cancel) = status.borrow().cancel().cloned() else { return ended() };
-                cancel.cancel();
-                tokio::select! {
-                    () = shutdown.over() => return ended(),
-                    result = &mut call => result,
-                }
-            }
-            result = &mut call => result,
         };
         if result.denial_code() == Some("UNKNOWN_TOOL") {
             return Err(unknown_tool(&result, &tools::names(&view)));

@@ -6,8 +6,8 @@ use probity_protocol::{ClientLabel, Tier};
 use rmcp::{RoleServer, service::RequestContext};
 
 use crate::{
+    access::{Beyond, Caller},
     gate::ClientKey,
-    http::auth::{Access, Caller, Role},
     limiter::RateKey,
     registry::Listing,
     request::client_label,
@@ -41,16 +41,6 @@ pub struct Asker {
     pub rate_key: RateKey,
     /// The request's id.
     pub correlation_id: String,
-}
-
-/// Why a call is not put to the service.
-pub struct Beyond {
-    /// What it would have taken: a role, or a tool.
-    pub needed: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do instead.
-    pub suggestion: &'static str,
 }
 
 impl Client {
@@ -106,11 +96,8 @@ impl Client {
     #[must_use]
     pub fn view(&self, listing: Arc<Listing>) -> Arc<Listing> {
         match self {
-            Self::Caller(asker) if asker.caller.is_restricted() => {
-                let caller = &asker.caller;
-                Arc::new(listing.narrowed(|entry| caller.covers(entry), caller.highest_tier()))
-            }
-            _ => listing,
+            Self::Caller(asker) => asker.caller.view(listing),
+            Self::Only => listing,
         }
     }
 
@@ -133,20 +120,9 @@ impl Client {
     /// refuses and records.
     #[must_use]
     pub fn beyond(&self, tool: &str, listing: &Listing) -> Option<Beyond> {
-        let Self::Caller(asker) = self else { return None };
-        if !asker.caller.may(Access::Role(Role::Operator)) {
-            let needed = Role::Operator.as_str();
-            return Some(Beyond {
-                needed: needed.to_owned(),
-                message: format!("this token may look but not run; that takes the role {needed}"),
-                suggestion: "Ask whoever runs this server for a token of that role.",
-            });
+        match self {
+            Self::Caller(asker) => asker.caller.beyond(tool, listing),
+            Self::Only => None,
         }
-        let entry = listing.entry(tool).filter(|entry| !asker.caller.covers(entry))?;
-        Some(Beyond {
-            needed: entry.name.to_string(),
-            message: format!("this token is not for {}", entry.name),
-            suggestion: "Use one of the tools that are listed.",
-        })
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Asking, Service, asked_of, turned_away};
 use crate::{
-    limiter::{Exceeded, Limiter, RateKey, Standing},
+    limiter::{Exceeded, Limiter, Quota, RateKey},
     result::{ErrorType, ToolResult},
 };
 
@@ -25,7 +25,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Exceeded`] where there are too many.
-    pub fn admit(&self, name: &str, key: RateKey, tool: &str) -> Result<Standing, Exceeded> {
+    pub fn admit(&self, name: &str, key: RateKey, tool: &str) -> Result<Quota, Exceeded> {
         let listing = self.listing();
         let tool = listing.entry(tool).map(|entry| entry.name.as_str());
         self.limiter.ask(key, tool.unwrap_or_default()).inspect_err(|exceeded| {

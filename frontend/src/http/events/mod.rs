@@ -12,7 +12,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Kind, Problem, Server, auth::Caller, connection::HangUp};
+use super::{Kind, Problem, Server, connection::HangUp};
+use crate::access::Caller;
 use crate::{
     logging::Seldom,
     mcp::{MAX_LISTENS_OF_CALLER, Places},

@@ -9,12 +9,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Reader;
+use crate::access::Caller;
 use crate::{
     breaker::BreakerStatus,
     health::HealthReport,
     http::{
         Server,
-        auth::Caller,
         routes::{BreakerInfo, ToolList},
         sse,
     },

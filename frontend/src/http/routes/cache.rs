@@ -7,7 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tools::{Named, covered_name, unknown};
-use crate::http::{Problem, Server, auth::Caller};
+use crate::access::Caller;
+use crate::http::{Problem, Server};
 
 /// What clearing came to.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,11 +6,11 @@ use axum::{Extension, Json, extract::State, http::HeaderMap, response::Response}
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::{
     http::{
         Kind, Problem, ProblemDetails, Server,
         accept::Accept,
-        auth::Caller,
         connection::HangUp,
         sse::{self, ServerSentEvent},
         tickets::GOOD_FOR,

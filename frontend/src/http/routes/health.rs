@@ -10,13 +10,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::{Access, Caller};
 use crate::{
     health::{HealthReport, State as Health},
-    http::{
-        Server,
-        auth::{Access, Caller},
-        connection::Peer,
-    },
+    http::{Server, connection::Peer},
 };
 
 /// How this server is.

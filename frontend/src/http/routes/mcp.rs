@@ -14,14 +14,14 @@ use axum::{
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::{
     http::{
         Kind, Problem, ProblemDetails, Server,
         accept::Accept,
-        auth::Caller,
-        body,
-        entry::{self, RequestId},
+        body, entry,
         mcp::{self, Forms, PROTOCOL_VERSION, WITHOUT_SESSIONS, Withdrawable},
+        request_id::RequestId,
         sse::{self, ServerSentEvent},
     },
     mcp::{ASSUMED_VERSION, Answer, Asker, Client, Input, News, Places, WITH_BATCHES, read_input},

@@ -11,11 +11,11 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::Caller;
 use crate::{
     http::{
         Kind, Problem, ProblemDetails, Server,
         accept::{Accept, Liking},
-        auth::Caller,
     },
     metrics::{self, MetricsReport, Tools},
 };

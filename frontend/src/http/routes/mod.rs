@@ -2,6 +2,7 @@
 //! nothing in it can be reached without the access that stands beside it.
 
 mod cache;
+mod call;
 mod events;
 mod health;
 mod info;
@@ -26,11 +27,8 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{
-    Kind, Problem, Server,
-    auth::{Access, Role},
-    entry,
-};
+use super::{Kind, Problem, Server, entry, paths::EVENTS, request_id::CORRELATION_ID};
+use crate::access::{Access, Role};
 
 /// A way in.
 #[derive(Debug, Clone, Copy)]
@@ -60,9 +58,6 @@ type Methods = MethodRouter<Arc<Server>>;
 const VIEWER: Access = Access::Role(Role::Viewer);
 const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
-
-/// The one way in that a ticket opens.
-pub(super) const EVENTS: &str = "/events";
 
 /// The table, in the order in which people meet it.
 #[rustfmt::skip] // A table.
@@ -116,11 +111,6 @@ const fn of_delete(
     Route { method: "DELETE", path, access, summary, handler }
 }
 
-/// Paths that orchestrators ask, with any Host and without a token.
-pub(super) fn is_probe(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/health")
-}
-
 /// What is limited in how often it may be asked. A check runs nothing, so it is not.
 fn is_run(path: &str) -> bool {
     path == "/tools/{name}/execute"
@@ -165,7 +155,7 @@ fn cors(origins: Vec<String>) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
-            entry::CORRELATION_ID,
+            CORRELATION_ID,
             named("last-event-id"),
             named("mcp-method"),
             named("mcp-name"),
@@ -173,7 +163,7 @@ fn cors(origins: Vec<String>) -> CorsLayer {
             named("mcp-session-id"),
         ])
         .expose_headers([
-            entry::CORRELATION_ID,
+            CORRELATION_ID,
             header::RETRY_AFTER,
             named("mcp-session-id"),
             rate::RATE_LIMIT,

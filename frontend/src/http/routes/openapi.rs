@@ -22,8 +22,9 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, events, health, info, is_probe, mcp, metrics, run, tools};
-use crate::http::{ProblemDetails, auth::Access, body::Properties};
+use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, run, tools};
+use crate::access::Access;
+use crate::http::{ProblemDetails, body::Properties, paths::is_probe};
 
 /// What the document calls the one way to say who one is.
 const TOKEN: &str = "token";

@@ -6,10 +6,11 @@ use probity_protocol::{
 use serde_json::Value;
 
 use super::*;
+use crate::access::Role;
 use crate::{
     breaker::{BreakerState, BreakerStatus},
     broker_client::BrokerError,
-    http::{Kind, Problem, auth::Role},
+    http::{Kind, Problem},
     registry::Hidden,
     result::{Asked, ToolResult},
     service::turned_away,

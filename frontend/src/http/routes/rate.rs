@@ -12,9 +12,10 @@ use axum::{
 use serde_json::{Map, json};
 
 use super::tools::Named;
+use crate::access::Caller;
 use crate::{
     config::RateLimit,
-    http::{Problem, Server, auth::Caller, entry::RequestId},
+    http::{Problem, Server, request_id::RequestId},
     service::Asking,
 };
 

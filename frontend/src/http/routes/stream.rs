@@ -11,7 +11,7 @@ use axum::{
 use futures_util::{Stream, stream};
 use tokio::time::timeout;
 
-use super::run::{Call, with_id};
+use super::call::{Call, with_id};
 use crate::http::{
     Problem,
     accept::Accept,

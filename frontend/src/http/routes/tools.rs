@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::{
     breaker::BreakerStatus,
-    http::{Kind, Problem, ProblemDetails, Server, auth::Caller},
+    http::{Kind, Problem, ProblemDetails, Server},
     metrics::ToolFigures,
     registry::{Hidden, Listing, NoSuchTool, Published},
     tool_view::tool_json,

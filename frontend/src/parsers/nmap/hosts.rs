@@ -60,20 +60,20 @@ struct Known {
 
 /// Whether a host is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum HostState {
     Up,
     Down,
     Unknown,
 }
 
 impl Known {
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> HostState {
         let is_assumed = self.reason.as_deref() == Some(USER_SET);
         match self.state.as_deref() {
-            _ if self.answer.is_some() => Standing::Up,
-            Some("up") if !is_assumed => Standing::Up,
-            Some("down") => Standing::Down,
-            _ => Standing::Unknown,
+            _ if self.answer.is_some() => HostState::Up,
+            Some("up") if !is_assumed => HostState::Up,
+            Some("down") => HostState::Down,
+            _ => HostState::Unknown,
         }
     }
 
@@ -107,14 +107,16 @@ impl Known {
         let standing = self.standing();
         host.timed_out = self.timed_out;
         (host.state, host.reason) = match standing {
-            Standing::Up if self.is_said_to_be_up() && self.reason.as_deref() != Some(USER_SET) => {
+            HostState::Up
+                if self.is_said_to_be_up() && self.reason.as_deref() != Some(USER_SET) =>
+            {
                 (self.state.clone(), self.reason.clone())
             }
-            Standing::Up => (Some("up".to_owned()), self.answer.clone()),
-            Standing::Unknown if self.is_said_to_be_up() => {
+            HostState::Up => (Some("up".to_owned()), self.answer.clone()),
+            HostState::Unknown if self.is_said_to_be_up() => {
                 (Some("unknown".to_owned()), self.reason.clone())
             }
-            Standing::Down | Standing::Unknown => (self.state.clone(), self.reason.clone()),
+            HostState::Down | HostState::Unknown => (self.state.clone(), self.reason.clone()),
         };
     }
 }
@@ -161,12 +163,13 @@ impl Hosts {
             self.known.iter().filter(|known| is(known)).count() as u64
         };
         let seen = |standing| number(&|known| known.standing() == standing);
-        let (up, down) = (seen(Standing::Up), seen(Standing::Down));
-        let assumed = number(&|known| known.is_said_to_be_up() && known.standing() != Standing::Up);
+        let (up, down) = (seen(HostState::Up), seen(HostState::Down));
+        let assumed =
+            number(&|known| known.is_said_to_be_up() && known.standing() != HostState::Up);
         report.total_hosts = self.known.len();
         report.hosts_up = counts.map_or(up, |(said, _)| said.saturating_sub(assumed).max(up));
         report.hosts_down = counts.map_or(down, |(_, said)| said.max(down));
-        report.hosts_unknown = seen(Standing::Unknown);
+        report.hosts_unknown = seen(HostState::Unknown);
         report.hosts_given_up = number(&|known| known.timed_out);
         let open = self.known.iter().map(|known| known.ports.open.len()).sum();
         let is_known = self.known.iter().any(|known| known.has_ports);

@@ -4,9 +4,9 @@
 use std::{cmp::Reverse, collections::HashMap, net::Ipv4Addr};
 
 use super::{
-    Page, count,
-    nmap::{is_worth_a_row, not_open},
-    quoted, subject, word,
+    Page, count, quoted,
+    states::{is_worth_a_row, not_open},
+    subject, word,
 };
 use crate::parsers::nmap::{NmapHost, NmapPort};
 

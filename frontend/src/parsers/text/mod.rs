@@ -4,6 +4,7 @@
 
 mod alike;
 mod nmap;
+mod states;
 
 use std::fmt::Write as _;
 

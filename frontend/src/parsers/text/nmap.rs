@@ -3,21 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Page, alike, count, quoted, short, subject, word};
+use super::{
+    Page, alike, count, quoted, short,
+    states::{is_worth_a_row, listed, not_open},
+    subject, word,
+};
 use crate::parsers::nmap::{NmapHost, NmapPort, NmapReport, NmapScript};
-
-/// Most addresses or port numbers listed in a line that sums up.
-const LISTED_MAX: usize = 8;
-
-/// Answers that are more than a closed door or silence.
-const TELLING_REASONS: [&str; 6] = [
-    "admin-prohibited",
-    "host-prohibited",
-    "host-unreach",
-    "net-prohibited",
-    "net-unreach",
-    "proto-unreach",
-];
 
 /// Hosts, those that are alike in one row, and what was found in all as the last line.
 pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
@@ -154,10 +145,6 @@ fn is_plain(host: &NmapHost) -> bool {
         && host.os_matches.is_empty()
 }
 
-pub(super) fn is_worth_a_row(port: &NmapPort) -> bool {
-    port.state.as_deref().is_some_and(|state| state.starts_with("open"))
-}
-
 fn host_line(host: &NmapHost) -> String {
     let name = host.hostnames.first().map(String::as_str);
     let mut line = subject(name, host.address.as_deref());
@@ -255,75 +242,10 @@ fn aligned(row: &[String; 4], widths: [usize; 3]) -> String {
     format!("{port:first$}  {state:second$}  {service:third$}  {version}")
 }
 
-/// `3 closed (21, 23, 25), 997 filtered`: by state, with the numbers where they are few and known.
-pub(super) fn not_open(host: &NmapHost) -> String {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let listed_ports = host.ports.iter().filter(|port| !is_worth_a_row(port)).map(|port| {
-        let reason = port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason));
-        (port.state.as_deref().unwrap_or("unknown"), reason, 1, Some(port.port))
-    });
-    let counted = host.extra_ports.iter().flat_map(|extra| {
-        let state = extra.state.as_str();
-        let telling =
-            extra.reasons.iter().filter(|one| TELLING_REASONS.contains(&one.reason.as_str()));
-        let told = telling.clone().map(|one| one.count).fold(0, u64::saturating_add);
-        let rest = extra.count.saturating_sub(told);
-        let rest = (rest > 0).then_some((state, None, rest, None));
-        let telling = telling.map(move |one| (state, Some(one.reason.as_str()), one.count, None));
-        telling.chain(rest)
-    });
-    for (state, reason, number, port) in listed_ports.chain(counted) {
-        // nmap knows six states. What claims more than that shares the last place.
-        let (state, reason) =
-            if groups.len() < LISTED_MAX { (state, reason) } else { ("in other states", None) };
-        let found = groups.iter().position(|group| (group.state, group.reason) == (state, reason));
-        let at = found.unwrap_or_else(|| {
-            groups.push(Group { state, reason, total: 0, ports: Vec::new() });
-            groups.len() - 1
-        });
-        let group = &mut groups[at];
-        group.total = group.total.saturating_add(number);
-        group.ports.extend(port.filter(|_| group.ports.len() <= LISTED_MAX));
-    }
-    groups.iter().map(Group::text).collect::<Vec<_>>().join(", ")
-}
-
-/// Ports of a host that share a state.
-struct Group<'a> {
-    state: &'a str,
-    reason: Option<&'a str>,
-    total: u64,
-    /// The first of them.
-    ports: Vec<u16>,
-}
-
-impl Group<'_> {
-    fn text(&self) -> String {
-        let mut text = format!("{} {}", self.total, word(self.state));
-        if let Some(reason) = self.reason {
-            let _ = write!(text, " by {reason}");
-        }
-        if self.ports.len() as u64 == self.total && self.ports.len() <= LISTED_MAX {
-            let _ = write!(text, " ({})", listed(&self.ports));
-        }
-        text
-    }
-}
-
 fn addresses(hosts: &[&NmapHost]) -> String {
     let addresses: Vec<&str> =
         hosts.iter().map(|host| host.address.as_deref().unwrap_or("unknown")).collect();
     listed(&addresses)
-}
-
-/// The first few, and how many more there are.
-fn listed<T: ToString>(items: &[T]) -> String {
-    let mut shown: Vec<String> =
-        items.iter().take(LISTED_MAX).map(|item| word(&item.to_string())).collect();
-    if items.len() > LISTED_MAX {
-        shown.push(format!("and {} more", items.len() - LISTED_MAX));
-    }
-    shown.join(", ")
 }
 
 /// The first line that says something, per script, and the next if the first is a heading.

@@ -30,7 +30,7 @@ struct Count {
 
 /// Where an address stands after one more failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum FailureLevel {
     /// One of those that are logged.
     Tolerated,
     /// The first that is too many.
@@ -47,7 +47,7 @@ impl Count {
 
 impl Failures {
     /// Counts one.
-    pub fn count(&self, address: IpAddr) -> Standing {
+    pub fn count(&self, address: IpAddr) -> FailureLevel {
         let mut counts = self.lock();
         let mut key = network_of(address);
         if !counts.contains_key(&key) && counts.len() >= MAX_ADDRESSES {
@@ -63,9 +63,9 @@ impl Failures {
         }
         count.failures = count.failures.saturating_add(1);
         match count.failures {
-            0..=MOST => Standing::Tolerated,
-            failures if failures == MOST + 1 => Standing::JustTooMany,
-            _ => Standing::TooMany,
+            0..=MOST => FailureLevel::Tolerated,
+            failures if failures == MOST + 1 => FailureLevel::JustTooMany,
+            _ => FailureLevel::TooMany,
         }
     }
 
@@ -113,15 +113,15 @@ mod tests {
     async fn ten_failures_of_an_address_are_tolerated_for_a_minute() {
         let failures = Failures::default();
         let (one, other) = (numbered(1), numbered(2));
-        let said: Vec<Standing> = (0..12).map(|_| failures.count(one)).collect();
-        assert_eq!(said[..10], [Standing::Tolerated; 10]);
-        assert_eq!(said[10..], [Standing::JustTooMany, Standing::TooMany]);
+        let said: Vec<FailureLevel> = (0..12).map(|_| failures.count(one)).collect();
+        assert_eq!(said[..10], [FailureLevel::Tolerated; 10]);
+        assert_eq!(said[10..], [FailureLevel::JustTooMany, FailureLevel::TooMany]);
         advance(Duration::from_secs(59)).await;
         assert_eq!(failures.wait(one), Some(Duration::from_secs(1)));
         assert_eq!(failures.wait(other), None);
         advance(Duration::from_secs(1)).await;
         assert_eq!(failures.wait(one), None);
-        assert_eq!(failures.count(one), Standing::Tolerated);
+        assert_eq!(failures.count(one), FailureLevel::Tolerated);
     }
 
     #[tokio::test(start_paused = true)]
@@ -144,7 +144,7 @@ mod tests {
         assert!(failures.lock().len() <= MAX_ADDRESSES + 1);
         assert!(failures.wait(numbered(9999)).is_some());
         advance(WITHIN).await;
-        assert_eq!(failures.count(numbered(9999)), Standing::Tolerated);
+        assert_eq!(failures.count(numbered(9999)), FailureLevel::Tolerated);
         assert_eq!(failures.lock().len(), 1);
     }
 }

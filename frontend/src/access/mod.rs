@@ -4,6 +4,7 @@
 //! what is narrower for one of them is narrowed here. Nothing here can widen what the policy grants.
 
 mod failures;
+mod rights;
 mod tokens;
 
 use std::{net::IpAddr, sync::Arc};
@@ -15,7 +16,8 @@ use utoipa::ToSchema;
 use crate::{logging::Seldom, request::client_label};
 
 pub use self::{
-    failures::{Failures, Standing},
+    failures::{FailureLevel, Failures},
+    rights::Beyond,
     tokens::{
         NewToken, Secret, Token, TokenStore, Tokens, TokensError, is_unguessable, whole_network,
     },
