@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{getegid, geteuid, getgroups};
 
-use crate::clean::clean_str;
+use probity_output::clean::clean_str;
 
 /// More groups than this are no help to anybody.
 const MOST_SHOWN: usize = 16;

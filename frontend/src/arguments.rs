@@ -17,7 +17,8 @@ use jsonschema::{
 use probity_protocol::{Denial, DenialCode};
 use serde_json::{Map, Value};
 
-use crate::{clean::clean_str, request::is_reserved, schema::JsonObject};
+use crate::{request::is_reserved, schema::JsonObject};
+use probity_output::clean::clean_str;
 
 /// Properties beyond a tool's own that are looked at, to say what was meant by them.
 const MOST_STRANGE: usize = 64;

@@ -13,7 +13,7 @@ use probity_protocol::{
 };
 use serde_json::{Map, Number, Value};
 
-use crate::parsers::one_line;
+use probity_output::parsers::one_line;
 
 /// A request that can be put to the broker.
 #[derive(Debug)]

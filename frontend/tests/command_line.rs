@@ -79,8 +79,8 @@ fn a_tool_that_fails_times_out_or_is_lost_exits_with_1() {
 /// ping says no by its exit code, nmap says it in its report alone.
 #[test]
 fn a_scan_that_finds_no_host_exits_with_1_like_a_ping_that_nobody_answers() {
-    let silent = include_str!("../src/parsers/fixtures/nmap_silent.xml");
-    let lively = include_str!("../src/parsers/fixtures/nmap_ping_scan.xml");
+    let silent = include_str!("../../output/src/parsers/fixtures/nmap_silent.xml");
+    let lively = include_str!("../../output/src/parsers/fixtures/nmap_ping_scan.xml");
     for (report, expected) in [(silent, 1), (lively, 0)] {
         let steps = vec![started(), output(Stream::Stdout, report), exited(0)];
         let broker = ScriptedBroker::start(script_with(&[steps]));

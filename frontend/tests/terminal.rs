@@ -205,7 +205,7 @@ fn help_is_broken_where_the_terminal_ends_and_nowhere_before() {
 
 #[test]
 fn a_scan_that_finds_nobody_is_no_success_to_look_at() {
-    let report = include_str!("../src/parsers/fixtures/nmap_silent.xml");
+    let report = include_str!("../../output/src/parsers/fixtures/nmap_silent.xml");
     let broker = ScriptedBroker::start(script_with(&[vec![
         started(),
         output(Stream::Stdout, report),

@@ -196,7 +196,7 @@ fn write(args: &ClientConfigArgs, server: &Server) -> Result<(), ClientError> {
         said.push_str(&format!("; as it was: {}", backup.display()));
     }
     for change in &changes {
-        said.push_str(&format!("\n  {}", crate::clean::clean_str(change)));
+        said.push_str(&format!("\n  {}", probity_output::clean::clean_str(change)));
     }
     complain(&format!("{said}\n{}", client.next(server)));
     Ok(())

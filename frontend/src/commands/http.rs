@@ -8,7 +8,6 @@ use sd_notify::NotifyState;
 use super::{CommandError, Exit, complain};
 use crate::access::{NewToken, Secret, Token, TokenStore, Tokens, TokensError};
 use crate::{
-    clean::clean_str,
     cli::HttpArgs,
     config::{self, Config, Loaded},
     connect,
@@ -23,6 +22,7 @@ use crate::{
     shutdown::Shutdown,
     signals::{HANG_UP, Signals},
 };
+use probity_output::clean::clean_str;
 
 /// Descriptors that are not for connections: the broker's, the log, what the libraries hold.
 const RESERVED_DESCRIPTORS: u64 = 128;

@@ -12,11 +12,11 @@ use serde_json::json;
 use super::{CommandError, Exit, complain};
 use crate::{
     access::{NewToken, Secret, Token, Tokens, TokensError},
-    clean::clean_str,
     cli::{ListTokensArgs, NewTokenArgs, TokenArgs, TokenCommand},
     config::Config,
     terminal::layout::{Column, Layout},
 };
+use probity_output::clean::clean_str;
 
 pub(super) fn token(args: &TokenArgs, config: &Config) -> Result<Exit, CommandError> {
     match &args.command {

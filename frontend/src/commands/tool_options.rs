@@ -6,7 +6,8 @@
 use probity_protocol::{OptionEntry, ToolEntry, ValueType};
 use serde_json::{Map, Value};
 
-use crate::{clean::clean_str, cli::Word, schema::typed};
+use crate::{cli::Word, schema::typed};
+use probity_output::clean::clean_str;
 
 /// What the words after a tool's name come to.
 #[derive(Debug, PartialEq)]

@@ -24,7 +24,7 @@ use super::{
     notice::Notice,
     settings::setting,
 };
-use crate::clean::clean_str;
+use probity_output::clean::clean_str;
 
 /// Largest file read. Every setting written twice with comments is a hundredth of it.
 const MAX_BYTES: u64 = 1024 * 1024;

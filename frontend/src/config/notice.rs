@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::clean::clean_str;
+use probity_output::clean::clean_str;
 
 /// Longest value repeated in an event or a message, in characters.
 const SHOWN: usize = 64;

@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     broker_client::{Broker, RunOutcome},
-    clean::clean,
     registry::Listing,
     request::new_correlation_id,
 };
+use probity_output::clean::clean;
 
 const NAME: &str = "self_test";
 const TOOL: &str = "ping";

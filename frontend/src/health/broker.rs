@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use super::{Finding, HealthCheck, Looking, Priority, recent::Recent};
 use crate::{
     broker_client::{Broker, BrokerError},
-    clean::clean_str,
     registry::Registry,
 };
+use probity_output::clean::clean_str;
 
 /// How long the broker may take; shorter than a check may, so that all three say what is wrong.
 const PATIENCE: Duration = Duration::from_millis(1500);

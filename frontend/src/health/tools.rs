@@ -8,10 +8,10 @@ use probity_protocol::Availability;
 use super::{Finding, HealthCheck, Looking, Priority};
 use crate::{
     breaker::{BreakerState, BreakerStatus},
-    clean::clean_str,
     controls::Controls,
     registry::Listing,
 };
+use probity_output::clean::clean_str;
 
 pub(super) fn checks(listing: &Listing, controls: &Controls) -> Vec<Arc<dyn HealthCheck>> {
     let mut checks: Vec<Arc<dyn HealthCheck>> = vec![];

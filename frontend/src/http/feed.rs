@@ -19,10 +19,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Problem, sse};
 use crate::{
     broker_client::RunEvent,
-    clean::{Pieces, clean_value},
     progress::Progress,
     result::{ToolResult, plan_json},
 };
+use probity_output::clean::{Pieces, clean_value};
 
 /// Most bytes of output that wait for their reader, what it takes to keep them counted in.
 const KEPT_MAX: usize = 256 << 10;

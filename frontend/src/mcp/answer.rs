@@ -9,11 +9,8 @@ use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde_json::{Map, Value, json};
 
 use super::store::{LIFETIME, ResultStore};
-use crate::{
-    parsers::{self, brief::is_nothing},
-    registry::READ_RESULT,
-    result::ToolResult,
-};
+use crate::{registry::READ_RESULT, result::ToolResult};
+use probity_output::parsers::{self, brief::is_nothing};
 
 /// Longest standard output or error in the structured result, in bytes: that of the text.
 const STREAM_MAX: usize = 4 * 1024;

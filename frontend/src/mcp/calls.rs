@@ -18,12 +18,12 @@ use crate::{
     access::{Beyond, log_forbidden},
     broker_client::RunEvent,
     call_end::{CallEnd, to_its_end},
-    parsers::one_line,
     progress::Watcher,
     registry::READ_RESULT,
     result::ToolResult,
     service::Asking,
 };
+use probity_output::parsers::one_line;
 
 impl Server {
     /// Does what a call asks for.

@@ -65,11 +65,11 @@ use self::{
     transport::LineTransport,
 };
 use crate::{
-    clean::clean_str,
     registry::{Listing, READ_RESULT},
     service::Service,
     shutdown::Shutdown,
 };
+use probity_output::clean::clean_str;
 
 /// How long a client may go by one list. Lists change only when the policy does, and then clients
 /// that listen are told.

@@ -8,7 +8,8 @@ use rmcp::{
 };
 use serde_json::Value;
 
-use crate::{clean::clean_str, registry::Listing};
+use crate::registry::Listing;
+use probity_output::clean::clean_str;
 
 /// A prompt: what it is for, and the steps it leads through.
 struct Guide {

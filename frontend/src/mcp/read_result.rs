@@ -10,10 +10,10 @@ use rmcp::model::{CallToolResult, ContentBlock, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
 use super::store::{LIFETIME, PREFIX, ResultStore};
-use crate::{
+use crate::registry::READ_RESULT;
+use probity_output::{
     parsers::brief::brief,
     quote::{marked, word},
-    registry::READ_RESULT,
 };
 
 /// Lines of an answer that says nothing of them.

@@ -1,6 +1,6 @@
 //! Lines from pieces that were cut anywhere.
 
-use crate::clean::decode;
+use probity_output::clean::decode;
 
 /// Most bytes kept of a line. What progress is read from stands within the first few hundred; the
 /// rest of a longer line, an nmap script's output say, is passed over.

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::{Progress, about, number_after};
-use crate::parsers::one_line;
+use probity_output::parsers::one_line;
 
 /// How far the scan is.
 #[derive(Debug)]

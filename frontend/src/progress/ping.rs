@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Progress, counted, number_after};
-use crate::parsers::{self, Parsed, ping::PingReply, ping::Unreachable};
+use probity_output::parsers::{self, Parsed, ping::PingReply, ping::Unreachable};
 
 /// Seconds between two packets where the command does not say.
 const USUAL_INTERVAL: f64 = 1.0;

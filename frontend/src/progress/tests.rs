@@ -29,7 +29,7 @@ fn fractions(news: &[Progress]) -> Vec<f64> {
 
 #[test]
 fn ping_is_told_reply_by_reply_with_what_was_lost() {
-    let output = include_str!("../parsers/fixtures/ping_partial_loss.txt");
+    let output = include_str!("../../../output/src/parsers/fixtures/ping_partial_loss.txt");
     let news = news("ping", "/usr/bin/ping -n -c 7 10.66.2.2", output);
     let said = [
         "reply 1 of 7 from 10.66.2.2: 0.107 ms",
@@ -45,8 +45,8 @@ fn ping_is_told_reply_by_reply_with_what_was_lost() {
 #[test]
 fn other_dialects_of_ping_count_from_zero() {
     for output in [
-        include_str!("../parsers/fixtures/ping_busybox.txt"),
-        include_str!("../parsers/fixtures/ping_inetutils.txt"),
+        include_str!("../../../output/src/parsers/fixtures/ping_busybox.txt"),
+        include_str!("../../../output/src/parsers/fixtures/ping_inetutils.txt"),
     ] {
         let news = news("ping", "ping -c 3 10.66.2.2", output);
         assert_eq!(fractions(&news), [0.333, 0.667, 1.0]);
@@ -56,7 +56,7 @@ fn other_dialects_of_ping_count_from_zero() {
 
 #[test]
 fn a_ping_that_is_told_off_says_by_whom() {
-    let output = include_str!("../parsers/fixtures/ping_host_unreachable.txt");
+    let output = include_str!("../../../output/src/parsers/fixtures/ping_host_unreachable.txt");
     let news = news("ping", "ping -c 4 10.66.2.36", output);
     let first = "packet 1 of 4: Destination Host Unreachable from 10.66.1.1";
     assert_eq!(messages(&news).first(), Some(&first));
@@ -64,7 +64,7 @@ fn a_ping_that_is_told_off_says_by_whom() {
 
 #[test]
 fn ping_without_a_count_has_no_end() {
-    let output = include_str!("../parsers/fixtures/ping_numeric.txt");
+    let output = include_str!("../../../output/src/parsers/fixtures/ping_numeric.txt");
     let news = news("ping", "ping 10.66.2.2", output);
     assert!(!news.is_empty() && fractions(&news).is_empty(), "{news:?}");
     assert!(news[0].message.starts_with("reply 1 from 10.66.2.2"), "{news:?}");
@@ -72,7 +72,7 @@ fn ping_without_a_count_has_no_end() {
 
 #[test]
 fn traceroute_is_told_hop_by_hop() {
-    let output = include_str!("../parsers/fixtures/traceroute_numeric.txt");
+    let output = include_str!("../../../output/src/parsers/fixtures/traceroute_numeric.txt");
     let traced = news("traceroute", "traceroute -n -m 10 10.66.2.2", output);
     let said =
         ["hop 1 of at most 10: 10.66.1.1 0.018 ms", "hop 2 of at most 10: 10.66.2.2 0.009 ms"];
@@ -80,7 +80,7 @@ fn traceroute_is_told_hop_by_hop() {
     assert_eq!(fractions(&traced), [0.1, 0.2]);
 
     // The most hops are the tool's own word where the command has none.
-    let output = include_str!("../parsers/fixtures/traceroute_silent.txt");
+    let output = include_str!("../../../output/src/parsers/fixtures/traceroute_silent.txt");
     let traced = news("traceroute", "traceroute -n 10.66.2.40", output);
     assert!(messages(&traced)[1].ends_with(": no answer"), "{traced:?}");
     assert_eq!(fractions(&traced).len(), traced.len());
@@ -88,7 +88,7 @@ fn traceroute_is_told_hop_by_hop() {
 
 #[test]
 fn nmap_of_one_host_is_at_its_own_percentage() {
-    let output = include_str!("../parsers/fixtures/nmap_progress.xml");
+    let output = include_str!("../../../output/src/parsers/fixtures/nmap_progress.xml");
     let scan = news("nmap-xml", "nmap -n -p 20-29 --stats-every 1s -oX - 10.66.2.2", output);
     let said = [
         "20 % of SYN Stealth Scan, about 4 s left",
@@ -181,10 +181,13 @@ fn what_no_parser_reads_has_no_reader() {
 /// Recorded outputs, the shuffled words of them, and bytes.
 fn output() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
     let recorded = prop::sample::select(&[
-        ("ping", include_str!("../parsers/fixtures/ping_partial_loss.txt")),
-        ("ping", include_str!("../parsers/fixtures/ping_inetutils.txt")),
-        ("traceroute", include_str!("../parsers/fixtures/traceroute_multipath_named.txt")),
-        ("nmap-xml", include_str!("../parsers/fixtures/nmap_progress.xml")),
+        ("ping", include_str!("../../../output/src/parsers/fixtures/ping_partial_loss.txt")),
+        ("ping", include_str!("../../../output/src/parsers/fixtures/ping_inetutils.txt")),
+        (
+            "traceroute",
+            include_str!("../../../output/src/parsers/fixtures/traceroute_multipath_named.txt"),
+        ),
+        ("nmap-xml", include_str!("../../../output/src/parsers/fixtures/nmap_progress.xml")),
         ("nmap-xml", GROUPS),
     ] as &[(&str, &str)]);
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8);

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{Progress, number_after};
-use crate::parsers::{
+use probity_output::parsers::{
     self, Parsed, one_line,
     traceroute::{Hop, TracerouteReport},
 };

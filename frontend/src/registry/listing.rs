@@ -12,10 +12,10 @@ use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 use super::settled::Settled;
 use crate::{
     arguments::ArgumentCheck,
-    clean::clean_str,
     config::{Config, Thresholds},
     schema::{self, JsonObject},
 };
+use probity_output::clean::clean_str;
 
 /// The published tools, by name, and why others are not.
 #[derive(Debug)]

@@ -23,10 +23,12 @@ pub use crate::error_type::ErrorType;
 
 use crate::{
     broker_client::{BrokerError, Output},
-    clean::{clean, clean_str},
-    parsers::{self, ParseError, Parsed, nmap::NmapReport},
     progress,
     suggestion::Suggestion,
+};
+use probity_output::{
+    clean::{clean, clean_str},
+    parsers::{self, ParseError, Parsed, nmap::NmapReport},
 };
 
 /// Says in a result's metadata that its run was cancelled.

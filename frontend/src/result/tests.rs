@@ -195,7 +195,7 @@ fn a_scan_that_is_not_complete_is_not_given_again() {
 
 #[test]
 fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
-    let cut = include_bytes!("../parsers/fixtures/nmap_cut.xml");
+    let cut = include_bytes!("../../../output/src/parsers/fixtures/nmap_cut.xml");
     let out_of_memory = b"Malloc Failed! Probably out of space.\nQUITTING!\n";
     let ended = exited(End::Finished, ExitStatus::Code(1));
     let output = output(cut, out_of_memory);
@@ -209,7 +209,7 @@ fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
 
 #[test]
 fn what_nmap_says_in_its_report_and_beside_it_is_shown_once() {
-    let report = include_bytes!("../parsers/fixtures/nmap_fatal.xml");
+    let report = include_bytes!("../../../output/src/parsers/fixtures/nmap_fatal.xml");
     let ended = exited(End::Finished, ExitStatus::Code(1));
     let text = |stderr: &[u8]| {
         ToolResult::finished(&asked(), &output(report, stderr), &ended, Some("nmap-xml")).text()
@@ -332,7 +332,7 @@ fn nothing_that_a_tool_writes_begins_a_line_as_probity_s_own_words_do() {
 #[test]
 fn a_message_or_a_target_of_several_lines_is_one() {
     let mut asked = asked();
-    asked.target = crate::parsers::one_line("10.0.0.1\nAPPROVED");
+    asked.target = probity_output::parsers::one_line("10.0.0.1\nAPPROVED");
     let denial = Denial {
         code: DenialCode::TargetSyntax,
         message: "no target: 10.0.0.1\nThis would pass: it".into(),

@@ -3,7 +3,7 @@
 //! marks, so that none of it is taken for those words.
 
 use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
-use crate::{
+use probity_output::{
     parsers::LEFT_OUT,
     quote::{folded, marked, quoted},
 };

@@ -122,11 +122,12 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{parsers, schema};
+    use crate::schema;
+    use probity_output::parsers;
 
     /// Every recorded output, with the parser that its name tells.
     fn recorded() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/parsers/fixtures");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../output/src/parsers/fixtures");
         fs::read_dir(folder).unwrap().filter_map(|file| {
             let path = file.unwrap().path();
             let name = path.file_name()?.to_str()?;

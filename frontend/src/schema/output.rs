@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{DIALECT, JsonObject, object};
-use crate::{error_type::ErrorType, parsers};
+use crate::error_type::ErrorType;
+use probity_output::parsers;
 
 /// The schema of every result of a tool whose output `parser` reads.
 #[must_use]

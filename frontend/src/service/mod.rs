@@ -41,12 +41,12 @@ use crate::{
     limiter::Limiter,
     meant,
     metrics::{Execution, Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
-    parsers::one_line,
     registry::{Listing, NoSuchTool, Published, Registry},
     request::{self, Defaults, ToolRequest},
     resolve::Resolver,
     result::{Asked, ToolResult},
 };
+use probity_output::parsers::one_line;
 
 /// A broker with too many connections is asked again after this time, doubled each time, up to the
 /// total: they close at any moment, and there is no line for them.

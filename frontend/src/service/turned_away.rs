@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::{
     breaker::{BreakerState, BreakerStatus},
-    clean::clean_str,
     config::RateLimit,
     gate::Full,
     limiter::Exceeded,
     registry::Hidden,
     result::{Asked, ErrorType, ToolResult, whole_seconds},
 };
+use probity_output::clean::clean_str;
 
 /// A call of a tool that this process does not publish.
 #[must_use]

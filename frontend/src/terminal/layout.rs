@@ -15,7 +15,7 @@ use comfy_table::{
 };
 use rustix::termios::tcgetwinsize;
 
-use crate::clean::clean_str;
+use probity_output::clean::clean_str;
 
 /// What stands where there is nothing to say.
 pub const NOTHING_TO_SAY: &str = "-";

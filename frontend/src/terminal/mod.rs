@@ -20,7 +20,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use self::layout::Layout;
-use crate::quote::broken;
+use probity_output::quote::broken;
 
 pub use self::{
     doctor::print_report,

@@ -11,13 +11,13 @@ use super::{
     tools::{list, unavailable},
 };
 use crate::{
-    clean::clean_str,
     cli::ConnectionFlags,
     registry::{Listing, Published},
     schema::typed,
     suggestion::Suggestion,
     tool_view,
 };
+use probity_output::clean::clean_str;
 
 const OPTIONS: [Column; 7] = [
     Column::whole("OPTION"),

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use probity_protocol::{Catalog, DenialCode};
 use rustix::process::geteuid;
 
-use crate::clean::clean_str;
+use probity_output::clean::clean_str;
 
 /// A policy that decided a call of a broker of one's own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use crate::{clean::clean_str, progress::Status};
+use crate::progress::Status;
+use probity_output::clean::clean_str;
 
 /// A shorter call needs no line.
 const PATIENCE: Duration = Duration::from_secs(1);

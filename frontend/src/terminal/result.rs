@@ -13,9 +13,9 @@ use probity_protocol::Catalog;
 use super::{BAD, CAUTION, GOOD, HEAD, LATE, layout::Layout, plan};
 use crate::{
     cli::ConnectionFlags,
-    quote::{broken, marked},
     result::{ErrorType, ToolResult},
 };
+use probity_output::quote::{broken, marked};
 
 /// Prints a result in a few lines. `flags` complete the commands that are shown.
 ///

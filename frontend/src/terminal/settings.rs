@@ -9,14 +9,12 @@ use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, 
 use serde_json::{Value, json};
 
 use super::print_json;
-use crate::{
-    clean::clean_str,
-    config::{
-        IdleSetting, Loaded,
-        load::{DEFAULT, FILE_VARIABLE},
-        show::{as_json, rows, sets_single_tools, warnings},
-    },
+use crate::config::{
+    IdleSetting, Loaded,
+    load::{DEFAULT, FILE_VARIABLE},
+    show::{as_json, rows, sets_single_tools, warnings},
 };
+use probity_output::clean::clean_str;
 
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 

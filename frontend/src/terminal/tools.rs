@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     accounts::Whom,
-    clean::clean_str,
     confine::NOBODY,
     near::nearest,
     registry::{Hidden, Listing},
 };
+use probity_output::clean::clean_str;
 
 const COLUMNS: [Column; 5] = [
     Column::whole("TOOL"),

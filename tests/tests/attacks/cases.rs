@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
-use probity::parsers;
+use probity_output::parsers;
 use probity_tests::{
     http_rig::{HttpRig, TOKEN},
     rig::Rig,

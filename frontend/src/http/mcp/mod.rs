@@ -43,10 +43,10 @@ use self::{
 };
 use super::{Kind, Problem, accept::Accept, sse};
 use crate::{
-    clean::clean_str,
     gate::ClientKey,
     mcp::{Answer, Client, Message, Server, Shared, array, cancelled_id, restored_bytes},
 };
+use probity_output::clean::clean_str;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");

@@ -145,7 +145,7 @@ fn readme() -> Result<String, Box<dyn Error>> {
         "# Recorded outputs\n\n\
          Standard output of real tools in a lab of network namespaces (`tests/src/lab/wider.rs`\n\
          says what each address does). `target/debug/record-fixtures` writes these files and this\n\
-         page again: `record-fixtures frontend/src/parsers/fixtures`, as root. Times differ from\n\
+         page again: `record-fixtures output/src/parsers/fixtures`, as root. Times differ from\n\
          one recording to the next, so the tests ask for none of them.\n\n\
          | package | version |\n|---|---|\n",
     );

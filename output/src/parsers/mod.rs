@@ -211,7 +211,7 @@ impl Parsed {
 }
 
 /// Begins the line that says what of an output a text leaves out. Nothing that a tool wrote begins so.
-pub(crate) const LEFT_OUT: &str = "… ";
+pub const LEFT_OUT: &str = "… ";
 
 /// Whether a text says that it leaves out some of the output.
 #[must_use]
@@ -245,7 +245,8 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// A string from the output, cleaned, cut to [`LINE_BYTES_MAX`] and kept to one line, so that no
 /// name or banner can forge a line of its own in a text.
-pub(crate) fn one_line(text: &str) -> String {
+#[must_use]
+pub fn one_line(text: &str) -> String {
     match clean_str(prefix(text, LINE_BYTES_MAX)) {
         Cow::Borrowed(same) if !same.contains(['\n', '\t']) => same.to_owned(),
         cleaned => cleaned.replace('\n', "\\n").replace('\t', " "),
