@@ -12,12 +12,12 @@
 use std::{borrow::Cow, env, error::Error, path::PathBuf, sync::Arc};
 
 use probity::{
+    calls::control::gate::ClientKey,
+    calls::observe::health::{Finding, HealthCheck, Looking, Priority},
+    calls::observe::metrics::{Label, Tools},
+    calls::service::Asking,
     config::{self, Environment, Flags},
-    connect,
-    gate::ClientKey,
-    health::{Finding, HealthCheck, Looking, Priority},
-    metrics::{Label, Tools},
-    service::Asking,
+    terminal::connect,
 };
 use serde_json::{Map, Value, json};
 

@@ -2,5 +2,5 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    probity::commands::main()
+    probity::terminal::commands::main()
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use probity::events::{EVENTS, Event};
+use probity::process::events::{EVENTS, Event};
 use probity_tests::{needs, rig::Rig};
 use scenarios::*;
 use serde_json::{Value, json};
@@ -25,14 +25,14 @@ type Scenario = (&'static str, fn() -> String);
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("log.lost", "a log that nobody reads: frontend/tests/log.rs"),
     ("broker.embedded", "where nothing is installed: tests/tests/first_run.rs"),
-    ("resolve.timeout", "a resolver that hangs: frontend/src/resolve.rs"),
+    ("resolve.timeout", "a resolver that hangs: frontend/src/broker/resolve.rs"),
     (
         "health.degraded",
-        "asked for over HTTP: tests/tests/monitoring.rs, frontend/src/health/tests.rs",
+        "asked for over HTTP: tests/tests/monitoring.rs, frontend/src/calls/observe/health/tests.rs",
     ),
     ("health.unhealthy", "the same"),
     ("health.recovered", "the same"),
-    ("schema.invalid", "a fault in Probity: frontend/src/arguments_tests.rs"),
+    ("schema.invalid", "a fault in Probity: frontend/src/calls/published/arguments_tests.rs"),
 ];
 
 #[test]

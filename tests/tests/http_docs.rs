@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use probity::http::ROUTES;
+use probity::serve::http::ROUTES;
 use probity_tests::{http::HttpServer, needs, rig::Rig};
 
 const TOKEN: &str = "a-token-of-the-tests";

@@ -8,7 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
 };
 
-use probity::http::ROUTES;
+use probity::serve::http::ROUTES;
 use probity_tests::{http::HttpServer, rig::Rig};
 use serde_json::json;
 

@@ -83,7 +83,7 @@ fn rows() -> Vec<Row> {
         row("server.read_timeout", time_for_a_body, ("1", json!("within 1 s")), ("1.5", json!("within 1.5 s")), json!("later")),
         row("rate_limit.requests", calls_let_through, ("1", json!(1)), ("2", json!(2)), json!(10)),
         row("rate_limit.window", tens_of_seconds_to_wait, ("30.5", json!(3)), ("90", json!(9)), json!(6)),
-        only_shown("rate_limit.max_clients", "stdio has one: frontend/src/limiter_tests.rs", ("1", json!(1)), ("2", json!(2)), json!(1000)),
+        only_shown("rate_limit.max_clients", "stdio has one: frontend/src/calls/control/limiter_tests.rs", ("1", json!(1)), ("2", json!(2)), json!(1000)),
         row("rate_limit.stdio", limits_stdio, ("true", json!(true)), ("false", json!(false)), json!(false)),
         row("tool.include", listed, ("LoudTool, steady, nobody", json!(["loud", "steady"])), ("replay", json!(["replay"])), all.clone()),
         row("tool.exclude", listed, ("garbled,LoudTool", json!(["replay", "steady"])), ("steady", json!(["garbled", "loud", "replay"])), all),

@@ -78,7 +78,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Logs it. Each becomes the event of the same meaning in [`crate::events::EVENTS`].
+    /// Logs it. Each becomes the event of the same meaning in [`crate::process::events::EVENTS`].
     pub fn emit(&self) {
         match self {
             Self::Invalid { key, name, value, expected, source, .. } => {

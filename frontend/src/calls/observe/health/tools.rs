@@ -1,0 +1,82 @@
+//! The published tools: whether each can run here, and how its circuit breaker stands. Neither takes a
+//! server out of service: the other tools work.
+
+use std::{borrow::Cow, sync::Arc};
+
+use probity_protocol::Availability;
+
+use super::{Finding, HealthCheck, Looking, Priority};
+use crate::calls::{
+    control::{
+        Controls,
+        breaker::{BreakerState, BreakerStatus},
+    },
+    published::registry::Listing,
+};
+use probity_output::clean::clean_str;
+
+pub(super) fn checks(listing: &Listing, controls: &Controls) -> Vec<Arc<dyn HealthCheck>> {
+    let mut checks: Vec<Arc<dyn HealthCheck>> = vec![];
+    for tool in listing.tools() {
+        let name = tool.entry.name.to_string();
+        let availability = tool.entry.availability.clone();
+        checks.push(Arc::new(Tool { name, availability }));
+        checks.push(Arc::new(Breaker(controls.of(tool).breaker.status())));
+    }
+    checks
+}
+
+struct Tool {
+    name: String,
+    availability: Availability,
+}
+
+impl HealthCheck for Tool {
+    fn name(&self) -> Cow<'_, str> {
+        format!("tool.{}", self.name).into()
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Medium
+    }
+
+    fn check(&self) -> Looking<'_> {
+        Box::pin(async {
+            match &self.availability {
+                Availability::Available => Finding::healthy("it can run"),
+                Availability::Unavailable { reason, remedy } => {
+                    Finding::degraded(format!("{reason} {remedy}"))
+                }
+            }
+        })
+    }
+}
+
+struct Breaker(BreakerStatus);
+
+impl HealthCheck for Breaker {
+    fn name(&self) -> Cow<'_, str> {
+        format!("breaker.{}", self.0.tool).into()
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Informational
+    }
+
+    fn check(&self) -> Looking<'_> {
+        Box::pin(async {
+            let BreakerStatus { state, failures, last_failure, .. } = &self.0;
+            let reason = last_failure.as_deref().unwrap_or("no reason is known");
+            let reason = clean_str(reason);
+            match state {
+                BreakerState::Closed => Finding::healthy("closed"),
+                BreakerState::Open => Finding::degraded(format!(
+                    "open after {failures} failures in a row, the last: {reason}"
+                )),
+                BreakerState::HalfOpen => Finding::degraded(format!(
+                    "half open after {failures} failures in a row: one call may try it; the last: {reason}"
+                )),
+            }
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Calls for which nothing has to run: their tool's file lets results be given again, and there is one.
+//!
+//! The broker is asked for its verdict before each such answer, so that a call is decided and on
+//! record whether it then runs or not, and a denial wins over what is kept. All users of HTTP share
+//! this process's credentials towards the broker. What narrows one of them comes before this: calls
+//! of tools that a token is not for never get here, and its tier is in the call that the verdict is
+//! asked about. So nobody is given what a run of his own would not have given him.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use probity_protocol::{Availability, Call, Verdict};
+
+use super::{Controlled, Service, is_momentary};
+use crate::calls::{
+    control::cache::{Found, Run, Vacancy},
+    observe::call_events as events,
+    published::registry::Listing,
+    result::{Asked, ToolResult},
+};
+
+impl Service {
+    /// Answers a call without a run where that can be done: with a kept result, or with the denial
+    /// that stands before it. Else the run's result may be kept where there is a vacancy for it.
+    pub(super) async fn kept(
+        &self,
+        call: &Call,
+        asked: &Asked,
+        tool: Option<Controlled<'_>>,
+        listing: &Listing,
+    ) -> ControlFlow<ToolResult, Option<Vacancy>> {
+        let Some(tool) = tool.filter(|tool| tool.published.entry.cache_seconds > 0) else {
+            return ControlFlow::Continue(None);
+        };
+        let call = self.resolved(call.clone(), listing).await;
+        match self.broker.check_by(call).await {
+            Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
+                let hit = match tool.control.cache.find(&policy, &plan) {
+                    Found::Hit(hit) => hit,
+                    Found::Miss(vacancy) => return ControlFlow::Continue(Some(vacancy)),
+                };
+                events::cache_hit(asked, hit.age.as_secs_f64());
+                let parser = tool.published.entry.parser.as_deref();
+                let result = ToolResult::finished(asked, &hit.run.0, &hit.run.1, parser);
+                ControlFlow::Break(result.from_cache(hit.age))
+            }
+            // The run says what is missing.
+            Ok((_, Verdict::Approved { .. })) => ControlFlow::Continue(None),
+            Ok((_, Verdict::Denied(denial))) => {
+                ControlFlow::Break(ToolResult::denied(asked, &denial, &listing.catalog))
+            }
+            // The run asks again until there is room.
+            Err(error) if is_momentary(&error) => ControlFlow::Continue(None),
+            Err(error) => ControlFlow::Break(ToolResult::unanswered(asked, &error, None)),
+        }
+    }
+}
+
+/// Keeps a run for the next call like it, where its tool's file lets it and its result is whole.
+pub(super) fn keep(
+    tool: Option<Controlled<'_>>,
+    vacancy: Option<Vacancy>,
+    result: &ToolResult,
+    run: Run,
+) {
+    if let (Some(tool), Some(vacancy)) = (tool, vacancy)
+        && result.is_whole()
+    {
+        let lifetime = Duration::from_secs(tool.published.entry.cache_seconds.into());
+        tool.control.cache.keep(vacancy, run, lifetime);
+    }
+}

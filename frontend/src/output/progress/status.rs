@@ -1,0 +1,144 @@
+//! Where one call stands, kept up to date by what is heard of it and looked at by whoever shows it:
+//! the latest is what counts, and nobody has to keep up.
+
+use std::time::Duration;
+
+use probity_protocol::{Queued, Stream};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Progress, Reader, about, counted};
+use crate::broker::client::{Begun, RunEvent};
+
+/// Where a call stands.
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// It has been asked for.
+    Asked,
+    /// It waits for its turn.
+    Queued(Queued),
+    /// The tool is running.
+    Running(Running),
+}
+
+/// A tool that runs.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// When it began.
+    pub since: Instant,
+    /// How long it may run.
+    pub limit: Duration,
+    /// What it says of itself, where that can be read.
+    pub progress: Option<Progress>,
+    /// Ends it; what it had written is kept.
+    pub cancel: CancellationToken,
+}
+
+impl Status {
+    /// The tool's own account of itself.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        match self {
+            Self::Running(running) => running.progress.as_ref(),
+            Self::Asked | Self::Queued(_) => None,
+        }
+    }
+
+    /// What ends the tool and keeps what it had written, where it runs.
+    #[must_use]
+    pub fn cancel(&self) -> Option<&CancellationToken> {
+        match self {
+            Self::Running(running) => Some(&running.cancel),
+            Self::Asked | Self::Queued(_) => None,
+        }
+    }
+
+    /// What is going on, where there is more to say than that it takes time.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Self::Asked => None,
+            Self::Queued(place) => Some(waiting(place)),
+            Self::Running(running) => {
+                running.progress.as_ref().map(|progress| progress.message.clone())
+            }
+        }
+    }
+
+    /// The time from `start` to the end, if the tool goes on as it says or, where it does not say,
+    /// takes as long as it may. `None` where not even that is known.
+    #[must_use]
+    pub fn total_since(&self, start: Instant, now: Instant) -> Option<Duration> {
+        let Self::Running(running) = self else { return None };
+        let elapsed = now.saturating_duration_since(start);
+        let known = running.progress.as_ref().and_then(|progress| {
+            match (progress.fraction, progress.remaining) {
+                (Some(fraction), _) if fraction > 0.0 => {
+                    Duration::try_from_secs_f64(elapsed.as_secs_f64() / fraction).ok()
+                }
+                (_, Some(remaining)) => elapsed.checked_add(remaining),
+                _ => None,
+            }
+        });
+        let limit = running.since.saturating_duration_since(start).checked_add(running.limit);
+        known.or(limit).map(|total| total.max(elapsed))
+    }
+}
+
+fn waiting(place: &Queued) -> String {
+    let ahead = match place.ahead {
+        0 => String::from("it is the next"),
+        1 => String::from("1 run is ahead"),
+        more => format!("{} are ahead", counted(more.into(), "run")),
+    };
+    let wait = place.expected_wait.map(|wait| format!(", {}", about(wait))).unwrap_or_default();
+    format!("waiting for its turn: {ahead}{wait}")
+}
+
+/// Hears of a call and keeps its status.
+#[derive(Debug)]
+pub struct Watcher {
+    parser: Option<String>,
+    reader: Option<Reader>,
+    status: watch::Sender<Status>,
+}
+
+impl Watcher {
+    /// Watches a call whose tool's output `parser` understands, and where its status is to be seen.
+    #[must_use]
+    pub fn new(parser: Option<&str>) -> (Self, watch::Receiver<Status>) {
+        let (status, receiver) = watch::channel(Status::Asked);
+        (Self { parser: parser.map(str::to_owned), reader: None, status }, receiver)
+    }
+
+    /// Takes what is heard.
+    pub fn hear(&mut self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Queued(place) => {
+                self.status.send_replace(Status::Queued(place));
+            }
+            RunEvent::Started(Begun { plan, cancel }) => {
+                let parser = self.parser.as_deref();
+                self.reader = parser.and_then(|it| Reader::new(it, &plan.argv, &plan.target));
+                self.status.send_replace(Status::Running(Running {
+                    since: Instant::now(),
+                    limit: plan.timeout,
+                    progress: None,
+                    cancel: cancel.clone(),
+                }));
+            }
+            RunEvent::Output(Stream::Stdout, piece) => {
+                if let Some(news) = self.reader.as_mut().and_then(|reader| reader.read(piece)) {
+                    self.status.send_if_modified(|status| match status {
+                        Status::Running(running) => {
+                            running.progress = Some(news);
+                            true
+                        }
+                        Status::Asked | Status::Queued(_) => false,
+                    });
+                }
+            }
+            RunEvent::Output(Stream::Stderr, _) => {}
+        }
+    }
+}

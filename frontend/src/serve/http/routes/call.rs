@@ -1,0 +1,160 @@
+//! One call over HTTP: whose it is, under which id it goes, and what comes of it.
+//!
+//! Dropping it, as the end of its connection does, ends its run.
+
+use std::{pin::pin, sync::Arc};
+
+use axum::{
+    Json,
+    http::HeaderValue,
+    response::{IntoResponse as _, Response},
+};
+use probity_protocol::{ClientLabel, CorrelationId, Tier};
+use serde_json::{Map, Value, json};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::tools::Named;
+use crate::{
+    broker::client::RunEvent,
+    calls::{control::gate::ClientKey, service::Asking},
+    output::progress::Watcher,
+    serve::{
+        access::{Caller, log_forbidden},
+        call_end::{CallEnd, to_its_end},
+        http::{
+            Kind, Problem, Server,
+            entry::{stopping, withdrawn},
+            feed::{Ending, Teller},
+            request_id::{CORRELATION_ID, RequestId},
+        },
+    },
+};
+
+/// A call as narrow as its caller's token has it. While there is one, the server's end waits for it.
+pub(super) struct Call {
+    server: Arc<Server>,
+    caller: Caller,
+    tool: String,
+    properties: Map<String, Value>,
+    /// None where the caller's own is none: the service refuses that.
+    pub(super) correlation_id: Option<String>,
+    label: Option<ClientLabel>,
+    session: ClientKey,
+    tier: Option<Tier>,
+    _open: TaskTrackerToken,
+}
+
+impl Call {
+    pub(super) fn of(
+        server: Arc<Server>,
+        caller: &Caller,
+        RequestId(id): RequestId,
+        Named(tool): Named,
+        mut properties: Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        covered(&server, caller, &tool)?;
+        // The body's own id is the nearer one.
+        let own = properties.get("correlation_id").filter(|own| !own.is_null());
+        let correlation_id = match own {
+            Some(own) => own.as_str().and_then(|own| CorrelationId::new(own).ok()),
+            None => CorrelationId::new(id).ok(),
+        };
+        let correlation_id = correlation_id.map(|id| id.to_string());
+        if let (None, Some(id)) = (own, &correlation_id) {
+            properties.insert("correlation_id".into(), json!(id));
+        }
+        let (client, address) = (caller.name(), caller.address.to_string());
+        let named: String = tool.chars().take(64).collect();
+        tracing::info!(client, address, tool = named, correlation_id, "http.call");
+        let (session, open) = (server.key_of(caller), server.calls.token());
+        // Its body may have taken its time.
+        if server.shutdown.is_stopping() {
+            return Err(stopping());
+        }
+        let (caller, label, tier) = (caller.clone(), caller.label(), caller.highest_tier());
+        let call = Self {
+            server,
+            caller,
+            tool,
+            properties,
+            correlation_id,
+            label,
+            session,
+            tier,
+            _open: open,
+        };
+        Ok(call)
+    }
+
+    /// Does it and answers with what came of it. Dropping the future, as the end of its connection does,
+    /// ends the run.
+    pub(super) async fn answered(self) -> Result<Response, Problem> {
+        let result = self.run(None).await?;
+        Ok(with_id(Json(&result).into_response(), Some(&result.correlation_id)))
+    }
+
+    /// Puts it to the service, with `teller` hearing of it. At the server's end a run that has begun is
+    /// recalled: what it had found is its result. One whose token is taken back is ended, and says no
+    /// more than that.
+    pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
+        let Self { server, caller, tool, properties, label, session, tier, .. } = self;
+        let client = label.as_ref();
+        let asking = Asking { tool, arguments: properties, client, session: *session, tier: *tier };
+        let listing = server.service.listing();
+        // Nobody hears of the progress of a plain call.
+        let parser = teller.and(listing.tool(tool)).and_then(|tool| tool.entry.parser.as_deref());
+        let (mut watcher, status) = Watcher::new(parser);
+        let mut news = status.clone();
+        let mut on_event = |event: RunEvent<'_>| {
+            watcher.hear(event);
+            let Some(teller) = teller else { return };
+            teller.hear(event);
+            if news.has_changed().unwrap_or(false)
+                && let Some(progress) = news.borrow_and_update().progress()
+            {
+                teller.progress(progress);
+            }
+        };
+        let call = pin!(server.service.call(asking, &mut on_event));
+        let withdrawn_token = caller.withdrawn(&server.tokens);
+        let result = match to_its_end(call, withdrawn_token, &status, &server.shutdown).await {
+            CallEnd::Result(result) => *result,
+            CallEnd::ServerEnded => return Err(self.named(stopping())),
+            CallEnd::Interrupted => return Err(self.named(withdrawn())),
+        };
+        let is_listed = server.service.listing().entry(tool).is_some();
+        match Problem::of_result(&result) {
+            Some(problem) if is_listed => Err(problem),
+            Some(problem) => Err(problem.of_no_tool()),
+            None => Ok(result),
+        }
+    }
+
+    fn named(&self, mut problem: Problem) -> Problem {
+        problem.correlation_id.clone_from(&self.correlation_id);
+        problem
+    }
+}
+
+/// What is beyond a token is not asked for: the broker knows this process, and nobody behind it.
+fn covered(server: &Server, caller: &Caller, name: &str) -> Result<(), Problem> {
+    match caller.uncovered(name, &server.service.listing()) {
+        Some(entry) => {
+            log_forbidden(&caller.name(), entry.name.as_str());
+            let message = format!("this token is not for {}", entry.name);
+            let suggestion = "GET /tools lists those that it is for.";
+            let mut problem = Problem::new(Kind::Forbidden, message, suggestion);
+            problem.tool_name = Some(entry.name.to_string());
+            Err(problem)
+        }
+        None => Ok(()),
+    }
+}
+
+/// An answer under a call's own id, which may be its body's.
+pub(super) fn with_id(mut response: Response, id: Option<&str>) -> Response {
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().insert(CORRELATION_ID, id);
+    }
+    response
+}

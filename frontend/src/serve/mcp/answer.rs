@@ -1,0 +1,158 @@
+//! A result as a client of MCP gets it: a short text, the structured result, and where that is long
+//! a link to the whole.
+//!
+//! A model's context is small, and clients cut what is long wherever it happens to be. So what says
+//! nothing is left out, what is said twice is said once, and what is long is shortened on purpose, with a
+//! flag and a note that says how to get the rest. HTTP and the command line give the result as it is.
+
+use rmcp::model::{CallToolResult, ContentBlock, Resource};
+use serde_json::{Map, Value, json};
+
+use super::store::{LIFETIME, ResultStore};
+use crate::calls::{published::registry::READ_RESULT, result::ToolResult};
+use probity_output::parsers::{self, brief::is_nothing};
+
+/// Longest standard output or error in the structured result, in bytes: that of the text.
+const STREAM_MAX: usize = 4 * 1024;
+
+/// Longest parsed report in the structured result, in bytes of JSON: some four thousand tokens.
+const PARSED_MAX: usize = 12 * 1024;
+
+/// Figures about a run that no model asks for. They are in the whole result.
+const FIGURES: [&str; 7] = [
+    "cpu_seconds",
+    "max_rss_bytes",
+    "net_raw",
+    "policy_digest",
+    "stderr_bytes",
+    "stdout_bytes",
+    "timeout_sec",
+];
+
+/// What the details of an error say that the result says too, and the time.
+const SAID_ALREADY: [&str; 5] = ["error_type", "message", "target", "timestamp", "tool_name"];
+
+/// What a plan says beyond what would be run.
+const PLAN_DETAILS: [&str; 3] = ["environment", "limits", "sandbox"];
+
+/// Turns a result into a tool's answer, keeping the whole in `store` where something is left out. Where
+/// the client can `read_on` by a tool, it is told so.
+pub fn answer(result: &ToolResult, store: &ResultStore, read_on: bool) -> CallToolResult {
+    let mut text = result.text();
+    let text_is_cut = parsers::is_cut(&text);
+    if let Some(suggestion) = result.suggestion() {
+        text.push_str(&format!("\nThis would pass: {}", suggestion.as_call()));
+    }
+    let Brief { mut structured, is_raw_left_out, is_cut } = Brief::of(result);
+    let mut content = Vec::new();
+    let is_cut = is_cut || text_is_cut;
+    structured.insert("truncated_answer".into(), json!(is_cut));
+    if is_cut || is_raw_left_out {
+        let whole = serde_json::to_string(result).unwrap_or_default();
+        let bytes = whole.len();
+        let uri = store.keep(&result.tool, whole);
+        let mut full_result = json!({ "uri": uri });
+        if is_cut {
+            full_result["bytes"] = json!(bytes);
+            full_result["lifetime_seconds"] = json!(LIFETIME.as_secs());
+            let minutes = LIFETIME.as_secs() / 60;
+            let how = match read_on {
+                true => format!("{READ_RESULT} gives the rest of {uri}"),
+                false => format!("the rest is in the resource {uri}"),
+            };
+            text.push_str(&format!("\nThis answer is shortened: {how}, for {minutes} minutes."));
+            content.push(ContentBlock::resource_link(
+                Resource::new(uri, format!("{} result", result.tool))
+                    .with_title(format!("The whole result of {} {}", result.tool, result.target))
+                    .with_mime_type("application/json")
+                    .with_size(u32::try_from(bytes).unwrap_or(u32::MAX).into()),
+            ));
+        }
+        let metadata = structured.entry("metadata").or_insert_with(|| json!({}));
+        metadata["full_result"] = full_result;
+    }
+    content.insert(0, ContentBlock::text(text));
+    let mut answer = match result.error_type {
+        None => CallToolResult::success(content),
+        Some(_) => CallToolResult::error(content),
+    };
+    answer.structured_content = Some(Value::Object(structured));
+    answer
+}
+
+/// Keeps what a call that its client cancelled had given, if that is anything: nobody waits for the
+/// answer any more, but somebody may want to look.
+pub fn keep_cancelled(result: &ToolResult, store: &ResultStore) {
+    if result.stdout.is_empty() && result.stderr.is_empty() {
+        return;
+    }
+    let title = format!("What {} {} gave until it was cancelled", result.tool, result.target);
+    let whole = serde_json::to_string(result).unwrap_or_default();
+    store.keep_cancelled(&result.tool, whole, title);
+}
+
+/// The structured result without what says nothing, and with its long parts cut.
+struct Brief {
+    structured: Map<String, Value>,
+    /// The parsed report stands for what the tool wrote.
+    is_raw_left_out: bool,
+    is_cut: bool,
+}
+
+impl Brief {
+    fn of(result: &ToolResult) -> Self {
+        let Value::Object(mut structured) = json!(result) else {
+            return Self { structured: Map::new(), is_raw_left_out: false, is_cut: false };
+        };
+        let mut is_cut = false;
+        // Those who ask for the command ask for a dry run, whose plan has it.
+        structured.remove("argv");
+        if result.address.as_ref() == Some(&result.target) {
+            structured.remove("address");
+        }
+        let is_raw_left_out = result.parsed.is_some() && !result.stdout.is_empty();
+        if let Some((parsed, dropped)) = result.brief_report(PARSED_MAX) {
+            structured.insert("parsed".into(), parsed);
+            structured.remove("stdout");
+            is_cut |= dropped;
+        }
+        for (name, text) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
+            if text.len() > STREAM_MAX && structured.contains_key(name) {
+                structured.insert(name.into(), json!(middle_out(text)));
+                is_cut = true;
+            }
+        }
+        let milliseconds = (result.execution_time * 1000.0).round();
+        structured.insert("execution_time".into(), json!(milliseconds / 1000.0));
+        if let Some(Value::Object(details)) = structured.get_mut("error_details") {
+            details
+                .retain(|name, value| !SAID_ALREADY.contains(&name.as_str()) && !is_nothing(value));
+        }
+        if let Some(Value::Object(metadata)) = structured.get_mut("metadata") {
+            let is_wanted = |name: &str| match name {
+                // How much there was.
+                "stdout_bytes" => result.truncated_stdout,
+                "stderr_bytes" => result.truncated_stderr,
+                _ => !FIGURES.contains(&name),
+            };
+            metadata.retain(|name, _| is_wanted(name));
+            if let Some(Value::Object(plan)) = metadata.get_mut("plan") {
+                plan.retain(|name, _| !PLAN_DETAILS.contains(&name.as_str()));
+            }
+        }
+        structured.retain(|_, value| !is_nothing(value));
+        Self { structured, is_raw_left_out, is_cut }
+    }
+}
+
+/// A long text without its middle: what a tool says first and last matters most.
+fn middle_out(text: &str) -> String {
+    let head = text.floor_char_boundary(STREAM_MAX / 2);
+    let tail = text.ceil_char_boundary(text.len() - STREAM_MAX / 2);
+    format!(
+        "{}\n… {} bytes left out: see metadata.full_result …\n{}",
+        &text[..head],
+        tail - head,
+        &text[tail..]
+    )
+}

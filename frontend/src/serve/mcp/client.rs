@@ -1,0 +1,129 @@
+//! Whose requests these are, and what of the service is theirs.
+
+use std::sync::Arc;
+
+use probity_protocol::{ClientLabel, Tier};
+use rmcp::{RoleServer, service::RequestContext};
+
+use crate::{
+    calls::{
+        control::{gate::ClientKey, limiter::RateKey},
+        published::registry::Listing,
+        request::client_label,
+        service::Service,
+    },
+    serve::access::{Beyond, Caller},
+};
+
+/// Most streams of news that the client of standard output has open. One is enough for all there is
+/// to hear.
+const MAX_LISTENS: usize = 16;
+
+/// The same of a caller: many programs may share a token.
+pub(crate) const MAX_LISTENS_OF_CALLER: usize = 64;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Client {
+    /// The one client of standard input and output: it is this process's own user.
+    Only,
+    /// One of those who come over HTTP.
+    Caller(Box<Asker>),
+}
+
+/// Who asks over HTTP, with one request.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Whose token it is.
+    pub caller: Caller,
+    /// All requests of that token are one client's.
+    pub key: ClientKey,
+    /// Those of that token from that address are counted together.
+    pub rate_key: RateKey,
+    /// The request's id.
+    pub correlation_id: String,
+}
+
+impl Client {
+    /// Whose requests are counted.
+    #[must_use]
+    pub fn rate_key(&self) -> RateKey {
+        match self {
+            Self::Only => RateKey::ONLY,
+            Self::Caller(asker) => asker.rate_key,
+        }
+    }
+
+    /// Whose turn it is, and whose results they are.
+    #[must_use]
+    pub fn key(&self) -> ClientKey {
+        match self {
+            Self::Only => ClientKey::ONLY,
+            Self::Caller(asker) => asker.key,
+        }
+    }
+
+    /// The name to log and to count by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Only => String::from("stdio"),
+            Self::Caller(asker) => asker.caller.name(),
+        }
+    }
+
+    /// What the audit log calls it: a claim.
+    #[must_use]
+    pub fn label(&self, context: &RequestContext<RoleServer>) -> Option<ClientLabel> {
+        match self {
+            Self::Only => {
+                let client = context.client_info();
+                client.and_then(|info| client_label(&info.name, &info.version))
+            }
+            Self::Caller(asker) => asker.caller.label(),
+        }
+    }
+
+    /// The highest tier it may use; `None` leaves it to configuration and policy.
+    #[must_use]
+    pub fn highest_tier(&self) -> Option<Tier> {
+        match self {
+            Self::Only => None,
+            Self::Caller(asker) => asker.caller.highest_tier(),
+        }
+    }
+
+    /// What it sees of what is published.
+    #[must_use]
+    pub fn view(&self, listing: Arc<Listing>) -> Arc<Listing> {
+        match self {
+            Self::Caller(asker) => asker.caller.view(listing),
+            Self::Only => listing,
+        }
+    }
+
+    /// Whether what it asks for is counted.
+    #[must_use]
+    pub fn is_limited(&self, service: &Service) -> bool {
+        matches!(self, Self::Caller(_)) || service.limits_stdio()
+    }
+
+    /// How many streams of news it may have open.
+    #[must_use]
+    pub fn most_listens(&self) -> usize {
+        match self {
+            Self::Only => MAX_LISTENS,
+            Self::Caller(_) => MAX_LISTENS_OF_CALLER,
+        }
+    }
+
+    /// Why it may not call a tool at all, whatever the policy has to say. What there is not, the broker
+    /// refuses and records.
+    #[must_use]
+    pub fn beyond(&self, tool: &str, listing: &Listing) -> Option<Beyond> {
+        match self {
+            Self::Caller(asker) => asker.caller.beyond(tool, listing),
+            Self::Only => None,
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! What can be written on the command line. It reads words into types and does nothing with them.
+
+mod connection_flags;
+mod help;
+mod usage;
+mod variables;
+mod words;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+pub use self::{connection_flags::ConnectionFlags, words::Word};
+use self::{help::help, variables::variables};
+
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use clap_complete::Shell;
+use ipnet::IpNet;
+
+use crate::{
+    admin::client_config::Client,
+    broker::choice::BrokerChoice,
+    config::Flags,
+    serve::{
+        access::{Role, whole_network},
+        http::listen::Address,
+    },
+};
+
+/// Over the flags that every subcommand has.
+const ANYWHERE: &str = "Anywhere";
+
+const AFTER_HELP: &str = "\
+Examples:
+  probity tools                              what may be run here, and at what
+  probity tools nmap                         one tool, with all its options and presets
+  probity ping 192.168.1.1                   is the router there? (`call ping`, in full)
+  probity ping 192.168.1.1 --count 5         with an option of the tool's
+  probity call nmap 192.168.1.0/28 --preset quick
+  probity call nmap 192.168.1.0/28 --dry-run what would run, without running it
+  probity config                             the settings in force, and how to change them
+  probity doctor                             what works here, and how to mend what does not
+
+For an assistant: Claude Desktop, Claude Code, VS Code, Cursor, Codex, Gemini CLI, Zed, Windsurf
+  probity client-config claude-desktop       what its configuration has to say; --write merges it
+
+Exit status:
+  0    the tool succeeded, or a dry run was approved
+  1    the tool failed, timed out or could not run, or its answer is no (a silent
+       host, a scan that finds none)
+  2    wrong usage, or a configuration that cannot be used
+  3    refused by the policy
+  4    no broker, or its own could not start (a policy that cannot be used)
+  130  ended by Ctrl-C or SIGTERM, and the run with it";
+
+const HTTP_HELP: &str = "\
+Examples:
+  probity http                               on server.host and server.port, with the installed broker
+  probity http --embedded                    with its own broker and the built-in policy
+  probity http --listen 127.0.0.1:0          on a free port, which is printed
+  probity http --listen unix:/run/p.sock     on a Unix socket
+
+Without any token configured, one for an administrator is made and printed with a ready curl line.
+`probity token new --help` says how to make lasting ones. GET / lists what is served.
+
+SIGHUP has the tokens file read again; what is changed in the settings takes a restart. SIGTERM or
+SIGINT lets calls in flight finish for shutdown.grace; a second one ends them at once.
+
+Exit status: 0 ended by a signal, 1 it could not go on, 2 wrong usage, or a configuration, tokens or an
+address that cannot be used, 4 no broker, 130 ended by a second signal.";
+
+const CLIENT_HELP: &str = "\
+Examples:
+  probity client-config claude-desktop       its entry, and where it goes
+  probity client-config claude-desktop --write
+                                             merged into the file, a copy of which is kept (.bak)
+  probity client-config cursor --embedded --policy my.toml
+                                             with a broker of its own and your policy
+  probity client-config vscode --http=https://probe.example.org/mcp
+                                             for a server that runs already: `probity http`
+  probity client-config claude-desktop --ssh probe.example.org
+                                             for Probity on another machine
+
+Only the entry goes to standard output. With --write everything else of the file stays as it is, comments
+included; a server of the name `probity` that is there already keeps what you added to it, such as
+`env`. docs/clients.md has every form, and what to do when a client does not find the tools.";
+
+/// Network diagnostics that stay inside a policy.
+#[derive(Debug, Parser)]
+#[command(name = "probity", version, about, after_help = help(AFTER_HELP))]
+pub struct Cli {
+    /// What to do; without one, serve as the setting server.transport says
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Configuration file, TOML or YAML [env: MCP_CONFIG_FILE]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ANYWHERE)]
+    pub config: Option<PathBuf>,
+
+    /// `--color`, for every subcommand.
+    #[command(flatten, next_help_heading = ANYWHERE)]
+    pub color: colorchoice_clap::Color,
+}
+
+impl Cli {
+    /// Reads this process's command line.
+    ///
+    /// # Errors
+    /// What clap has to say, help and version included, with an example of a right command line.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::read_from(std::env::args_os())
+    }
+
+    /// Reads a command line whose first word is the program.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_from(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words::Prepared { line, words, is_help } = words::prepare(line.into_iter().collect());
+        let mut cli = Self::try_parse_from(line).map_err(usage::explain)?;
+        match &mut cli.command {
+            Some(Command::Call(args)) => args.words = words,
+            Some(Command::Tools(args)) => args.is_help = is_help,
+            _ => {}
+        }
+        Ok(cli)
+    }
+
+    /// The flags that a suggested command needs to reach the same broker in the same way.
+    #[must_use]
+    pub fn connection_flags(&self) -> ConnectionFlags {
+        let (broker, dry_run) = match &self.command {
+            Some(Command::Tools(args)) => (&args.broker, false),
+            Some(Command::Call(args)) => (&args.broker, args.dry_run),
+            Some(
+                Command::Stdio(_)
+                | Command::Http(_)
+                | Command::Token(_)
+                | Command::Config(_)
+                | Command::ClientConfig(_)
+                | Command::Doctor(_)
+                | Command::Man(_)
+                | Command::Completions(_),
+            )
+            | None => return ConnectionFlags::default(),
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        let switches = [("--dry-run", dry_run), ("--embedded", broker.embedded)];
+        let switches = switches.into_iter().filter(|(_, given)| *given);
+        let values = [
+            ("--policy", broker.policy.as_ref().map(path)),
+            ("--socket", broker.socket.clone()),
+            ("--config", self.config.as_ref().map(path)),
+        ];
+        let values = values.into_iter().filter_map(|(flag, value)| Some(vec![flag.into(), value?]));
+        ConnectionFlags::with(switches.map(|(flag, _)| vec![flag.into()]).chain(values).collect())
+    }
+
+    /// The flags that win over every other layer of the configuration.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let socket = self
+            .command
+            .as_ref()
+            .and_then(Command::broker)
+            .and_then(|broker| broker.socket.clone());
+        Flags { config: self.config.clone(), socket }
+    }
+}
+
+impl Command {
+    /// The flags that say which broker to ask, where it asks one itself.
+    #[must_use]
+    pub fn broker(&self) -> Option<&BrokerArgs> {
+        match self {
+            Self::Stdio(args) => Some(&args.broker),
+            Self::Http(args) => Some(&args.broker),
+            Self::Tools(args) => Some(&args.broker),
+            Self::Call(args) => Some(&args.broker),
+            Self::Doctor(args) => Some(&args.broker),
+            Self::Config(args) => Some(&args.broker),
+            // What `client-config` names is for another process, on another machine maybe.
+            Self::ClientConfig(_) | Self::Token(_) | Self::Man(_) | Self::Completions(_) => None,
+        }
+    }
+
+    /// Has it ask this broker.
+    pub fn set_broker(&mut self, broker: BrokerArgs) {
+        match self {
+            Self::Stdio(args) => args.broker = broker,
+            Self::Http(args) => args.broker = broker,
+            Self::Tools(args) => args.broker = broker,
+            Self::Call(args) => args.broker = broker,
+            Self::Config(args) => args.broker = broker,
+            // It makes its own choice, and says which.
+            Self::Doctor(_)
+            | Self::ClientConfig(_)
+            | Self::Token(_)
+            | Self::Man(_)
+            | Self::Completions(_) => {}
+        }
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP over standard input and output.
+    #[command(after_help = help("\
+Examples:
+  probity stdio                              with the installed broker
+  probity stdio --embedded                   with its own broker and the built-in policy
+  probity stdio --embedded --policy my.toml  with its own broker and your policy"))]
+    Stdio(StdioArgs),
+    /// Serve REST, events and MCP over HTTP.
+    #[command(after_help = help(HTTP_HELP))]
+    Http(HttpArgs),
+    /// Make tokens for whoever comes over HTTP.
+    Token(TokenArgs),
+    /// List the tools you are granted, or show one with all its options.
+    #[command(after_help = help("\
+Examples:
+  probity tools                              all of them
+  probity tools nmap                         one: what for, at what, options, presets, limits
+  probity tools --embedded                   without an installed broker
+  probity tools | grep unavailable           in a pipe, a row is a line
+  probity tools --json | jq -r '.tools[].name'
+  probity tools nmap --json | jq '.options[] | {name, takes}'"))]
+    Tools(ToolsArgs),
+    /// Run one tool.
+    #[command(after_help = help("\
+Examples:
+  probity call ping 192.168.1.1              with the tool's usual options
+  probity call ping 192.168.1.1 --count 5 --timeout 5
+  probity call ping --help                   the tool's options
+  probity call ping 192.168.1.1 -- -c 5      the tool's own flags, as its manual has them
+  probity call nmap 192.168.1.0/28 --preset quick
+  probity call nmap 192.168.1.0/28 --dry-run the verdict and the exact command; nothing is run
+  probity call traceroute 10.0.0.1 --json | jq .parsed
+  probity call traceroute 10.0.0.1 --raw     as traceroute itself writes it
+
+Options of the tool stand after its name, as `probity tools NAME` lists them: --count 5 or --count=5,
+and alone where they take no value. An option that has a name of Probity's own (below) is given after
+`--`, as the tool's own flag. A call that takes more than a second
+shows a line on standard error, where that is a terminal; Ctrl-C ends the run.
+
+Exit status: 0 the tool succeeded, 1 it failed, timed out, could not run or got no answer, 2 wrong
+usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C."))]
+    Call(CallArgs),
+    /// Show the settings in force and where each comes from.
+    #[command(after_help = variables())]
+    Config(ConfigArgs),
+    /// Print what an MCP client's configuration has to say, or merge it into its file.
+    #[command(after_help = help(CLIENT_HELP))]
+    ClientConfig(ClientConfigArgs),
+    /// Say what works here, and how to mend what does not.
+    #[command(after_help = help("\
+Examples:
+  probity doctor                             the installed broker, or one of your own without it
+  probity doctor --embedded                  one of your own
+  probity doctor --embedded --policy my.toml the same, by your policy
+  probity doctor --json | jq '.checks[] | select(.state != \"ok\")'
+
+It needs no root, changes nothing, and leaves nothing behind. Where the policy allows 127.0.0.1, it is
+pinged once.
+
+Exit status: 0 calls can work, 1 something is in the way of all of them, 2 wrong usage."))]
+    Doctor(DoctorArgs),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// Print a shell's completions.
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+}
+
+/// Which broker to ask.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Broker")]
+pub struct BrokerArgs {
+    /// Start a private broker for this process, as happens anyway where none is installed: no root
+    /// needed [env: PROBITY_EMBEDDED]
+    #[arg(long)]
+    pub embedded: bool,
+
+    /// Policy file of a private broker, which this implies [default: your own of `probity-policy
+    /// init`, or else the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Socket of the installed broker [env: PROBITY_SOCKET]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["embedded", "policy"])]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub socket: Option<String>,
+}
+
+impl BrokerArgs {
+    /// The same without clap.
+    #[must_use]
+    pub fn choice(&self) -> BrokerChoice {
+        let Self { embedded, policy, socket } = self.clone();
+        BrokerChoice { embedded, policy, socket }
+    }
+}
+
+impl From<BrokerChoice> for BrokerArgs {
+    fn from(BrokerChoice { embedded, policy, socket }: BrokerChoice) -> Self {
+        Self { embedded, policy, socket }
+    }
+}
+
+/// `probity stdio`
+#[derive(Debug, Default, Args)]
+pub struct StdioArgs {
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity http`
+#[derive(Debug, Default, Args)]
+pub struct HttpArgs {
+    /// Where to listen: HOST:PORT or unix:PATH [settings: server.host, server.port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<Address>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What about tokens.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token: it is printed once, and only its hash is kept.
+    #[command(after_help = help("\
+Examples:
+  probity token new --name grafana --role viewer --file tokens.toml
+  probity token new --name ci --role operator --network 10.0.0.0/8
+  probity token new --name ada --role admin    prints the entry to put into a file yourself
+
+A server that is running reads its file again at SIGHUP (systemctl reload probity)."))]
+    New(NewTokenArgs),
+
+    /// Show who has a token, never the tokens; with a defect in the file, where
+    #[command(after_help = help("\
+Examples:
+  probity token list --file /etc/probity/tokens.toml
+  probity token list                           the file of the settings (server.tokens_file)
+
+To take a token back, take its [[token]] out of the file, then: systemctl reload probity
+
+Exit status: 0, or 2 for a file that cannot be used."))]
+    List(ListTokensArgs),
+}
+
+/// `probity token list`
+#[derive(Debug, Args)]
+pub struct ListTokensArgs {
+    /// The tokens file, instead of the one of the settings
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `probity token new`
+#[derive(Debug, Args)]
+pub struct NewTokenArgs {
+    /// Who holds it, for the log
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub name: String,
+
+    /// What they may do: viewer reads, operator checks and runs, admin does everything
+    #[arg(long)]
+    pub role: Role,
+
+    /// A network that they have to come from; may be repeated
+    #[arg(long = "network", value_name = "CIDR", value_parser = whole_network)]
+    pub networks: Vec<IpNet>,
+
+    /// A tool that they may run, instead of all of them; may be repeated
+    #[arg(long = "tool", value_name = "NAME")]
+    pub tools: Vec<String>,
+
+    /// Keep them to the standard tier, whatever the policy grants this server
+    #[arg(long)]
+    pub no_intrusive: bool,
+
+    /// Add it to this file, which is made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// `probity config`
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Which broker's policy may be stricter.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
+    /// Print them as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `probity client-config`
+#[derive(Debug, Args)]
+pub struct ClientConfigArgs {
+    /// The client
+    pub client: Client,
+
+    /// Merge it into the client's file, after a copy of that was made
+    #[arg(long)]
+    pub write: bool,
+
+    /// Another file than the client's usual one
+    #[arg(long, value_name = "PATH", requires = "write")]
+    pub file: Option<PathBuf>,
+
+    /// For a server that runs already, at this URL [default: server.host and server.port, /mcp]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with_all = ["ssh", "embedded", "policy", "socket"])]
+    pub http: Option<String>,
+
+    /// For Probity on another machine, which the client starts over ssh
+    #[arg(long, value_name = "HOST", conflicts_with = "config")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub ssh: Option<String>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which broker to look at.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity tools`
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// Show this tool alone, with everything about it: its name or an alias
+    pub tool: Option<String>,
+
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// It stands for `probity call TOOL --help`.
+    #[arg(skip)]
+    pub is_help: bool,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+/// `probity call`
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// Name of the tool, as `probity tools` lists it
+    pub tool: String,
+
+    /// Address, network in CIDR form, or host name
+    pub target: String,
+
+    /// A named set of options
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+
+    /// Most time the run may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub timeout: Option<Duration>,
+
+    /// Show the policy's verdict and the exact command, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the whole result as JSON, and nothing else
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print what the tool itself wrote, instead of what it means
+    #[arg(long, conflicts_with_all = ["json", "dry_run"])]
+    pub raw: bool,
+
+    /// Flags of the tool itself, as far as the policy has them
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+
+    /// What stands after the tool's name, where an option of the tool's is among it: then the target is
+    /// one of these.
+    #[arg(skip)]
+    pub words: Vec<Word>,
+
+    /// Which broker to ask.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("give a number of seconds above 0, such as 5 or 0.5");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(wrong()),
+    }
+}
+
+/// Write the manual pages
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// A folder for all of them; without it the first goes to standard output
+    pub folder: Option<PathBuf>,
+}
+
+/// Print a shell's completions
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_policy_is_for_a_broker_of_ones_own_and_never_for_the_one_at_a_socket() {
+        assert!(Cli::try_parse_from(["probity", "tools", "--policy", "p.toml"]).is_ok());
+        assert!(Cli::try_parse_from(["probity", "tools", "--embedded", "--policy", "p"]).is_ok());
+        let both = ["probity", "tools", "--policy", "p", "--socket", "s"];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+
+    #[test]
+    fn the_configuration_file_is_named_before_or_after_the_command_or_without_one() {
+        for line in [
+            &["probity", "--config", "f.toml"][..],
+            &["probity", "--config", "f.toml", "stdio"],
+            &["probity", "call", "--config", "f.toml", "ping", "10.0.0.1"],
+            &["probity", "config", "--config", "f.toml", "--json"],
+        ] {
+            let flags = Cli::try_parse_from(line).unwrap().flags();
+            assert_eq!(flags.config, Some("f.toml".into()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_a_number_above_zero() {
+        for bad in ["0", "-1", "nan", "inf", "5s", ""] {
+            let line = ["probity", "call", "ping", "10.0.0.1", "--timeout", bad];
+            assert!(Cli::try_parse_from(line).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn flags_of_the_tool_stand_after_the_dashes() {
+        let line = ["probity", "call", "ping", "10.0.0.1", "--", "-c", "5", "--dry-run"];
+        let command = Cli::try_parse_from(line).unwrap().command;
+        let Some(Command::Call(call)) = command else { panic!() };
+        assert_eq!(call.args, ["-c", "5", "--dry-run"]);
+        assert!(!call.dry_run);
+    }
+}

@@ -1,0 +1,61 @@
+//! `probity stdio`: a server, from its first look for a broker to the end of its grace period.
+
+use std::{
+    io::{IsTerminal as _, stdin},
+    sync::Arc,
+};
+
+use super::{CommandError, Exit, complain};
+use crate::{
+    broker::embedded::{self, EmbeddedBroker},
+    config::Loaded,
+    process::{shutdown::Shutdown, signals::Signals},
+    serve::mcp,
+    terminal::connect,
+};
+
+/// Whoever starts it by hand would wait for ever.
+const TO_A_PERSON: &str = "this waits for MCP on standard input: JSON-RPC messages, one a line, as a \
+                           client sends them that starts it (`probity client-config --help`). Ctrl-D \
+                           or Ctrl-C ends it. By hand: `probity tools`, `probity ping ADDRESS`; \
+                           `probity --help` says what else";
+
+/// Serves until the client goes or a signal comes. The first lets calls in flight finish within the
+/// grace period; the second ends them at once.
+pub(super) async fn stdio(
+    embedded: Option<EmbeddedBroker>,
+    loaded: &Loaded,
+    mut signals: Signals,
+) -> Result<Exit, CommandError> {
+    let shutdown = Shutdown::after(loaded.config.grace);
+    let impatient = async {
+        shutdown.stop(signals.next().await);
+        signals.next().await
+    };
+    tokio::select! {
+        biased;
+        _ = impatient => Ok(Exit::Interrupted),
+        served = serve(embedded, loaded, &shutdown) => served.map(|()| Exit::Success),
+    }
+}
+
+async fn serve(
+    embedded: Option<EmbeddedBroker>,
+    loaded: &Loaded,
+    shutdown: &Shutdown,
+) -> Result<(), CommandError> {
+    let config = Arc::new(loaded.config.clone());
+    let (service, mut embedded) = tokio::select! {
+        biased;
+        () = shutdown.stopping() => return Ok(()),
+        connected = connect::for_serving(embedded, config) => connected?,
+    };
+    if stdin().is_terminal() {
+        complain(&TO_A_PERSON);
+    }
+    let served = tokio::select! {
+        served = mcp::serve_stdio(service, shutdown) => served,
+        never = embedded::kept(&mut embedded) => match never {},
+    };
+    Ok(served.inspect_err(|_| shutdown.end("failure"))?)
+}
