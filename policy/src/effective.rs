@@ -2,7 +2,7 @@
 //! joined, everything whose order means nothing sorted.
 //!
 //! Two texts that mean the same give the same bytes here, and reading those bytes gives the same
-//! policy. The digest is taken of them.
+//! policy. Only `probity-policy` writes it, and the digest does not depend on it (`digest`).
 
 use std::{fmt::Display, time::Duration};
 
@@ -256,6 +256,20 @@ pub(crate) fn size(bytes: u64) -> String {
     match fits {
         Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
         None => format!("{bytes} B"),
+    }
+}
+
+impl RawScalar {
+    /// The plainest way to write this text so that [`RawScalar::text`] gives it back.
+    pub(crate) fn of(text: String) -> Self {
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let candidates = [
+            text.parse().map(Self::Switch).ok(),
+            text.parse().map(Self::Integer).ok().filter(|_| plain),
+            text.parse().map(Self::Float).ok().filter(|_| plain && text.contains('.')),
+        ];
+        let same = candidates.into_iter().flatten().find(|scalar| scalar.text() == text);
+        same.unwrap_or(Self::Text(text))
     }
 }
 

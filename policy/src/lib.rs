@@ -19,6 +19,8 @@ mod decide;
 mod denial;
 #[cfg(feature = "cli")]
 mod diff;
+mod digest;
+#[cfg(any(test, feature = "cli"))]
 mod effective;
 mod grants;
 mod load;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use probity_protocol::Digest;
+use serde::Serialize;
 
 use crate::{
     grants::{Grant, GrantIndex},
@@ -36,7 +37,7 @@ pub struct Policy {
 }
 
 /// What nobody exceeds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Ceilings {
     /// Wall-clock time of a run.
     pub timeout: Duration,

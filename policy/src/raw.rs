@@ -38,52 +38,37 @@ pub(crate) struct RawTargets {
     pub names: Vec<Text>,
     #[serde(default)]
     pub deny: Vec<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_hosts: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCeilings {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_user: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_user: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files: Option<Spanned<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stdout: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawGlobalSandbox {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub landlock_abi_min: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawGrant {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Spanned<RawAccount>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Spanned<RawAccount>>,
-    #[serde(rename = "self", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "self")]
     pub owner: Option<Spanned<bool>>,
     pub tools: Vec<Text>,
     #[serde(default)]
@@ -110,23 +95,16 @@ pub(crate) struct RawTool {
     pub name: Text,
     #[serde(default)]
     pub aliases: Vec<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,
     pub summary: Text,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<Text>,
     pub command: Text,
     pub targets: Spanned<Vec<Text>>,
     pub argv: Spanned<Vec<Text>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Spanned<RawMode>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parser: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_seconds: Option<Spanned<u32>>,
     #[serde(default)]
     pub tier: RawTier,
@@ -157,9 +135,7 @@ pub(crate) enum RawTier {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBreaker {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<Spanned<u32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_timeout: Option<Text>,
 }
 
@@ -174,7 +150,6 @@ pub(crate) struct RawSandbox {
     pub read: Vec<Text>,
     #[serde(default)]
     pub execute: Vec<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scratch: Option<Spanned<RawScratch>>,
 }
 
@@ -216,22 +191,16 @@ pub(crate) enum RawNetRaw {
 pub(crate) struct RawOption {
     pub name: Text,
     pub flag: Text,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Spanned<RawValue>>,
     #[serde(default)]
     pub join: RawJoin,
     /// Arguments rendered in place of the flag, for an option without a value.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub renders: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub tier: RawTier,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub net_raw: Option<Spanned<bool>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Spanned<RawScalar>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Spanned<RawScalar>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<Text>,
 }
 
@@ -253,19 +222,12 @@ pub(crate) enum RawJoin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawValue {
     pub kind: Text,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<Spanned<RawScalar>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<Spanned<RawScalar>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<Spanned<Vec<Text>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rendered: Option<Spanned<BTreeMap<Text, String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub intrusive: Option<Spanned<BTreeMap<Text, String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<Spanned<u32>>,
 }
 
@@ -289,18 +251,6 @@ pub(crate) enum RawScalar {
 }
 
 impl RawScalar {
-    /// The plainest way to write this text so that [`RawScalar::text`] gives it back.
-    pub(crate) fn of(text: String) -> Self {
-        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let candidates = [
-            text.parse().map(Self::Switch).ok(),
-            text.parse().map(Self::Integer).ok().filter(|_| plain),
-            text.parse().map(Self::Float).ok().filter(|_| plain && text.contains('.')),
-        ];
-        let same = candidates.into_iter().flatten().find(|scalar| scalar.text() == text);
-        same.unwrap_or(Self::Text(text))
-    }
-
     /// The value as a client would write it.
     pub(crate) fn text(&self) -> String {
         match self {

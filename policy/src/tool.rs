@@ -9,8 +9,10 @@ use std::{
 };
 
 use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
+use serde::Serialize;
 
 use crate::{
+    digest,
     lookup::{Lookup, OptionTold},
     profile::Profile,
     raw::RawJoin,
@@ -19,14 +21,16 @@ use crate::{
 };
 
 /// One file of `tools.d`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Tool {
     pub(crate) name: ToolName,
+    #[serde(serialize_with = "digest::as_set")]
     pub(crate) aliases: Vec<ToolName>,
     pub(crate) title: Option<String>,
     pub(crate) summary: String,
     pub(crate) advice: Option<String>,
     pub(crate) command: PathBuf,
+    #[serde(serialize_with = "digest::as_set")]
     pub(crate) targets: Vec<TargetKind>,
     pub(crate) argv: Vec<ArgvPart>,
     pub(crate) timeout: OrDefault<Duration>,
@@ -39,12 +43,14 @@ pub struct Tool {
     pub(crate) sandbox: ToolSandbox,
     pub(crate) options: Vec<ToolOption>,
     pub(crate) presets: BTreeMap<Identifier, Preset>,
+    #[serde(skip)]
     pub(crate) lookup: Lookup,
+    #[serde(skip)]
     pub(crate) place: Place,
 }
 
 /// A value that a tool's file may leave to the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct OrDefault<T> {
     pub value: T,
     /// The file says nothing, so a frontend's own default may tighten it.
@@ -64,18 +70,21 @@ impl<T> OrDefault<T> {
 }
 
 /// How a tool is confined.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ToolSandbox {
     pub(crate) net_raw: CapabilityRule,
+    #[serde(serialize_with = "digest::profile")]
     pub(crate) profile: Arc<Profile>,
     pub(crate) reach: Reach,
+    #[serde(serialize_with = "digest::as_set")]
     pub(crate) read: Vec<PathBuf>,
+    #[serde(serialize_with = "digest::as_set")]
     pub(crate) execute: Vec<PathBuf>,
     pub(crate) scratch: Option<Scratch>,
 }
 
 /// The folder of a run that writes files: what it may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Scratch {
     /// Files that a run may make, those that it removes again included.
     pub files: u32,
@@ -90,7 +99,7 @@ pub(crate) use crate::raw::RawNetRaw as CapabilityRule;
 pub(crate) use crate::raw::RawReach as Reach;
 
 /// When the frontend stops asking for a tool that keeps failing. The broker does not use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Breaker {
     /// Failures in a row after which it stops.
     pub(crate) failure_threshold: OrDefault<u32>,
@@ -99,7 +108,7 @@ pub struct Breaker {
 }
 
 /// A part of the command line, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum ArgvPart {
     Literal(String),
     /// `{mode}`: one list or the other, by whether the run holds `CAP_NET_RAW`.
@@ -114,7 +123,7 @@ pub(crate) enum ArgvPart {
 }
 
 /// An option a client may give.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct ToolOption {
     pub name: Identifier,
     pub flag: String,
@@ -126,12 +135,14 @@ pub(crate) struct ToolOption {
     pub default: Option<Value>,
     pub example: Option<Value>,
     pub help: String,
+    #[serde(skip)]
     pub told: OptionTold,
+    #[serde(skip)]
     pub place: Place,
 }
 
 /// A named set of values, by index into the tool's options.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Preset {
     pub help: String,
     pub settings: Vec<(usize, Setting)>,
@@ -141,7 +152,7 @@ pub(crate) struct Preset {
 }
 
 /// What is said of an option: a value, or that it stays away although a default would set it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum Setting {
     On(Value),
     Off,

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use probity_protocol::{Decimal, Tier, ValueType};
+use serde::Serialize;
 
-use crate::{lookup::some_of, words::Words};
+use crate::{digest, lookup::some_of, words::Words};
 
 /// What an option takes, and which values of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) enum ValueKind {
     /// No value: the option is given or not.
     None,
@@ -28,8 +29,8 @@ pub(crate) enum ValueKind {
         max: Decimal,
     },
     Ports,
-    Enumeration(Words),
-    EnumerationList(Words),
+    Enumeration(#[serde(serialize_with = "digest::words")] Words),
+    EnumerationList(#[serde(serialize_with = "digest::words")] Words),
     /// Words that the policy maps to text of its own.
     Rendered(BTreeMap<String, RenderedWord>),
     Text {
@@ -39,14 +40,14 @@ pub(crate) enum ValueKind {
 }
 
 /// What a word of a rendered enumeration stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct RenderedWord {
     pub text: String,
     pub tier: Tier,
 }
 
 /// A value that is within its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum Value {
     /// An option without a value.
     Given,
@@ -178,7 +179,7 @@ impl ValueKind {
 
 /// Characters that a text value may be made of. None of them means anything to a shell, a path or
 /// an option parser at the start of a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) enum CharacterClass {
     Digits,
     Alphanumeric,

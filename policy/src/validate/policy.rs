@@ -2,12 +2,12 @@
 
 use ipnet::IpNet;
 use probity_protocol::{Digest, NamePattern, Target};
-use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use super::{ToolSet, VERSION, Validation, meant};
 use crate::{
     accounts::{self, Accounts},
+    digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
     near::{NearNames, closest},
     plan::LEAST_MEMORY,
@@ -68,10 +68,8 @@ impl Validation<'_> {
             warnings: std::mem::take(&mut self.warnings),
             lines,
         };
-        let written = policy.to_toml();
-        let message = |e| format!("the effective policy cannot be written down: {e}");
-        let written = self.accept(0..0, written.map_err(message))?;
-        policy.digest = Digest(Sha256::digest(written).into());
+        let message = |e| format!("no digest can be taken of the policy: {e}");
+        policy.digest = self.accept(0..0, digest::of(&policy).map_err(message))?;
         Some(policy)
     }
 

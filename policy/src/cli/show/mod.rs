@@ -10,7 +10,8 @@ use std::{
 
 use humantime::format_duration;
 use probity_protocol::{TargetKind, Tier};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{CliError, Which, output};
 use crate::{
@@ -55,15 +56,32 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     match tool {
         Some(tool) if args.syscalls => print_syscalls(tool, args.json)?,
         Some(tool) if args.toml => print_toml(toml::to_string(&effective::tool(tool)))?,
-        Some(tool) if args.json => output::print_json(&effective::tool(tool))?,
+        Some(tool) if args.json => output::print_json(&as_json(&effective::tool(tool))?)?,
         Some(tool) => tool::print(&policy, tool)?,
         None if args.toml => print_toml(policy.to_toml())?,
         None if args.json => output::print_json(
-            &json!({"digest": policy.digest().to_string(), "policy": policy.effective()}),
+            &json!({"digest": policy.digest().to_string(), "policy": as_json(&policy.effective())?}),
         )?,
         None => print_policy(&policy)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// In the policy's own keys, without those that are not set.
+fn as_json(written: &impl Serialize) -> io::Result<Value> {
+    fn drop_unset(value: &mut Value) {
+        match value {
+            Value::Object(keys) => {
+                keys.retain(|_, value| !value.is_null());
+                keys.values_mut().for_each(drop_unset);
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(drop_unset),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(written)?;
+    drop_unset(&mut value);
+    Ok(value)
 }
 
 fn print_toml(text: Result<String, toml::ser::Error>) -> io::Result<()> {

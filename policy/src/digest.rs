@@ -1,0 +1,83 @@
+//! The digest of a policy: of what the policy means, and not of how it is written.
+//!
+//! It is taken of the validated types, in postcard's encoding: each field in its order, each list
+//! with its length before it, so that two different policies never give the same bytes. Comments,
+//! spelling, places and the order of what has none are left out; everything that could change a
+//! decision or what is published is in. It reads nothing back.
+
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
+
+use ipnet::IpNet;
+use probity_protocol::Digest;
+use serde::{Serialize, Serializer};
+
+use crate::{
+    grants::{Grant, GrantedTools},
+    policy::{Ceilings, Policy},
+    profile::Profile,
+    tool::Tool,
+};
+
+#[derive(Serialize)]
+struct Effective<'p> {
+    networks: &'p [IpNet],
+    denied: &'p [IpNet],
+    names: BTreeSet<String>,
+    max_hosts: u64,
+    ceilings: &'p Ceilings,
+    landlock_abi_min: u32,
+    grants: BTreeSet<(String, Option<BTreeSet<&'p str>>, bool)>,
+    audit_path: &'p str,
+    tools: Vec<&'p Tool>,
+}
+
+/// The digest of everything else in a policy.
+///
+/// # Errors
+/// None that is known of: every policy that was read can be encoded.
+pub(crate) fn of(policy: &Policy) -> Result<Digest, postcard::Error> {
+    let mut tools: Vec<_> = policy.tools.iter().map(AsRef::as_ref).collect();
+    tools.sort_by(|a, b| a.name.cmp(&b.name));
+    let effective = Effective {
+        networks: policy.targets.allowed.networks(),
+        denied: policy.targets.denied.networks(),
+        names: policy.targets.names.patterns().iter().map(ToString::to_string).collect(),
+        max_hosts: policy.targets.max_hosts,
+        ceilings: &policy.ceilings,
+        landlock_abi_min: policy.landlock_abi_min,
+        grants: policy.grants.iter().map(grant).collect(),
+        audit_path: &policy.audit_path.to_string_lossy(),
+        tools,
+    };
+    Ok(Digest::of(&postcard::to_stdvec(&effective)?))
+}
+
+/// What a grant says. An account by number and one by name are never written alike.
+fn grant(grant: &Grant) -> (String, Option<BTreeSet<&str>>, bool) {
+    let tools = match &grant.tools {
+        GrantedTools::All => None,
+        GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
+    };
+    (grant.grantee.to_string(), tools, grant.intrusive)
+}
+
+/// A list whose order means nothing, each element once.
+pub(crate) fn as_set<S: Serializer, T: Serialize + Ord>(
+    list: &[T],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    list.iter().collect::<BTreeSet<_>>().serialize(to)
+}
+
+/// The words of an enumeration, in their order.
+pub(crate) fn words<S: Serializer, W: Deref<Target = [String]>>(
+    words: &W,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    words.serialize(to)
+}
+
+/// A profile by its name: what is behind the name belongs to the program, not to the policy.
+pub(crate) fn profile<S: Serializer>(profile: &Arc<Profile>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&profile.name)
+}
