@@ -48,7 +48,10 @@ pub enum RulesError {
     #[error("the policy cannot be read: {0}")]
     Load(#[from] LoadError),
     /// What is in them.
-    #[error("the policy has defects, so nothing will run by it:\n{0}")]
+    #[error(
+        "the policy has defects, so nothing will run by it:\n{0}\n\
+         `probity-policy check` shows each defect, and what to write instead"
+    )]
     Defects(Defects),
     /// /etc/passwd or /etc/group.
     #[error("{path}: {error}")]
@@ -67,7 +70,7 @@ impl Written {
     /// Reads the accounts and the policy.
     ///
     /// # Errors
-    /// Files that cannot be read or trusted, and every defect of a policy.
+    /// Files that cannot be read or trusted, and defects of a policy.
     pub(crate) fn read(origin: &Origin) -> Result<Self, RulesError> {
         let passwd = read_text("/etc/passwd")?;
         let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);

@@ -58,6 +58,8 @@ pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
 pub use tool::{Breaker, Scratch, Tool, ToolSandbox};
 pub use trust::{Missing, TrustError, TrustedFolder};
+#[cfg(any(test, feature = "cli"))]
+pub use validate::validate_with_help;
 pub use validate::{LONGEST_TIME, validate};
 
 #[cfg(test)]

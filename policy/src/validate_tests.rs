@@ -16,7 +16,15 @@ fn changed(file: &str, from: &str, to: &str) -> Sources {
 }
 
 fn defects(sources: &Sources) -> String {
-    validate(sources, &Accounts::default()).expect_err("it was accepted").to_string()
+    let all = validate_with_help(sources, &Accounts::default()).expect_err("it was accepted");
+    // The broker refuses it too, for one of these reasons, if in fewer words.
+    let first = validate(sources, &Accounts::default()).expect_err("it was accepted");
+    let refused_at: Vec<_> = first.0.iter().map(Defect::place).collect();
+    assert!(!refused_at.is_empty());
+    for place in refused_at {
+        assert!(all.0.iter().any(|defect| defect.place() == place), "{place} in\n{all}");
+    }
+    all.to_string()
 }
 
 #[test]
@@ -225,6 +233,7 @@ fn the_usual_slips_are_answered_with_what_to_write() {
         ("\"1h\"", "\"3600\"", "15:24", "write the unit, \"3600s\""),
         ("\"512 MiB\"", "536870912", "22:24", "memory = \"536870912 B\", or \"512 MiB\""),
         ("\"10.0.0.0/8\"", "\"::/0\"", "9:14", "\"2000::/3\" for all that is routed of IPv6"),
+        ("\"10.0.0.0/8\"", "\"any/thing\"", "9:14", "such as \"10.0.0.0/8\", or an address"),
         ("\"*.lab.internal\"", "\"*\"", "10:14", "as \"*.lab.internal\""),
         ("\"*.lab.internal\"", "\"a.lab.\"", "10:14", "without the dot or blank: \"a.lab\""),
         ("[\"*\"]", "[\"pnig\"]", "33:10", "did you mean \"ping\"?"),
@@ -267,7 +276,11 @@ fn what_a_slip_leads_to_is_no_defect_of_its_own() {
         ("self = true", "self = \"ada\""),
     ] {
         let sources = changed("policy.toml", from, to);
-        let Err(Defects(found)) = validate(&sources, &Accounts::default()) else { panic!("{to}") };
-        assert_eq!(found.len(), 1, "{to}: {found:?}");
+        for validate in [validate, validate_with_help] {
+            let Err(Defects(found)) = validate(&sources, &Accounts::default()) else {
+                panic!("{to}")
+            };
+            assert_eq!(found.len(), 1, "{to}: {found:?}");
+        }
     }
 }

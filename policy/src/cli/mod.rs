@@ -27,7 +27,8 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Accounts, Defects, LoadError, Origin, Policy, Sources, load, source::printable, validate,
+    Accounts, Defects, LoadError, Origin, Policy, Sources, load, source::printable,
+    validate_with_help,
 };
 
 /// Where the installed broker's policy is.
@@ -172,7 +173,7 @@ impl Which {
             true => CliError::NotInstalled(error),
             false => CliError::Load(error),
         })?;
-        let policy = validate(&sources, &accounts()?)?;
+        let policy = validate_with_help(&sources, &accounts()?)?;
         Ok((sources, policy))
     }
 }

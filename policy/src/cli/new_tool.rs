@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{CliError, output};
-use crate::{Accounts, Origin, Source, load, validate};
+use crate::{Accounts, Origin, Source, load, validate_with_help};
 
 /// Prose begins with a hash and a blank; what is to be taken into use has no blank.
 const TEMPLATE: &str = include_str!("new_tool.toml");
@@ -84,7 +84,7 @@ fn text(name: &str, command: Option<&Path>) -> Result<String, CliError> {
         .replace("@COMMAND@", &toml::Value::from(command).to_string());
     let mut sources = load(&Origin::Shipped)?;
     sources.tools = vec![Source::new(format!("{name}.toml"), text.clone())];
-    let wrong = match validate(&sources, &Accounts::default()) {
+    let wrong = match validate_with_help(&sources, &Accounts::default()) {
         Ok(policy) => policy
             .excluded()
             .first()

@@ -1,10 +1,9 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
-mod advice;
-mod meant;
+#[cfg(any(test, feature = "cli"))]
+mod help;
 mod option;
-mod parse;
 mod policy;
 mod tool;
 mod value;
@@ -17,7 +16,11 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use toml::{Spanned, de::DeTable};
+use serde::de::DeserializeOwned;
+use toml::{
+    Spanned,
+    de::{DeTable, Error},
+};
 
 use crate::{
     accounts::Accounts,
@@ -37,17 +40,31 @@ pub const LONGEST_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Makes a policy of its text.
 ///
 /// # Errors
-/// Every defect found, each with its file, line and column, in the order of the files.
+/// Defects, each with its file, line and column, in the order of the files. A file whose form does
+/// not fit is looked at no further: `probity-policy check` finds the rest.
 pub fn validate(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defects> {
-    let mut validation = Validation::of(&sources.policy);
-    let raw = validation.parse::<RawPolicy>();
+    read(sources, accounts, &NoHelp)
+}
+
+/// The same for an administrator who mends it: every defect, with what was probably meant.
+///
+/// # Errors
+/// Just where [`validate`] has some.
+#[cfg(any(test, feature = "cli"))]
+pub fn validate_with_help(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defects> {
+    read(sources, accounts, &help::FullHelp)
+}
+
+fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Policy, Defects> {
+    let mut validation = Validation::of(&sources.policy, help);
+    let raw = validation.parse(|file| file.help.policy(file));
     let mut tools = ToolSet::default();
     for source in &sources.tools {
-        let mut file = Validation::of(source);
+        let mut file = Validation::of(source, help);
         if file.leave_out(&mut tools) {
             continue;
         }
-        match file.parse::<RawTool>() {
+        match file.parse(|file| file.help.tool(file)) {
             Some(raw) => file.add_tool(&raw, &mut tools),
             None => tools.incomplete = true,
         }
@@ -78,8 +95,44 @@ fn sorted(mut defects: Vec<Defect>, sources: &Sources) -> Defects {
     Defects(defects)
 }
 
+/// What is done about a defect beside recording it: nothing, for the broker. Whatever is done, what
+/// has a defect never becomes a policy.
+trait Help {
+    /// Reads `policy.toml` past a defect of form.
+    fn policy(&self, _: &mut Validation<'_>) -> Option<RawPolicy> {
+        None
+    }
+
+    /// The same for the file of a tool.
+    fn tool(&self, _: &mut Validation<'_>) -> Option<RawTool> {
+        None
+    }
+
+    /// What to write instead.
+    fn meant(&self, _: Slip<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// A text that is not what its place asks for.
+#[cfg_attr(
+    not(any(test, feature = "cli")),
+    expect(dead_code, reason = "only `probity-policy` reads it")
+)]
+enum Slip<'t> {
+    Network(&'t str),
+    Name(&'t str),
+    /// No tool has this name, but these have one.
+    Tool(&'t str, &'t HashMap<String, usize>),
+}
+
+struct NoHelp;
+
+impl Help for NoHelp {}
+
 /// Collects defects while it reads one source.
 struct Validation<'s> {
+    help: &'s dyn Help,
     source: &'s Source,
     defects: Vec<Defect>,
     warnings: Vec<Warning>,
@@ -101,14 +154,26 @@ struct ToolSet {
 }
 
 impl<'s> Validation<'s> {
-    fn of(source: &'s Source) -> Self {
+    fn of(source: &'s Source, help: &'s dyn Help) -> Self {
         Self {
+            help,
             source,
             defects: Vec::new(),
             warnings: Vec::new(),
             incomplete: false,
             broken: HashSet::new(),
         }
+    }
+
+    /// `None` after a defect of form that nobody helps past.
+    fn parse<T: DeserializeOwned>(&mut self, help: fn(&mut Self) -> Option<T>) -> Option<T> {
+        toml::from_str(self.source.text())
+            .map_err(|error: Error| {
+                self.incomplete = true;
+                self.defect(error.span().unwrap_or(0..0), error.message());
+            })
+            .ok()
+            .or_else(|| help(self))
     }
 
     /// Records a defect.

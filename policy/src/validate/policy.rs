@@ -4,12 +4,12 @@ use ipnet::IpNet;
 use probity_protocol::{Digest, NamePattern, Target};
 use toml::Spanned;
 
-use super::{ToolSet, VERSION, Validation, meant};
+use super::{Slip, ToolSet, VERSION, Validation};
 use crate::{
     accounts::{self, Accounts},
     digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
-    near::{NearNames, closest},
+    near::NearNames,
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
@@ -76,9 +76,9 @@ impl Validation<'_> {
     fn targets(&mut self, raw: &RawTargets) -> Targets {
         let names = raw.names.iter().filter_map(|name| {
             let parsed = name.get_ref().parse::<NamePattern>();
-            let message = |error| match meant::name(name.get_ref()) {
-                Some(advice) => format!("not a name or *.suffix: {advice}"),
-                None => format!("not a name or *.suffix: {error}"),
+            let message = |error| {
+                let meant = self.help.meant(Slip::Name(name.get_ref()));
+                format!("not a name or *.suffix: {}", meant.unwrap_or_else(|| format!("{error}")))
             };
             self.accept(name.span(), parsed.map_err(message))
         });
@@ -120,7 +120,9 @@ impl Validation<'_> {
     fn network(&mut self, text: &Text) -> Option<IpNet> {
         let written = text.get_ref();
         let Some(network) = parse_network(written) else {
-            let message = format!("{written:?} is not a network: {}", meant::network(written));
+            let usual = || "write one such as \"10.0.0.0/8\", or an address".to_owned();
+            let meant = self.help.meant(Slip::Network(written)).unwrap_or_else(usual);
+            let message = format!("{written:?} is not a network: {meant}");
             self.defect(text.span(), message);
             return None;
         };
@@ -223,10 +225,9 @@ impl Validation<'_> {
                         }
                         None if tools.incomplete => continue,
                         None => {
-                            let known = tools.names.keys().map(String::as_str);
-                            let meant =
-                                closest(name, known).map(|it| format!(": did you mean {it:?}?"));
-                            format!("no tool is called {name:?}{}", meant.unwrap_or_default())
+                            let meant = self.help.meant(Slip::Tool(name, &tools.names));
+                            let meant = meant.map_or_else(String::new, |it| format!(": {it}"));
+                            format!("no tool is called {name:?}{meant}")
                         }
                     };
                     self.defect(tool.span(), message);

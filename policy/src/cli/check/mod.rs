@@ -20,7 +20,7 @@ use super::{
     CliError, INSTEAD, NO, TROUBLE, Which, accounts, is_not_installed, output, people::People,
     written::Written,
 };
-use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate};
+use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate_with_help};
 
 /// Say everything that is wrong with a policy, and what is unwise
 ///
@@ -104,7 +104,7 @@ fn report(origin: &Origin) -> Result<Report, CliError> {
         Ok(sources) => sources,
         Err(error) => return Ok(Report::Unreadable(error)),
     };
-    let policy = match validate(&sources, &accounts()?) {
+    let policy = match validate_with_help(&sources, &accounts()?) {
         Ok(policy) => policy,
         Err(defects) => return Ok(Report::Defects(defects.0)),
     };

@@ -1,8 +1,12 @@
-//! From TOML to the raw types, past the first defect.
+//! What `probity-policy` does after a defect and the broker does not: it reads on, and says what was
+//! probably meant.
 //!
 //! serde stops at the first thing that does not fit. Here that thing is taken out of the parsed
 //! document and the rest is tried again, so that an administrator mends a file once. What comes out
 //! after a defect only serves to find more of them: a defect was recorded, so there is no policy.
+
+mod advice;
+mod meant;
 
 use std::{
     borrow::Cow,
@@ -16,8 +20,11 @@ use toml::{
     de::{DeArray, DeTable, DeValue, Deserializer, Error},
 };
 
-use super::{Validation, advice};
-use crate::near::closest;
+use super::{Help, Slip, Validation};
+use crate::{
+    near::closest,
+    raw::{RawPolicy, RawTool},
+};
 
 /// What the TOML parser says of each line after a list that is not closed.
 const NO_COMMA: &str = "missing comma between array elements";
@@ -25,16 +32,34 @@ const NO_COMMA: &str = "missing comma between array elements";
 /// Most defects of form in one file. Each costs another look at all of it.
 const MOST_DEFECTS: usize = 50;
 
+/// The help that an administrator gets.
+pub(super) struct FullHelp;
+
+impl Help for FullHelp {
+    fn policy(&self, validation: &mut Validation<'_>) -> Option<RawPolicy> {
+        validation.parse_past_defects()
+    }
+
+    fn tool(&self, validation: &mut Validation<'_>) -> Option<RawTool> {
+        validation.parse_past_defects()
+    }
+
+    fn meant(&self, slip: Slip<'_>) -> Option<String> {
+        match slip {
+            Slip::Network(text) => meant::network(text),
+            Slip::Name(text) => meant::name(text),
+            Slip::Tool(name, known) => closest(name, known.keys().map(String::as_str))
+                .map(|it| format!("did you mean {it:?}?")),
+        }
+    }
+}
+
 impl Validation<'_> {
     /// `None` after a defect that leaves nothing to look at.
-    pub(super) fn parse<T: DeserializeOwned>(&mut self) -> Option<T> {
-        let (document, errors) = DeTable::parse_recoverable(self.source.text());
-        if errors.is_empty()
-            && let Ok(parsed) = T::deserialize(Deserializer::from(document))
-        {
-            return Some(parsed);
-        }
-        self.incomplete = true;
+    fn parse_past_defects<T: DeserializeOwned>(&mut self) -> Option<T> {
+        // The first is found again.
+        self.defects.clear();
+        let (_, errors) = DeTable::parse_recoverable(self.source.text());
         let unclosed = errors.iter().filter(|error| error.message().contains(NO_COMMA)).count() > 1;
         for error in errors.into_iter().take(MOST_DEFECTS) {
             let span = error.span().unwrap_or(0..0);
