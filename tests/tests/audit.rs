@@ -11,9 +11,10 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
+use probity_policy::cli::chain;
 use probity_protocol::{
     Call, ClientLabel, Digest, Exited, FailureKind, RefusalKind, Reply, Request, StatusReport,
-    chain::{self, Head},
+    chain::Head,
 };
 use probity_tests::{
     broker::{BROKER_UID, Broker, PolicyFolder, program},
@@ -241,7 +242,7 @@ fn the_head_is_told_to_peers_and_on_standard_error() {
     }
     // One was told on the way, and it is one that the log has.
     let told = said.lines().find(|line| line.ends_with("(running)")).expect("a head on the way");
-    let told: Head = told.split(' ').find_map(|word| word.parse().ok()).expect("a head");
+    let told: Head = told.split(' ').find_map(|word| chain::read_head(word).ok()).expect("a head");
     let text = fs::read_to_string(&audited.log).unwrap();
     let line = text.lines().nth(usize::try_from(told.seq).unwrap() - 1).unwrap();
     assert_eq!(Digest::of(line.as_bytes()), told.hash);

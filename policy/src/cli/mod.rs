@@ -18,6 +18,9 @@ mod people;
 mod show;
 mod written;
 
+/// How an audit log is verified.
+pub use audit::chain;
+
 use std::{
     io,
     path::{Path, PathBuf},

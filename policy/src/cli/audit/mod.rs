@@ -3,6 +3,7 @@
 //! The broker never reads JSON; this does, as whoever asks. It writes to no log, and what it prints
 //! of one does nothing to a terminal, even if somebody else wrote the file.
 
+pub mod chain;
 mod embedded;
 mod filter;
 mod follow;

@@ -1,6 +1,6 @@
 //! `audit verify`: is the log the one that was written, and if not, where does it begin to differ?
 //!
-//! Whether a line follows is `probity_protocol::chain`'s word alone. After the first that does not,
+//! Whether a line follows is `chain`'s word alone. After the first that does not,
 //! the rest is read only to say more about what happened to it.
 
 mod breach;
@@ -8,11 +8,12 @@ mod print;
 
 use std::{ops::ControlFlow, path::PathBuf, process::ExitCode};
 
-use probity_protocol::chain::{Head, Link, Verifier};
+use probity_protocol::chain::{Head, Link};
 use serde::{Serialize, Serializer};
 
 use super::{
     Files,
+    chain::{Verifier, read_head},
     lines::{self, Line},
 };
 use crate::cli::{CliError, NO, Which};
@@ -37,7 +38,7 @@ pub(super) struct Args {
     #[command(flatten)]
     files: Files,
     /// A head that must be in the chain; several times for several
-    #[arg(long = "head", value_name = "SEQ:HASH")]
+    #[arg(long = "head", value_name = "SEQ:HASH", value_parser = read_head)]
     heads: Vec<Head>,
     /// For programs
     #[arg(long)]

@@ -9,11 +9,11 @@ use std::{
 
 use probity_protocol::{
     Digest,
-    chain::{Break, Head, Link, MAX_AUDIT_LINE},
+    chain::{Head, Link, MAX_AUDIT_LINE},
 };
 use serde::Serialize;
 
-use crate::cli::audit::lines::Line;
+use crate::cli::audit::{chain::Break, lines::Line};
 
 /// A line of a file, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
