@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
-    OptionText, Target, Tier, Token, ToolName,
+    ClientLabel, CorrelationId, Identifier, LexicalDefect, MAX_ARGS_BYTES, OptionText, Target,
+    Tier, Token, ToolName,
     bounded::{self, Size},
-    lexical::{check_length, saturate},
 };
 
 /// Most typed options, and most words of `extra_args`, in one call. No tool has as many.
@@ -85,31 +84,6 @@ pub struct RequestedLimits {
     pub tier: Option<Tier>,
 }
 
-/// Splits `extra_args` into words by the shell's quoting rules, without a shell.
-///
-/// # Errors
-/// Text over `limit` bytes (never more than [`MAX_ARGS_BYTES`]), a character that is never
-/// accepted, an open quote, or a word that is no [`Token`]. Positions count from the start of the
-/// text, or of the word.
-pub fn split_extra_args(text: &str, limit: usize) -> Result<Vec<Token>, LexicalDefect> {
-    check_length(text.len(), limit.min(MAX_ARGS_BYTES))?;
-    // Before splitting: shlex drops what follows `#`, and takes tabs and newlines for blanks.
-    let forbidden = |&(_, c): &(usize, char)| {
-        !(c.is_ascii_graphic() || c == ' ') || FORBIDDEN_CHARACTERS.contains(c)
-    };
-    if let Some((position, character)) = text.char_indices().find(forbidden) {
-        return Err(LexicalDefect::Character { character, position: saturate(position) });
-    }
-    let words = shlex::split(text).ok_or(LexicalDefect::Unbalanced)?;
-    if words.len() > MAX_OPTIONS {
-        return Err(LexicalDefect::TooMany {
-            count: saturate(words.len()),
-            limit: saturate(MAX_OPTIONS),
-        });
-    }
-    words.into_iter().map(Token::new).collect()
-}
-
 fn bounded_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Size>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -131,45 +105,6 @@ impl Size for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn words(text: &str) -> Result<Vec<String>, LexicalDefect> {
-        let tokens = split_extra_args(text, MAX_ARGS_BYTES)?;
-        Ok(tokens.into_iter().map(String::from).collect())
-    }
-
-    #[test]
-    fn blanks_and_quotes_split_as_in_a_shell() {
-        assert_eq!(words("  -c   2  ").unwrap(), ["-c", "2"]);
-        assert_eq!(words("'-c' \"2\"").unwrap(), ["-c", "2"]);
-        assert!(words("").unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_a_shell_would_act_on_is_refused_even_inside_quotes() {
-        for text in [
-            "-c 1; id", "-c '1;'", "`id`", "$(id)", "-c 1 > x", "a|b", "a&&b", "a\nb", "a\tb",
-            "-c 2 # x", "–c",
-        ] {
-            assert!(matches!(words(text), Err(LexicalDefect::Character { .. })), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn open_quotes_and_a_last_backslash_are_refused() {
-        assert_eq!(words("-c '1"), Err(LexicalDefect::Unbalanced));
-        assert_eq!(words("-c 1\\"), Err(LexicalDefect::Unbalanced));
-    }
-
-    #[test]
-    fn an_empty_word_is_refused() {
-        assert_eq!(words("-c ''"), Err(LexicalDefect::Empty));
-    }
-
-    #[test]
-    fn the_length_is_capped_before_anything_else() {
-        let long = "-q ".repeat(1000);
-        assert!(matches!(words(&long), Err(LexicalDefect::TooLong { bytes: 3000, limit: 2048 })));
-    }
 
     #[test]
     fn what_no_honest_frontend_sends_is_refused_when_it_is_decoded() {

@@ -7,11 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decimal, Digest, Identifier, NamePattern, ToolName};
 
-/// The parsers of this version's frontend, by the names that a tool's file gives them. They stand here
-/// for `probity-policy check`, which warns of another; a test of the frontend's holds that it has
-/// exactly these. Nothing depends on them in the broker.
-pub const PARSERS: [&str; 3] = ["nmap-xml", "ping", "traceroute"];
-
 /// How far a tool, option or preset goes. A grant covers `Standard` unless it says `intrusive`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,34 +44,6 @@ pub struct Catalog {
     pub timeout_ceiling: Duration,
     /// The tools, by name.
     pub tools: Vec<ToolEntry>,
-}
-
-/// Families for which the policy has networks: no other is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NetworkFamilies {
-    /// IPv4 may be aimed at.
-    pub ipv4: bool,
-    /// IPv6 may be aimed at.
-    pub ipv6: bool,
-}
-
-impl Catalog {
-    /// Which families are worth looking up.
-    #[must_use]
-    pub fn families(&self) -> NetworkFamilies {
-        NetworkFamilies {
-            ipv4: self.networks.iter().any(|n| matches!(n, IpNet::V4(_))),
-            ipv6: self.networks.iter().any(|n| matches!(n, IpNet::V6(_))),
-        }
-    }
-
-    /// A tool by its name or one of its aliases.
-    #[must_use]
-    pub fn tool(&self, name: &str) -> Option<&ToolEntry> {
-        self.tools
-            .iter()
-            .find(|t| t.name.as_str() == name || t.aliases.iter().any(|a| a.as_str() == name))
-    }
 }
 
 /// What a tool's file says of its circuit breaker; `None` leaves it to the frontend's own settings.
@@ -125,7 +92,7 @@ pub struct ToolEntry {
     pub concurrency_is_default: bool,
     /// When to leave the tool alone after failures.
     pub breaker: BreakerSettings,
-    /// Which of the frontend's parsers reads its output: one of [`PARSERS`]. With another name there is
+    /// Which of the frontend's parsers reads its output: one of `PARSERS`. With another name there is
     /// no typed result.
     pub parser: Option<String>,
     /// How long a frontend may answer the same call with the same result, in seconds; 0 where each

@@ -32,13 +32,6 @@ impl Decimal {
     pub const fn micros(self) -> u64 {
         self.micros
     }
-
-    /// The nearest floating point number, for JSON.
-    #[must_use]
-    #[allow(clippy::cast_precision_loss)]
-    pub fn to_f64(self) -> f64 {
-        self.micros as f64 / MICROS as f64
-    }
 }
 
 impl From<u32> for Decimal {

@@ -15,6 +15,8 @@ mod bounded;
 mod call;
 mod catalog;
 pub mod chain;
+#[cfg(feature = "client")]
+mod client;
 mod decimal;
 mod denial;
 mod lexical;
@@ -22,11 +24,13 @@ mod message;
 mod target;
 mod wire;
 
-pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits, split_extra_args};
+pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
-    Availability, BreakerSettings, Catalog, NetworkFamilies, OptionEntry, PARSERS, PresetEntry,
-    TargetKind, Tier, ToolEntry, ValueType,
+    Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry,
+    ValueType,
 };
+#[cfg(feature = "client")]
+pub use client::{NetworkFamilies, PARSERS, split_extra_args};
 pub use decimal::{Decimal, DecimalError};
 pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
 pub use lexical::{
