@@ -5,7 +5,6 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -15,39 +14,22 @@ use probity_protocol::{Busy, BusyScope};
 
 use crate::{
     buckets::{Buckets, Rate},
-    queue::{Line, Waiting, Wanted},
+    queue::{Slot, Wanted},
+    slots::{Counts, Taken, Waiting},
 };
 
 /// Counts of what is in use.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Admission {
     counts: Rc<RefCell<Counts>>,
+    rates: Rc<RefCell<Rates>>,
 }
 
+/// How often users come: what is heard, and what is told that it was too often.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    in_use: HashMap<Place, u32>,
-    pub line: Line,
+struct Rates {
     requests: Buckets,
     refusals: Buckets,
-}
-
-/// Something there is a limited number of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    Connection,
-    ConnectionOf(u32),
-    Run,
-    RunOf(u32),
-    RunOfTool(String),
-}
-
-/// Places that are taken until this is dropped.
-#[derive(Debug)]
-#[must_use = "dropping it gives the places back"]
-pub(crate) struct Taken {
-    counts: Rc<RefCell<Counts>>,
-    places: Vec<Place>,
 }
 
 /// What becomes of an approved run.
@@ -73,10 +55,10 @@ impl Admission {
     /// Takes a connection's place, if there is one.
     pub(crate) fn connection(&self, uid: u32, ceilings: &Ceilings) -> Option<Taken> {
         let wanted = [
-            (Place::Connection, ceilings.connections),
-            (Place::ConnectionOf(uid), ceilings.connections_per_user),
+            (Slot::Connection, ceilings.connections),
+            (Slot::ConnectionOf(uid), ceilings.connections_per_user),
         ];
-        self.take(wanted.to_vec()).ok()
+        Taken::take(&self.counts, wanted.to_vec()).ok()
     }
 
     /// Takes a run's place, or says which limit is reached.
@@ -87,12 +69,12 @@ impl Admission {
         tool_limit: u32,
         ceilings: &Ceilings,
     ) -> Result<Taken, Busy> {
-        let wanted = Wanted::new(uid, tool, tool_limit, ceilings).places();
-        self.take(wanted).map_err(|(place, limit)| Busy {
-            scope: match place {
-                Place::RunOfTool(_) => BusyScope::Tool,
-                Place::RunOf(_) | Place::ConnectionOf(_) => BusyScope::User,
-                Place::Run | Place::Connection => BusyScope::Broker,
+        let slots = Wanted::new(uid, tool, tool_limit, ceilings).slots();
+        Taken::take(&self.counts, slots).map_err(|(slot, limit)| Busy {
+            scope: match slot {
+                Slot::RunOfTool(_) => BusyScope::Tool,
+                Slot::RunOf(_) | Slot::ConnectionOf(_) => BusyScope::User,
+                Slot::Run | Slot::Connection => BusyScope::Broker,
             },
             limit,
             expected_wait: None,
@@ -115,13 +97,12 @@ impl Admission {
             Err(busy) => busy,
         };
         let wanted = Wanted::new(uid, tool, tool_limit, ceilings);
-        let mut counts = self.counts.borrow_mut();
+        let counts = self.counts.borrow();
         if counts.line.is_full(&wanted, ceilings.queue) {
             return Err(Busy { expected_wait: counts.line.expected_wait(&wanted), ..busy });
         }
-        let (number, turn) = counts.line.push(wanted);
         drop(counts);
-        Ok(Admitted::Waits(Waiting::new(Rc::clone(&self.counts), number, turn)))
+        Ok(Admitted::Waits(Waiting::new(&self.counts, wanted)))
     }
 
     /// Learns how long a run of a tool took.
@@ -132,11 +113,11 @@ impl Admission {
     /// Counts a connection, each of which carries one request: up to a second's worth at once, and as
     /// many again that are told that they were too many.
     pub(crate) fn arrival(&self, uid: u32, per_second: u32, now: Instant) -> Arrival {
-        let counts = &mut *self.counts.borrow_mut();
+        let rates = &mut *self.rates.borrow_mut();
         let rate = Rate { burst: per_second.into(), per_second: per_second.into() };
-        if counts.requests.take(uid, 1.0, rate, now) {
+        if rates.requests.take(uid, 1.0, rate, now) {
             Arrival::Heard
-        } else if counts.refusals.take(uid, 1.0, rate, now) {
+        } else if rates.refusals.take(uid, 1.0, rate, now) {
             Arrival::TooMany
         } else {
             Arrival::Closed
@@ -146,77 +127,7 @@ impl Admission {
     /// Connections and runs of everybody.
     pub(crate) fn totals(&self) -> (u32, u32) {
         let counts = self.counts.borrow();
-        let of = |place| counts.in_use.get(&place).copied().unwrap_or(0);
-        (of(Place::Connection), of(Place::Run))
-    }
-
-    /// All of the places, or none and the one that is full.
-    fn take(&self, wanted: Vec<(Place, u32)>) -> Result<Taken, (Place, u32)> {
-        let mut counts = self.counts.borrow_mut();
-        if let Some((place, limit)) = counts.full(&wanted) {
-            return Err((place.clone(), *limit));
-        }
-        let places = counts.enter(wanted);
-        Ok(Taken { counts: Rc::clone(&self.counts), places })
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        let mut counts = self.counts.borrow_mut();
-        counts.leave(&self.places);
-        counts.advance();
-    }
-}
-
-impl Taken {
-    /// Places that are counted already.
-    pub(crate) fn of(counts: Rc<RefCell<Counts>>, places: Vec<Place>) -> Self {
-        Self { counts, places }
-    }
-}
-
-impl Counts {
-    /// The first of the places that there are no more of.
-    fn full<'w>(&self, wanted: &'w [(Place, u32)]) -> Option<&'w (Place, u32)> {
-        let in_use = |place| self.in_use.get(place).copied().unwrap_or(0);
-        wanted.iter().find(|(place, limit)| in_use(place) >= *limit)
-    }
-
-    pub(crate) fn has_room(&self, wanted: &Wanted) -> bool {
-        self.full(&wanted.places()).is_none()
-    }
-
-    pub(crate) fn enter(&mut self, wanted: Vec<(Place, u32)>) -> Vec<Place> {
-        let places: Vec<_> = wanted.into_iter().map(|(place, _)| place).collect();
-        for place in &places {
-            *self.in_use.entry(place.clone()).or_insert(0) += 1;
-        }
-        places
-    }
-
-    /// Gives places back.
-    pub(crate) fn leave(&mut self, places: &[Place]) {
-        for place in places {
-            // An entry that is not in use is removed, so that users and tools do not pile up.
-            if let Some(count) = self.in_use.get_mut(place) {
-                *count -= 1;
-                if *count == 0 {
-                    self.in_use.remove(place);
-                }
-            }
-        }
-    }
-
-    /// Gives free places to those who wait, and tells the others where they are.
-    pub(crate) fn advance(&mut self) {
-        while let Some(number) = self.line.next(|wanted| self.has_room(wanted)) {
-            if let Some(wanted) = self.line.wanted(number) {
-                let places = self.enter(wanted.places());
-                self.line.grant(number, places);
-            }
-        }
-        self.line.tell();
+        (counts.in_use(&Slot::Connection), counts.in_use(&Slot::Run))
     }
 }
 
@@ -280,6 +191,6 @@ mod tests {
         for uid in 0..1000 {
             drop(admission.connection(uid, &ceilings()));
         }
-        assert!(admission.counts.borrow().in_use.is_empty());
+        assert!(admission.counts.borrow().is_unused());
     }
 }

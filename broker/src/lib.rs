@@ -6,6 +6,7 @@
 //!
 //! Read [`session`](self) first: one connection, from request to report.
 
+mod accept;
 mod admission;
 mod audit;
 mod broker;
@@ -27,6 +28,7 @@ pub mod sandbox;
 mod session;
 mod shutdown;
 mod slices;
+mod slots;
 mod startup;
 mod supervisor;
 mod sys;

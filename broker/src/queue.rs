@@ -5,16 +5,24 @@
 //! never cost him his turn at another; who waits for several has a turn at each. Who does not fit holds
 //! up nobody else. It never decides whether a run is allowed.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use probity_policy::Ceilings;
 use probity_protocol::Queued;
 use tokio::sync::watch;
 
-use crate::admission::{Counts, Place, Taken};
-
 /// Users whose last turn is remembered, for each tool. Of those who wait it always is.
 const MAX_SERVED: usize = 1024;
+
+/// Something there is a limited number of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Slot {
+    Connection,
+    ConnectionOf(u32),
+    Run,
+    RunOf(u32),
+    RunOfTool(String),
+}
 
 /// What a run needs, and how much of it there is.
 #[derive(Debug, Clone)]
@@ -37,11 +45,12 @@ impl Wanted {
         }
     }
 
-    pub(crate) fn places(&self) -> Vec<(Place, u32)> {
+    /// The slots that it takes, each with how many of them there are.
+    pub(crate) fn slots(&self) -> Vec<(Slot, u32)> {
         vec![
-            (Place::RunOfTool(self.tool.clone()), self.tool_limit),
-            (Place::RunOf(self.uid), self.user_limit),
-            (Place::Run, self.limit),
+            (Slot::RunOfTool(self.tool.clone()), self.tool_limit),
+            (Slot::RunOf(self.uid), self.user_limit),
+            (Slot::Run, self.limit),
         ]
     }
 }
@@ -70,8 +79,8 @@ struct Waiter {
     number: u64,
     wanted: Wanted,
     turn: watch::Sender<Turn>,
-    /// Those that it was given and has not fetched yet.
-    places: Option<Vec<Place>>,
+    /// Its turn has come: it was given its slots, and has not fetched them yet.
+    came: bool,
 }
 
 impl Line {
@@ -79,9 +88,7 @@ impl Line {
     pub(crate) fn is_full(&self, wanted: &Wanted, queue: u32) -> bool {
         let of_tool = |uid: Option<u32>| {
             let waits = |w: &&Waiter| {
-                w.places.is_none()
-                    && w.wanted.tool == wanted.tool
-                    && uid.is_none_or(|uid| uid == w.wanted.uid)
+                !w.came && w.wanted.tool == wanted.tool && uid.is_none_or(|uid| uid == w.wanted.uid)
             };
             u32::try_from(self.waiters.iter().filter(waits).count()).unwrap_or(u32::MAX)
         };
@@ -92,36 +99,63 @@ impl Line {
         self.last_number += 1;
         let number = self.last_number;
         let (turn, seen) = watch::channel(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
-        self.waiters.push(Waiter { number, wanted, turn, places: None });
+        self.waiters.push(Waiter { number, wanted, turn, came: false });
         self.tell();
         (number, seen)
     }
 
-    /// Who is to have the next place, of those who `fit`.
-    pub(crate) fn next(&self, fits: impl Fn(&Wanted) -> bool) -> Option<u64> {
-        let waiting = self.waiters.iter().filter(|w| w.places.is_none() && fits(&w.wanted));
-        waiting.min_by_key(|w| (self.last_turn(&w.wanted), w.number)).map(|w| w.number)
-    }
-
-    pub(crate) fn wanted(&self, number: u64) -> Option<Wanted> {
-        self.waiters.iter().find(|w| w.number == number).map(|w| w.wanted.clone())
-    }
-
-    pub(crate) fn grant(&mut self, number: u64, places: Vec<Place>) {
-        let Some(waiter) = self.waiters.iter_mut().find(|w| w.number == number) else { return };
-        waiter.places = Some(places);
+    /// Gives a turn to the first of those who `fit`, and answers what it takes.
+    pub(crate) fn next(&mut self, fits: impl Fn(&Wanted) -> bool) -> Option<Wanted> {
+        let waiting = self.waiters.iter().filter(|w| !w.came && fits(&w.wanted));
+        let next = waiting.min_by_key(|w| (self.last_turn(&w.wanted), w.number))?.number;
+        let waiter = self.find(next)?;
+        waiter.came = true;
         waiter.turn.send_replace(Turn::Came);
-        let Wanted { uid, tool, .. } = waiter.wanted.clone();
-        self.served(uid, &tool);
+        let wanted = waiter.wanted.clone();
+        self.served(wanted.uid, &wanted.tool);
+        Some(wanted)
     }
 
-    /// Gives one places again that it had, or has it wait again.
-    fn give_again(&mut self, number: u64, places: Option<Vec<Place>>) {
-        let Some(waiter) = self.waiters.iter_mut().find(|w| w.number == number) else { return };
-        if places.is_none() {
-            waiter.turn.send_replace(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
+    fn find(&mut self, number: u64) -> Option<&mut Waiter> {
+        self.waiters.iter_mut().find(|w| w.number == number)
+    }
+
+    /// Has one wait for something else, as long as it has waited. Answers what it had been given.
+    pub(crate) fn change(
+        &mut self,
+        number: u64,
+        tool: &str,
+        tool_limit: u32,
+        ceilings: &Ceilings,
+    ) -> Option<Wanted> {
+        let waiter = self.find(number)?;
+        let wanted = Wanted::new(waiter.wanted.uid, tool, tool_limit, ceilings);
+        let before = std::mem::replace(&mut waiter.wanted, wanted);
+        waiter.came.then_some(before)
+    }
+
+    /// Gives one its turn again that had it, if it is for the same tool and what it wants now `fits`.
+    /// Otherwise it waits again.
+    pub(crate) fn give_again(
+        &mut self,
+        number: u64,
+        before: &Wanted,
+        fits: impl Fn(&Wanted) -> bool,
+    ) -> Option<Wanted> {
+        let waiter = self.find(number)?;
+        waiter.came = before.tool == waiter.wanted.tool && fits(&waiter.wanted);
+        if waiter.came {
+            return Some(waiter.wanted.clone());
         }
-        waiter.places = places;
+        waiter.turn.send_replace(Turn::Waits(Queued { ahead: 0, expected_wait: None }));
+        None
+    }
+
+    /// Takes one out of the line. Answers what it had been given.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Wanted> {
+        let at = self.waiters.iter().position(|w| w.number == number)?;
+        let waiter = self.waiters.remove(at);
+        waiter.came.then_some(waiter.wanted)
     }
 
     /// Notes that a user was given a place.
@@ -156,7 +190,7 @@ impl Line {
         // A user's first run is in the first round, and each round has the order of the first.
         let mut rounds: HashMap<(u32, &str), (u32, u64)> = HashMap::new();
         let mut order: Vec<_> = Vec::new();
-        for waiter in self.waiters.iter().filter(|w| w.places.is_none()) {
+        for waiter in self.waiters.iter().filter(|w| !w.came) {
             let user = (waiter.wanted.uid, waiter.wanted.tool.as_str());
             let (round, first) = rounds.entry(user).or_insert((0, waiter.number));
             *round += 1;
@@ -196,71 +230,3 @@ const fn share(queue: u32) -> u32 {
         5.. => queue - queue / 5,
     }
 }
-
-/// A place in the line. Dropping it leaves the line.
-pub(crate) struct Waiting {
-    counts: Rc<RefCell<Counts>>,
-    number: u64,
-    turn: watch::Receiver<Turn>,
-}
-
-impl Waiting {
-    pub(crate) fn new(
-        counts: Rc<RefCell<Counts>>,
-        number: u64,
-        mut turn: watch::Receiver<Turn>,
-    ) -> Self {
-        turn.mark_changed();
-        Self { counts, number, turn }
-    }
-
-    /// Where it is, at once and at each change.
-    pub(crate) async fn changed(&mut self) -> Turn {
-        // Its sender is in the line as long as this is.
-        let _ = self.turn.changed().await;
-        *self.turn.borrow_and_update()
-    }
-
-    /// The places that it was given.
-    pub(crate) fn take(self) -> Option<Taken> {
-        let mut counts = self.counts.borrow_mut();
-        let places =
-            counts.line.waiters.iter_mut().find(|w| w.number == self.number)?.places.take()?;
-        counts.line.waiters.retain(|w| w.number != self.number);
-        drop(counts);
-        Some(Taken::of(Rc::clone(&self.counts), places))
-    }
-
-    /// Waits under other limits from now on, or for another tool, as long as it has waited. Places
-    /// that it was given and has not fetched stay its own where they are still to be had.
-    pub(crate) fn wants(&self, tool: &str, tool_limit: u32, ceilings: &Ceilings) {
-        let counts = &mut *self.counts.borrow_mut();
-        let Some(waiter) = counts.line.waiters.iter_mut().find(|w| w.number == self.number) else {
-            return;
-        };
-        let wanted = Wanted::new(waiter.wanted.uid, tool, tool_limit, ceilings);
-        let before = std::mem::replace(&mut waiter.wanted, wanted.clone());
-        if let Some(places) = waiter.places.take() {
-            counts.leave(&places);
-            let still = before.tool == tool && counts.has_room(&wanted);
-            let places = still.then(|| counts.enter(wanted.places()));
-            counts.line.give_again(self.number, places);
-        }
-        counts.advance();
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut counts = self.counts.borrow_mut();
-        let at = counts.line.waiters.iter().position(|w| w.number == self.number);
-        if let Some(waiter) = at.map(|at| counts.line.waiters.remove(at)) {
-            counts.leave(&waiter.places.unwrap_or_default());
-            counts.advance();
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "queue_tests.rs"]
-mod tests;

@@ -1,8 +1,10 @@
 //! The line against a model of it: a list of who waits, a list of whose turn was when, and nothing
 //! that is clever.
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
-use probity_protocol::Busy;
+use probity_protocol::{Busy, Queued};
 use proptest::prelude::*;
 
 use super::*;

@@ -13,17 +13,18 @@ use probity_protocol::{
 use tokio::net::UnixStream;
 
 use crate::{
-    admission::{Admitted, Arrival, Taken},
+    admission::{Admitted, Arrival},
     audit::{Approval, AuditError, AuditLog, By},
     broker::Broker,
     complain::complain,
     connection::{self, Gone, Incoming, Outgoing, refusal},
     peer::Peer,
-    queue::{Turn, Waiting},
+    queue::Turn,
     rules::Rules,
     run,
     sandbox::hard_limits,
     slices::Slice,
+    slots::{Taken, Waiting},
 };
 
 /// Serves one connection.

@@ -39,6 +39,7 @@ use tokio::{
 };
 
 use crate::{
+    accept,
     admission::Admission,
     audit::{AuditError, AuditLog, LogFile},
     broker::Broker,
@@ -472,7 +473,7 @@ fn serve(
         tokio::task::spawn_local(reload.at_each(signals, Rc::clone(&broker)));
         let keeper = Rc::clone(&broker);
         tokio::task::spawn_local(async move { AuditLog::keep(&keeper.audit).await });
-        Rc::clone(&broker).serve(listener).await;
+        accept::serve(Rc::clone(&broker), listener).await;
         let policy = broker.rules().policy.digest();
         Ok(broker.audit.borrow_mut().stop(policy)?)
     })
