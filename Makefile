@@ -10,7 +10,7 @@ CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test test-long lint bench build install uninstall deb cargo-installed packages venv
+.PHONY: help demo test test-long lint count bench build install uninstall deb cargo-installed packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -38,6 +38,9 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
 	shellcheck packaging/install packaging/install-packages packaging/manual packaging/debian/p*
+
+count: ## The privileged process in lines of code, by purpose, and what it is built of
+	@$(CARGO) run --quiet -p probity-tests --bin count
 
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap

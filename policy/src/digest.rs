@@ -5,16 +5,15 @@
 //! spelling, places and the order of what has none are left out; everything that could change a
 //! decision or what is published is in. It reads nothing back.
 
-use std::{collections::BTreeSet, ops::Deref, sync::Arc};
+use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use probity_protocol::Digest;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::{
     grants::{Grant, GrantedTools},
     policy::{Ceilings, Policy},
-    profile::Profile,
     tool::Tool,
 };
 
@@ -59,25 +58,4 @@ fn grant(grant: &Grant) -> (String, Option<BTreeSet<&str>>, bool) {
         GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
     };
     (grant.grantee.to_string(), tools, grant.intrusive)
-}
-
-/// A list whose order means nothing, each element once.
-pub(crate) fn as_set<S: Serializer, T: Serialize + Ord>(
-    list: &[T],
-    to: S,
-) -> Result<S::Ok, S::Error> {
-    list.iter().collect::<BTreeSet<_>>().serialize(to)
-}
-
-/// The words of an enumeration, in their order.
-pub(crate) fn words<S: Serializer, W: Deref<Target = [String]>>(
-    words: &W,
-    to: S,
-) -> Result<S::Ok, S::Error> {
-    words.serialize(to)
-}
-
-/// A profile by its name: what is behind the name belongs to the program, not to the policy.
-pub(crate) fn profile<S: Serializer>(profile: &Arc<Profile>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&profile.name)
 }

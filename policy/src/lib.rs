@@ -12,6 +12,7 @@
 
 mod accounts;
 mod arguments;
+mod canonical;
 mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;

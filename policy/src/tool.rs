@@ -12,7 +12,7 @@ use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
 use serde::Serialize;
 
 use crate::{
-    digest,
+    canonical,
     lookup::{Lookup, OptionTold},
     profile::Profile,
     raw::RawJoin,
@@ -24,13 +24,13 @@ use crate::{
 #[derive(Debug, Clone, Serialize)]
 pub struct Tool {
     pub(crate) name: ToolName,
-    #[serde(serialize_with = "digest::as_set")]
+    #[serde(serialize_with = "canonical::as_set")]
     pub(crate) aliases: Vec<ToolName>,
     pub(crate) title: Option<String>,
     pub(crate) summary: String,
     pub(crate) advice: Option<String>,
     pub(crate) command: PathBuf,
-    #[serde(serialize_with = "digest::as_set")]
+    #[serde(serialize_with = "canonical::as_set")]
     pub(crate) targets: Vec<TargetKind>,
     pub(crate) argv: Vec<ArgvPart>,
     pub(crate) timeout: OrDefault<Duration>,
@@ -73,12 +73,12 @@ impl<T> OrDefault<T> {
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolSandbox {
     pub(crate) net_raw: CapabilityRule,
-    #[serde(serialize_with = "digest::profile")]
+    #[serde(serialize_with = "canonical::profile")]
     pub(crate) profile: Arc<Profile>,
     pub(crate) reach: Reach,
-    #[serde(serialize_with = "digest::as_set")]
+    #[serde(serialize_with = "canonical::as_set")]
     pub(crate) read: Vec<PathBuf>,
-    #[serde(serialize_with = "digest::as_set")]
+    #[serde(serialize_with = "canonical::as_set")]
     pub(crate) execute: Vec<PathBuf>,
     pub(crate) scratch: Option<Scratch>,
 }

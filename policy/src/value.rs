@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use probity_protocol::{Decimal, Tier, ValueType};
 use serde::Serialize;
 
-use crate::{digest, lookup::some_of, words::Words};
+use crate::{canonical, lookup::some_of, words::Words};
 
 /// What an option takes, and which values of it.
 #[derive(Debug, Clone, Serialize)]
@@ -29,8 +29,8 @@ pub(crate) enum ValueKind {
         max: Decimal,
     },
     Ports,
-    Enumeration(#[serde(serialize_with = "digest::words")] Words),
-    EnumerationList(#[serde(serialize_with = "digest::words")] Words),
+    Enumeration(#[serde(serialize_with = "canonical::words")] Words),
+    EnumerationList(#[serde(serialize_with = "canonical::words")] Words),
     /// Words that the policy maps to text of its own.
     Rendered(BTreeMap<String, RenderedWord>),
     Text {

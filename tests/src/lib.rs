@@ -6,6 +6,7 @@
 
 pub mod broker;
 pub mod clients;
+pub mod count;
 pub mod http;
 pub mod http_rig;
 pub mod imports;

@@ -1,7 +1,18 @@
-//! The house itself: what its files promise to whoever reads them.
+//! The house's own rules, held by reading its sources. Nothing is run.
 //!
 //! | module | promise |
 //! |---|---|
 //! | `order` | imports run one way, between rooms and between files |
+//! | `counts` | how large the privileged process is, and where it is unsafe |
+//! | `bans` | what the broker must not be built of |
 
+mod bans;
+mod counts;
 mod order;
+
+use std::path::PathBuf;
+
+/// Where the workspace is.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}

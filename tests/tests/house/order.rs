@@ -1,6 +1,6 @@
 //! The order of crates, rooms and files: each uses what stands below it, and nothing above.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use probity_tests::imports::{Imports, Module, Use};
 
@@ -25,8 +25,7 @@ const PARTS_OF_CALLS: [&str; 9] = [
 ];
 
 fn imports(of: &str) -> Imports {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    Imports::read(&root.join(of).join("src"))
+    Imports::read(&crate::root().join(of).join("src"))
 }
 
 fn shown(module: &Module) -> String {

@@ -1,0 +1,81 @@
+//! How much code stands between a request and a raw socket. `make count` prints it by purpose.
+
+use std::{fs, path::Path};
+
+use probity_tests::count::{Code, Purpose, privileged};
+
+use crate::root;
+
+/// Lines of the boundary. The goal is 4500: whoever makes it smaller lowers this.
+const MOST_BOUNDARY: usize = 6033;
+
+/// Lines of the whole privileged process. The goal is 9400.
+const MOST_PRIVILEGED: usize = 12_793;
+
+#[test]
+fn the_boundary_and_the_privileged_process_stay_as_small_as_they_are() {
+    let files = privileged(&root()).unwrap();
+    let boundary = files.iter().filter(|file| file.purpose.is_some_and(Purpose::is_boundary));
+    let boundary: usize = boundary.map(|file| file.lines).sum();
+    let all: usize = files.iter().map(|file| file.lines).sum();
+    assert!(boundary <= MOST_BOUNDARY, "the boundary has {boundary} lines");
+    assert!(all <= MOST_PRIVILEGED, "the privileged process has {all} lines");
+}
+
+#[test]
+fn every_file_of_the_privileged_process_has_a_purpose() {
+    for file in privileged(&root()).unwrap() {
+        assert!(file.purpose.is_some(), "{} stands in no row of tests/src/count.rs", file.file);
+    }
+}
+
+#[test]
+fn unsafe_stands_under_sys_alone_and_says_why_it_is_sound() {
+    let mut found = 0;
+    for crate_folder in fs::read_dir(root()).unwrap() {
+        let sources = crate_folder.unwrap().path().join("src");
+        if sources.is_dir() {
+            in_folder(&sources, &mut |path, text| found += check(path, text));
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
+/// Shows `look` each file of Rust in a folder, and in those below it.
+fn in_folder(folder: &Path, look: &mut dyn FnMut(&Path, &str)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            in_folder(&path, look);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            look(&path, &fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// How often a file is unsafe, each with its reason above the statement.
+fn check(path: &Path, text: &str) -> usize {
+    let unsafe_lines =
+        Code::of(text).unwrap_or_else(|e| panic!("{}: {e}", path.display())).unsafe_lines;
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    for number in &unsafe_lines {
+        let place = format!("{}:{number}", path.display());
+        assert!(path.starts_with(root().join("broker/src/sys")), "{place} is unsafe");
+        let above = lines[..number - 1].iter().rev();
+        // The statement may have begun above, and its comment stands above that.
+        let mut comment = above
+            .skip_while(|line| !line.starts_with("//"))
+            .take_while(|line| line.starts_with("//"));
+        let gap =
+            lines[..number - 1].iter().rev().take_while(|line| !line.starts_with("//")).count();
+        assert!(
+            gap <= MOST_BETWEEN
+                && comment.any(|line| line.contains("SAFETY:") || line.contains("# Safety")),
+            "{place} does not say why it is sound"
+        );
+    }
+    unsafe_lines.len()
+}
+
+/// Lines of a statement between its comment and the word `unsafe` in it.
+const MOST_BETWEEN: usize = 4;
