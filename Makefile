@@ -5,12 +5,13 @@ BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 LAB   = curl openssl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
+CARGO_DENY = $(VENV)/cargo-deny/bin/cargo-deny
 BOOT_ROOT = $(VENV)/boot
 CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo check test test-long lint count bench build install uninstall deb cargo-installed packages venv
+.PHONY: help demo check test test-long lint deny count bench build install uninstall deb cargo-installed packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -48,6 +49,12 @@ lint:
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
 	@$(CARGO) run --quiet -p probity-tests --bin count
+
+# CI looks at these with the rest of `lint`.
+lint: deny
+
+deny: $(CARGO_DENY) ## Licences, sources and bans of the dependencies (deny.toml)
+	$(CARGO_DENY) --locked check licenses bans sources
 
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap
@@ -132,6 +139,11 @@ $(VENV)/promtool/promtool:
 # The proxy of docs/http.md. The libraries that it wants come with Python and the base system.
 $(VENV)/nginx/nginx:
 	$(call take_out_of,nginx,sbin/nginx)
+
+# Not optimized: to build it takes a minute of two cores instead of several, and it runs for seconds.
+$(CARGO_DENY):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug --no-default-features \
+		--root $(VENV)/cargo-deny cargo-deny@0.20.2
 
 $(CARGO_DEB):
 	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
