@@ -1,7 +1,7 @@
 //! A client of `probity http`, byte by byte: what a test writes is what the server reads, and no
 //! library makes it well formed first.
 //!
-//! The frontend's own tests have this file too.
+//! The frontend's own tests use it too.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},

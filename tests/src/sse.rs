@@ -1,6 +1,6 @@
 //! A reader of server-sent events, at a pace that the test decides.
 //!
-//! The frontend's own tests have this file too.
+//! The frontend's own tests use it too.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},

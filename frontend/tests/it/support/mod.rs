@@ -1,8 +1,6 @@
 //! A broker that follows a script: it speaks the real protocol over a real socket, decides nothing
 //! and runs nothing.
 
-#![allow(dead_code)] // Each test file uses its own part.
-
 use std::{
     fs,
     io::{Read, Write},

@@ -5,14 +5,12 @@
 //! - a closed request ends its run
 //! - the server's end: the grace period, its end, a second signal
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, http::*, samples::*};
 
 /// Less than the grace period, and than what a scripted run takes.
 const AT_ONCE: Duration = Duration::from_secs(5);

@@ -5,8 +5,6 @@
 //! - the same as text and as data, on a terminal and in a pipe
 //! - exit statuses
 
-mod support;
-
 use std::{
     fs,
     os::unix::net::UnixListener,
@@ -15,14 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use probity_protocol::*;
-use serde_json::Value;
-use support::{
-    ScriptedBroker,
+use crate::support::{
+    Script, ScriptedBroker,
     command::*,
     pty::{On, Terminal},
     samples::*,
 };
+use probity_protocol::*;
+use serde_json::Value;
 
 fn doctor(socket: &Path) -> (i32, Value) {
     let output = probity(socket, &["doctor", "--json"]);
@@ -102,7 +100,7 @@ fn a_broker_of_another_protocol_version_is_mended_by_installing_one_release() {
         Reply::Welcome(welcome) => Reply::Welcome(Welcome { protocol, ..welcome }),
         other => other,
     };
-    let newer = ScriptedBroker::start(support::Script { welcome: welcome(99), ..script() });
+    let newer = ScriptedBroker::start(Script { welcome: welcome(99), ..script() });
     let (exit, report) = doctor(&newer.socket);
     assert_eq!(exit, 1);
     assert!(found(&report, "broker").contains("protocol 99"), "{report}");

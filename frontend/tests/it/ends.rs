@@ -5,17 +5,15 @@
 //! - a broker that welcomes nobody, is gone after its welcome, or stops while a call waits in its line
 //! - a broker whose catalog is never watched for long
 
-mod support;
-
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
+use crate::support::{ScriptedBroker, Step, open_to_all, samples::*, stdio::Session};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::json;
-use support::{ScriptedBroker, Step, samples::*, stdio::Session};
 
 /// Less than the grace period, and than what a silent broker is waited for.
 const AT_ONCE: Duration = Duration::from_secs(4);
@@ -51,7 +49,7 @@ fn a_server_that_is_told_to_stop_before_it_serves_ends_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("broker.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    support::open_to_all(&socket);
+    open_to_all(&socket);
     let mut session = Session::silent(&socket, false);
     if rustix::process::geteuid().is_root() {
         // It looks first whether root is granted something.

@@ -5,17 +5,15 @@
 //! - `LOG_LEVEL` and `PROBITY_LOG_FORMAT`
 //! - a bare `probity`
 
-mod support;
-
 use std::{
     fs,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
+use crate::support::{ScriptedBroker, samples::*};
 use probity::config::settings::{Kind, SETTINGS};
 use serde_json::Value;
-use support::{ScriptedBroker, samples::*};
 
 /// Runs the program with these variables and no others.
 fn probity(arguments: &[&str], variables: &[(&str, &str)]) -> Output {

@@ -1,7 +1,5 @@
 //! `probity http` as a service of systemd's: sockets that are passed to it, and what it tells.
 
-mod support;
-
 use std::{
     net::{TcpListener, TcpStream},
     os::{
@@ -12,9 +10,9 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{ScriptedBroker, http::*, open_to_all, samples::*};
 use command_fds::{CommandFdExt as _, FdMapping};
 use nix::sys::signal::Signal;
-use support::{ScriptedBroker, http::*, samples::*};
 
 /// A server to which this socket is passed as systemd does. The process of the shell becomes it.
 fn activated(broker: &ScriptedBroker, socket: OwnedFd, variables: &[(&str, &str)]) -> Command {
@@ -75,7 +73,7 @@ fn systemd_is_told_of_readiness_reloading_and_the_end_and_its_watchdog_is_fed() 
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     // As systemd's is.
-    support::open_to_all(&path);
+    open_to_all(&path);
     manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let next = |unwanted: &str| loop {
         let mut buffer = [0; 256];

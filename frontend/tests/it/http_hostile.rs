@@ -10,16 +10,14 @@
 //!
 //! `http_requests.rs` has sizes, times, Host and Origin.
 
-mod support;
-
 use std::{
     io::{Read as _, Write as _},
     net::Shutdown,
     time::Duration,
 };
 
+use crate::support::{ScriptedBroker, http::*, samples::*};
 use probity_protocol::DenialCode;
-use support::{ScriptedBroker, http::*, samples::*};
 
 /// The id of the request that must never be seen.
 const HIDDEN: &str = "the-hidden-one";

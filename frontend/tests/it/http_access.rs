@@ -6,8 +6,6 @@
 //! - failed authentication, limited and logged; no token in any log or answer
 //! - who is anonymous, and who is behind a proxy
 
-mod support;
-
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -15,10 +13,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::json;
-use support::{ScriptedBroker, http::*, samples::*};
 
 /// The program, where it is to end by itself.
 fn ends(broker: &ScriptedBroker, variables: &[(&str, &str)], listen: &str) -> (i32, String) {
@@ -326,7 +324,7 @@ fn a_tool_that_has_nothing_intrusive_allows_nothing_of_the_kind_whatever_the_gra
         options: vec![],
         tier: Tier::Intrusive,
     });
-    script.catalog = vec![support::Step::Send(Reply::Catalog(catalog))];
+    script.catalog = vec![Step::Send(Reply::Catalog(catalog))];
     let broker = ScriptedBroker::start(script);
     let server = HttpServer::start(command(&broker, &[])).unwrap();
     let allowed = |name: &str| {
@@ -347,7 +345,7 @@ fn a_token_without_intrusive_use_asks_the_broker_for_no_more_and_sees_no_more() 
     let hidden = ping.options[1].flag.clone();
     let nmap = catalog.tools.iter_mut().find(|tool| tool.name.as_str() == "nmap").unwrap();
     nmap.tier = Tier::Intrusive;
-    script.catalog = vec![support::Step::Send(Reply::Catalog(catalog))];
+    script.catalog = vec![Step::Send(Reply::Catalog(catalog))];
     let broker = ScriptedBroker::start(script);
     let file = TokensFile::new();
     let tame = file.add("tame", "operator", &["--no-intrusive"]);

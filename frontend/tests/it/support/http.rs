@@ -1,20 +1,14 @@
-//! `probity http` over a scripted broker, and the suites' client of it.
-
-#[path = "../../../tests/src/http.rs"]
-mod client;
-#[path = "../../../tests/src/sse.rs"]
-mod sse;
+//! `probity http` over a scripted broker, and the harness's client of it.
 
 use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 
-#[allow(unused_imports)] // Each test file uses its own part.
-pub use self::{
-    client::{Answer, HttpServer, read_answer},
+use super::ScriptedBroker;
+pub use probity_tests::{
+    http::{Answer, HttpServer, read_answer},
     sse::{Events, Message},
 };
-use super::ScriptedBroker;
 
 /// A token that somebody chose.
 pub const CHOSEN: &str = "a-token-of-one's-own";

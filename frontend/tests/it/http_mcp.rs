@@ -8,18 +8,16 @@
 //! - what is no message, and what is too large
 //! - the server's end
 
-mod support;
-
 use std::{
     io::Read as _,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
+use crate::support::{Script, ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
 
 const BOTH_ERAS: [Era; 2] = [LEGACY, MODERN];
 
@@ -178,7 +176,7 @@ fn a_narrower_token_sees_and_calls_no_more_than_it_is_for() {
         .options
         .push(OptionEntry { name: Identifier::new("flood").unwrap(), ..fierce });
     catalog.tools[0].intrusive = true;
-    let script = support::Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
+    let script = Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
     let broker = ScriptedBroker::start(script);
     let file = TokensFile::new();
     let olaf = file.add("olaf", "operator", &["--tool", "ping", "--no-intrusive"]);
@@ -527,7 +525,7 @@ fn a_call_that_outlasts_the_grace_period_answers_with_what_it_has() {
 }
 
 /// What clients of the older era send, with no header but the token.
-fn ask(server: &support::http::HttpServer, headers: &str, body: &str) -> Answer {
+fn ask(server: &HttpServer, headers: &str, body: &str) -> Answer {
     let headers = format!("Authorization: Bearer {CHOSEN}\r\n{headers}");
     read_answer(&mut post(server, &headers, body)).unwrap()
 }

@@ -3,13 +3,11 @@
 //! - all tools, as a table and as JSON; those that are not listed, with the reason
 //! - one tool in full, as text and as JSON; names that no tool has
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{ScriptedBroker, Step, command::*, samples::*};
 use probity_protocol::{Catalog, Reply};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, command::*, samples::*};
 
 #[test]
 fn tools_are_listed_with_what_is_missing_and_how_to_mend_it() {

@@ -4,17 +4,15 @@
 //! - what each ending of a call becomes
 //! - progress, cancellation, and the end of the session
 
-mod support;
-
 use std::{
     path::Path,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
+use crate::support::{ScriptedBroker, Step, samples::*, stdio::Session};
 use probity_protocol::*;
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, samples::*, stdio::Session};
 
 const BOTH_ERAS: [bool; 2] = [false, true];
 

@@ -5,17 +5,15 @@
 //! - a crowd of readers, and one who does not read
 //! - the end of the server
 
-mod support;
-
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
+use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::{DenialCode, End, ExitStatus, Stream};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, http::*, samples::*};
 
 fn read_with(server: &HttpServer, token: &str) -> Events {
     let events = Events::ask(server.connect().unwrap(), server.host(), "/events", token, None);

@@ -5,12 +5,10 @@
 //! - what a client is told before and after the last one
 //! - standard input and output, where a setting says so
 
-mod support;
-
 use std::{thread, time::Duration};
 
+use crate::support::{ScriptedBroker, http::*, mcp_http::*, samples::*, stdio::Session};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, http::*, mcp_http::*, samples::*, stdio::Session};
 
 const EXECUTE: &str = "/tools/ping/execute";
 

@@ -5,13 +5,11 @@
 //! - arguments that the schema does not take
 //! - lines that are no messages, too many requests, clients that do not read or that go
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Script, ScriptedBroker, Step, samples::*, stdio::Session};
 use probity_protocol::*;
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, samples::*, stdio::Session};
 
 const BOTH_ERAS: [bool; 2] = [false, true];
 
@@ -427,7 +425,7 @@ fn an_option_without_a_word_of_help_is_accepted_and_no_model_is_told_of_it() {
     let mut catalog = catalog();
     let quiet = catalog.tools[0].options.iter_mut().find(|o| o.name.as_str() == "quiet").unwrap();
     quiet.help = String::new();
-    let script = support::Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
+    let script = Script { catalog: vec![Step::Send(Reply::Catalog(catalog))], ..script() };
     let broker = ScriptedBroker::start(script);
     let mut session = Session::start(&broker.socket, true);
     let list = session.ask(2, "tools/list", json!({}))["result"]["tools"].take();

@@ -3,14 +3,12 @@
 //! - one that is gone, or allows less, ends it: runs plain and watched, calls and news of MCP
 //! - one that allows as much lets it go on
 
-mod support;
-
 use std::{io::Read as _, time::Duration};
 
+use crate::support::{ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::{End, ExitStatus, Stream};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
 
 const PATH: &str = "/tools/ping/execute";
 

@@ -1,7 +1,5 @@
 //! What a server logs of its broker, a scripted one, and what becomes of a log that nobody reads.
 
-mod support;
-
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -10,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{ScriptedBroker, samples::*};
 use probity_protocol::Digest;
-use support::{ScriptedBroker, samples::*};
 
 #[test]
 fn a_reloaded_catalog_is_logged_with_what_it_grants_now() {

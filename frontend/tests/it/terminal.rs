@@ -6,20 +6,18 @@
 //! - the line of progress: when it comes, what it says, how it goes
 //! - Ctrl-C: once, twice, and too early
 
-mod support;
-
 use std::{
     collections::BTreeSet,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use probity_protocol::*;
-use support::{
+use crate::support::{
     ScriptedBroker, Step,
     pty::{On, Seen, Terminal},
     samples::*,
 };
+use probity_protocol::*;
 
 const ESCAPE: char = '\u{1b}';
 
@@ -205,7 +203,7 @@ fn help_is_broken_where_the_terminal_ends_and_nowhere_before() {
 
 #[test]
 fn a_scan_that_finds_nobody_is_no_success_to_look_at() {
-    let report = include_str!("../../output/src/parsers/fixtures/nmap_silent.xml");
+    let report = include_str!("../../../output/src/parsers/fixtures/nmap_silent.xml");
     let broker = ScriptedBroker::start(script_with(&[vec![
         started(),
         output(Stream::Stdout, report),

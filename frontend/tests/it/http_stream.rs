@@ -7,18 +7,16 @@
 //! - whoever leaves ends the run, in whatever way and wherever it is
 //! - the end of the server
 
-mod support;
-
 use std::{
     io::Read as _,
     net::{Shutdown, TcpStream},
     time::Duration,
 };
 
+use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use nix::sys::signal::Signal;
 use probity_protocol::{DenialCode, End, ExitStatus, Queued, Reply, Started, Stream};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, Step, http::*, samples::*};
 
 const PATH: &str = "/tools/ping/execute";
 

@@ -7,15 +7,13 @@
 //! - bodies: too large, too slow, of another type, no JSON, no object
 //! - connections: how many, and for how long
 
-mod support;
-
 use std::{
     io::{Read as _, Write as _},
     time::Duration,
 };
 
+use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use serde_json::{Value, json};
-use support::{ScriptedBroker, http::*, samples::*};
 
 /// One case of Host and Origin: the request's target, its headers, and what becomes of it.
 type Case<'a> = (&'a str, &'a str, String, u16);
@@ -409,7 +407,7 @@ fn heads_that_are_too_long_are_refused() {
 fn at_the_cap_connections_that_say_nothing_make_room_and_calls_are_left_alone() {
     let broker = ScriptedBroker::start(script_with(&[vec![
         started(),
-        support::Step::Wait(Duration::from_secs(1)),
+        Step::Wait(Duration::from_secs(1)),
         exited(0),
     ]]));
     let server = serve_with(&broker, &[("PROBITY_MAX_CONNECTIONS", "16")]);
