@@ -36,10 +36,10 @@ test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-c
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
-	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test kills --test soak
-	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test abuse --test abuse_http -- --test-threads=1
-	$(CARGO) test -p probity-tests --test claude_code -- --ignored
-	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test http_schemathesis
+	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test alone -- kills:: soak::
+	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test alone -- abuse:: abuse_http::
+	$(CARGO) test -p probity-tests --test lab -- --ignored claude_code::
+	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test it -- http_schemathesis::
 
 lint:
 	$(CARGO) fmt --all --check
@@ -77,7 +77,7 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
-# What the suite tests/tests/first_run.rs runs: `cargo install`, as README.md has it, less the optimizing.
+# What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it, less the optimizing.
 cargo-installed:
 	for package in frontend broker; do \
 		$(CARGO) install --quiet --debug --locked --path $$package \
@@ -87,7 +87,7 @@ cargo-installed:
 packages:
 	@packaging/install-packages $(TOOLS) $(LAB)
 
-# The official MCP clients, which the suite tests/tests/clients.rs drives Probity with. They are made
+# The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
 venv: packages ## The official MCP clients, schemathesis, promtool and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
@@ -148,7 +148,7 @@ $(CARGO_DENY):
 $(CARGO_DEB):
 	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
 
-# A Debian that the suite tests/tests/boot.rs boots in a container, each test over it a layer of its own.
+# A Debian that the suite tests/tests/boot boots in a container, each test over it a layer of its own.
 $(BOOT_ROOT)/ready: packaging/boot-packages
 	@packaging/install-packages $(BOOT)
 	rm -rf $(BOOT_ROOT)

@@ -1,9 +1,11 @@
 //! What the suites stand on: a lab of network namespaces, a broker started as an administrator
 //! would start it, and peers that speak its protocol.
 //!
-//! The suites are in `tests/`, one file for each promise; this library holds no assertion.
+//! The suites are in `tests/`: one binary for each way of running them, one module for each promise. This
+//! library holds no assertion.
 #![forbid(unsafe_code)]
 
+pub mod alone;
 pub mod broker;
 pub mod clients;
 pub mod count;

@@ -22,9 +22,8 @@ use probity_policy::{Accounts, Origin, Policy, Subject, catalog, decide, load, p
 use probity_protocol::{Availability, Tier, ValueType};
 use probity_tests::{broker::PolicyFolder, needs, peer::call};
 
-use crate::lab::{HostileLab, NFT, OPENSSL, PYTHON, TARGET};
+use self::lab::{HostileLab, NFT, OPENSSL, PYTHON, TARGET};
 
-#[path = "script_sets/lab.rs"]
 mod lab;
 
 const NMAP: &str = "/usr/bin/nmap";

@@ -6,11 +6,9 @@
 //! - `broker`: a broker that is gone or stands still
 //! - `crowds`: too many calls, too many connections, clients that hardly read
 //!
-//! What is killed at random moments is in `kills.rs`.
+//! What is killed at random moments is in `alone/kills.rs`.
 
-mod faults {
-    mod broker;
-    mod crowds;
-    mod machine;
-    mod tools;
-}
+mod broker;
+mod crowds;
+mod machine;
+mod tools;

@@ -18,6 +18,7 @@ use std::{
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use probity_tests::{
+    alone::alone,
     http::{HttpServer, read_answer},
     procs::wait_until,
     rig::Rig,
@@ -151,6 +152,7 @@ fn head(server: &HttpServer, more: &str) -> String {
 
 #[test]
 fn five_thousand_connections_are_held_at_once_and_probes_answered() {
+    let _alone = alone();
     const CROWD: usize = 5000;
     // The server keeps two for each connection that it may have to hold.
     make_room_for(13_000);
@@ -171,6 +173,7 @@ fn is_answered(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn heads_and_bodies_that_never_end_do_and_keep_nobody_waiting() {
+    let _alone = alone();
     let attacked = Attacked::start(&[("PROBITY_READ_TIMEOUT_SEC", "1")]);
     attacked.under(|server| {
         let slow_head = "GET /tools HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
@@ -197,6 +200,7 @@ fn heads_and_bodies_that_never_end_do_and_keep_nobody_waiting() {
 
 #[test]
 fn large_bodies_without_their_last_byte_are_not_all_kept() {
+    let _alone = alone();
     make_room_for(4000);
     let attacked = Attacked::start(&[]);
     attacked.under(|server| {
@@ -212,6 +216,7 @@ fn large_bodies_without_their_last_byte_are_not_all_kept() {
 
 #[test]
 fn answers_that_nobody_reads_are_not_kept_and_make_room() {
+    let _alone = alone();
     let attacked = Attacked::start(&[("PROBITY_MAX_CONNECTIONS", "64")]);
     attacked.under(|server| {
         // Each asks for some 100 MB of answers.
@@ -235,6 +240,7 @@ fn answers_that_nobody_reads_are_not_kept_and_make_room() {
 
 #[test]
 fn more_clients_than_the_broker_takes_connections_all_get_their_verdicts() {
+    let _alone = alone();
     // Of one user the broker takes 128.
     const CLIENTS: usize = 400;
     make_room_for(2000);
@@ -260,6 +266,7 @@ fn more_clients_than_the_broker_takes_connections_all_get_their_verdicts() {
 
 #[test]
 fn bodies_without_end_and_garbage_are_ended() {
+    let _alone = alone();
     let attacked = Attacked::start(&[]);
     attacked.under(|server| {
         thread::scope(|scope| {

@@ -28,6 +28,7 @@ use nix::sys::{
     socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket},
 };
 use probity_tests::{
+    alone::alone,
     http::{Answer, HttpServer},
     rig::Rig,
 };
@@ -237,6 +238,7 @@ fn connect_from(from: Ipv4Addr, to: &str) -> TcpStream {
 
 #[test]
 fn bodies_that_never_end_keep_nobody_waiting() {
+    let _alone = alone();
     let (count, variables) = scale(2300);
     let ground = Ground::new(&variables);
     let words = ground.half_body("");
@@ -246,6 +248,7 @@ fn bodies_that_never_end_keep_nobody_waiting() {
 
 #[test]
 fn bodies_that_never_end_keep_nobody_waiting_who_comes_by_the_same_proxy() {
+    let _alone = alone();
     let (count, mut variables) = scale(2300);
     variables.push(("PROBITY_TRUSTED_PROXIES", "127.0.0.0/8"));
     let ground = Ground::new(&variables);
@@ -257,6 +260,7 @@ fn bodies_that_never_end_keep_nobody_waiting_who_comes_by_the_same_proxy() {
 
 #[test]
 fn bodies_that_come_byte_by_byte_keep_nobody_waiting() {
+    let _alone = alone();
     let (count, variables) = scale(2300);
     let ground = Ground::new(&variables);
     let words = ground.half_body("");
@@ -266,6 +270,7 @@ fn bodies_that_come_byte_by_byte_keep_nobody_waiting() {
 
 #[test]
 fn connections_that_say_nothing_or_half_of_something_keep_nobody_waiting() {
+    let _alone = alone();
     let (count, variables) = scale(2300);
     let ground = Ground::new(&variables);
     let half_head = ground.head("GET /tools", "X-Half: ");
@@ -276,6 +281,7 @@ fn connections_that_say_nothing_or_half_of_something_keep_nobody_waiting() {
 
 #[test]
 fn a_crowd_of_addresses_keeps_nobody_waiting() {
+    let _alone = alone();
     let (count, variables) = scale(2300);
     let ground = Ground::new(&variables);
     let renewed = ground.under(count, "", |number| {
@@ -288,6 +294,7 @@ fn a_crowd_of_addresses_keeps_nobody_waiting() {
 
 #[test]
 fn readers_of_events_leave_places_to_others() {
+    let _alone = alone();
     let (count, variables) = scale(1100);
     let ground = Ground::new(&variables);
     let words = ground.head("GET /events", "");
@@ -307,6 +314,7 @@ fn readers_of_events_leave_places_to_others() {
 
 #[test]
 fn streams_of_news_leave_places_to_others() {
+    let _alone = alone();
     let (count, variables) = scale(1100);
     let ground = Ground::new(&variables);
     let words = ground.head("GET /mcp", "Accept: text/event-stream\r\n");
@@ -315,6 +323,7 @@ fn streams_of_news_leave_places_to_others() {
 
 #[test]
 fn answers_that_nobody_reads_keep_nobody_waiting() {
+    let _alone = alone();
     let (count, variables) = scale(1100);
     let ground = Ground::new(&variables);
     // Some megabytes of answers for each.
@@ -324,6 +333,7 @@ fn answers_that_nobody_reads_keep_nobody_waiting() {
 
 #[test]
 fn a_unix_socket_is_no_way_around_it() {
+    let _alone = alone();
     let rig = Rig::new("").unwrap();
     let file = rig.path("tokens.toml").display().to_string();
     let token = |name: &str, role: &str| new_token(&rig, &file, name, role);
@@ -355,6 +365,7 @@ fn a_unix_socket_is_no_way_around_it() {
 
 #[test]
 fn probes_are_answered_where_all_connections_are_taken_by_tokens() {
+    let _alone = alone();
     const MOST: usize = 16;
     let ground = Ground::new(&[("PROBITY_MAX_CONNECTIONS", "16")]);
     let file = ground.rig.path("tokens.toml").display().to_string();

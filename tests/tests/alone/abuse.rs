@@ -15,18 +15,18 @@
 //! | files | runs that leave as many as they may |
 //!
 //! Counts are small here; `PROBITY_ABUSE=1` makes them those at which it once went wrong. What crosses
-//! HTTP is in `abuse_http.rs`, where packets go in `reach.rs`.
+//! HTTP is in `abuse_http.rs`, where packets go in `lab/reach.rs`.
 
 use std::{
     fs,
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use probity_protocol::{Reply, Request, Verdict};
 use probity_tests::{
+    alone::alone,
     broker::{
         Broker, CLIENT_GID, HOSTILE_SCRATCH, PolicyFolder, USER_UID, copy_of_program, optimized,
     },
@@ -46,27 +46,22 @@ fn whole() -> bool {
     std::env::var("PROBITY_ABUSE").is_ok_and(|value| value == "1")
 }
 
-/// One attack at a time: they would notice each other.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// A broker, and an attacker's program where every user can execute it.
-struct Scene {
-    _alone: MutexGuard<'static, ()>,
+struct BrokerUnderTest {
     broker: Broker,
     folder: tempfile::TempDir,
     policy: PolicyFolder,
 }
 
-impl Scene {
+impl BrokerUnderTest {
     fn new(policy: PolicyFolder) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let broker = Broker::start(&optimized("probity-broker"), &policy, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(folder.path(), open).unwrap();
         copy_of_program("abuser", &folder.path().join("abuser")).unwrap();
         pin(&broker.pid().to_string(), "1");
-        Self { _alone: alone, broker, folder, policy }
+        Self { broker, folder, policy }
     }
 
     fn usual() -> Self {
@@ -170,20 +165,22 @@ fn pin(pid: &str, processor: &str) {
 
 #[test]
 fn who_crowds_the_door_is_noticed_by_nobody() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
-    let scene = Scene::usual();
+    let scene = BrokerUnderTest::usual();
     scene.nobody_notices("connect");
     scene.nobody_notices("silent");
 }
 
 #[test]
 fn who_asks_for_what_takes_long_is_noticed_by_nobody() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
-    let scene = Scene::usual();
+    let scene = BrokerUnderTest::usual();
     scene.nobody_notices("wrong-ports");
     scene.nobody_notices("unknown-tool");
     scene.nobody_notices("check");
@@ -203,10 +200,11 @@ fn with_tools(count: usize) -> PolicyFolder {
 
 #[test]
 fn a_policy_of_many_tools_makes_neither_refusals_nor_catalogs_dear() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
-    let scene = Scene::new(with_tools(if whole() { 2000 } else { 300 }));
+    let scene = BrokerUnderTest::new(with_tools(if whole() { 2000 } else { 300 }));
     scene.nobody_notices("unknown-tool");
     let before = resident(scene.broker.pid());
     let watching = scene.attack("watch", Duration::from_secs(if whole() { 20 } else { 6 }));
@@ -220,7 +218,7 @@ fn a_policy_of_many_tools_makes_neither_refusals_nor_catalogs_dear() {
     assert!(grown < most, "{} KiB for 120 watchers", grown >> 10);
 }
 
-impl Scene {
+impl BrokerUnderTest {
     fn status_connections(&self) -> u32 {
         let mut peer = Peer::ask(&self.broker.socket(), &Request::Status).unwrap();
         match peer.replies().unwrap().pop() {
@@ -239,10 +237,11 @@ fn resident(pid: u32) -> usize {
 
 #[test]
 fn refusals_that_differ_in_a_byte_fill_no_disk_and_are_noticed_by_nobody() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
-    let scene = Scene::usual();
+    let scene = BrokerUnderTest::usual();
     scene.nobody_notices("varied");
     let length = || fs::metadata(scene.broker.audit_path()).unwrap().len();
     let (began, before) = (Instant::now(), length());
@@ -269,13 +268,14 @@ fn refusals_that_differ_in_a_byte_fill_no_disk_and_are_noticed_by_nobody() {
 
 #[test]
 fn what_runs_leave_in_their_folders_goes_and_is_noticed_by_nobody() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
     let policy = PolicyFolder::with_hostile_tool(4).unwrap();
     let many = "scratch = { files = 256, file_size = \"1 MiB\" }";
     policy.replace("tools.d/hostile.toml", HOSTILE_SCRATCH, many).unwrap();
-    let scene = Scene::new(policy);
+    let scene = BrokerUnderTest::new(policy);
     scene.nobody_notices("run-files");
     let runs = scene.broker.runs();
     let empty = || fs::read_dir(&runs).unwrap().next().is_none();

@@ -4,7 +4,6 @@
 //! Everything is a dry run: the verdict is the real one, and nothing is sent. Beside them stand the
 //! inputs that went wrong elsewhere ([`cases`]).
 
-#[path = "attacks/cases.rs"]
 mod cases;
 
 use std::{fs, path::PathBuf, process::Command};

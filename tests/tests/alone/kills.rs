@@ -9,6 +9,7 @@ use std::{env, fs, thread, time::Duration};
 
 use nix::sys::signal::Signal;
 use probity_tests::{
+    alone::alone,
     leftovers::{Left, Traces},
     mcp::Session,
     needs,
@@ -130,6 +131,7 @@ fn kill_frontend(session: &mut Session) {
 
 #[test]
 fn whichever_process_of_an_installed_server_is_killed_nothing_is_left_and_it_serves_again() {
+    let _alone = alone();
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }
@@ -203,6 +205,7 @@ impl Embedded {
 
 #[test]
 fn whichever_process_of_an_embedded_server_is_killed_nothing_is_left_and_it_serves_again() {
+    let _alone = alone();
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, env, fs, time::Duration};
 
 use probity_tests::{
+    alone::alone,
     leftovers::{Leftovers, Traces},
     mcp::Session,
     needs,
@@ -148,6 +149,7 @@ fn resident(pid: u32) -> u64 {
 
 #[test]
 fn thousands_of_calls_later_a_server_holds_what_it_held_before() {
+    let _alone = alone();
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }

@@ -1,5 +1,5 @@
 //! The units as they are shipped, weighed by systemd's own measure: without a systemd that runs.
-//! What they do when one runs is in `boot.rs`.
+//! What they do when one runs is in the suite `boot`.
 
 use std::{path::PathBuf, process::Command};
 

@@ -24,7 +24,7 @@ use nix::{
         socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
     },
 };
-use probity_tests::{broker::USER_UID, needs, procs::limits, world::World};
+use probity_tests::{alone::alone, broker::USER_UID, needs, procs::limits, world::World};
 
 /// What is asked: a verdict, and nothing runs.
 const QUESTION: [&str; 5] = ["call", "ping", "10.66.2.2", "--dry-run", "--json"];
@@ -48,6 +48,7 @@ fn fill(path: &Path) -> Vec<OwnedFd> {
 
 #[test]
 fn who_finds_the_queue_full_waits_for_room() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }
@@ -67,6 +68,7 @@ fn who_finds_the_queue_full_waits_for_room() {
 
 #[test]
 fn who_opens_and_closes_connections_fails_nobody_s_call() {
+    let _alone = alone();
     if !needs::root() {
         return;
     }

@@ -24,7 +24,7 @@ use probity_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::events;
+use super::events;
 
 /// For whatever has to happen at all; never waited out where all is well.
 const PATIENCE: Duration = Duration::from_secs(20);

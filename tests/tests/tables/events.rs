@@ -4,7 +4,6 @@
 //! A few frontends are driven through everything that is worth an event, and their logs are held
 //! against the table.
 
-#[path = "events/scenarios.rs"]
 mod scenarios;
 
 use std::{
@@ -23,12 +22,12 @@ type Scenario = (&'static str, fn() -> String);
 
 /// Events that no frontend can be driven to from outside, and where they are shown.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
-    ("log.lost", "a log that nobody reads: frontend/tests/log.rs"),
-    ("broker.embedded", "where nothing is installed: tests/tests/first_run.rs"),
+    ("log.lost", "a log that nobody reads: frontend/tests/it/log.rs"),
+    ("broker.embedded", "where nothing is installed: tests/tests/lab/first_run.rs"),
     ("resolve.timeout", "a resolver that hangs: frontend/src/broker/resolve.rs"),
     (
         "health.degraded",
-        "asked for over HTTP: tests/tests/monitoring.rs, frontend/src/calls/observe/health/tests.rs",
+        "asked for over HTTP: tests/tests/it/monitoring.rs, frontend/src/calls/observe/health/tests.rs",
     ),
     ("health.unhealthy", "the same"),
     ("health.recovered", "the same"),

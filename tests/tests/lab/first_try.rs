@@ -5,7 +5,6 @@
 //! - what models write by heart, and what each of it is suggested as: what was meant, or nothing
 //! - what the tools say of themselves, and what they and their answers cost, in tokens
 
-#[path = "first_try/tokens.rs"]
 mod tokens;
 
 use std::process::Command;

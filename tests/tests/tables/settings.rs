@@ -6,9 +6,7 @@
 //! - defaults act where a tool's file is silent, and nowhere else
 //! - a time limit of a setting's ends a run
 
-#[path = "settings/observe.rs"]
 mod observe;
-#[path = "settings/observe_http.rs"]
 mod observe_http;
 
 use std::{collections::BTreeSet, fs, path::Path, thread};

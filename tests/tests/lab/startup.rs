@@ -1,7 +1,6 @@
 //! A broker starts as its administrator meant it or not at all, and says why: policy, ownership,
 //! user, socket, descriptors, and privileges that somebody lent it.
 
-#[path = "startup/surroundings.rs"]
 mod surroundings;
 
 use std::{

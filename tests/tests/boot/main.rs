@@ -1,22 +1,19 @@
 //! The first use of all: an administrator installs Probity on a server, and people on it call tools.
 //! Each test boots a machine of its own (see `probity_tests::machine`), installs, and asks systemd, the
-//! kernel and the programs what came of it.
+//! kernel and the programs what came of it. A binary of its own, since it needs the package.
 //!
-//! - `boot/serving.rs`: what a member of the group, a stranger and HTTP get; reloads; the journal
-//! - `boot/confined.rs`: what the kernel says of the processes, the fence, a broker that is killed
-//! - `boot/package.rs`: upgrades, removal, purging; machines where something is missing
-//! - `boot/from_source.rs`: `make install` and `make uninstall`
-//! - `boot/pages.rs`: the lines of the administrators' pages
+//! | module | promise |
+//! |---|---|
+//! | [`confined`] | what the kernel says of the processes, the fence, a broker that is killed |
+//! | [`from_source`] | `make install` and `make uninstall` |
+//! | [`package`] | upgrades, removal, purging; machines where something is missing |
+//! | [`pages`] | the lines of the administrators' pages |
+//! | [`serving`] | what a member of the group, a stranger and HTTP get; reloads; the journal |
 
-#[path = "boot/confined.rs"]
 mod confined;
-#[path = "boot/from_source.rs"]
 mod from_source;
-#[path = "boot/package.rs"]
 mod package;
-#[path = "boot/pages.rs"]
 mod pages;
-#[path = "boot/serving.rs"]
 mod serving;
 
 use probity_tests::{
