@@ -1,13 +1,16 @@
 //! What a test needs of the machine, asked before it starts.
 //!
 //! A test that needs root or a tool cannot run everywhere, but one that is skipped in silence is
-//! worse than none: it reads as a pass. So a skip prints its reason, and where `CI` is set there
-//! are no skips: the missing need is a failure. Nothing here ever acquires what is missing.
+//! worse than none: it reads as a pass. So a skip prints its reason, past the capture of what a test that
+//! passes has printed, and where `CI` is set there are no skips: the missing need is a failure. Nothing
+//! here ever acquires what is missing.
 
 use std::{
     fs,
+    io::{self, Write as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    thread,
 };
 
 use crate::{machine, procs::ProcStatus};
@@ -75,7 +78,12 @@ fn met(is_met: bool, need: &str) -> bool {
     // An empty value counts as unset, so that `CI= cargo test` switches it off.
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     assert!(!in_ci, "{reason}; CI has no skips");
-    eprintln!("{reason}");
+    // libtest keeps what the printing macros write and shows it where a test fails; this it does not keep.
+    let line = match thread::current().name() {
+        Some(test) => format!("{reason} ({test})\n"),
+        None => format!("{reason}\n"),
+    };
+    let _ = io::stderr().write_all(line.as_bytes());
     false
 }
 
@@ -85,11 +93,34 @@ fn skip_reason(need: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
     fn the_reason_names_the_need() {
         assert_eq!(skip_reason("root"), "skipped: needs root");
+    }
+
+    #[test]
+    #[ignore = "the next test runs it"]
+    fn needs_what_is_nowhere() {
+        assert!(!tool("/nonexistent/nmap"));
+    }
+
+    #[test]
+    fn a_skip_shows_though_what_its_test_prints_is_captured_and_ci_has_none() {
+        let run = |ci: &str| {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", "needs::tests::needs_what_is_nowhere", "--ignored"]);
+            child.env("CI", ci).env_remove("RUST_TEST_NOCAPTURE").output().unwrap()
+        };
+        let skipped = run("");
+        let (said, shown) =
+            (String::from_utf8_lossy(&skipped.stdout), String::from_utf8_lossy(&skipped.stderr));
+        assert!(skipped.status.success() && said.contains("1 passed"), "{skipped:?}");
+        assert!(shown.contains("skipped: needs the program /nonexistent/nmap"), "{skipped:?}");
+        assert!(!run("true").status.success());
     }
 
     #[test]
