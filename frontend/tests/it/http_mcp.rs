@@ -90,7 +90,7 @@ fn the_request_s_id_is_the_call_s_unless_the_call_has_its_own() {
     let params = json!({ "name": "ping", "arguments": target() });
     let headers =
         LEGACY.headers(CHOSEN, "tools/call", &params) + "X-Correlation-Id: from-outside\r\n";
-    let body = LEGACY.message(1, "tools/call", params).to_string();
+    let body = LEGACY.request(1, "tools/call", params).to_string();
     let answer = read_answer(&mut post(&server, &headers, &body)).unwrap();
     assert_eq!(answer.header("x-correlation-id"), Some("from-outside"));
     let own = json!({ "target": "10.0.0.1", "correlation_id": "my-own" });
@@ -130,7 +130,7 @@ fn the_hosts_and_origins_that_are_configured_hold_here_too() {
         ],
     );
     for era in BOTH_ERAS {
-        let body = era.message(1, "tools/list", json!({})).to_string();
+        let body = era.request(1, "tools/list", json!({})).to_string();
         let headers = format!(
             "Host: probity.example:8443\r\nOrigin: https://chat.example\r\n{}\
              Content-Type: application/json\r\nContent-Length: {}\r\n",
@@ -412,7 +412,7 @@ fn each_method_of_the_path_says_what_it_is_for() {
     let put = server.raw("PUT", "/mcp", &(host.clone() + &token), "").unwrap();
     assert_eq!(put.status, 405);
 
-    let list = LEGACY.message(1, "tools/list", json!({})).to_string();
+    let list = LEGACY.request(1, "tools/list", json!({})).to_string();
     let answer = |headers: &str, body: &str| {
         read_answer(&mut post(&server, &(token.clone() + headers), body)).unwrap()
     };

@@ -543,7 +543,7 @@ fn ten_thousand_requests_at_once_are_all_answered() {
                 _ => "resources/list",
             };
             let arguments = json!({ "target": "10.0.0.1" });
-            input.request(id, method, json!({ "name": "ping", "arguments": arguments }));
+            input.request(id, method, json!({ "name": "ping", "arguments": arguments })).unwrap();
         }
         input
     });

@@ -661,13 +661,15 @@ fn any_id_comes_back_as_it_was_written() {
     let mut input = session.detached_input();
     for id in ["1.0", "9223372036854775808", "1.5", "-7", "\"a\""] {
         for (method, is_served) in [("ping", true), ("no/such", false)] {
-            input.line(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#).as_bytes());
+            input
+                .line(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#).as_bytes())
+                .unwrap();
             let answer = session.next().unwrap();
             assert_eq!(answer["id"].to_string(), id, "{answer}");
             assert_eq!(answer.get("result").is_some(), is_served, "{answer}");
         }
     }
-    input.line(br#"{"jsonrpc":"1.0","id":2.5,"method":"ping"}"#);
+    input.line(br#"{"jsonrpc":"1.0","id":2.5,"method":"ping"}"#).unwrap();
     assert_eq!(session.next().unwrap()["id"].to_string(), "2.5");
 }
 
@@ -682,7 +684,7 @@ fn a_batch_is_answered_as_one_array_in_the_version_that_has_them() {
         let params = json!({ "protocolVersion": version });
         assert_eq!(session.ask(1, "initialize", params)["result"]["protocolVersion"], version);
         let mut input = session.detached_input();
-        input.line(&batch);
+        input.line(&batch).unwrap();
         if !is_served {
             assert_eq!(session.next().unwrap()["error"]["code"], -32600);
             continue;
@@ -691,7 +693,7 @@ fn a_batch_is_answered_as_one_array_in_the_version_that_has_them() {
         assert_eq!(answers.len(), 3, "{answers:?}");
         let called = answers.iter().find(|answer| answer["id"] == "c").unwrap();
         assert_eq!(called["result"]["structuredContent"]["returncode"], 0, "{called}");
-        input.line(br#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#);
+        input.line(br#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#).unwrap();
         assert_eq!(session.next().unwrap()["id"], 9);
     }
 }

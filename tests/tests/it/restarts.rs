@@ -431,7 +431,7 @@ fn of_a_client_that_is_killed_nothing_is_left() {
     send(&mut session, "loud", arguments("sleep"));
     tool_below(session.pid());
     let tree = [vec![session.pid()], children(session.pid())].concat();
-    session.vanish().unwrap();
+    session.vanish();
     assert!(all_go(&tree, AT_ONCE));
     assert_eq!(session.wait().unwrap(), Some(0));
     assert_eq!(directories(&rig), Vec::<PathBuf>::new());

@@ -1,80 +1,46 @@
-//! A client of MCP over HTTP as plain as can be: one request, one answer, in either era.
+//! MCP over HTTP against a server of a test's own: one request, one answer, in either era.
 
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
 };
 
+pub use probity_tests::mcp::{Era, LEGACY, MODERN};
 use serde_json::{Value, json};
 
-use super::http::{Answer, HttpServer};
+use super::http::{Answer, HttpServer, read_answer};
 
-/// 2025-11-25: a handshake, and a session's id from then on.
-pub const LEGACY: Era = Era { version: "2025-11-25", session: None };
-/// 2026-07-28: everything in each request.
-pub const MODERN: Era = Era { version: "2026-07-28", session: None };
+/// What an era's client does.
+pub trait OverHttp: Sized {
+    /// Sends a request and leaves it open.
+    fn begin(
+        self,
+        server: &HttpServer,
+        token: &str,
+        id: u64,
+        method: &str,
+        params: Value,
+    ) -> TcpStream;
 
-#[derive(Debug, Clone, Copy)]
-pub struct Era {
-    pub version: &'static str,
-    /// Sent along where there is one.
-    pub session: Option<&'static str>,
-}
-
-impl Era {
-    pub fn is_modern(self) -> bool {
-        self.version == MODERN.version
-    }
-
-    pub const fn in_session(self, id: &'static str) -> Self {
-        Self { session: Some(id), ..self }
-    }
-
-    /// A request's headers, but for those of every request.
-    pub fn headers(self, token: &str, method: &str, params: &Value) -> String {
-        let mut headers = format!(
-            "Authorization: Bearer {token}\r\nAccept: application/json, text/event-stream\r\n\
-             MCP-Protocol-Version: {}\r\n",
-            self.version
-        );
-        if self.is_modern() {
-            headers += &format!("Mcp-Method: {method}\r\n");
-            let name = params["name"].as_str().or(params["uri"].as_str());
-            headers += &name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
-        }
-        if let Some(session) = self.session {
-            headers += &format!("Mcp-Session-Id: {session}\r\n");
-        }
-        headers
-    }
-
-    pub fn message(self, id: u64, method: &str, mut params: Value) -> Value {
-        if self.is_modern() {
-            let meta = &mut params["_meta"];
-            meta["io.modelcontextprotocol/protocolVersion"] = json!(self.version);
-            meta["io.modelcontextprotocol/clientInfo"] =
-                json!({ "name": "a test", "version": "1" });
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
-        }
-        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
-    }
+    /// Opens the stream of news that the older era has.
+    fn listen(self, server: &HttpServer, token: &str) -> TcpStream;
 
     /// Sends a request and reads the whole answer.
-    pub fn ask(self, server: &HttpServer, token: &str, method: &str, params: Value) -> Answer {
-        let mut stream = self.begin(server, token, 7, method, params);
-        super::http::read_answer(&mut stream).unwrap()
+    fn ask(self, server: &HttpServer, token: &str, method: &str, params: Value) -> Answer {
+        read_answer(&mut self.begin(server, token, 7, method, params)).unwrap()
     }
 
     /// The same of a call; answers its result.
-    pub fn call(self, server: &HttpServer, token: &str, tool: &str, arguments: Value) -> Value {
+    fn call(self, server: &HttpServer, token: &str, tool: &str, arguments: Value) -> Value {
         let params = json!({ "name": tool, "arguments": arguments });
         let answer = self.ask(server, token, "tools/call", params);
         assert_eq!(answer.status, 200, "{answer:?}");
         last_message(&answer)["result"].clone()
     }
+}
 
-    /// Sends a request and leaves it open.
-    pub fn begin(
+impl OverHttp for Era {
+    fn begin(
         self,
         server: &HttpServer,
         token: &str,
@@ -83,11 +49,10 @@ impl Era {
         params: Value,
     ) -> TcpStream {
         let headers = self.headers(token, method, &params);
-        post(server, &headers, &self.message(id, method, params).to_string())
+        post(server, &headers, &self.request(id, method, params).to_string())
     }
 
-    /// Opens the stream of news that the older era has.
-    pub fn listen(self, server: &HttpServer, token: &str) -> TcpStream {
+    fn listen(self, server: &HttpServer, token: &str) -> TcpStream {
         let headers = self.headers(token, "", &json!({}));
         let mut stream = server.connect().unwrap();
         let host = server.host();

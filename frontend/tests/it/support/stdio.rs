@@ -1,52 +1,23 @@
-//! An MCP client as plain as can be: it writes lines of JSON and reads lines of JSON.
+//! `probity stdio` over a scripted broker, and the harness's client of it: whatever is not as it should be
+//! fails the test at once.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    process::{Command, Stdio},
+    sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
 
+use nix::sys::signal::Signal;
+use probity_tests::mcp::{Client, Era, Input, LEGACY, MODERN};
 use serde_json::{Value, json};
 
 pub struct Session {
-    child: Child,
-    input: Option<Input>,
-    lines: Receiver<String>,
-    /// Kept open and never read, for a client that does not.
-    unread: Option<ChildStdout>,
+    client: Client,
+    era: Era,
     /// Notifications that came while an answer was awaited.
     pub notifications: Vec<Value>,
-}
-
-/// The client's side of standard input.
-pub struct Input {
-    pipe: ChildStdin,
-    /// 2026-07-28: no handshake, everything in each request's `_meta`.
-    modern: bool,
-}
-
-impl Input {
-    /// Writes a line.
-    pub fn line(&mut self, line: &[u8]) {
-        self.pipe.write_all(&[line, b"\n"].concat()).unwrap();
-    }
-
-    /// Sends a request without waiting for its answer.
-    pub fn request(&mut self, id: u64, method: &str, mut params: Value) {
-        if self.modern {
-            let meta = &mut params["_meta"];
-            meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
-            meta["io.modelcontextprotocol/clientInfo"] =
-                json!({ "name": "a test", "version": "1" });
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
-        }
-        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.line(request.to_string().as_bytes());
-    }
 }
 
 impl Session {
@@ -56,7 +27,7 @@ impl Session {
         if modern {
             let answer = session.ask(1, "server/discover", json!({}));
             let versions = &answer["result"]["supportedVersions"];
-            assert!(versions.as_array().unwrap().contains(&json!("2026-07-28")), "{answer}");
+            assert!(versions.as_array().unwrap().contains(&json!(session.era.version)), "{answer}");
         } else {
             session.initialize();
         }
@@ -65,13 +36,9 @@ impl Session {
 
     /// Shakes hands as the older era does.
     pub fn initialize(&mut self) {
-        let client = json!({ "name": "a test", "version": "1" });
-        let params =
-            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
-        let answer = self.ask(1, "initialize", params);
-        assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
+        let answer = self.client.initialize(1).unwrap();
+        assert_eq!(answer["result"]["protocolVersion"], LEGACY.version, "{answer}");
         assert_eq!(answer["result"]["serverInfo"]["name"], "probity");
-        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     }
 
     /// Starts `probity stdio` and says nothing yet.
@@ -82,16 +49,7 @@ impl Session {
     /// The same, with variables in its environment.
     pub fn with(socket: &Path, modern: bool, variables: &[(&str, &str)]) -> Self {
         let mut session = Self::spawn(socket, modern, variables);
-        let output = BufReader::new(session.unread.take().unwrap());
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        session.lines = lines;
+        session.client.read_at_once();
         session
     }
 
@@ -106,33 +64,22 @@ impl Session {
     }
 
     fn spawn(socket: &Path, modern: bool, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_probity"))
-            .args(["stdio", "--socket"])
-            .arg(socket)
-            .env_remove("LOG_LEVEL")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let unread = child.stdout.take();
-        let input = child.stdin.take().map(|pipe| Input { pipe, modern });
-        Self { child, input, lines: channel().1, unread, notifications: Vec::new() }
-    }
-
-    fn input(&mut self) -> &mut Input {
-        self.input.as_mut().unwrap()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+        command.args(["stdio", "--socket"]).arg(socket).env_remove("LOG_LEVEL");
+        command.envs(variables.iter().copied()).stderr(Stdio::null());
+        let era = if modern { MODERN } else { LEGACY };
+        let client = Client::start(command, era).unwrap();
+        Self { client, era, notifications: Vec::new() }
     }
 
     /// Writes a line as it is.
     pub fn line(&mut self, line: &[u8]) {
-        self.input().line(line);
+        self.client.input().unwrap().line(line).unwrap();
     }
 
     /// Writes a part of a line.
     pub fn partial(&mut self, bytes: &[u8]) {
-        self.input().pipe.write_all(bytes).unwrap();
+        self.client.input().unwrap().bytes(bytes).unwrap();
     }
 
     pub fn send(&mut self, message: &Value) {
@@ -141,7 +88,7 @@ impl Session {
 
     /// Sends a request without waiting for its answer.
     pub fn request(&mut self, id: u64, method: &str, params: Value) {
-        self.input().request(id, method, params);
+        self.client.input().unwrap().request(id, method, params).unwrap();
     }
 
     /// Sends a request and waits for its answer.
@@ -166,7 +113,7 @@ impl Session {
         }
     }
 
-    /// The next line, which has to be JSON-RPC.
+    /// The next line, which has to be JSON-RPC; none at the end, or where none comes.
     pub fn next(&mut self) -> Option<Value> {
         let line = self.next_line()?;
         let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
@@ -176,65 +123,55 @@ impl Session {
 
     /// The next line, whatever it is.
     pub fn next_line(&mut self) -> Option<String> {
-        self.lines.recv_timeout(Duration::from_secs(10)).ok()
+        self.client.line().ok()
     }
 
     /// The client's side of standard input, to be written from elsewhere.
     pub fn detached_input(&mut self) -> Input {
-        self.input.take().unwrap()
+        self.client.take_input().unwrap()
     }
 
     /// Closes standard input and waits for the end.
     pub fn close(mut self) -> i32 {
-        self.input.take();
+        self.client.say_no_more();
         self.exit_code()
     }
 
     /// Waits for the end.
     pub fn exit_code(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap()
+        self.client.wait().unwrap().unwrap()
     }
 
     /// Writes so many requests, or as many as are taken until `patience` is over. Answers how many.
     pub fn flood(&mut self, requests: usize, patience: Duration) -> usize {
-        let mut input = self.detached_input();
-        let (sender, written) = channel();
-        thread::spawn(move || {
-            for id in 0..requests {
-                let line = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {
-                    "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                        "io.modelcontextprotocol/clientInfo": { "name": "a test", "version": "1" },
-                        "io.modelcontextprotocol/clientCapabilities": {} } } });
-                // The end of the server ends this.
-                if input.pipe.write_all(format!("{line}\n").as_bytes()).is_err()
-                    || sender.send(()).is_err()
-                {
-                    return;
-                }
-            }
-        });
-        let deadline = Instant::now() + patience;
-        let mut count = 0;
-        while written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {
-            count += 1;
-        }
-        count
+        self.flood_with(requests, patience, |input, id| {
+            input.request(id, "tools/list", json!({})).is_ok()
+        })
     }
 
     /// Asks and cancels at once, so many times. Answers how many were taken.
     pub fn flood_cancelled(&mut self, requests: usize, patience: Duration) -> usize {
+        let era = self.era;
+        self.flood_with(requests, patience, move |input, id| {
+            let request = era.request(id, "tools/list", json!({}));
+            let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+                "params": { "requestId": id } });
+            input.line(format!("{request}\n{cancel}").as_bytes()).is_ok()
+        })
+    }
+
+    fn flood_with(
+        &mut self,
+        requests: usize,
+        patience: Duration,
+        write: impl Fn(&mut Input, u64) -> bool + Send + 'static,
+    ) -> usize {
         let mut input = self.detached_input();
         let (sender, written) = channel();
         thread::spawn(move || {
+            // The end of the server ends this.
             for id in 0..requests {
-                let request = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {
-                    "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                        "io.modelcontextprotocol/clientInfo": { "name": "a test", "version": "1" },
-                        "io.modelcontextprotocol/clientCapabilities": {} } } });
-                let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
-                    "params": { "requestId": id } });
-                let lines = format!("{request}\n{cancel}\n");
-                if input.pipe.write_all(lines.as_bytes()).is_err() || sender.send(()).is_err() {
+                if !write(&mut input, id as u64) || sender.send(()).is_err() {
                     return;
                 }
             }
@@ -249,44 +186,33 @@ impl Session {
 
     /// Closes the end that the server writes to.
     pub fn stop_reading(&mut self) {
-        self.unread.take();
+        self.client.stop_reading();
     }
 
     /// Resident memory of the server.
     pub fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.client.resident_kib().unwrap()
     }
 
     /// Closes what is left of the client's ends, as its death would.
     pub fn abandon(&mut self) {
-        self.unread.take();
-        self.input.take();
+        self.stop_reading();
+        self.client.say_no_more();
     }
 
     /// Sends the server a signal.
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, signal).unwrap();
+    pub fn signal(&self, signal: Signal) {
+        self.client.signal(signal).unwrap();
     }
 
     /// Whether the server has ended by then.
     pub fn ends_within(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if self.child.try_wait().unwrap().is_some() {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        false
+        self.client.ends_within(patience)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.client.kill();
     }
 }

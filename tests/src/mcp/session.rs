@@ -1,21 +1,15 @@
-//! A client of `probity stdio`, line by line: what a test sends is what the frontend reads.
+//! A stdio session of the era of `initialize`, for suites that ask and look at answers.
 
-use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
+use std::{io, process::Command};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-/// A stdio session of the era of `initialize`.
+use super::{Client, LEGACY};
+
+/// The session. Its numbers of requests are its own affair.
 pub struct Session {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    client: Client,
     next_id: u64,
     server: Value,
 }
@@ -25,26 +19,16 @@ impl Session {
     ///
     /// # Errors
     /// Those of the process, and an answer that is none.
-    pub fn start(mut command: Command) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let missing = || io::Error::other("no pipe");
-        let stdin = Some(child.stdin.take().ok_or_else(missing)?);
-        let stdout = BufReader::new(child.stdout.take().ok_or_else(missing)?);
-        let mut session = Self { child, stdin, stdout, next_id: 0, server: Value::Null };
-        let client = json!({"name": "probity-tests", "version": "0"});
-        let mut answer = session.request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
-        )?;
-        session.server = answer["result"].take();
-        session.notify("notifications/initialized", json!({}))?;
-        Ok(session)
+    pub fn start(command: Command) -> io::Result<Self> {
+        let mut client = Client::start(command, LEGACY)?;
+        let mut answer = client.initialize(1)?;
+        Ok(Self { client, next_id: 1, server: answer["result"].take() })
     }
 
     /// Sends a request and waits for its answer: the whole JSON-RPC object.
     ///
     /// # Errors
-    /// Those of the pipes, and a line that is no JSON.
+    /// Those of the pipes, and a line that is no message.
     pub fn request(&mut self, method: &str, params: Value) -> io::Result<Value> {
         let id = self.send(method, params)?;
         loop {
@@ -61,9 +45,8 @@ impl Session {
     /// Those of the pipe.
     pub fn send(&mut self, method: &str, params: Value) -> io::Result<u64> {
         self.next_id += 1;
-        let id = self.next_id;
-        self.line(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
-        Ok(id)
+        self.client.input()?.request(self.next_id, method, params)?;
+        Ok(self.next_id)
     }
 
     /// Sends a notification.
@@ -71,7 +54,7 @@ impl Session {
     /// # Errors
     /// Those of the pipe.
     pub fn notify(&mut self, method: &str, params: Value) -> io::Result<()> {
-        self.line(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
+        self.client.input()?.notify(method, params)
     }
 
     /// Calls a tool; answers the `result`, or the whole message if it is an error.
@@ -90,14 +73,9 @@ impl Session {
     /// The next message, whatever it is.
     ///
     /// # Errors
-    /// The end of the session, and a line that is no JSON.
+    /// The end of the session, and a line that is no message.
     pub fn message(&mut self) -> io::Result<Value> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        serde_json::from_str(&line)
-            .map_err(|error| io::Error::other(format!("not JSON ({error}): {line}")))
+        self.client.message()
     }
 
     /// What it answered to `initialize`.
@@ -109,7 +87,7 @@ impl Session {
     /// The frontend's process.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.client.pid()
     }
 
     /// Closes its input and waits for its end.
@@ -117,8 +95,8 @@ impl Session {
     /// # Errors
     /// Those of `wait(2)`.
     pub fn close(&mut self) -> io::Result<Option<i32>> {
-        self.stdin = None;
-        Ok(self.child.wait()?.code())
+        self.say_no_more();
+        self.wait()
     }
 
     /// Ends it with a signal, as systemd and Ctrl-C do, and waits for its exit code. Calls that still
@@ -136,7 +114,7 @@ impl Session {
     /// # Errors
     /// Those of `kill(2)`.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
+        self.client.signal(signal)
     }
 
     /// Waits for its exit code; none where a signal ended it.
@@ -144,34 +122,23 @@ impl Session {
     /// # Errors
     /// Those of `wait(2)`.
     pub fn wait(&mut self) -> io::Result<Option<i32>> {
-        Ok(self.child.wait()?.code())
+        self.client.wait()
     }
 
     /// Closes its input alone.
     pub fn say_no_more(&mut self) {
-        self.stdin = None;
+        self.client.say_no_more();
     }
 
     /// Goes as a client that is killed does: nobody writes and nobody reads any more.
-    ///
-    /// # Errors
-    /// Those of `open(2)`.
-    pub fn vanish(&mut self) -> io::Result<()> {
-        self.stdin = None;
-        let (nothing, _) = io::pipe()?;
-        self.stdout = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(nothing)));
-        Ok(())
-    }
-
-    fn line(&mut self, message: &Value) -> io::Result<()> {
-        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        writeln!(stdin, "{message}")
+    pub fn vanish(&mut self) {
+        self.say_no_more();
+        self.client.stop_reading();
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.stdin = None;
-        let _ = self.child.wait();
+        let _ = self.close();
     }
 }
