@@ -17,7 +17,7 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-use super::Era;
+use super::{Era, LEGACY, client_info};
 use crate::procs::wait_until;
 
 /// For whatever has to come at all; never waited out where all is well.
@@ -110,9 +110,8 @@ impl Client {
     /// # Errors
     /// Those of the pipes, and an answer that is none.
     pub fn initialize(&mut self, id: u64) -> io::Result<Value> {
-        let client = json!({ "name": "probity-tests", "version": "0" });
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": client });
+        let params = json!({ "protocolVersion": LEGACY.version, "capabilities": {},
+            "clientInfo": client_info() });
         self.input()?.request(id, "initialize", params)?;
         let answer = loop {
             let message = self.message()?;

@@ -28,6 +28,11 @@ pub const LEGACY: Era = Era { version: "2025-11-25", session: None };
 /// 2026-07-28: no handshake, everything in each request's `_meta`.
 pub const MODERN: Era = Era { version: "2026-07-28", session: None };
 
+/// How these clients name themselves.
+fn client_info() -> Value {
+    json!({ "name": "a test", "version": "1" })
+}
+
 impl Era {
     /// Whether each request says everything.
     #[must_use]
@@ -47,8 +52,7 @@ impl Era {
         if self.is_modern() {
             let meta = &mut params["_meta"];
             meta["io.modelcontextprotocol/protocolVersion"] = json!(self.version);
-            meta["io.modelcontextprotocol/clientInfo"] =
-                json!({ "name": "a test", "version": "1" });
+            meta["io.modelcontextprotocol/clientInfo"] = client_info();
             meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         }
         json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
