@@ -212,13 +212,14 @@ impl Reader<'_> {
                         at += 1;
                     }
                 }
-                TokenTree::Ident(word) if word == "crate" || word == "super" || word == "self" => {
-                    if tokens.get(at).is_some_and(|t| is_punct(t, ':')) {
-                        let (paths, next) = tree(&tokens, at - 1);
-                        at = next.max(at);
-                        for path in paths {
-                            self.take(&path.names);
-                        }
+                TokenTree::Ident(word)
+                    if ["crate", "super", "self"].iter().any(|root| word == root)
+                        && tokens.get(at).is_some_and(|t| is_punct(t, ':')) =>
+                {
+                    let (paths, next) = tree(&tokens, at - 1);
+                    at = next.max(at);
+                    for path in paths {
+                        self.take(&path.names);
                     }
                 }
                 TokenTree::Group(group) => {

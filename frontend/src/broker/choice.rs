@@ -54,13 +54,13 @@ impl Choice {
     /// What is meant by these flags and settings, on this machine.
     #[must_use]
     pub fn of(flags: &BrokerChoice, loaded: &Loaded) -> Self {
-        let grounds = Grounds {
+        let known = KnownChoice {
             embedded_flag: flags.embedded || flags.policy.is_some(),
             socket_flag: flags.socket.is_some(),
             embedded_setting: loaded.config.broker.embedded,
             socket_setting: is_set(loaded, SOCKET_SETTING),
         };
-        grounds.choice(|| is_installed(&loaded.config.broker.socket))
+        known.choice(|| is_installed(&loaded.config.broker.socket))
     }
 
     /// Whether the broker is this process's own.
@@ -78,14 +78,14 @@ impl Choice {
 
 /// What is known before anybody looks at the machine.
 #[derive(Debug, Clone, Copy)]
-struct Grounds {
+struct KnownChoice {
     embedded_flag: bool,
     socket_flag: bool,
     embedded_setting: Option<bool>,
     socket_setting: bool,
 }
 
-impl Grounds {
+impl KnownChoice {
     /// Flags win over settings; of two settings that disagree `broker.embedded` wins, since it is about
     /// nothing else.
     fn choice(self, is_installed: impl FnOnce() -> bool) -> Choice {
@@ -165,8 +165,8 @@ pub fn nothing_installed(policy: Option<&Path>) -> String {
 mod tests {
     use super::*;
 
-    fn grounds() -> Grounds {
-        Grounds {
+    fn known() -> KnownChoice {
+        KnownChoice {
             embedded_flag: false,
             socket_flag: false,
             embedded_setting: None,
@@ -176,15 +176,15 @@ mod tests {
 
     #[test]
     fn a_newcomer_without_any_broker_gets_one_of_his_own() {
-        assert_eq!(grounds().choice(|| false), Choice::NothingInstalled);
-        assert_eq!(grounds().choice(|| true), Choice::Installed);
+        assert_eq!(known().choice(|| false), Choice::NothingInstalled);
+        assert_eq!(known().choice(|| true), Choice::Installed);
     }
 
     #[test]
     fn a_socket_that_somebody_names_is_meant_even_where_nothing_is_installed() {
-        let named = Grounds { socket_setting: true, ..grounds() };
+        let named = KnownChoice { socket_setting: true, ..known() };
         assert_eq!(named.choice(|| false), Choice::Installed);
-        let flag = Grounds { socket_flag: true, embedded_setting: Some(true), ..grounds() };
+        let flag = KnownChoice { socket_flag: true, embedded_setting: Some(true), ..known() };
         assert_eq!(flag.choice(|| false), Choice::Installed);
     }
 
@@ -192,12 +192,12 @@ mod tests {
     fn the_setting_wins_over_the_machine_and_over_a_socket_that_is_set() {
         for (setting, expected) in [(true, Choice::Embedded), (false, Choice::Installed)] {
             let set =
-                Grounds { embedded_setting: Some(setting), socket_setting: true, ..grounds() };
+                KnownChoice { embedded_setting: Some(setting), socket_setting: true, ..known() };
             assert_eq!(set.choice(|| !setting), expected);
-            let alone = Grounds { embedded_setting: Some(setting), ..grounds() };
+            let alone = KnownChoice { embedded_setting: Some(setting), ..known() };
             assert_eq!(alone.choice(|| setting), expected);
         }
-        let flag = Grounds { embedded_flag: true, embedded_setting: Some(false), ..grounds() };
+        let flag = KnownChoice { embedded_flag: true, embedded_setting: Some(false), ..known() };
         assert_eq!(flag.choice(|| true), Choice::Embedded);
     }
 }

@@ -138,7 +138,7 @@ fn words_join_to_a_text_that_splits_into_them_again() {
 }
 
 #[test]
-fn a_client_s_name_is_stripped_to_what_can_be_logged() {
+fn the_name_of_a_client_is_stripped_to_what_can_be_logged() {
     assert_eq!(client_label("Claude\u{202e}\n", "1.0").unwrap().as_str(), "Claude 1.0");
     assert_eq!(client_label("\u{202e}", ""), None);
 }

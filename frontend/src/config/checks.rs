@@ -5,7 +5,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    kind::Written,
+    kind::WrittenValue,
     notice::{Notice, shown},
     tables::{Fields, Flaw},
 };
@@ -105,7 +105,7 @@ impl fmt::Display for CheckSettings {
 
 /// Reads what the file has, and says what is wrong with it.
 pub(super) fn read(
-    written: &Written,
+    written: &WrittenValue,
     place: &str,
     notices: &mut Vec<Notice>,
 ) -> Vec<CheckSettings> {
@@ -119,7 +119,7 @@ pub(super) fn read(
             counts_as: "",
         });
     };
-    let Written::Tables(tables) = written else {
+    let WrittenValue::Tables(tables) = written else {
         told(CHECKS.into(), (written.to_string(), "tables, as [[health.checks]] makes them"));
         return vec![];
     };

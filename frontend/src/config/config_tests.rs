@@ -152,7 +152,7 @@ fn the_flag_names_the_file_before_the_variable_does() {
 }
 
 #[test]
-fn each_invalid_variable_is_told_of_and_leaves_the_file_s_value() {
+fn each_invalid_variable_is_told_of_and_leaves_the_value_of_the_file() {
     for setting in SETTINGS {
         let bad = match setting.kind {
             Kind::Host => "no host",
@@ -248,7 +248,7 @@ fn each_number_out_of_range_is_moved_into_it_and_told_of() {
 }
 
 #[test]
-fn the_guide_s_ranges_hold() {
+fn the_ranges_of_the_guide_hold() {
     let set = |variable, value| from_environment(&[(variable, value)]).config.tools;
     assert_eq!(set("MCP_DEFAULT_TIMEOUT_SEC", "1").default_timeout.as_secs(), 60);
     assert_eq!(set("MCP_DEFAULT_TIMEOUT_SEC", "3601").default_timeout.as_secs(), 3600);
@@ -296,7 +296,7 @@ fn toml_and_yaml_say_the_same() {
 }
 
 #[test]
-fn a_key_s_line_is_known_in_both_formats() {
+fn the_line_of_a_key_is_known_in_both_formats() {
     let toml = "# first\n\n[server]\nhost = '''\n::1'''\nport = 1\n";
     let yaml = "# first\nlog:\n  format: text\nserver:\n  host: \"::1\"\n\n  port: 1\n";
     for (name, text, line) in [("f.toml", toml, 6), ("f.yaml", yaml, 7)] {
@@ -419,7 +419,7 @@ fn what_nobody_has_set_for_all_tools_caps_nothing() {
 }
 
 #[test]
-fn a_tool_s_own_settings_come_from_variables_then_the_file_by_name_then_alias() {
+fn settings_of_a_tool_come_from_variables_then_the_file_by_name_then_alias() {
     let file = "[tools.nmap]\ntimeout = 10\nconcurrency = 2\n[tools.PingTool]\ntimeout = 7\n";
     let variables = [("NMAP_TIMEOUT", "0.5"), ("PORT_SCAN_CONCURRENCY", "9"), ("PING_TIMEOUT", "")];
     let config = load_all("f.toml", file, &variables).unwrap().config;
@@ -432,7 +432,7 @@ fn a_tool_s_own_settings_come_from_variables_then_the_file_by_name_then_alias() 
 }
 
 #[test]
-fn a_tool_s_invalid_variable_leaves_the_file_s_value() {
+fn an_invalid_variable_of_a_tool_leaves_the_value_of_the_file() {
     for bad in ["0", "-5", "soon", "1e300", "1e-12"] {
         let file = "tools.nmap.timeout = 10";
         let config = load_all("f.toml", file, &[("NMAP_TIMEOUT", bad)]).unwrap().config;
@@ -441,7 +441,7 @@ fn a_tool_s_invalid_variable_leaves_the_file_s_value() {
 }
 
 #[test]
-fn a_variable_of_the_table_is_no_tool_s() {
+fn a_variable_of_the_table_belongs_to_no_tool() {
     let config = from_environment(&[("MCP_DEFAULT_CONCURRENCY", "4")]).config;
     assert_eq!(config.tool("mcp-default", &[]), ToolOverride::default());
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{
     declared::{CounterError, Declared, Label},
-    kind::Written,
+    kind::WrittenValue,
     notice::{Notice, shown},
     tables::{Fields, Flaw},
 };
@@ -72,7 +72,7 @@ impl fmt::Display for CounterSettings {
 
 /// Reads what the file has, and says what is wrong with it.
 pub(super) fn read(
-    written: &Written,
+    written: &WrittenValue,
     place: &str,
     notices: &mut Vec<Notice>,
 ) -> Vec<CounterSettings> {
@@ -86,7 +86,7 @@ pub(super) fn read(
             counts_as: "",
         });
     };
-    let Written::Tables(tables) = written else {
+    let WrittenValue::Tables(tables) = written else {
         let expected = "tables, as [[metrics.counter]] makes them".into();
         told(COUNTERS.into(), (written.to_string(), expected));
         return vec![];

@@ -20,7 +20,7 @@ use yaml_rust2::{
 };
 
 use super::{
-    kind::{Kind, Table, Written},
+    kind::{Kind, Table, WrittenValue},
     notice::Notice,
     settings::setting,
 };
@@ -72,7 +72,7 @@ pub(super) struct File {
 pub(super) struct Entry {
     /// `section.key`.
     pub key: String,
-    pub written: Written,
+    pub written: WrittenValue,
     /// `file:line`, or the file alone where the line is not known.
     pub place: String,
 }
@@ -139,7 +139,7 @@ fn read_text(path: &Path) -> Result<(String, bool), FileError> {
 }
 
 /// Hands on every value with its key. A setting's own key is never looked into.
-fn flatten(key: String, value: config::Value, found: &mut impl FnMut(String, Written)) {
+fn flatten(key: String, value: config::Value, found: &mut impl FnMut(String, WrittenValue)) {
     match value.kind {
         ValueKind::Table(table) if setting(&key).is_none() => {
             for (name, value) in table {
@@ -151,23 +151,23 @@ fn flatten(key: String, value: config::Value, found: &mut impl FnMut(String, Wri
     }
 }
 
-fn written(kind: ValueKind) -> Written {
+fn written(kind: ValueKind) -> WrittenValue {
     match kind {
-        ValueKind::Nil => Written::Other("null".into()),
-        ValueKind::Table(_) => Written::Other("{…}".into()),
+        ValueKind::Nil => WrittenValue::Other("null".into()),
+        ValueKind::Table(_) => WrittenValue::Other("{…}".into()),
         ValueKind::Array(items) if items.iter().any(|item| table(item).is_some()) => {
             let tables: Option<Vec<Table>> = items.iter().map(table).collect();
-            tables.map_or_else(|| Written::Other("[…]".into()), Written::Tables)
+            tables.map_or_else(|| WrittenValue::Other("[…]".into()), WrittenValue::Tables)
         }
         ValueKind::Array(items) => {
             let text = |item: config::Value| item.into_string().ok();
             match items.into_iter().map(text).collect() {
-                Some(items) => Written::List(items),
-                None => Written::Other("[…]".into()),
+                Some(items) => WrittenValue::List(items),
+                None => WrittenValue::Other("[…]".into()),
             }
         }
-        ValueKind::String(text) => Written::Text(text),
-        single => Written::Bare(single.to_string()),
+        ValueKind::String(text) => WrittenValue::Text(text),
+        single => WrittenValue::Bare(single.to_string()),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) type Table = Vec<(String, String)>;
 
 /// A value as somebody wrote it, whatever the file's format.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Written {
+pub(super) enum WrittenValue {
     /// A single value: of a variable, or in quotes.
     Text(String),
     /// `true` or `5` in a file. Where a number or a switch is asked for it is as good as in quotes.
@@ -84,7 +84,7 @@ pub(super) enum Written {
     Other(String),
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for WrittenValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) | Self::Bare(text) | Self::Other(text) => f.write_str(text),
@@ -96,13 +96,13 @@ impl fmt::Display for Written {
 
 impl Kind {
     /// Reads a value; `None` where it is no value of this kind. A number out of range is one.
-    pub(super) fn read(self, written: &Written) -> Option<ValueKind> {
+    pub(super) fn read(self, written: &WrittenValue) -> Option<ValueKind> {
         let text = match (self, written) {
-            (Self::Names, Written::List(items)) => return Some(names(items)),
-            (Self::Networks, Written::List(items)) => return networks(items),
+            (Self::Names, WrittenValue::List(items)) => return Some(names(items)),
+            (Self::Networks, WrittenValue::List(items)) => return networks(items),
             // Nobody's host or file is called so, unless in quotes.
-            (Self::Host | Self::Path, Written::Bare(_)) => return None,
-            (_, Written::Text(text) | Written::Bare(text)) => text.trim(),
+            (Self::Host | Self::Path, WrittenValue::Bare(_)) => return None,
+            (_, WrittenValue::Text(text) | WrittenValue::Bare(text)) => text.trim(),
             _ => return None,
         };
         let some_text = !text.is_empty() && !text.contains(char::is_control);

@@ -17,7 +17,7 @@ use super::{
     checks::{self, CHECKS, CheckSettings},
     counters::{self, COUNTERS, CounterSettings},
     file::{Entry, File, FileError},
-    kind::{Kind, Written},
+    kind::{Kind, WrittenValue},
     notice::{Notice, shown},
     per_tool::{Candidate, ToolOverrides, is_candidate},
     settings::{PER_TOOL, SETTINGS, Setting, setting},
@@ -76,11 +76,11 @@ impl Environment {
         self
     }
 
-    fn written(&self, variable: &str) -> Option<Written> {
+    fn written(&self, variable: &str) -> Option<WrittenValue> {
         let value = self.0.get(variable)?;
         Some(match value.to_str() {
-            Some(text) => Written::Text(text.to_owned()),
-            None => Written::Other(value.to_string_lossy().into_owned()),
+            Some(text) => WrittenValue::Text(text.to_owned()),
+            None => WrittenValue::Other(value.to_string_lossy().into_owned()),
         })
     }
 }
@@ -164,7 +164,7 @@ impl Layer {
     fn add(
         &mut self,
         setting: &Setting,
-        written: &Written,
+        written: &WrittenValue,
         source: &str,
         notices: &mut Vec<Notice>,
     ) -> bool {
@@ -202,7 +202,7 @@ fn defaults() -> Layer {
     let mut layer = Layer::default();
     for setting in SETTINGS {
         // Where there is no default there is no value, but for a list, which is empty.
-        if let Some(value) = setting.kind.read(&Written::Text(setting.default.into())) {
+        if let Some(value) = setting.kind.read(&WrittenValue::Text(setting.default.into())) {
             layer.0.insert(setting.key.into(), Value::new(Some(&DEFAULT.into()), value));
         }
     }

@@ -14,7 +14,7 @@ use config::ValueKind;
 
 use super::{
     Set,
-    kind::Written,
+    kind::WrittenValue,
     notice::{Notice, shown},
     settings::{PER_TOOL, SETTINGS, Setting},
 };
@@ -72,13 +72,13 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// What a variable says, if its name is of the right form.
-    pub fn of_variable(variable: &str, written: &Written) -> Option<Self> {
+    pub fn of_variable(variable: &str, written: &WrittenValue) -> Option<Self> {
         let (tool, what) = variable_parts(variable)?;
         Some(Self::new(tool.to_owned(), what, written, variable.to_owned(), true))
     }
 
     /// What a file's key says, if it is one of these.
-    pub fn of_key(key: &str, written: &Written, place: &str) -> Option<Self> {
+    pub fn of_key(key: &str, written: &WrittenValue, place: &str) -> Option<Self> {
         let (tool, last) = key.strip_prefix("tools.")?.rsplit_once('.')?;
         let what = PER_TOOL.iter().find(|what| last_part(what) == last)?;
         Some(Self::new(variable_name(tool), what, written, place.to_owned(), false))
@@ -107,7 +107,7 @@ impl Candidate {
     fn new(
         tool: String,
         what: &'static Setting,
-        written: &Written,
+        written: &WrittenValue,
         source: String,
         from_variable: bool,
     ) -> Self {

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_does_not_pass_for_the_line_s_own() {
+    fn a_field_does_not_pass_for_one_of_the_line() {
         let line = line(&[("level", "ERROR".into()), ("event", "forged".into())]);
         let object: Value = serde_json::from_str(&line.json()).unwrap();
         assert_eq!((&object["level"], &object["event"]), (&"INFO".into(), &"tool.start".into()));

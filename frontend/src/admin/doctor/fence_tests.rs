@@ -1,5 +1,5 @@
 use super::*;
-use crate::admin::doctor::State;
+use crate::admin::doctor::CheckState;
 
 const ANY: &str = "0.0.0.0/0 ::/0";
 
@@ -30,44 +30,54 @@ fn commands(check: &Check) -> &[String] {
 
 #[test]
 fn a_fence_is_held_against_the_policy_by_its_addresses() {
-    let cases: [(&str, &[&str], State, &[&str]); 12] = [
-        ("172.16.0.0/12 10.0.0.0/8", &["10.0.0.0/8", "172.16.0.0/12"], State::Ok, &["10.0.0.0/8"]),
+    let cases: [(&str, &[&str], CheckState, &[&str]); 12] = [
+        (
+            "172.16.0.0/12 10.0.0.0/8",
+            &["10.0.0.0/8", "172.16.0.0/12"],
+            CheckState::Ok,
+            &["10.0.0.0/8"],
+        ),
         // Other words for the same.
-        ("10.128.0.0/9 10.0.0.0/9", &["10.0.0.0/8"], State::Ok, &[]),
-        ("10.0.0.0/8", &["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"], State::Ok, &[]),
-        ("198.51.100.7", &["198.51.100.7/32"], State::Ok, &[]),
-        ("", &[], State::Ok, &["nothing"]),
+        ("10.128.0.0/9 10.0.0.0/9", &["10.0.0.0/8"], CheckState::Ok, &[]),
+        ("10.0.0.0/8", &["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"], CheckState::Ok, &[]),
+        ("198.51.100.7", &["198.51.100.7/32"], CheckState::Ok, &[]),
+        ("", &[], CheckState::Ok, &["nothing"]),
         // The policy has a network more, of either family.
         (
             "10.0.0.0/8",
             &["10.0.0.0/8", "198.51.100.0/24"],
-            State::Warning,
+            CheckState::Warning,
             &["the policy allows 198.51.100.0/24, which the fence does not let through"],
         ),
-        ("10.0.0.0/8", &["10.0.0.0/8", "fd00::/8"], State::Warning, &["allows fd00::/8, "]),
+        ("10.0.0.0/8", &["10.0.0.0/8", "fd00::/8"], CheckState::Warning, &["allows fd00::/8, "]),
         // Loopback is a network as any other: sockets of the unit are held there too.
-        ("10.0.0.0/8", &["10.0.0.0/8", "127.0.0.0/8"], State::Warning, &["allows 127.0.0.0/8, "]),
+        (
+            "10.0.0.0/8",
+            &["10.0.0.0/8", "127.0.0.0/8"],
+            CheckState::Warning,
+            &["allows 127.0.0.0/8, "],
+        ),
         (
             "10.0.0.0/8 127.0.0.0/8 ::1/128",
             &["10.0.0.0/8"],
-            State::Warning,
+            CheckState::Warning,
             &["the fence lets through 127.0.0.0/8, ::1/128, which the policy does not allow"],
         ),
         // An address that the policy denies since.
-        ("10.0.0.0/30", &["10.0.0.0/32", "10.0.0.2/31"], State::Warning, &["10.0.0.1/32, "]),
+        ("10.0.0.0/30", &["10.0.0.0/32", "10.0.0.2/31"], CheckState::Warning, &["10.0.0.1/32, "]),
         (
             "10.0.0.0/8 192.168.0.0/16",
             &["10.0.0.0/8", "198.51.100.0/24"],
-            State::Warning,
+            CheckState::Warning,
             &["allows 198.51.100.0/24, ", "; and the fence lets through 192.168.0.0/16, "],
         ),
-        ("0.0.0.0/0", &["0.0.0.0/1", "128.0.0.0/2"], State::Warning, &["192.0.0.0/2, "]),
+        ("0.0.0.0/0", &["0.0.0.0/1", "128.0.0.0/2"], CheckState::Warning, &["192.0.0.0/2, "]),
     ];
     for (allow, due, state, says) in cases {
         let check = of(shown(allow, ANY), due);
         assert_eq!(check.state, state, "{allow} {due:?}: {}", check.found);
         assert!(says.iter().all(|said| check.found.contains(said)), "{}", check.found);
-        let mends: &[&str] = if state == State::Ok { &[] } else { &MAKE };
+        let mends: &[&str] = if state == CheckState::Ok { &[] } else { &MAKE };
         assert_eq!(commands(&check), mends, "{allow} {due:?}");
     }
 }
@@ -76,11 +86,11 @@ fn a_fence_is_held_against_the_policy_by_its_addresses() {
 fn what_is_not_denied_passes_too() {
     // Somebody took one network out, and let everything else through.
     let check = of(shown("", "128.0.0.0/1 ::/0"), &["0.0.0.0/2"]);
-    assert_eq!(check.state, State::Warning);
+    assert_eq!(check.state, CheckState::Warning);
     assert!(check.found.contains("lets through 64.0.0.0/2, "), "{}", check.found);
     // systemd allows before it denies.
     let check = of(shown("10.0.0.0/8", &format!("10.1.0.0/16 {ANY}")), &["10.0.0.0/8"]);
-    assert_eq!(check.state, State::Ok, "{}", check.found);
+    assert_eq!(check.state, CheckState::Ok, "{}", check.found);
 }
 
 #[test]
@@ -112,7 +122,7 @@ fn lists_of_a_thousand_are_compared_as_well() {
 #[test]
 fn a_machine_without_a_fence_is_told_how_to_make_one_and_works() {
     let check = check(Fences { held: Ok(shown("", "")), due: Err("no word".into()) });
-    assert_eq!(check.state, State::Ok);
+    assert_eq!(check.state, CheckState::Ok);
     assert!(check.found.starts_with("there is none"), "{}", check.found);
     assert_eq!(commands(&check), MAKE);
 }
@@ -121,13 +131,13 @@ fn a_machine_without_a_fence_is_told_how_to_make_one_and_works() {
 fn a_fence_that_the_kernel_does_not_hold_is_none() {
     let whole = shown("10.0.0.0/8", ANY);
     for (was, is, state) in [
-        ("IPIngressBytes=84", "IPIngressBytes=[no data]", State::Warning),
-        ("IPIngressBytes=84", "IPIngressBytes=18446744073709551615", State::Warning),
-        ("IPIngressBytes=84", "IPIngressBytes=0", State::Ok),
+        ("IPIngressBytes=84", "IPIngressBytes=[no data]", CheckState::Warning),
+        ("IPIngressBytes=84", "IPIngressBytes=18446744073709551615", CheckState::Warning),
+        ("IPIngressBytes=84", "IPIngressBytes=0", CheckState::Ok),
     ] {
         let check = of(whole.replace(was, is), &["10.0.0.0/8"]);
         assert_eq!(check.state, state, "{is}: {}", check.found);
-        assert_eq!(check.found.contains("no BPF"), state == State::Warning, "{}", check.found);
+        assert_eq!(check.found.contains("no BPF"), state == CheckState::Warning, "{}", check.found);
     }
     // What is not counted, or does not run, tells nothing of the kernel.
     let uncounted = whole.replace("IPIngressBytes=84", "IPIngressBytes=[no data]");
@@ -135,7 +145,7 @@ fn a_fence_that_the_kernel_does_not_hold_is_none() {
         [("IPAccounting=yes", "IPAccounting=no"), ("ActiveState=active", "ActiveState=failed")]
     {
         let check = of(uncounted.replace(was, is), &["10.0.0.0/8"]);
-        assert_eq!(check.state, State::Ok, "{is}: {}", check.found);
+        assert_eq!(check.state, CheckState::Ok, "{is}: {}", check.found);
     }
 }
 
@@ -152,7 +162,7 @@ fn what_cannot_be_compared_is_said_and_fails_nothing() {
         (Ok(sound()), error("this user may not read the policy"), "may not read the policy"),
     ] {
         let check = check(Fences { held, due });
-        assert_eq!(check.state, State::NotChecked, "{}", check.found);
+        assert_eq!(check.state, CheckState::NotChecked, "{}", check.found);
         assert!(check.found.contains(says), "{}", check.found);
     }
 }

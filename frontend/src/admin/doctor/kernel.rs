@@ -172,17 +172,17 @@ fn seccomp(actions: Option<&str>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::doctor::State;
+    use crate::admin::doctor::CheckState;
 
     #[test]
     fn a_kernel_is_judged_by_its_number_and_what_was_carried_back_to_it() {
         for (release, landlock, state) in [
-            ("6.18.44-fc", Landlock::Abi(7), State::Ok),
-            ("6.1.0-18-amd64", Landlock::Abi(2), State::Ok),
-            ("5.19.0", Landlock::Absent, State::Ok),
-            ("5.10.0-28-amd64", Landlock::Absent, State::Warning),
-            ("5.14.0-570.el9.x86_64", Landlock::Abi(6), State::Ok),
-            ("strange", Landlock::Absent, State::NotChecked),
+            ("6.18.44-fc", Landlock::Abi(7), CheckState::Ok),
+            ("6.1.0-18-amd64", Landlock::Abi(2), CheckState::Ok),
+            ("5.19.0", Landlock::Absent, CheckState::Ok),
+            ("5.10.0-28-amd64", Landlock::Absent, CheckState::Warning),
+            ("5.14.0-570.el9.x86_64", Landlock::Abi(6), CheckState::Ok),
+            ("strange", Landlock::Absent, CheckState::NotChecked),
         ] {
             assert_eq!(kernel(release, landlock).state, state, "{release}");
         }
@@ -191,12 +191,12 @@ mod tests {
     #[test]
     fn landlock_that_is_off_is_told_apart_from_landlock_that_is_not_there() {
         let off = confinement(Landlock::Off, None);
-        assert_eq!(off.state, State::Failed);
+        assert_eq!(off.state, CheckState::Failed);
         assert!(off.remedy.unwrap().advice.contains("lsm="));
         let absent = confinement(Landlock::Absent, None);
-        assert_eq!(absent.state, State::Failed);
+        assert_eq!(absent.state, CheckState::Failed);
         assert!(absent.remedy.unwrap().advice.contains("CONFIG_SECURITY_LANDLOCK"));
-        assert_eq!(confinement(Landlock::Unknown, None).state, State::NotChecked);
+        assert_eq!(confinement(Landlock::Unknown, None).state, CheckState::NotChecked);
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
             (7, None, Some("leaves open")),
         ] {
             let check = confinement(Landlock::Abi(abi), None);
-            assert_eq!(check.state, State::Ok);
+            assert_eq!(check.state, CheckState::Ok);
             assert!(open.is_none_or(|open| check.found.contains(open)), "{}", check.found);
             assert!(confined.is_none_or(|word| !check.found.contains(word)), "{}", check.found);
             assert!(check.found.contains("UDP"), "{}", check.found);
@@ -219,24 +219,27 @@ mod tests {
 
     #[test]
     fn an_abi_that_the_shipped_policy_refuses_is_a_failure_unless_the_broker_lives_with_it() {
-        assert_eq!(confinement(Landlock::Abi(1), None).state, State::Failed);
+        assert_eq!(confinement(Landlock::Abi(1), None).state, CheckState::Failed);
         let lived_with = confinement(Landlock::Abi(1), Some(1));
-        assert_eq!(lived_with.state, State::Ok);
+        assert_eq!(lived_with.state, CheckState::Ok);
         assert!(lived_with.found.contains("truncating files"), "{}", lived_with.found);
     }
 
     #[test]
-    fn the_broker_s_word_counts_for_more_than_one_s_own_look() {
+    fn the_word_of_the_broker_counts_for_more_than_a_look_of_ones_own() {
         let check = confinement(Landlock::Absent, Some(3));
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         assert!(check.found.starts_with("ABI 3"), "{}", check.found);
     }
 
     #[test]
     fn a_kernel_without_filters_of_system_calls_is_a_failure() {
-        assert_eq!(seccomp(None).state, State::Failed);
-        assert_eq!(seccomp(Some("kill_thread trap errno trace log allow\n")).state, State::Failed);
+        assert_eq!(seccomp(None).state, CheckState::Failed);
+        assert_eq!(
+            seccomp(Some("kill_thread trap errno trace log allow\n")).state,
+            CheckState::Failed
+        );
         let all = "kill_process kill_thread trap errno user_notif trace log allow\n";
-        assert_eq!(seccomp(Some(all)).state, State::Ok);
+        assert_eq!(seccomp(Some(all)).state, CheckState::Ok);
     }
 }

@@ -66,7 +66,7 @@ fn too_low(limits: &str, (name, option, least): &(&str, &str, u64)) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::doctor::State;
+    use crate::admin::doctor::CheckState;
 
     const USUAL: &str = "\
 Limit                     Soft Limit           Hard Limit           Units
@@ -79,15 +79,15 @@ Max address space         unlimited            unlimited            bytes
 
     #[test]
     fn a_hard_limit_below_what_a_policy_gives_is_named_and_a_soft_one_is_not() {
-        assert_eq!(check(Some(USUAL)).state, State::Ok);
+        assert_eq!(check(Some(USUAL)).state, CheckState::Ok);
         let low =
             USUAL.replace("524288", "255   ").replacen("unlimited            unlimited", "5 9", 1);
         let check_of_low = check(Some(&low));
-        assert_eq!(check_of_low.state, State::Warning);
+        assert_eq!(check_of_low.state, CheckState::Warning);
         for named in ["ulimit -n: 255", "ulimit -t: 9"] {
             assert!(check_of_low.found.contains(named), "{}", check_of_low.found);
         }
-        assert_eq!(check(None).state, State::NotChecked);
-        assert_eq!(check(Some("nothing of the kind")).state, State::Ok);
+        assert_eq!(check(None).state, CheckState::NotChecked);
+        assert_eq!(check(Some("nothing of the kind")).state, CheckState::Ok);
     }
 }

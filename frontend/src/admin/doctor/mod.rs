@@ -23,12 +23,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-pub use self::report::{Check, Remedy, Report, State};
+pub use self::report::{Check, CheckState, Remedy, Report};
 use self::{
     broker::Asked,
     fence::Fences,
     person::Person,
-    policy::{Grounds, PolicyFile},
+    policy::{PolicyFacts, PolicyFile},
     report::Mode,
     server::Becomes,
     socket::{Host, Knock, Socket},
@@ -56,14 +56,14 @@ const SOCKET_SETTING: &str = "broker.socket";
 const NOBODY: &str = "default";
 
 /// The broker that is looked at.
-struct Patient {
+struct BrokerUnderTest {
     broker: Broker,
     /// It lives as long as this.
     embedded: Option<EmbeddedBroker>,
 }
 
 /// Who looks, at which broker, and with which settings.
-struct Scene<'a> {
+struct DoctorContext<'a> {
     loaded: &'a Loaded,
     person: Person,
     mode: Mode,
@@ -75,32 +75,32 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
     let socket = &loaded.config.broker.socket;
     let choice = Choice::of(flags, loaded);
     let (mode, flags) = (mode(&choice), &choice.spelled_out(flags));
-    let scene = Scene { loaded, person: Person::look().await, mode };
-    let (patient, asked) = ask(flags, &scene).await;
+    let context = DoctorContext { loaded, person: Person::look().await, mode };
+    let (tested, asked) = ask(flags, &context).await;
 
     let mut checks = vec![configuration(loaded)];
     let landlock = kernel::Landlock::look();
     checks.extend(kernel::checks(landlock, asked.facts()));
-    checks.push(server::check(landlock, &scene.person, becomes(&scene).await, mode));
-    let grounds = Grounds {
+    checks.push(server::check(landlock, &context.person, becomes(&context).await, mode));
+    let grounds = PolicyFacts {
         file: policy_file(flags, loaded, mode),
         decided_by: asked.welcome().map(|welcome| welcome.policy_digest),
         systemd: host.systemd,
     };
     let policy = policy::check(&policy::look(&grounds.file).await, &grounds);
-    let is_policy_bad = policy.state == State::Failed;
+    let is_policy_bad = policy.state == CheckState::Failed;
     checks.push(policy);
     // It is the unit's, which lives by the system's policy.
     let mut is_fence_off = false;
     if grounds.file == PolicyFile::System && host.systemd && host.unit {
         let fence = fence::check(Fences::look(&grounds.file).await);
-        is_fence_off = fence.state == State::Warning;
+        is_fence_off = fence.state == CheckState::Warning;
         checks.push(fence);
     }
     // After the policy: a broker that refuses that leaves nobody at its socket.
     if mode == Mode::Installed {
-        let at = Socket::look(socket, &scene.person).await;
-        checks.push(socket::reach(&at, &Knock::of(asked.error()), &scene.person, &host));
+        let at = Socket::look(socket, &context.person).await;
+        checks.push(socket::reach(&at, &Knock::of(asked.error()), &context.person, &host));
     }
     checks.push(broker::check(&asked, mode, &host, is_policy_bad));
     checks.push(broker::audit_log(&asked, mode));
@@ -108,12 +108,12 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
     checks.push(network::capability(
         asked.facts(),
         network::PingRange::look(),
-        &scene.person,
+        &context.person,
         mode,
     ));
-    match patient.filter(|_| asked.answer.is_ok()) {
-        Some(patient) => {
-            checks.extend(offer(&patient.broker, &asked, &scene, is_fence_off).await);
+    match tested.filter(|_| asked.answer.is_ok()) {
+        Some(tested) => {
+            checks.extend(offer(&tested.broker, &asked, &context, is_fence_off).await);
         }
         None => {
             checks.push(broker::no_catalog(None));
@@ -124,24 +124,29 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
 }
 
 /// Asks the broker that is meant, which is started for that if it is one of this process's own.
-async fn ask(flags: &BrokerChoice, scene: &Scene<'_>) -> (Option<Patient>, Asked) {
-    let started = match scene.mode {
+async fn ask(
+    flags: &BrokerChoice,
+    context: &DoctorContext<'_>,
+) -> (Option<BrokerUnderTest>, Asked) {
+    let started = match context.mode {
         Mode::Installed => {
-            let broker = Broker::at(&scene.loaded.config.broker.socket, false);
-            Ok(Patient { broker, embedded: None })
+            let broker = Broker::at(&context.loaded.config.broker.socket, false);
+            Ok(BrokerUnderTest { broker, embedded: None })
         }
         Mode::Embedded | Mode::NothingInstalled => {
-            EmbeddedBroker::start_to_look_at(flags.policy.as_deref()).map(|embedded| Patient {
-                broker: Broker::at(&embedded.socket(), true),
-                embedded: Some(embedded),
+            EmbeddedBroker::start_to_look_at(flags.policy.as_deref()).map(|embedded| {
+                BrokerUnderTest {
+                    broker: Broker::at(&embedded.socket(), true),
+                    embedded: Some(embedded),
+                }
             })
         }
     };
     match started {
-        Ok(mut patient) => {
-            let mut asked = Asked::of(&patient.broker, PATIENCE).await;
-            asked.note_end(patient.embedded.as_mut(), END);
-            (Some(patient), asked)
+        Ok(mut tested) => {
+            let mut asked = Asked::of(&tested.broker, PATIENCE).await;
+            asked.note_end(tested.embedded.as_mut(), END);
+            (Some(tested), asked)
         }
         Err(error) => (None, Asked::never_started(&error)),
     }
@@ -151,15 +156,15 @@ async fn ask(flags: &BrokerChoice, scene: &Scene<'_>) -> (Option<Patient>, Asked
 async fn offer(
     broker: &Broker,
     asked: &Asked,
-    scene: &Scene<'_>,
+    context: &DoctorContext<'_>,
     is_fence_off: bool,
 ) -> Vec<Check> {
-    let (listing, granted) = match published(broker, scene.loaded).await {
+    let (listing, granted) = match published(broker, context.loaded).await {
         Ok(published) => published,
         Err(error) => return vec![broker::no_catalog(Some(&error)), self_test::not_tried()],
     };
     let has_net_raw = asked.facts().is_some_and(|facts| facts.net_raw);
-    let mut checks = vec![broker::grants(&listing, &granted, &scene.person, scene.mode)];
+    let mut checks = vec![broker::grants(&listing, &granted, &context.person, context.mode)];
     checks.extend(tools::checks(&listing, &granted, has_net_raw));
     checks.push(self_test::try_it(broker, &listing, is_fence_off).await);
     checks
@@ -181,10 +186,10 @@ async fn published(
 }
 
 /// Whom a server becomes, if root starts it.
-async fn becomes(scene: &Scene<'_>) -> Becomes {
-    match (can_become_nobody(), scene.mode) {
+async fn becomes(context: &DoctorContext<'_>) -> Becomes {
+    match (can_become_nobody(), context.mode) {
         (false, _) => Becomes::Itself,
-        (true, Mode::Installed) if grants_root(&scene.loaded.config.broker.socket).await => {
+        (true, Mode::Installed) if grants_root(&context.loaded.config.broker.socket).await => {
             Becomes::ItselfByName
         }
         (true, _) => Becomes::Nobody,

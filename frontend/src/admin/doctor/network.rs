@@ -97,7 +97,7 @@ pub(super) fn capability(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::doctor::State;
+    use crate::admin::doctor::CheckState;
 
     fn facts(net_raw: bool, ping_sockets: bool) -> SandboxFacts {
         SandboxFacts { landlock_abi: 7, net_raw, ping_sockets }
@@ -111,20 +111,20 @@ mod tests {
     fn what_a_missing_capability_leaves_out_depends_on_the_range_of_groups() {
         let range = PingRange::parse("1\t0\n");
         let of = |facts, mode| capability(Some(&facts), range, &ada(), mode);
-        assert_eq!(of(facts(true, false), Mode::Installed).state, State::Ok);
-        assert_eq!(of(facts(false, true), Mode::Embedded).state, State::Ok);
+        assert_eq!(of(facts(true, false), Mode::Installed).state, CheckState::Ok);
+        assert_eq!(of(facts(false, true), Mode::Embedded).state, CheckState::Ok);
         let none = of(facts(false, false), Mode::NothingInstalled);
-        assert_eq!(none.state, State::Warning);
+        assert_eq!(none.state, CheckState::Warning);
         assert!(none.found.contains("\"1 0\", which is no group at all"), "{}", none.found);
         let remedy = none.remedy.unwrap();
         assert_eq!(remedy.commands[0], "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"");
         let installed = of(facts(false, false), Mode::Installed);
         assert!(installed.remedy.unwrap().advice.contains("AmbientCapabilities"));
-        assert_eq!(capability(None, range, &ada(), Mode::Embedded).state, State::NotChecked);
+        assert_eq!(capability(None, range, &ada(), Mode::Embedded).state, CheckState::NotChecked);
     }
 
     #[test]
-    fn a_range_is_held_against_the_user_s_groups() {
+    fn a_range_is_held_against_the_groups_of_the_user() {
         for (range, says) in [
             ("0 2147483647", "your group 1000 is in it"),
             ("990 990", "only others than the primary one"),

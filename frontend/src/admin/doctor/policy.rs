@@ -45,7 +45,7 @@ pub(super) enum PolicyFile {
 }
 
 /// What the policy is judged by, beside its file.
-pub(super) struct Grounds {
+pub(super) struct PolicyFacts {
     pub file: PolicyFile,
     /// What the broker says that it decides by, where it answers.
     pub decided_by: Option<Digest>,
@@ -144,7 +144,7 @@ pub(super) async fn ask(words: &[&str], file: &Path) -> Result<Output, String> {
 }
 
 /// Whether calls can be decided.
-pub(super) fn check(found: &Found, grounds: &Grounds) -> Check {
+pub(super) fn check(found: &Found, grounds: &PolicyFacts) -> Check {
     let decided_by = grounds.decided_by.map(|digest| digest.to_string());
     let decided_by = decided_by.as_deref();
     match (found, decided_by) {
@@ -181,7 +181,7 @@ pub(super) fn check(found: &Found, grounds: &Grounds) -> Check {
     }
 }
 
-fn missing(grounds: &Grounds) -> Check {
+fn missing(grounds: &PolicyFacts) -> Check {
     let path = grounds.file.path().unwrap_or_default();
     let check = Check::failed(NAME, format!("there is no {}", path.display()));
     match (&grounds.file, grounds.decided_by) {
@@ -209,7 +209,7 @@ fn missing(grounds: &Grounds) -> Check {
     }
 }
 
-fn judged(word: &Word, grounds: &Grounds, decided_by: Option<&str>) -> Check {
+fn judged(word: &Word, grounds: &PolicyFacts, decided_by: Option<&str>) -> Check {
     let bad = bad(word);
     if !bad.is_empty() {
         let shown = bad.join("\n");

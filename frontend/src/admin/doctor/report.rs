@@ -9,7 +9,7 @@ use probity_output::clean::clean_str;
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CheckState {
     /// As it should be.
     Ok,
     /// Not as it should be, and calls work all the same.
@@ -36,7 +36,7 @@ pub struct Check {
     /// What, in a word that stays the same.
     pub name: String,
     /// How it is.
-    pub state: State,
+    pub state: CheckState,
     /// What was found; several lines where a policy has defects.
     pub found: String,
     /// How to mend it, where it is not as it should be.
@@ -47,26 +47,26 @@ pub struct Check {
 impl Check {
     /// As it should be.
     pub fn ok(name: impl Into<String>, found: impl AsRef<str>) -> Self {
-        Self::new(name, State::Ok, found)
+        Self::new(name, CheckState::Ok, found)
     }
 
     /// Worth mending.
     pub fn warning(name: impl Into<String>, found: impl AsRef<str>) -> Self {
-        Self::new(name, State::Warning, found)
+        Self::new(name, CheckState::Warning, found)
     }
 
     /// In the way of every call.
     pub fn failed(name: impl Into<String>, found: impl AsRef<str>) -> Self {
-        Self::new(name, State::Failed, found)
+        Self::new(name, CheckState::Failed, found)
     }
 
     /// Not looked at, and why.
     pub fn not_checked(name: impl Into<String>, why: impl AsRef<str>) -> Self {
-        Self::new(name, State::NotChecked, why)
+        Self::new(name, CheckState::NotChecked, why)
     }
 
     /// Part of what is found was written by others: an administrator, a broker, a file's name.
-    fn new(name: impl Into<String>, state: State, found: impl AsRef<str>) -> Self {
+    fn new(name: impl Into<String>, state: CheckState, found: impl AsRef<str>) -> Self {
         let found = clean_str(found.as_ref()).trim_end().to_owned();
         Self { name: name.into(), state, found, remedy: None }
     }
@@ -114,7 +114,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(mode: Mode, socket: &Path, checks: Vec<Check>) -> Self {
-        let ok = checks.iter().all(|check| check.state != State::Failed);
+        let ok = checks.iter().all(|check| check.state != CheckState::Failed);
         let summary = summary(mode, socket, &checks);
         let mode = match mode {
             Mode::Installed => "installed",
@@ -126,8 +126,8 @@ impl Report {
 
 fn summary(mode: Mode, socket: &Path, checks: &[Check]) -> String {
     let of = |state| checks.iter().filter(move |check| check.state == state);
-    let failed: Vec<_> = of(State::Failed).map(|check| check.name.as_str()).collect();
-    let verdict = match (failed.as_slice(), of(State::Warning).count()) {
+    let failed: Vec<_> = of(CheckState::Failed).map(|check| check.name.as_str()).collect();
+    let verdict = match (failed.as_slice(), of(CheckState::Warning).count()) {
         ([], 0) => "Calls work.".to_owned(),
         ([], 1) => "Calls work; 1 warning.".to_owned(),
         ([], count) => format!("Calls work; {count} warnings."),
@@ -155,9 +155,10 @@ fn summary(mode: Mode, socket: &Path, checks: &[Check]) -> String {
 mod tests {
     use super::*;
 
-    fn report(states: &[State]) -> Report {
-        let check =
-            |(number, state): (usize, &State)| Check::new(format!("c{number}"), *state, "found");
+    fn report(states: &[CheckState]) -> Report {
+        let check = |(number, state): (usize, &CheckState)| {
+            Check::new(format!("c{number}"), *state, "found")
+        };
         let checks = states.iter().enumerate().map(check).collect();
         Report::new(Mode::Embedded, Path::new("/run/probity/broker.sock"), checks)
     }
@@ -165,11 +166,15 @@ mod tests {
     #[test]
     fn only_what_is_in_the_way_of_every_call_is_a_failure() {
         for (states, ok, says) in [
-            (&[State::Ok, State::NotChecked][..], true, "Calls work."),
-            (&[State::Warning], true, "Calls work; 1 warning."),
-            (&[State::Warning, State::Warning], true, "Calls work; 2 warnings."),
-            (&[State::Warning, State::Failed], false, "mend c1, then ask again"),
-            (&[State::Failed, State::Ok, State::Failed], false, "begin with c0 (then c2)"),
+            (&[CheckState::Ok, CheckState::NotChecked][..], true, "Calls work."),
+            (&[CheckState::Warning], true, "Calls work; 1 warning."),
+            (&[CheckState::Warning, CheckState::Warning], true, "Calls work; 2 warnings."),
+            (&[CheckState::Warning, CheckState::Failed], false, "mend c1, then ask again"),
+            (
+                &[CheckState::Failed, CheckState::Ok, CheckState::Failed],
+                false,
+                "begin with c0 (then c2)",
+            ),
         ] {
             let report = report(states);
             assert_eq!(report.ok, ok, "{states:?}");

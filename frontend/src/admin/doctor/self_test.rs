@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::{
     PATIENCE,
-    report::{Check, State},
+    report::{Check, CheckState},
 };
 use crate::{
     broker::client::{Broker, RunOutcome},
@@ -38,7 +38,7 @@ const RUN: Duration = Duration::from_secs(4);
 pub(super) async fn try_it(broker: &Broker, listing: &Listing, is_fence_off: bool) -> Check {
     let tried = try_once(broker, listing).await;
     match tried.state {
-        State::Failed if is_fence_off => Check::warning(NAME, tried.found)
+        CheckState::Failed if is_fence_off => Check::warning(NAME, tried.found)
             .advise("Mend `fence` first: it may not let 127.0.0.1 through. Then ask again."),
         _ => tried,
     }

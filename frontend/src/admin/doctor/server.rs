@@ -76,7 +76,7 @@ pub(super) fn check(landlock: Landlock, person: &Person, becomes: Becomes, mode:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::doctor::State;
+    use crate::admin::doctor::CheckState;
 
     #[test]
     fn whoever_starts_a_server_is_told_what_is_left_to_it() {
@@ -84,14 +84,14 @@ mod tests {
             check(landlock, &Person { uid, ..Person::default() }, becomes, Mode::Embedded)
         };
         let usual = of(Landlock::Abi(7), 1000, Becomes::Itself);
-        assert_eq!(usual.state, State::Ok);
+        assert_eq!(usual.state, CheckState::Ok);
         assert!(usual.found.contains("takes no orders"), "{}", usual.found);
         assert!(of(Landlock::Abi(2), 1000, Becomes::Itself).found.contains("TCP"));
-        assert_eq!(of(Landlock::Absent, 1000, Becomes::Itself).state, State::Warning);
+        assert_eq!(of(Landlock::Absent, 1000, Becomes::Itself).state, CheckState::Warning);
         assert!(of(Landlock::Abi(7), 0, Becomes::Nobody).found.contains("becomes nobody"));
-        assert_eq!(of(Landlock::Abi(7), 0, Becomes::Itself).state, State::Warning);
+        assert_eq!(of(Landlock::Abi(7), 0, Becomes::Itself).state, CheckState::Warning);
         let by_name = of(Landlock::Abi(7), 0, Becomes::ItselfByName);
-        assert_eq!(by_name.state, State::Ok);
+        assert_eq!(by_name.state, CheckState::Ok);
         assert!(by_name.found.contains("by name"), "{}", by_name.found);
         let installed = check(
             Landlock::Abi(7),

@@ -36,13 +36,13 @@ pub(super) struct Host {
 #[derive(Debug, Clone)]
 pub(super) struct Socket {
     path: PathBuf,
-    place: Place,
+    place: SocketPlace,
     /// The first file on the way, the socket included, that is closed to this user.
     barrier: Option<Barrier>,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum SocketPlace {
     /// It cannot be seen, for the barrier.
     Unseen,
     Nothing,
@@ -144,11 +144,11 @@ impl Socket {
                 if barrier.is_none() && !person.may(&socket.of, WRITE) {
                     barrier = Some(socket.clone());
                 }
-                Place::Socket(socket)
+                SocketPlace::Socket(socket)
             }
-            Ok(_) => Place::NoSocket,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Place::Unseen,
-            Err(_) => Place::Nothing,
+            Ok(_) => SocketPlace::NoSocket,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => SocketPlace::Unseen,
+            Err(_) => SocketPlace::Nothing,
         };
         Self { path: path.to_owned(), place, barrier }
     }
@@ -177,12 +177,12 @@ pub(super) fn reach(socket: &Socket, knock: &Knock, person: &Person, host: &Host
     let path = &socket.path;
     let shown = path.display();
     match (&socket.place, knock) {
-        (Place::NoSocket, _) => Check::failed(NAME, format!("{shown} is no socket")).mend(
+        (SocketPlace::NoSocket, _) => Check::failed(NAME, format!("{shown} is no socket")).mend(
             "Name the broker's socket, with --socket or in PROBITY_SOCKET; or, if a broker is to \
              listen here, remove what is in its place:",
             [format!("ls -l {shown}")],
         ),
-        (Place::Socket(at), Knock::Taken) => {
+        (SocketPlace::Socket(at), Knock::Taken) => {
             Check::ok(NAME, format!("{}, and {} may connect", at.shown(), person.called()))
         }
         // It came or went meanwhile.

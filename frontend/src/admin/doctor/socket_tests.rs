@@ -1,5 +1,5 @@
 use super::*;
-use crate::admin::doctor::State;
+use crate::admin::doctor::CheckState;
 
 const PATH: &str = "/run/probity/broker.sock";
 const SYSTEMD: Host = Host { systemd: true, unit: true };
@@ -13,8 +13,8 @@ fn barrier(path: &str, gid: u32, group: &str, mode: u32) -> Barrier {
 
 fn socket_with(barrier: Option<Barrier>) -> Socket {
     let place = match &barrier {
-        Some(barrier) if barrier.path == Path::new(PATH) => Place::Socket(barrier.clone()),
-        _ => Place::Unseen,
+        Some(barrier) if barrier.path == Path::new(PATH) => SocketPlace::Socket(barrier.clone()),
+        _ => SocketPlace::Unseen,
     };
     Socket { path: PATH.into(), place, barrier }
 }
@@ -43,7 +43,7 @@ fn barred_as(person: &Person) -> Check {
 #[test]
 fn who_is_not_in_the_group_is_told_how_to_join_it() {
     let check = barred_as(&ada(&[1000], &[1000]));
-    assert_eq!(check.state, State::Failed);
+    assert_eq!(check.state, CheckState::Failed);
     assert!(check.found.contains("(root:probity, mode 0660)"), "{}", check.found);
     assert!(check.found.contains("not in group probity"), "{}", check.found);
     assert_eq!(commands(&check), ["sudo usermod -aG probity ada"]);
@@ -84,7 +84,7 @@ fn a_closed_folder_is_named_and_not_the_socket_behind_it() {
 }
 
 #[test]
-fn a_mode_that_keeps_the_group_out_is_the_mode_s_fault() {
+fn a_mode_that_keeps_the_group_out_is_at_fault() {
     for (person, mode) in
         [(ada(&[1000], &[1000]), 0o140_600), (ada(&[1000, 990], &[990]), 0o140_606)]
     {
@@ -105,7 +105,7 @@ fn where_modes_allow_it_something_else_forbids_it() {
 
 #[test]
 fn how_a_broker_is_started_depends_on_the_machine() {
-    let nothing = Socket { path: PATH.into(), place: Place::Nothing, barrier: None };
+    let nothing = Socket { path: PATH.into(), place: SocketPlace::Nothing, barrier: None };
     let no_unit = Host { systemd: true, unit: false };
     for knock in [Knock::Nothing, Knock::Deserted] {
         for (host, begins) in [
@@ -114,7 +114,7 @@ fn how_a_broker_is_started_depends_on_the_machine() {
             (BARE, "sudo probity-broker --socket /run/probity/broker.sock"),
         ] {
             let check = reach(&nothing, &knock, &ada(&[1000], &[]), &host);
-            assert_eq!(check.state, State::Failed);
+            assert_eq!(check.state, CheckState::Failed);
             assert_eq!(commands(&check)[0], begins, "{knock:?} {host:?}");
         }
     }
@@ -122,7 +122,7 @@ fn how_a_broker_is_started_depends_on_the_machine() {
 
 #[test]
 fn a_file_that_is_no_socket_is_called_so() {
-    let file = Socket { path: PATH.into(), place: Place::NoSocket, barrier: None };
+    let file = Socket { path: PATH.into(), place: SocketPlace::NoSocket, barrier: None };
     let check = reach(&file, &Knock::Deserted, &ada(&[1000], &[]), &SYSTEMD);
     assert!(check.found.contains("is no socket"), "{}", check.found);
 }

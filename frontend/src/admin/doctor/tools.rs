@@ -103,7 +103,7 @@ fn check(entry: &ToolEntry, lacks: Lacks, all: &[&ToolEntry]) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{admin::doctor::State, test_catalog};
+    use crate::{admin::doctor::CheckState, test_catalog};
 
     fn entries(availability: &[Availability]) -> Vec<ToolEntry> {
         let with = |availability: &Availability| ToolEntry {
@@ -118,7 +118,7 @@ mod tests {
         Availability::Unavailable { reason, remedy }
     }
 
-    fn states(availability: &[Availability]) -> Vec<State> {
+    fn states(availability: &[Availability]) -> Vec<CheckState> {
         let entries = entries(availability);
         let all: Vec<_> = entries.iter().collect();
         all.iter().map(|entry| check(entry, Lacks::Program, &all).state).collect()
@@ -126,8 +126,11 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_a_pity_and_no_tool_at_all_a_failure() {
-        assert_eq!(states(&[Availability::Available, missing()]), [State::Ok, State::Warning]);
-        assert_eq!(states(&[missing(), missing()]), [State::Failed, State::Failed]);
+        assert_eq!(
+            states(&[Availability::Available, missing()]),
+            [CheckState::Ok, CheckState::Warning]
+        );
+        assert_eq!(states(&[missing(), missing()]), [CheckState::Failed, CheckState::Failed]);
     }
 
     #[test]

@@ -35,11 +35,11 @@ impl ClientKey {
 /// The turns of one tool. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<GateState>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct GateState {
     concurrency: u32,
     most_waiting: usize,
     in_use: u32,
@@ -63,7 +63,7 @@ struct Waiter {
 /// A turn, until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the turn"]
-pub struct Turn(Arc<Mutex<State>>);
+pub struct Turn(Arc<Mutex<GateState>>);
 
 /// There is no place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Gate {
     /// A gate for so many runs at once, one at least, and so many that wait.
     #[must_use]
     pub fn new(concurrency: u32, most_waiting: usize) -> Self {
-        let state = State {
+        let state = GateState {
             concurrency: concurrency.max(1),
             most_waiting,
             in_use: 0,
@@ -175,7 +175,7 @@ impl Drop for Turn {
 
 /// A place in line, given up however the wait ends.
 struct InLine<'a> {
-    state: &'a Mutex<State>,
+    state: &'a Mutex<GateState>,
     number: u64,
 }
 
@@ -188,7 +188,7 @@ impl Drop for InLine<'_> {
     }
 }
 
-impl State {
+impl GateState {
     /// Takes a turn for a client.
     fn serve(&mut self, client: ClientKey) {
         self.in_use += 1;
@@ -248,7 +248,7 @@ impl State {
 }
 
 /// Gives turns to whoever is next, as long as there are any.
-fn move_on(shared: &Arc<Mutex<State>>) {
+fn move_on(shared: &Arc<Mutex<GateState>>) {
     let mut unwanted = Vec::new();
     let mut state = lock(shared);
     while state.in_use < state.concurrency
@@ -265,7 +265,7 @@ fn move_on(shared: &Arc<Mutex<State>>) {
     drop(unwanted);
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<GateState>) -> MutexGuard<'_, GateState> {
     // Nothing panics while it is held, and it is whole at every moment.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

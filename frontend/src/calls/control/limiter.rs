@@ -59,7 +59,7 @@ impl RateKey {
 #[derive(Debug)]
 pub struct Limiter {
     rate: RateLimit,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
 }
 
 /// How a client stands with a tool after a request that was let through.
@@ -81,7 +81,7 @@ pub struct Exceeded {
 }
 
 #[derive(Debug)]
-struct State {
+struct LimiterState {
     clients: HashMap<RateKey, Buckets>,
     everybody_else: Buckets,
     swept: Instant,
@@ -111,7 +111,7 @@ impl Limiter {
     /// Full buckets for everybody.
     #[must_use]
     pub fn new(rate: RateLimit) -> Self {
-        let state = State {
+        let state = LimiterState {
             clients: HashMap::new(),
             everybody_else: Buckets::new(&rate),
             swept: Instant::now(),
@@ -137,7 +137,7 @@ impl Limiter {
     }
 }
 
-impl State {
+impl LimiterState {
     fn buckets_of(&mut self, client: RateKey, rate: &RateLimit) -> &mut Buckets {
         let mut client = client;
         if !self.clients.contains_key(&client) && self.has_many_addresses(client.client) {

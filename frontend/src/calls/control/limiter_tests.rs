@@ -107,7 +107,7 @@ async fn clients_behind_one_token_do_not_starve_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_many_addresses_gains_little_and_takes_nobody_s_place() {
+async fn whoever_has_many_addresses_gains_little_and_takes_no_place_of_others() {
     let limiter = limiter(1000);
     let let_through: usize =
         (0..5000_u32).map(|number| runs(&limiter, at(1, &format!("fd00:0:0:{number:x}::1")))).sum();

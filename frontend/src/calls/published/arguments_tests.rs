@@ -139,7 +139,7 @@ fn a_crowd_of_properties_is_refused_without_a_look_at_each() {
 }
 
 #[test]
-fn what_says_the_same_is_taken_and_is_of_the_schema_s_type_afterwards() {
+fn what_says_the_same_is_taken_and_has_the_type_of_the_schema_afterwards() {
     for (given, taken) in [
         (json!({ "target": " 10.0.0.1\n" }), json!({ "target": "10.0.0.1" })),
         (json!({ "target": "t", "count": "3" }), json!({ "target": "t", "count": 3 })),

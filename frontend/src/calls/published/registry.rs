@@ -29,13 +29,13 @@ use crate::config::{Config, IdleSetting};
 #[derive(Debug)]
 pub struct Registry {
     config: Arc<Config>,
-    state: Mutex<State>,
+    state: Mutex<RegistryState>,
     current: watch::Sender<Arc<Listing>>,
     connected: AtomicBool,
 }
 
 #[derive(Debug)]
-struct State {
+struct RegistryState {
     catalog: Catalog,
     /// By the tool's own name.
     disabled: BTreeSet<String>,
@@ -50,7 +50,7 @@ impl Registry {
     /// The tools of `catalog`, as far as `config` has them published.
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        let state = State { catalog, disabled: BTreeSet::new() };
+        let state = RegistryState { catalog, disabled: BTreeSet::new() };
         let listing = Listing::new(&config, &state.catalog, &state.disabled);
         listing::warn_of_unknown_names(&config, &state.catalog);
         idle_settings(&config, &state.catalog).iter().for_each(IdleSetting::emit);
@@ -121,8 +121,8 @@ impl Registry {
         Ok(changed)
     }
 
-    fn publish(&self, state: &State) {
-        let State { catalog, disabled } = state;
+    fn publish(&self, state: &RegistryState) {
+        let RegistryState { catalog, disabled } = state;
         let listing = Listing::new(&self.config, catalog, disabled);
         self.current.send_if_modified(|current| {
             let changed = **current != listing;
@@ -133,7 +133,7 @@ impl Registry {
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RegistryState> {
         // Nothing panics while it is held, and the state is whole at every moment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

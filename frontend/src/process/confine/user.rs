@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn root_s_group_is_not_kept_for_a_socket_s_sake() {
+    fn the_group_of_root_is_not_kept_for_the_sake_of_a_socket() {
         assert_eq!(group_of(Path::new("/")), NOBODY);
         assert_eq!(group_of(Path::new("/nowhere/broker.sock")), NOBODY);
     }

@@ -57,12 +57,12 @@ pub struct Reader {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     news: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct FeedState {
     /// The messages of which only the latest counts.
     queued: Option<Bytes>,
     started: Option<Bytes>,
@@ -195,13 +195,13 @@ impl Reader {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FeedState> {
         // Nothing panics while it is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl FeedState {
     fn stream(&mut self, stream: Stream) -> &mut OneStream {
         &mut self.streams[usize::from(stream == Stream::Stderr)]
     }

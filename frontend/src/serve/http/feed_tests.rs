@@ -125,7 +125,7 @@ async fn a_problem_is_handed_out_apart_only_where_nothing_was_told_before() {
 }
 
 #[tokio::test]
-async fn each_side_hears_of_the_other_s_end() {
+async fn each_side_hears_of_the_end_of_the_other() {
     let (teller, reader) = feed();
     drop(reader);
     teller.deserted().await;

@@ -205,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_header_that_nobody_knows_is_no_client_s(name in "(x|cf|cdn|edge|lb|my)-[a-z0-9-]{1,24}") {
+        fn a_header_that_nobody_knows_is_of_no_client(name in "(x|cf|cdn|edge|lb|my)-[a-z0-9-]{1,24}") {
             prop_assume!(!OF_CLIENTS.contains(&name.as_str()));
             prop_assert!(!with(&name));
         }

@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_host_with_a_port_or_a_socket_s_path() {
+    fn an_address_is_a_host_with_a_port_or_the_path_of_a_socket() {
         let tcp = |host: &str, port| Address::Tcp(host.into(), port);
         for (text, address) in [
             ("127.0.0.1:8080", tcp("127.0.0.1", 8080)),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_s_path_goes_with_it_and_a_stale_one_is_taken_over() {
+    async fn the_path_of_a_socket_goes_with_it_and_a_stale_one_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("http.sock");
         let address = Address::Unix(path.clone());

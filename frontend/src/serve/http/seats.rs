@@ -72,11 +72,11 @@ pub struct ShareTaken;
 #[derive(Debug)]
 pub struct Seats {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<SeatTable>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SeatTable {
     /// Numbers that only grow: names of connections, and moments.
     next: u64,
     taken: HashMap<u64, Taken>,
@@ -167,7 +167,7 @@ impl Seats {
         Some(Seat { seats: Arc::clone(seats), number, is_beyond, gone })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SeatTable> {
         // Nothing panics while it is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -269,7 +269,7 @@ impl Drop for Seat {
     }
 }
 
-impl State {
+impl SeatTable {
     fn tick(&mut self) -> u64 {
         self.next += 1;
         self.next

@@ -181,7 +181,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The counts as they are when all is counted anew.
-fn recounted(state: &State) -> (HashMap<Holder, Holding>, usize, usize) {
+fn recounted(state: &SeatTable) -> (HashMap<Holder, Holding>, usize, usize) {
     let mut holdings: HashMap<Holder, Holding> = HashMap::new();
     for (number, taken) in &state.taken {
         let holding = holdings.entry(taken.holder).or_default();
@@ -205,7 +205,7 @@ proptest! {
     ) {
         let seats = Seats::new(MOST);
         let mut held: Vec<Seat> = Vec::new();
-        let answered = |state: &State| -> Vec<u64> {
+        let answered = |state: &SeatTable| -> Vec<u64> {
             let is_kept = |taken: &Taken| !taken.can_go();
             state.taken.iter().filter(|(_, taken)| is_kept(taken)).map(|(n, _)| *n).collect()
         };

@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 /// The answers of one batch.
 #[derive(Debug)]
-pub(super) struct Batch(Mutex<State>);
+pub(super) struct Batch(Mutex<BatchState>);
 
 #[derive(Debug)]
-struct State {
+struct BatchState {
     awaited: usize,
     answers: Vec<Vec<u8>>,
 }
@@ -15,7 +15,7 @@ struct State {
 impl Batch {
     /// One of which so many parts are to be answered.
     pub(super) fn new(awaited: usize) -> Self {
-        Self(Mutex::new(State { awaited, answers: Vec::new() }))
+        Self(Mutex::new(BatchState { awaited, answers: Vec::new() }))
     }
 
     /// Takes the answer to a part, or none where it was taken back; gives all of them after the last.

@@ -57,7 +57,7 @@ pub(crate) use self::{
     lenient::ASSUMED_VERSION,
     lines::{Answer, Input, Message, WITH_BATCHES, read_input},
     news::News,
-    places::{Place, Places},
+    places::{ListenPlace, ListenPlaces},
     transport::cancelled_id,
 };
 use self::{
@@ -163,7 +163,7 @@ pub struct Shared {
     /// Results that were too long for an answer.
     shelf: Arc<Shelf>,
     /// Streams of news.
-    places: Arc<Places>,
+    places: Arc<ListenPlaces>,
     shutdown: Shutdown,
     /// The calls that are open.
     calls: TaskTracker,
@@ -178,7 +178,7 @@ impl Shared {
     }
 
     /// Streams of news that are open.
-    pub(crate) fn places(&self) -> &Arc<Places> {
+    pub(crate) fn places(&self) -> &Arc<ListenPlaces> {
         &self.places
     }
 }
@@ -389,7 +389,7 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let most = self.client.most_listens();
-        let Some(_place) = Places::take(&self.shared.places, self.client.key(), most) else {
+        let Some(_place) = ListenPlaces::take(&self.shared.places, self.client.key(), most) else {
             let message = format!("at most {most} subscriptions are open at once");
             return Err(ErrorData::invalid_request(message, None));
         };

@@ -9,26 +9,26 @@ use crate::calls::control::gate::ClientKey;
 
 /// The streams that are open, by client.
 #[derive(Debug, Default)]
-pub struct Places(Mutex<HashMap<ClientKey, usize>>);
+pub struct ListenPlaces(Mutex<HashMap<ClientKey, usize>>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the place back"]
-pub struct Place {
-    places: Arc<Places>,
+pub struct ListenPlace {
+    places: Arc<ListenPlaces>,
     client: ClientKey,
 }
 
-impl Places {
+impl ListenPlaces {
     /// A place, where the client has fewer than `most`.
-    pub fn take(places: &Arc<Self>, client: ClientKey, most: usize) -> Option<Place> {
+    pub fn take(places: &Arc<Self>, client: ClientKey, most: usize) -> Option<ListenPlace> {
         let mut taken = places.lock();
         let own = taken.entry(client).or_default();
         if *own >= most {
             return None;
         }
         *own += 1;
-        Some(Place { places: Arc::clone(places), client })
+        Some(ListenPlace { places: Arc::clone(places), client })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientKey, usize>> {
@@ -37,7 +37,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ListenPlace {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         if let Some(own) = taken.get_mut(&self.client) {
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn each_client_has_so_many_places_and_has_them_back_when_it_leaves() {
         let places = Arc::default();
-        let take = |client| Places::take(&places, ClientKey::numbered(client), 2);
+        let take = |client| ListenPlaces::take(&places, ClientKey::numbered(client), 2);
         let (first, second) = (take(1), take(1));
         assert!(first.is_some() && second.is_some() && take(1).is_none());
         assert!(take(2).is_some(), "another's places are another's");

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_reads_or_lists_another_s() {
+    async fn nobody_reads_or_lists_those_of_another() {
         let shelf = Arc::default();
         let (one, other) = (own(&shelf, 1), own(&shelf, 2));
         let uri = one.keep("ping", "{}".into());

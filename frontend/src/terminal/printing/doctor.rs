@@ -5,7 +5,7 @@ use std::io::Write;
 use anstyle::Style;
 
 use super::{BAD, CAUTION, GOOD, HEAD, layout::Layout};
-use crate::admin::doctor::{Check, Report, State};
+use crate::admin::doctor::{Check, CheckState, Report};
 
 /// Wider than any word for a state, and than most names.
 const STATE_WIDTH: usize = 11;
@@ -35,10 +35,10 @@ pub fn print_report(report: &Report) -> std::io::Result<()> {
 
 fn print_check(out: &mut impl Write, check: &Check, layout: Layout) -> std::io::Result<()> {
     let (word, style) = match check.state {
-        State::Ok => ("ok", GOOD),
-        State::Warning => ("warning", CAUTION),
-        State::Failed => ("FAILED", BAD),
-        State::NotChecked => ("not checked", DIM),
+        CheckState::Ok => ("ok", GOOD),
+        CheckState::Warning => ("warning", CAUTION),
+        CheckState::Failed => ("FAILED", BAD),
+        CheckState::NotChecked => ("not checked", DIM),
     };
     let indent = STATE_WIDTH + NAME_WIDTH + 2;
     let name = &check.name;

@@ -95,7 +95,7 @@ fn each_attribute_that_changes_what_a_result_means_changes_the_report() {
 }
 
 #[test]
-fn the_list_names_every_attribute_of_this_machine_s_dtd_that_says_so() {
+fn the_list_names_every_attribute_of_the_installed_dtd_that_says_so() {
     const DTD: &str = "/usr/share/nmap/nmap.dtd";
     let Ok(dtd) = std::fs::read_to_string(DTD) else {
         println!("skipped: there is no {DTD}");

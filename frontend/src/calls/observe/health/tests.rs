@@ -128,7 +128,7 @@ fn states_and_codes_are_those_of_the_table() {
 }
 
 #[test]
-fn priorities_have_the_guide_s_numbers_and_names() {
+fn priorities_have_the_numbers_and_names_of_the_guide() {
     let all = Priority::ALL.map(|priority| (priority as u8, priority.as_str()));
     let expected = [(1, "CRITICAL"), (2, "HIGH"), (3, "MEDIUM"), (4, "LOW"), (5, "INFORMATIONAL")];
     assert_eq!(all, expected);

@@ -20,18 +20,18 @@ pub(super) fn checks(listing: &Listing, controls: &Controls) -> Vec<Arc<dyn Heal
     for tool in listing.tools() {
         let name = tool.entry.name.to_string();
         let availability = tool.entry.availability.clone();
-        checks.push(Arc::new(Tool { name, availability }));
-        checks.push(Arc::new(Breaker(controls.of(tool).breaker.status())));
+        checks.push(Arc::new(ToolCheck { name, availability }));
+        checks.push(Arc::new(BreakerCheck(controls.of(tool).breaker.status())));
     }
     checks
 }
 
-struct Tool {
+struct ToolCheck {
     name: String,
     availability: Availability,
 }
 
-impl HealthCheck for Tool {
+impl HealthCheck for ToolCheck {
     fn name(&self) -> Cow<'_, str> {
         format!("tool.{}", self.name).into()
     }
@@ -52,9 +52,9 @@ impl HealthCheck for Tool {
     }
 }
 
-struct Breaker(BreakerStatus);
+struct BreakerCheck(BreakerStatus);
 
-impl HealthCheck for Breaker {
+impl HealthCheck for BreakerCheck {
     fn name(&self) -> Cow<'_, str> {
         format!("breaker.{}", self.0.tool).into()
     }

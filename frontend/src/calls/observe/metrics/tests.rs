@@ -157,7 +157,7 @@ fn both_forms_say_the_same() {
 }
 
 #[test]
-fn a_counter_of_somebody_else_s_shows_in_both_forms() {
+fn a_counter_of_somebody_else_shows_in_both_forms() {
     let (metrics, listing) = (metrics_with(&[]), listing());
     let labels = [Label { name: "status", values: &["success", "error"] }];
     let counter = metrics.register_counter("my_metric_total", "What I count.", &labels).unwrap();

@@ -85,7 +85,7 @@ fn a_new_catalog_is_published_and_what_is_disabled_stays_so() {
 }
 
 #[test]
-fn the_configured_defaults_hold_only_where_a_tool_s_file_says_nothing() {
+fn the_configured_defaults_hold_only_where_the_file_of_a_tool_says_nothing() {
     let config = Arc::new(Config::default());
     let mut catalog = catalog();
     catalog.tools[0].timeout = Duration::from_secs(1000);

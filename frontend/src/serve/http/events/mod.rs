@@ -17,7 +17,7 @@ use crate::{
     process::logging::Seldom,
     serve::{
         access::Caller,
-        mcp::{MAX_LISTENS_OF_CALLER, Places},
+        mcp::{ListenPlaces, MAX_LISTENS_OF_CALLER},
     },
 };
 use axum::body::Bytes;
@@ -36,7 +36,7 @@ pub struct Hub {
     /// How many more there may be.
     places: Arc<Semaphore>,
     /// Those that each token has, and how many it may have.
-    own: Arc<Places>,
+    own: Arc<ListenPlaces>,
     most_own: AtomicUsize,
     /// The way to the task that tells, where there is one.
     joining: Mutex<Option<mpsc::UnboundedSender<Reader>>>,
@@ -72,7 +72,7 @@ impl Hub {
         hang_up: HangUp,
     ) -> Result<impl Stream<Item = Bytes> + use<>, Problem> {
         let most = self.most_own.load(Ordering::Relaxed);
-        let own = Places::take(&self.own, server.key_of(&caller), most);
+        let own = ListenPlaces::take(&self.own, server.key_of(&caller), most);
         let own = own.ok_or_else(|| full_of_own(most))?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
         let place = (own, place);

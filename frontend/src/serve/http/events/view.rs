@@ -64,7 +64,7 @@ struct Ended {
 
 /// A `breaker` message's data.
 #[derive(Serialize)]
-struct Breaker<'a> {
+struct BreakerNews<'a> {
     tool: &'a str,
     #[serde(flatten)]
     info: BreakerInfo,
@@ -160,7 +160,7 @@ impl View {
     pub(super) fn breaker(&mut self, status: &BreakerStatus) {
         if self.covers(&status.tool) {
             let info = BreakerInfo::from(status.clone());
-            self.tell(&sse::message("breaker", Breaker { tool: &status.tool, info }));
+            self.tell(&sse::message("breaker", BreakerNews { tool: &status.tool, info }));
         }
     }
 

@@ -17,7 +17,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::PULSE;
-use crate::serve::mcp::{News, Place};
+use crate::serve::mcp::{ListenPlace, News};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -41,7 +41,7 @@ pub(super) fn event_stream(body: Body) -> Response<Body> {
 }
 
 /// Tells of each change in the list of tools, for as long as there are any.
-pub(in crate::serve::http) fn news(news: News, place: Place) -> Response<Body> {
+pub(in crate::serve::http) fn news(news: News, place: ListenPlace) -> Response<Body> {
     // A client that reads slowly is told once of all that happened meanwhile.
     let events = stream::unfold((news, place), async |(mut news, place)| {
         let event = match timeout(PULSE, news.next()).await {
@@ -58,11 +58,11 @@ pub(in crate::serve::http) fn news(news: News, place: Place) -> Response<Body> {
 
 /// An answer that is not there yet, as events: signs of life, then what it turns out to be.
 pub(super) struct Late {
-    state: State,
+    state: StreamState,
     pulse: Interval,
 }
 
-enum State {
+enum StreamState {
     Awaited(Answering),
     There(Body),
 }
@@ -71,7 +71,7 @@ impl Late {
     pub(super) fn new(answering: Answering) -> Self {
         let mut pulse = interval_at(Instant::now() + PULSE, PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { state: State::Awaited(answering), pulse }
+        Self { state: StreamState::Awaited(answering), pulse }
     }
 }
 
@@ -83,9 +83,9 @@ impl HttpBody for Late {
         loop {
             let this = &mut *self;
             match &mut this.state {
-                State::There(body) => return Pin::new(body).poll_frame(context),
-                State::Awaited(answering) => match answering.as_mut().poll(context) {
-                    Poll::Ready(response) => this.state = State::There(as_events(response)),
+                StreamState::There(body) => return Pin::new(body).poll_frame(context),
+                StreamState::Awaited(answering) => match answering.as_mut().poll(context) {
+                    Poll::Ready(response) => this.state = StreamState::There(as_events(response)),
                     Poll::Pending => {
                         ready!(this.pulse.poll_tick(context));
                         return Poll::Ready(Some(Ok(Frame::data(SIGN_OF_LIFE))));

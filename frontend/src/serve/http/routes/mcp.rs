@@ -24,7 +24,9 @@ use crate::serve::{
         request_id::RequestId,
         sse::{self, ServerSentEvent},
     },
-    mcp::{ASSUMED_VERSION, Answer, Asker, Client, Input, News, Places, WITH_BATCHES, read_input},
+    mcp::{
+        ASSUMED_VERSION, Answer, Asker, Client, Input, ListenPlaces, News, WITH_BATCHES, read_input,
+    },
 };
 
 /// What a message is read from.
@@ -156,7 +158,7 @@ pub(super) async fn get(
     let withdrawn = caller.withdrawn(&server.tokens);
     let client = client_of(&server, caller, id);
     let (shared, most) = (&server.mcp.shared, client.most_listens());
-    let Some(place) = Places::take(shared.places(), client.key(), most) else {
+    let Some(place) = ListenPlaces::take(shared.places(), client.key(), most) else {
         let message = format!("at most {most} streams of news are open at once");
         let suggestion = "Close one of them.";
         return Err(Problem::new(Kind::RateLimited, message, suggestion).into_response());

@@ -48,7 +48,7 @@ fn statuses(operation: &Value) -> BTreeSet<u16> {
 }
 
 #[test]
-fn the_table_s_routes_are_described_and_no_others() {
+fn the_routes_of_the_table_are_described_and_no_others() {
     let table: BTreeSet<(String, String)> =
         ROUTES.iter().map(|route| (route.method.into(), route.path.into())).collect();
     assert_eq!(table.len(), ROUTES.len(), "a way in stands in the table twice");
