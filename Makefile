@@ -26,6 +26,7 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	PROPTEST_CASES=32 $(CARGO) test --quiet --workspace --exclude probity-tests --exclude probity-bench \
 		--features probity-policy/cli
+	$(CARGO) test --quiet -p probity-tests --test house
 
 test: packages venv lint deb cargo-installed $(BOOT_ROOT)/ready ## Everything CI runs
 	$(CARGO) build --workspace --all-targets
@@ -142,7 +143,7 @@ $(VENV)/nginx/nginx:
 
 # Not optimized: to build it takes a minute of two cores instead of several, and it runs for seconds.
 $(CARGO_DENY):
-	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug --no-default-features \
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug \
 		--root $(VENV)/cargo-deny cargo-deny@0.20.2
 
 $(CARGO_DEB):
