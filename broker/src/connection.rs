@@ -43,6 +43,7 @@ pub(crate) struct Outgoing {
 pub(crate) struct Gone;
 
 pub(crate) fn split(stream: UnixStream) -> (Incoming, Outgoing) {
+    // RULE: A frame is capped before memory is given to it.
     let codec = |most| LengthDelimitedCodec::builder().max_frame_length(most).new_codec();
     let (read, write) = stream.into_split();
     (
@@ -72,6 +73,7 @@ impl Incoming {
             }
         };
         let stalled = || refusal(RefusalKind::Stalled, "no whole request came within 2 seconds");
+        // RULE: A peer has 2 seconds for its request.
         timeout(HANDSHAKE, read).await.unwrap_or_else(|_| Some(Err(stalled())))
     }
 

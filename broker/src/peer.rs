@@ -31,6 +31,7 @@ impl Peer {
         owner: Option<u32>,
         accounts: &Accounts,
     ) -> io::Result<Self> {
+        // RULE: Who asks is who the kernel says.
         let credentials = getsockopt(&stream.as_fd(), PeerCredentials)?;
         let mut gids = sys::peer::groups(stream.as_fd())?;
         // The supplementary groups need not hold the primary one.

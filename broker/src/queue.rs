@@ -92,6 +92,7 @@ impl Line {
             };
             u32::try_from(self.waiters.iter().filter(waits).count()).unwrap_or(u32::MAX)
         };
+        // RULE: No user fills the queue of a tool.
         of_tool(None) >= queue || of_tool(Some(wanted.uid)) >= share(queue)
     }
 

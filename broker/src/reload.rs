@@ -122,6 +122,7 @@ impl Reload {
         let (from, to) = (old.policy.digest(), new.policy.digest());
         let applied = Reloaded::Applied { to, needs_restart: &needs_restart };
         broker.audit.borrow_mut().reload(from, &applied)?;
+        // RULE: A reload is whole or does not happen.
         broker.replace_rules(new);
         Ok(to)
     }

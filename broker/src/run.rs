@@ -70,6 +70,7 @@ pub(crate) async fn supervise(
             // written before the end is read before the end is seen.
             biased;
             () = sleep_until(run.next_step) => run.time_is_up(),
+            // RULE: A run lives no longer than its connection.
             wants_answer = incoming.interrupted(), if listening => {
                 listening = false;
                 run.client_left |= !wants_answer;
@@ -288,6 +289,7 @@ impl Child {
                 Err(error) => complain!("a run cannot be watched: {error}"),
             }
             // Not reaped yet, its number is still its own, and so is the group's.
+            // RULE: Every process of a run is gone before its end is told.
             self.signal(Signal::SIGKILL);
             match reap(self.pid) {
                 Ok(None) => {}

@@ -54,6 +54,7 @@ impl Session {
     async fn run(&mut self, arrival: Arrival) -> Result<(), Gone> {
         let ceilings = self.rules.policy.ceilings().clone();
         let uid = self.peer.subject.uid;
+        // RULE: Connections are limited for each user.
         let Some(_place) = self.broker.admission.connection(uid, &ceilings) else {
             let message = "too many connections: close some";
             return self.refuse(refusal(RefusalKind::TooManyConnections, message)).await;
@@ -272,6 +273,7 @@ impl Session {
     fn decide(&self, call: &Call, dry_run: bool) -> Result<(Plan, Approval), NotRun> {
         let Rules { policy, sandbox, .. } = &*self.rules;
         let subject = &self.peer.subject;
+        // RULE: A decision that cannot be recorded is a refusal.
         let unrecorded = |error| {
             complain!("{error}");
             NotRun::Failed(Failure {

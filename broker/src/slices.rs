@@ -107,6 +107,7 @@ impl State {
     /// The first in line of the user who has had the least.
     fn pop(&mut self) -> Option<(u32, oneshot::Sender<Slice>)> {
         let had = |uid: &u32| self.had.get(uid).copied().unwrap_or_default();
+        // RULE: The next slice of time goes to the user who has had the least.
         let uid = *self.waiting.keys().min_by_key(|uid| had(uid))?;
         self.served = self.served.max(had(&uid));
         let line = self.waiting.get_mut(&uid)?;

@@ -170,6 +170,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     // Whoever starts a program that lends its privileges does not speak for systemd.
     let environment = |name: &str| std::env::var_os(name).filter(|_| !lent);
     if lent {
+        // RULE: A broker that gained privileges at exec decides by root's policy alone.
         give_up_choices(&mut options)?;
     }
 

@@ -179,6 +179,7 @@ fn end_all() -> usize {
                 return killed.len();
             }
         }
+        // RULE: Nothing that a broker started outlives it.
         vain = if kill_descendants(&mut killed) { 0 } else { vain + 1 };
         if vain == VAIN_LOOKS {
             complain!("processes below this one are left to themselves: they cannot be ended");

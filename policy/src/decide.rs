@@ -167,6 +167,7 @@ fn allowed_name<'p, 'c>(
     name: &HostName,
     addresses: &[IpAddr],
 ) -> Result<IpAddr, Reason<'p, 'c>> {
+    // RULE: A name must match a pattern, and each of its addresses must be allowed.
     if !targets.names.contains(name) {
         return Err(Reason::Name);
     }
@@ -174,6 +175,7 @@ fn allowed_name<'p, 'c>(
         let admitted = targets.admits(IpNet::from(address));
         admitted.map_err(|excluded| Reason::AddressOfName(address, excluded))?;
     }
+    // RULE: The tool is given an address that was checked.
     addresses.first().map(IpAddr::to_canonical).ok_or(Reason::NameUnresolved)
 }
 

@@ -114,6 +114,7 @@ const fn environment(folder: EnvironmentValue) -> [(&'static str, EnvironmentVal
 }
 
 /// Turns an approval into what is executed.
+// RULE: A call runs only if the policy approved it.
 pub fn plan(approved: Approved<'_>) -> Plan {
     let Approved { policy, tool, target, name, settings, tier, timeout, requested, rule } =
         approved;
@@ -139,6 +140,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
                 arguments.extend_from_slice(if net_raw == NetRaw::Yes { raw } else { plain });
             }
             ArgvPart::Options => {
+                // RULE: No text of a client reaches a command line.
                 arguments.extend(used().flat_map(|(option, value)| option.render(value)));
             }
             ArgvPart::Target => arguments.push(spelled(target)),
@@ -153,6 +155,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         limits: Limits {
             timeout,
             cpu_seconds: (timeout + CPU_MARGIN).as_secs(),
+            // RULE: A setting of the frontend only ever tightens what the policy allows.
             memory_bytes: smaller(requested.memory_bytes, ceilings.memory_bytes).max(LEAST_MEMORY),
             open_files: smaller(requested.open_files, ceilings.open_files).max(LEAST_OPEN_FILES),
             file_bytes: tool.sandbox.scratch.map_or(0, |scratch| scratch.file_bytes),

@@ -84,9 +84,11 @@ impl Targets {
     /// Whether all of a network may be aimed at: by its own addresses, and by whatever they stand
     /// for besides.
     pub(crate) fn admits(&self, network: IpNet) -> Result<(), Excluded> {
+        // RULE: A target outside the policy's networks is refused.
         if !self.allowed.contains(network) {
             return Err(Excluded::Outside);
         }
+        // RULE: Deny wins.
         if self.denied.overlaps(network) {
             return Err(Excluded::Denied);
         }
@@ -102,6 +104,7 @@ impl Targets {
         if address_count(network) > u128::from(self.max_hosts) {
             return Err(Excluded::TooLarge);
         }
+        // RULE: A denied host is denied by each of its addresses.
         match meaning::carried(network).find(|other| self.denied.overlaps(*other)) {
             Some(other) => Err(Excluded::Carries(other)),
             None => Ok(()),

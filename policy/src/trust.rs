@@ -270,6 +270,7 @@ pub(crate) fn writable(
 ) -> Option<String> {
     let mode = metadata.mode() & 0o7777;
     let shared = metadata.is_dir() && mode & STICKY != 0;
+    // RULE: What others can write is no policy, no log and no run folder.
     (mode & others != 0 && !shared).then(|| {
         let path = path.display();
         format!("the {what} can be written by others (mode {mode:04o}): chmod go-w {path}")

@@ -198,6 +198,7 @@ macro_rules! checked_text {
 
         impl TryFrom<String> for $name {
             type Error = LexicalDefect;
+            // RULE: What decodes is lexically valid.
             fn try_from(text: String) -> Result<Self, LexicalDefect> {
                 Self::new(text)
             }

@@ -315,6 +315,7 @@ impl AuditLog {
 
     /// The same for the file that there is.
     fn put(&mut self, members: &Line) -> Result<(), AuditError> {
+        // RULE: Each line of the audit log has the hash of the one before.
         let text = members.after(&self.head.next_line());
         self.file.append(text.as_bytes())?;
         self.head = self.head.followed_by(text.trim_end_matches('\n').as_bytes());

@@ -59,6 +59,7 @@ impl Repeats {
     pub(super) fn count(&mut self, same: &Digest) -> bool {
         let Some(window) = self.windows.get_mut(same) else { return false };
         let now = SystemTime::now();
+        // RULE: Refusals that repeat are counted, not written one by one.
         window.count += 1;
         window.times = Some((window.times.map_or(now, |(first, _)| first), now));
         true

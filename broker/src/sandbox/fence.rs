@@ -172,6 +172,7 @@ impl Fence {
         match to {
             Some(Address::Kernel) => Answer::Continue,
             Some(Address::Internet(to)) => {
+                // RULE: A run reaches its own target alone.
                 if self.rules.reach.is_none_or(|reach| reach.contains(&to.ip())) {
                     return Answer::Continue;
                 }

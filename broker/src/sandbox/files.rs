@@ -48,6 +48,7 @@ const PRIVATE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
 /// unless a rule below allows it.
 pub(super) fn ruleset(plan: &Plan, private: Option<&Path>, abi: u32) -> Result<Files, FilesError> {
     let abi = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
+    // RULE: A layer that does not install fully is a refused call.
     let mut ruleset = Ruleset::default()
         // No best effort: what this ABI has is enforced, or nothing runs.
         .set_compatibility(CompatLevel::HardRequirement)

@@ -70,6 +70,7 @@ pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
         #[cfg(target_arch = "x86_64")]
         program.extend(on(libc::SYS_open, if_makes_a_file(1)));
     }
+    // RULE: A tool executes nothing once it runs, but helpers that its policy file names.
     if let Some(token) = token {
         program.extend(on(libc::SYS_execve, if_carries(token)));
     }

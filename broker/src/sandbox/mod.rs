@@ -157,6 +157,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// The first layer that did not install. The tool has not run then.
+    // RULE: A call runs only if the policy approved it.
     pub fn spawn(&self, plan: Plan) -> Result<Process, SandboxError> {
         let prepare = |what| move |error| SandboxError::Prepare { what, error };
         let scratch = plan.scratch();

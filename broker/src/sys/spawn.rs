@@ -240,6 +240,7 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
         }
 
         // While descriptors are shared, so that the listener is the parent's.
+        // RULE: A tool gains no privileges.
         done(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), Step::NoNewPrivileges)?;
         let listener = listen(child.gate);
         done(listener, Step::Fence)?;
@@ -258,8 +259,10 @@ unsafe fn confine_and_execute(shared: &Shared<'_>) -> Result<std::convert::Infal
         done(libc::chdir(child.folder.as_ptr()), Step::Folder)?;
         libc::umask(0o077);
 
+        // RULE: A tool has `CAP_NET_RAW` only where its plan says so.
         done(set_capabilities(child.net_raw), Step::Capabilities)?;
 
+        // RULE: A tool's time, memory, descriptors and output are capped.
         for &(resource, limit) in child.rlimits {
             let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
             // The resource's type differs between libcs.

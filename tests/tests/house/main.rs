@@ -5,10 +5,14 @@
 //! | `order` | imports run one way, between rooms and between files |
 //! | `counts` | how large the privileged process is, and where it is unsafe |
 //! | `bans` | what the broker must not be built of |
+//! | `rules` | each rule of SECURITY.md stands at the code that enforces it, and no other does |
+//! | `links` | the pages lead to one another, in the package too |
 
 mod bans;
 mod counts;
+mod links;
 mod order;
+mod rules;
 
 use std::path::PathBuf;
 

@@ -180,6 +180,7 @@ impl<'a> Starter<'a> {
                     tell(&self.control, &Said::Ended(status))?;
                 }
                 again = next(&mut heard) => match again {
+                    // RULE: What starts brokers takes no order but "again".
                     Some(AGAIN) if self.running.is_none() => {
                         tokio::time::sleep_until(self.started + PAUSE).await;
                         self.start()?;

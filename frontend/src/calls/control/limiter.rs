@@ -133,6 +133,7 @@ impl Limiter {
     pub fn ask(&self, client: RateKey, tool: &str) -> Result<Quota, Exceeded> {
         // Nothing panics while it is held.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // RULE: Runs are limited for each token, address and tool.
         state.buckets_of(client, &self.rate).ask(tool, &self.rate)
     }
 }

@@ -413,6 +413,7 @@ impl ToolResult {
     fn with_output(asked: &Asked, output: &Output, parser: Option<&str>) -> Self {
         let mut result = Self::empty(asked);
         result.take_plan(&output.started.plan, parser);
+        // RULE: What a tool wrote is cleaned before anybody reads it.
         result.stdout = clean(&output.stdout);
         result.stderr = clean(&output.stderr);
         if let Some(parsed) = parse(asked, output, parser) {

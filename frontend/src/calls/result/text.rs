@@ -178,6 +178,7 @@ fn inner(said: &str) -> String {
 /// What a tool wrote, each line behind its mark; the note that there is more has none.
 fn shorten(text: &str, most: usize) -> String {
     if text.len() <= most {
+        // RULE: What a tool wrote stands behind marks.
         return marked(text);
     }
     let end = text.floor_char_boundary(most);

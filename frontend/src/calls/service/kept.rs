@@ -32,6 +32,7 @@ impl Service {
             return ControlFlow::Continue(None);
         };
         let call = self.resolved(call.clone(), listing).await;
+        // RULE: Whoever would be refused the run is refused its kept result.
         match self.broker.check_by(call).await {
             Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
                 let hit = match tool.control.cache.find(&policy, &plan) {

@@ -72,6 +72,7 @@ impl Outcome {
     ) -> Self {
         match outcome {
             Ok(RunOutcome::Finished(run)) => match Self::of_run(&run.1) {
+                // RULE: Nothing that a caller chose opens a circuit breaker.
                 Self::Failure if choice.is_some_and(|it| it.explains(run, parser)) => Self::Nothing,
                 other => other,
             },

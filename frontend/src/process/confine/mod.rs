@@ -61,6 +61,7 @@ pub struct Confined {
 /// Root that it cannot leave, or a capability.
 pub fn give_up_all_but(needs: Needs<'_>) -> io::Result<Confined> {
     if let Some(group) = needs.nobody_in {
+        // RULE: A server that root starts becomes nobody first.
         user::become_nobody(group)?;
     }
     user::give_up_capabilities()?;
@@ -76,6 +77,7 @@ pub fn give_up_all_but(needs: Needs<'_>) -> io::Result<Confined> {
 fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     // An access that is handled, and no rule that grants it anywhere. (Settings of a terminal, which
     // the ABIs from the fifth know, are no change of any file.)
+    // RULE: A server executes nothing, changes no file, and connects by TCP to nobody but name servers.
     let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_write(ABI::V3) | AccessFs::Execute)?
         .handle_access(AccessNet::ConnectTcp | AccessNet::BindTcp)?

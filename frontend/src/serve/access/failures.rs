@@ -62,6 +62,7 @@ impl Failures {
             *count = fresh;
         }
         count.failures = count.failures.saturating_add(1);
+        // RULE: Failed tokens are limited.
         match count.failures {
             0..=MOST => FailureLevel::Tolerated,
             failures if failures == MOST + 1 => FailureLevel::JustTooMany,

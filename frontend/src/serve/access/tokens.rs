@@ -111,6 +111,7 @@ struct TokenHash([u8; 32]);
 
 impl TokenHash {
     fn of(token: &str) -> Self {
+        // RULE: Tokens are kept as hashes.
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
@@ -395,6 +396,7 @@ impl Tokens {
         let hash = TokenHash::of(presented);
         let mut found = u64::MAX;
         for (token, at) in self.0.iter().zip(0_u64..) {
+            // RULE: Tokens are compared in constant time.
             let same: Choice = token.hash.0.ct_eq(&hash.0);
             found.conditional_assign(&at, same);
         }

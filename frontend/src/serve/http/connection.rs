@@ -177,6 +177,7 @@ async fn answer(
     });
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.unread));
+    // RULE: A head is capped in size and time.
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)

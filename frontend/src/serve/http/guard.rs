@@ -46,6 +46,7 @@ impl Guard {
     /// What is foreign about a request.
     pub fn check(&self, headers: &HeaderMap, uri: &Uri, peer: &Peer) -> Result<(), Foreign> {
         let host = host_of(headers, uri).ok_or(Foreign::NoHost)?;
+        // RULE: A page of another site is turned away by `Host` and `Origin`.
         if !self.is_ours(&host.0, peer) {
             return Err(Foreign::Host);
         }

@@ -303,6 +303,7 @@ fn set_options(listener: impl AsFd) -> io::Result<()> {
 }
 
 fn refuse_without_token(address: SocketAddr, anybody: bool) -> Result<(), ListenError> {
+    // RULE: Nothing but loopback is listened on before somebody has a token.
     match anybody || address.ip().is_loopback() {
         true => Ok(()),
         false => Err(ListenError::NoToken { address }),

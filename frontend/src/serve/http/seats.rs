@@ -278,6 +278,7 @@ impl SeatTable {
     /// Sends the connection away that has stood still for longest, of whoever holds most. Strangers
     /// leave half of the seats to those with tokens, however many they are.
     fn make_room(&mut self, most: usize) -> bool {
+        // RULE: Where all connections are taken, whoever holds most of them makes room.
         let stranger = self.strangers_by_size.last();
         let largest = match self.strangers > most / 2 {
             true => stranger.or(self.tokens_by_size.last()),

@@ -52,6 +52,7 @@ impl Tickets {
 
     /// Whose ticket this is. From now on it is nobody's.
     pub fn redeem(&self, text: &str) -> Option<Arc<Token>> {
+        // RULE: A ticket is good once.
         let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(text)?;
         (ticket.until > Instant::now()).then_some(ticket.token)
     }

@@ -103,6 +103,7 @@ impl ResultStore {
 
     fn own<'a>(&self, kept: &'a VecDeque<Kept>) -> impl Iterator<Item = &'a Kept> {
         let owner = self.owner;
+        // RULE: A result that is read later is found by its caller alone.
         kept.iter().filter(move |kept| kept.owner == owner)
     }
 }

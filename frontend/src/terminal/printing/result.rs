@@ -70,6 +70,7 @@ pub fn print_raw(
 fn seen_at(layout: Layout, text: &str) -> Cow<'_, str> {
     match layout {
         Layout::Fitted(columns) if !text.is_empty() => {
+            // RULE: What a tool wrote stands behind marks.
             let lines = marked(text.strip_suffix('\n').unwrap_or(text));
             Cow::Owned(broken(&lines, columns.into()) + "\n")
         }

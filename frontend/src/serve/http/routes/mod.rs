@@ -120,6 +120,7 @@ fn is_run(path: &str) -> bool {
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new();
     for Route { path, access, handler, .. } in ROUTES.iter().copied() {
+        // RULE: Nothing is reached without the access that stands beside its route.
         let admitted = middleware::from_fn(move |request: Request, next: Next| {
             entry::admit(access, request, next)
         });
