@@ -37,6 +37,9 @@ pub const ADMIN_UID: u32 = 64002;
 /// Whom a frontend that root starts becomes, and a broker of root's own where there is no user for it.
 pub const NOBODY_UID: u32 = 65534;
 
+/// For what has to happen at all; never waited out where all is well.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What hostile-tool can do.
 const HOSTILE_WORDS: &[&str] = &[
     "probe",
@@ -252,7 +255,7 @@ impl Broker {
     fn comes_up(&mut self) -> io::Result<()> {
         let (socket, child) = (self.socket(), &mut self.child);
         let mut ended = None;
-        let up = wait_until(Duration::from_secs(10), || {
+        let up = wait_until(PATIENCE, || {
             ended = child.try_wait().ok().flatten();
             ended.is_some() || answers(&socket)
         });
@@ -340,7 +343,7 @@ impl Broker {
     /// Sends it SIGHUP, and gives the audit log's line about it.
     ///
     /// # Errors
-    /// That no line came within ten seconds.
+    /// That no line came in half a minute.
     pub fn reload(&self) -> io::Result<serde_json::Value> {
         let reloads = || -> io::Result<Vec<serde_json::Value>> {
             Ok(self.audit()?.into_iter().filter(|line| line["event"] == "reload").collect())
@@ -353,7 +356,7 @@ impl Broker {
             line = reloads().ok().and_then(|lines| lines.into_iter().nth(before));
             line.is_some()
         };
-        let _ = wait_until(Duration::from_secs(10), came);
+        let _ = wait_until(PATIENCE, came);
         line.ok_or_else(|| io::Error::other(format!("no reload; it said: {}", self.said())))
     }
 }

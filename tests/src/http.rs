@@ -8,7 +8,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,12 +19,13 @@ use nix::{
 use serde_json::Value;
 
 /// For whatever has to happen at all; never waited out where all is well.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of a test's own, on a free port of this machine unless it says otherwise.
 pub struct HttpServer {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
     /// `127.0.0.1:PORT`, or empty where it listens elsewhere.
     host: String,
 }
@@ -50,8 +51,8 @@ impl HttpServer {
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no pipe"))?;
         let log = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&log);
-        thread::spawn(move || keep(stderr, &kept));
-        let mut this = Self { child, log, host: String::new() };
+        let reader = thread::spawn(move || keep(stderr, &kept));
+        let mut this = Self { child, log, reader, host: String::new() };
         let serves = "probity: serving on ";
         this.await_log(serves)?;
         let log = this.log();
@@ -224,12 +225,18 @@ impl HttpServer {
         self.wait()
     }
 
-    /// Waits for its exit code; none where a signal ended it.
+    /// Waits for its exit code; none where a signal ended it. Its log is whole then.
     ///
     /// # Errors
     /// Those of `wait(2)`.
     pub fn wait(&mut self) -> io::Result<Option<i32>> {
-        Ok(self.child.wait()?.code())
+        let status = self.child.wait()?;
+        // A process that it left behind would have the log open still: that is not waited for.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.reader.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(status.code())
     }
 }
 

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     fs, io,
+    path::Path,
     process::Command,
     str::FromStr,
     thread,
@@ -217,6 +218,46 @@ pub fn wait_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> boo
     }
 }
 
+/// Waits until these processes have nothing left to do: what they were told has gone through all of them,
+/// and each thread of theirs waits for something else, or has ended. False where that takes longer than
+/// half a minute.
+#[must_use]
+pub fn settle(pids: &[u32]) -> bool {
+    /// Looks in a row, 5 ms apart, at which all of them slept.
+    const STEADY: usize = 20;
+    let mut in_a_row = 0;
+    wait_until(Duration::from_secs(30), || {
+        in_a_row = if pids.iter().all(|&pid| sleeps(pid)) { in_a_row + 1 } else { 0 };
+        in_a_row >= STEADY
+    })
+}
+
+/// Whether every thread of a process waits. One that has ended does nothing either.
+fn sleeps(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    let state = |thread: fs::DirEntry| state(&thread.path().join("stat"));
+    threads.flatten().all(|thread| matches!(state(thread), Some('S' | 'Z') | None))
+}
+
+/// What a process is doing, in the kernel's letter: `S` sleeps, `T` was stopped, `Z` has ended.
+#[must_use]
+pub fn state_of(pid: u32) -> Option<char> {
+    state(Path::new(&format!("/proc/{pid}/stat")))
+}
+
+/// How many bytes a process has written to files and pipes; none where there is no such process.
+#[must_use]
+pub fn written_by(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("wchar: "))?.parse().ok()
+}
+
+fn state(stat: &Path) -> Option<char> {
+    let bytes = fs::read(stat).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
 fn parent(pid: u32) -> Option<u32> {
     let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&bytes);
@@ -337,6 +378,23 @@ mod tests {
         shell.wait().unwrap();
         assert!(has_both && is_mine, "{found:?}");
         assert!(children(pid).is_empty());
+    }
+
+    #[test]
+    fn what_works_has_not_settled_and_what_waits_has() {
+        let mut shell = Command::new("sh")
+            .args(["-c", "read line; while :; do :; done"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = shell.id();
+        let waits = settle(&[pid]);
+        drop(shell.stdin.take());
+        let works = wait_until(Duration::from_secs(5), || state_of(pid) == Some('R'));
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert!(waits && works);
+        assert_eq!(state_of(pid), None);
     }
 
     #[test]

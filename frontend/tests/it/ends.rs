@@ -5,26 +5,17 @@
 //! - a broker that welcomes nobody, is gone after its welcome, or stops while a call waits in its line
 //! - a broker whose catalog is never watched for long
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
-use crate::support::{ScriptedBroker, Step, open_to_all, samples::*, stdio::Session};
+use crate::support::{
+    PATIENCE, ScriptedBroker, Step, open_to_all, samples::*, stdio::Session, wait_until,
+};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::json;
 
 /// Less than the grace period, and than what a silent broker is waited for.
 const AT_ONCE: Duration = Duration::from_secs(4);
-
-fn wait_until(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
-    }
-    condition()
-}
 
 #[test]
 fn a_client_that_reads_nothing_does_not_keep_a_server_that_is_told_to_stop() {
@@ -40,7 +31,7 @@ fn a_client_that_reads_nothing_does_not_keep_a_server_that_is_told_to_stop() {
 fn a_server_that_is_told_to_stop_before_it_serves_ends_at_once() {
     let broker = ScriptedBroker::start(script());
     let mut session = Session::silent(&broker.socket, false);
-    assert!(wait_until(|| !broker.requests.lock().unwrap().is_empty()));
+    assert!(wait_until(PATIENCE, || !broker.requests.lock().unwrap().is_empty()));
     session.signal(Signal::SIGTERM);
     assert!(session.ends_within(AT_ONCE));
     assert_eq!(session.exit_code(), 0);
@@ -69,7 +60,7 @@ fn a_call_can_still_be_cancelled_while_the_server_waits_for_it() {
         let before = broker.runs().len();
         let call = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" } });
         session.request(5, "tools/call", call);
-        assert!(wait_until(|| broker.runs().len() > before));
+        assert!(wait_until(PATIENCE, || broker.runs().len() > before));
         session.signal(Signal::SIGTERM);
         session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
             "params": { "requestId": 5 } }));
@@ -126,7 +117,7 @@ fn a_broker_that_comes_and_goes_is_asked_for_its_catalog_ever_less_often() {
     let broker = ScriptedBroker::start(script);
     let _session = Session::start(&broker.socket, false);
     let asked = || broker.requests.lock().unwrap().len();
-    assert!(wait_until(|| asked() >= 4), "it is asked again");
+    assert!(wait_until(PATIENCE, || asked() >= 4), "it is asked again");
     thread::sleep(Duration::from_secs(1));
     // After 0.1, 0.2, 0.4, 0.8 and 1.6 seconds.
     assert!(asked() <= 6, "it was asked {} times", asked());

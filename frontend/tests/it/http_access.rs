@@ -170,7 +170,8 @@ fn the_file_holds_no_token_and_is_read_again_at_sighup() {
     file.write(&format!("{good}\n[[token]]\nname = 7\n"));
     server.signal(Signal::SIGHUP).unwrap();
     server.await_log("tokens.reload_failed").unwrap();
-    assert!(server.log().contains("tokens.toml:12"), "{}", server.log());
+    let log = server.log_with("tokens.toml:12");
+    assert!(log.contains("tokens.toml:12"), "{log}");
     assert_eq!(status(&server, "/config", &ada), 200);
 
     // Who is taken out is out.

@@ -131,11 +131,7 @@ fn no_room_is_429_and_says_when_there_will_be() {
     let server = serve_with(&broker, &[("PROBITY_QUEUE", "0")]);
     let _three: Vec<_> =
         (0..3).map(|_| server.begin("/tools/ping/execute", CHOSEN, &target()).unwrap()).collect();
-    let deadline = Instant::now() + AT_ONCE;
-    while broker.runs().len() < 3 {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert!(broker.await_runs(3));
     let answer = server.post("/tools/ping/execute", CHOSEN, &target()).unwrap();
     problem(&answer, 429, "RESOURCE_EXHAUSTED");
     assert!(retry_after(&answer) >= 1);

@@ -5,12 +5,9 @@
 //! - a crowd of readers, and one who does not read
 //! - the end of the server
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::support::{ScriptedBroker, Step, http::*, samples::*};
+use crate::support::{PATIENCE, ScriptedBroker, Step, http::*, samples::*, wait_until};
 use nix::sys::signal::Signal;
 use probity_protocol::{DenialCode, End, ExitStatus, Stream};
 use serde_json::{Value, json};
@@ -251,16 +248,12 @@ fn there_are_places_for_half_of_the_connections_and_whoever_leaves_makes_room() 
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
     }
     drop(readers.pop());
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
+    let is_let_in = || {
         let stream = server.connect().unwrap();
-        let events = Events::ask(stream, server.host(), "/events", &of_readers[8], None).unwrap();
-        if events.status == 200 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the place stays taken");
-        thread::sleep(Duration::from_millis(10));
-    }
+        let events = Events::ask(stream, server.host(), "/events", &of_readers[8], None);
+        events.unwrap().status == 200
+    };
+    assert!(wait_until(PATIENCE, is_let_in), "the place stays taken");
 }
 
 #[test]
@@ -344,11 +337,8 @@ fn a_ticket_reads_the_events_once_and_opens_nothing_else() {
     // The token that it was given for is taken back meanwhile.
     file.write("");
     server.signal(Signal::SIGHUP).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while server.get("/events/ticket", Some(&viewer)).unwrap().status != 401 {
-        assert!(Instant::now() < deadline, "the token is still good");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let withdrawn = || server.get("/events/ticket", Some(&viewer)).unwrap().status == 401;
+    assert!(wait_until(PATIENCE, withdrawn), "the token is still good");
     let head = head_of(&server, "GET", &format!("/events?ticket={late}"));
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
     let log = server.log();

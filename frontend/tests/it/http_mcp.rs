@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Script, ScriptedBroker, Step, http::*, mcp_http::*, samples::*};
+use crate::support::{
+    PATIENCE, Script, ScriptedBroker, Step, http::*, mcp_http::*, samples::*, wait_until,
+};
 use nix::sys::signal::Signal;
 use probity_protocol::*;
 use serde_json::{Value, json};
@@ -97,7 +99,8 @@ fn the_request_s_id_is_the_call_s_unless_the_call_has_its_own() {
     LEGACY.call(&server, CHOSEN, "ping", own);
     let ids: Vec<_> = broker.runs().iter().map(|call| call.correlation_id.to_string()).collect();
     assert_eq!(ids, ["from-outside", "my-own"]);
-    assert!(server.log().contains("correlation_id=from-outside"), "{}", server.log());
+    let log = server.log_with("correlation_id=from-outside");
+    assert!(log.contains("correlation_id=from-outside"), "{log}");
 }
 
 #[test]
@@ -165,7 +168,8 @@ fn a_viewer_lists_and_reads_and_is_told_why_it_may_not_call() {
         }
     }
     assert!(broker.runs().is_empty() && broker.checks().is_empty(), "the broker is not asked");
-    assert!(server.log().contains("WARN http.forbidden client=vera needed=operator"));
+    let forbidden = "WARN http.forbidden client=vera needed=operator";
+    assert!(server.log_with(forbidden).contains(forbidden));
 }
 
 #[test]
@@ -331,10 +335,7 @@ fn what_a_cancelled_call_gave_and_what_was_too_long_is_its_caller_s_alone() {
         let answer = LEGACY.ask(&server, token, "resources/list", json!({}));
         last_message(&answer)["result"]["resources"].as_array().unwrap().len()
     };
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while listed(&ada) < 2 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let _ = wait_until(PATIENCE, || listed(&ada) == 2);
     assert_eq!((listed(&ada), listed(&bob)), (2, 1));
 }
 
@@ -392,11 +393,7 @@ fn a_caller_has_so_many_streams_of_news_and_leaves_them_to_others() {
     assert_eq!(status(&ada).0, "429");
     assert_eq!(status(&bob).0, "200");
     drop(open);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while status(&ada).0 != "200" {
-        assert!(Instant::now() < deadline, "the places did not come free");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(wait_until(PATIENCE, || status(&ada).0 == "200"), "the places did not come free");
 }
 
 #[test]

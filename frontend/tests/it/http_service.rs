@@ -48,7 +48,8 @@ fn a_socket_that_systemd_passes_is_served() {
     let path = folder.path().join("http.sock");
     let unix = UnixListener::bind(&path).unwrap();
     let mut server = HttpServer::start(activated(&broker, unix.into(), &[])).unwrap();
-    assert!(server.log().contains(&format!("curl --unix-socket {} -H ", path.display())));
+    let line = format!("curl --unix-socket {} -H ", path.display());
+    assert!(server.log_with(&line).contains(&line));
     assert_eq!(asked(UnixStream::connect(&path).unwrap()), "200");
     assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
     assert!(path.exists(), "it is systemd's");

@@ -5,10 +5,10 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::support::{ScriptedBroker, samples::*};
+use crate::support::{PATIENCE, ScriptedBroker, samples::*, wait_until};
 use probity_protocol::Digest;
 
 #[test]
@@ -30,13 +30,12 @@ fn a_reloaded_catalog_is_logged_with_what_it_grants_now() {
     reloaded.tools[0].intrusive = true;
     reloaded.policy_digest = Digest([8; 32]);
     broker.publish(&reloaded);
-    let deadline = Instant::now() + Duration::from_secs(10);
     let told = |text: &str| text.contains("policy.intrusive_enabled tools=ping");
     let mut text = String::new();
-    while !told(&text) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
+    let _ = wait_until(PATIENCE, || {
         text = fs::read_to_string(&log).unwrap();
-    }
+        told(&text)
+    });
     server.kill().unwrap();
     server.wait().unwrap();
     let digest = |byte: &str| byte.repeat(32);

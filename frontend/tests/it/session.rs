@@ -684,7 +684,7 @@ fn a_client_that_closes_only_its_reading_end_is_gone() {
         "tools/call",
         json!({ "name": "ping", "arguments": { "target": "10.0.0.1" } }),
     );
-    std::thread::sleep(Duration::from_millis(300));
+    assert!(broker.await_run());
     session.stop_reading();
     session.request(3, "tools/list", json!({}));
     assert!(session.ends_within(Duration::from_secs(8)));

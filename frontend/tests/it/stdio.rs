@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{ScriptedBroker, Step, samples::*, stdio::Session};
+use crate::support::{PATIENCE, ScriptedBroker, Step, samples::*, stdio::Session, wait_until};
 use probity_protocol::*;
 use serde_json::{Value, json};
 
@@ -256,10 +256,7 @@ fn a_try_of_a_half_open_breaker_that_is_cancelled_leaves_its_place_to_the_next()
     // Half open once its second is over: this one tries, and is taken back.
     std::thread::sleep(Duration::from_millis(1100));
     session.request(7, "tools/call", json!({ "name": "ping", "arguments": arguments }));
-    while broker.runs().len() < 2 {
-        assert!(Instant::now() < patience, "the try has not begun");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    assert!(broker.await_runs(2), "the try has not begun");
     let params = json!({ "requestId": 7 });
     session
         .send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }));
@@ -478,7 +475,7 @@ fn a_client_that_goes_ends_its_run() {
     let mut session = Session::start(&broker.socket, false);
     let arguments = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" } });
     session.request(2, "tools/call", arguments);
-    std::thread::sleep(Duration::from_millis(200));
+    assert!(broker.await_run());
     drop(session);
     assert!(broker.await_hang_up());
 }
@@ -570,11 +567,8 @@ fn a_client_that_reads_no_progress_does_not_hold_up_its_runs() {
         session.request(id, "tools/call", params);
     }
     // Three run at once, so that these have had their turns one after the other.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while broker.hang_ups.load(Ordering::SeqCst) < 12 {
-        assert!(Instant::now() < deadline, "{:?} of the runs are over", broker.hang_ups);
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let over = || broker.hang_ups.load(Ordering::SeqCst) == 12;
+    assert!(wait_until(PATIENCE, over), "{:?} of the runs are over", broker.hang_ups);
     session.abandon();
 }
 
@@ -582,7 +576,7 @@ fn a_client_that_reads_no_progress_does_not_hold_up_its_runs() {
 fn calls_run_side_by_side_up_to_the_tool_s_concurrency() {
     let run = vec![
         started(),
-        Step::Wait(Duration::from_millis(300)),
+        Step::Wait(Duration::from_secs(1)),
         output(Stream::Stdout, PONG),
         exited(0),
     ];
@@ -592,7 +586,9 @@ fn calls_run_side_by_side_up_to_the_tool_s_concurrency() {
         let arguments = json!({ "name": "ping", "arguments": { "target": "10.0.0.1" } });
         session.request(id, "tools/call", arguments);
     }
-    std::thread::sleep(Duration::from_millis(150));
+    // All four are read once this is answered.
+    assert_eq!(session.ask(20, "ping", json!({}))["result"], json!({}));
+    assert!(broker.await_runs(3));
     assert_eq!(broker.runs().len(), 3);
     let mut answered: Vec<_> =
         (0..4).map(|_| session.next().unwrap()["id"].as_u64().unwrap()).collect();

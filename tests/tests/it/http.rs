@@ -20,7 +20,7 @@ use nix::sys::signal::Signal;
 use probity_tests::{
     http::{Answer, HttpServer, read_answer},
     http_rig::{HttpRig, TOKEN},
-    procs::{broker_below, wait_until},
+    procs::{broker_below, settle, wait_until},
     rig::{Rig, running_tools},
 };
 use serde_json::{Value, json};
@@ -265,7 +265,7 @@ fn two_clients_take_turns_whoever_asked_more_often() {
     assert!(wait_until(PATIENCE, || running_tools(server.pid()).len() == 1));
     let many: Vec<TcpStream> = (0..4).map(|_| asked(&greedy)).collect();
     // The server has read them once it has answered this.
-    thread::sleep(Duration::from_millis(100));
+    assert!(settle(&[server.pid()]));
     assert_eq!(server.get("/livez", None).unwrap().status, 200);
     let one = asked(&modest);
     let ended: Vec<(usize, Instant)> = thread::scope(|scope| {

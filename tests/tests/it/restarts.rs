@@ -25,7 +25,7 @@ use probity_tests::{
     broker::{Broker, NOBODY_UID, PolicyFolder, program},
     mcp::Session,
     needs,
-    procs::{ProcStatus, as_its_user, brokers_below, children, wait_until},
+    procs::{ProcStatus, as_its_user, brokers_below, children, settle, wait_until},
     rig::{Rig, running_tools},
     served::patient_policy,
 };
@@ -124,7 +124,8 @@ fn answer(session: &mut Session, id: u64) -> (Value, Vec<Value>) {
 /// A tool below this process, once it runs and has said so.
 fn tool_below(pid: u32) -> u32 {
     assert!(wait_until(PATIENCE, || !running_tools(pid).is_empty()), "nothing runs");
-    thread::sleep(Duration::from_millis(100));
+    let everybody = [vec![pid], children(pid)].concat();
+    assert!(settle(&everybody), "it does not come to rest");
     running_tools(pid)[0]
 }
 
@@ -180,7 +181,7 @@ fn a_broker_told_to_stop_during_a_run_keeps_what_the_tool_wrote() {
     let mut it = Installed::start();
     let (id, tool) = it.begin_to_sleep();
     it.broker.signal(Signal::SIGTERM);
-    thread::sleep(Duration::from_millis(200));
+    assert!(settle(&[it.broker.pid()]));
     // It may have granted the run some time. It ends now, if it has not already.
     it.broker.signal(Signal::SIGTERM);
     let (lost, _) = answer(&mut it.session, id);
@@ -203,7 +204,7 @@ fn a_call_waits_for_a_broker_that_is_away_for_a_moment() {
     it.broker.stop().unwrap();
     let id = send(&mut it.session, "hostile", arguments("exit3"));
     let cancelled = send(&mut it.session, "hostile", arguments("exit3"));
-    thread::sleep(Duration::from_millis(300));
+    assert!(settle(&[it.session.pid()]));
     it.session.notify("notifications/cancelled", json!({"requestId": cancelled})).unwrap();
     let is_cancelled = || log(&it.rig).contains("tool.cancelled");
     assert!(wait_until(Duration::from_secs(2), is_cancelled), "waiting is taken back at once");

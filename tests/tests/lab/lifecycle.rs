@@ -14,7 +14,7 @@ use probity_tests::{
     broker::{Broker, PolicyFolder, program, script},
     needs,
     peer::{Peer, call},
-    procs::{ProcStatus, wait_until},
+    procs::{ProcStatus, settle, wait_until},
 };
 
 /// What the shipped policy keeps of standard output, and of standard error.
@@ -295,7 +295,8 @@ fn a_run_that_nobody_reads_can_be_cancelled() {
     }
     let hostile = Hostile::start(1);
     let mut run = hostile.run(for_seconds(20, does("endless")));
-    std::thread::sleep(Duration::from_millis(500));
+    // Nothing more fits into what lies between the tool and whoever does not read.
+    assert!(settle(&[run.pid, hostile.broker.pid()]));
     run.peer.cancel().unwrap();
     assert!(wait_until(GRACE + Duration::from_secs(1), || ProcStatus::read(run.pid).is_err()));
     assert_eq!(run.end().end, End::Cancelled);
@@ -308,7 +309,8 @@ fn a_broker_that_stops_records_the_end_of_a_run_that_nobody_reads() {
     }
     let mut hostile = Hostile::start(1);
     let run = hostile.run(for_seconds(20, does("endless")));
-    std::thread::sleep(Duration::from_millis(500));
+    // Nothing more fits into what lies between the tool and whoever does not read.
+    assert!(settle(&[run.pid, hostile.broker.pid()]));
     assert_eq!(hostile.broker.stop().unwrap(), Some(0));
     assert!(run.is_gone() && hostile.is_empty());
     let log = hostile.broker.audit().unwrap();

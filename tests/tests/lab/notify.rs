@@ -19,7 +19,7 @@ use probity_tests::{
     broker::{Broker, PolicyFolder, program, script},
     needs,
     peer::{Peer, call},
-    procs::{broker_below, children},
+    procs::{broker_below, children, state_of, wait_until},
 };
 
 /// A broker, and what it told.
@@ -160,7 +160,7 @@ fn under_systemd_there_is_no_supervisor_and_the_watchdog_sees_a_broker_that_stan
         assert_eq!(told.message(), ["WATCHDOG=1"]);
     }
     told.broker.signal(Signal::SIGSTOP);
-    std::thread::sleep(Duration::from_millis(100));
+    assert!(wait_until(Duration::from_secs(10), || state_of(told.broker.pid()) == Some('T')));
     told.socket.set_nonblocking(true).unwrap();
     while told.socket.recv(&mut [0; 64]).is_ok() {}
     std::thread::sleep(Duration::from_millis(600));

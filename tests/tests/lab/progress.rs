@@ -18,7 +18,7 @@ use probity_tests::{
     broker::USER_UID,
     mcp::Session,
     needs,
-    procs::{ProcStatus, children, wait_until},
+    procs::{ProcStatus, children, settle, wait_until, written_by},
     rig::{Rig, running_tools},
     world::World,
 };
@@ -51,8 +51,12 @@ fn world_with_slow_hosts() -> World {
 }
 
 fn is_running(world: &World, tool: &str) -> bool {
+    running(world, tool).is_some()
+}
+
+fn running(world: &World, tool: &str) -> Option<u32> {
     let named = |pid: &u32| ProcStatus::read(*pid).is_ok_and(|status| status.name == tool);
-    children(world.broker.pid()).iter().any(named)
+    children(world.broker.pid()).into_iter().find(named)
 }
 
 fn assert_timed_out(result: &Value) {
@@ -151,9 +155,9 @@ fn a_signal_cancels_a_call_which_prints_what_it_had_and_leaves_no_process() {
         let words = world.frontend(USER_UID, &call);
         let mut command = Command::new(&words[0]);
         let mut child = command.args(&words[1..]).stdout(Stdio::piped()).spawn().unwrap();
-        assert!(wait_until(PATIENCE, || is_running(&world, "ping")));
-        // Until a few replies are there.
-        std::thread::sleep(Duration::from_millis(700));
+        // Until a reply is there, behind the line that says who is asked.
+        let written = || running(&world, "ping").and_then(written_by);
+        assert!(wait_until(PATIENCE, || written() > Some(150)));
         signalled(&mut child, signal);
         let output = child.wait_with_output().unwrap();
         assert!(!is_running(&world, "ping"), "{signal}");
@@ -173,7 +177,7 @@ fn ctrl_c_leaves_nothing_of_an_embedded_broker_either() {
     assert!(wait_until(PATIENCE, || running_tools(child.id()).len() == 1));
     let family = children(child.id());
     // It says that it sleeps before it does.
-    std::thread::sleep(Duration::from_millis(300));
+    assert!(settle(&[&[child.id()][..], &family].concat()));
     signalled(&mut child, Signal::SIGINT);
     let result = cancelled(&child.wait_with_output().unwrap());
     assert_eq!(result["stdout"], "sleeping: ok\n");

@@ -11,7 +11,7 @@ use probity_tests::{
     broker::{Broker, PolicyFolder, program},
     needs,
     peer::{Peer, call, frame},
-    procs::wait_until,
+    procs::{settle, wait_until},
 };
 
 fn broker() -> Broker {
@@ -145,7 +145,7 @@ fn connections_that_come_and_go_leave_no_descriptor_behind() {
         descriptors()
     );
     assert!(wait_until(Duration::from_secs(5), || Peer::connect(&broker.socket()).is_ok()));
-    std::thread::sleep(Duration::from_millis(500));
+    assert!(settle(&[broker.pid()]));
     serves_honest_peers(&broker);
 }
 
@@ -160,7 +160,7 @@ fn one_user_cannot_take_every_connection() {
         .unwrap();
     let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
     let held: Vec<_> = (0..4).map(|_| Peer::connect(&broker.socket()).unwrap()).collect();
-    std::thread::sleep(Duration::from_millis(100));
+    assert!(settle(&[broker.pid()]), "it has taken them in");
     let replies = Peer::ask(&broker.socket(), &Request::Status).unwrap().replies().unwrap();
     assert!(
         matches!(&replies[..], [Reply::Refused(r)] if r.kind == RefusalKind::TooManyConnections),

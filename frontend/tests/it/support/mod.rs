@@ -14,10 +14,11 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use probity_protocol::*;
+pub use probity_tests::procs::wait_until;
 
 pub mod command;
 pub mod http;
@@ -25,6 +26,9 @@ pub mod mcp_http;
 pub mod pty;
 pub mod samples;
 pub mod stdio;
+
+/// For whatever has to happen at all; never waited out where all is well.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 #[allow(clippy::large_enum_variant)] // A handful exist in each test.
 /// One thing the broker does after it has read a request.
@@ -102,11 +106,8 @@ impl ScriptedBroker {
 
     /// Sends a new catalog to everybody who watches, as a reload does. Waits until somebody does.
     pub fn publish(&self, catalog: &Catalog) {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while self.watchers.lock().unwrap().is_empty() {
-            assert!(Instant::now() < deadline, "nobody watches the catalog");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let is_watched = || !self.watchers.lock().unwrap().is_empty();
+        assert!(wait_until(PATIENCE, is_watched), "nobody watches the catalog");
         let frame = encode(&Reply::Catalog(catalog.clone()));
         for watcher in self.watchers.lock().unwrap().iter_mut() {
             write_frame(watcher, &frame);
@@ -146,11 +147,12 @@ impl ScriptedBroker {
 
     /// Waits until it was asked to run something.
     pub fn await_run(&self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while self.runs().is_empty() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        !self.runs().is_empty()
+        self.await_runs(1)
+    }
+
+    /// The same of so many.
+    pub fn await_runs(&self, count: usize) -> bool {
+        wait_until(PATIENCE, || self.runs().len() >= count)
     }
 
     /// Waits until a client has hung up during [`Step::AwaitHangUp`].
@@ -165,24 +167,13 @@ impl ScriptedBroker {
 
     /// The same, or that it has hung up, as it does where it was not yet told that the run began.
     pub fn await_end(&self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(5);
         let ended = || self.cancels.load(Ordering::SeqCst) + self.hang_ups.load(Ordering::SeqCst);
-        while ended() == 0 && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        ended() > 0
+        wait_until(PATIENCE, || ended() > 0)
     }
 }
 
 fn counts(counter: &AtomicUsize) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if counter.load(Ordering::SeqCst) > 0 {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    false
+    wait_until(PATIENCE, || counter.load(Ordering::SeqCst) > 0)
 }
 
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::{fs, thread, time::Duration};
 use nix::sys::signal::Signal;
 use probity_tests::{
     needs,
-    procs::{children, wait_until},
+    procs::{children, settle, wait_until},
     served::{Served, send},
 };
 use serde_json::json;
@@ -28,7 +28,7 @@ fn while_the_socket_is_gone_calls_are_told_so_and_when_it_is_back_they_are_serve
 
     // A call that still tries when it comes back is served.
     let id = served.begin("nap", 5.0).unwrap();
-    thread::sleep(Duration::from_millis(300));
+    assert!(settle(&[served.session.pid()]));
     fs::rename(&aside, &socket).unwrap();
     assert_eq!(served.end(id).unwrap()["returncode"], 0);
     before.check().unwrap();
@@ -65,7 +65,7 @@ fn an_answer_that_is_interrupted_by_a_broker_that_stands_still_goes_on_with_it()
         // Longer than the run may last.
         thread::sleep(Duration::from_millis(1500));
         let meanwhile = served.begin("nap", 5.0).unwrap();
-        thread::sleep(Duration::from_millis(200));
+        assert!(settle(&[served.session.pid()]));
         send(broker, Signal::SIGCONT).unwrap();
         // Each may be answered first.
         let mut answers = Vec::new();

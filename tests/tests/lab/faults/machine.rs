@@ -6,14 +6,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::Command,
-    thread,
     time::Duration,
 };
 
 use probity_tests::{
     leftovers::descriptors,
     needs,
-    procs::{ProcStatus, limits},
+    procs::{ProcStatus, children, limits, settle, wait_until},
     served::{Served, arguments},
 };
 use serde_json::{Value, json};
@@ -112,7 +111,7 @@ fn a_broker_out_of_descriptors_starts_nothing_forgets_nobody_and_recovers() {
     // Too few for a connection: it waits.
     set_limit(broker, "nofile", open);
     let id = served.begin("nap", 5.0).unwrap();
-    thread::sleep(Duration::from_millis(300));
+    assert!(settle(&[served.session.pid()]));
     set_limit(broker, "nofile", usual);
     assert_eq!(served.end(id).unwrap()["returncode"], 0);
     before.check().unwrap();
@@ -170,7 +169,9 @@ fn a_clock_that_steps_back_changes_neither_the_length_of_a_run_nor_the_chain_of_
     let mut served = Served::with_variables(4, &variables).unwrap();
     let before = served.leftovers().unwrap();
     let id = served.begin("sleep", 2.0).unwrap();
-    thread::sleep(Duration::from_millis(500));
+    let broker = served.broker.pid();
+    let runs = || children(broker).len() == 1 && settle(&children(broker));
+    assert!(wait_until(Duration::from_secs(20), runs));
     fs::write(&clock, "-2d").unwrap();
     let result = served.end(id).unwrap();
     let took = result["execution_time"].as_f64().unwrap();

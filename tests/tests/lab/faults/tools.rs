@@ -1,11 +1,12 @@
 //! Tools that do what no tool should, each called through MCP.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use probity_tests::{needs, procs::children, procs::wait_until, served::Served};
+use probity_tests::{
+    needs,
+    procs::{children, settle, wait_until},
+    served::Served,
+};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,7 +53,8 @@ fn a_tool_that_forks_has_no_children_and_ends_in_time() {
     let id = served.begin("forks", 1.0).unwrap();
     let broker = served.broker.pid();
     assert!(wait_until(PATIENCE, || !children(broker).is_empty()));
-    thread::sleep(Duration::from_millis(500));
+    // It has tried by then, and waits for its end.
+    assert!(wait_until(PATIENCE, || children(broker).len() == 1 && settle(&children(broker))));
     let below = children(broker);
     assert_eq!(below.len(), 1, "{below:?}");
     // What is looked for afterwards is found while it is there.
