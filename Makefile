@@ -10,8 +10,11 @@ BOOT_ROOT = $(VENV)/boot
 CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+# How the programs of the package are built: as they are shipped, or (ci) so that it takes less time.
+PROBITY_PROFILE ?= release
+export PROBITY_PROFILE
 
-.PHONY: help demo check test test-long lint deny count bench build install uninstall deb cargo-installed packages venv
+.PHONY: help demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -28,10 +31,8 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 		--features probity-policy/cli
 	$(CARGO) test --quiet -p probity-tests --test house
 
-test: packages venv lint deb cargo-installed $(BOOT_ROOT)/ready ## Everything CI runs
-	$(CARGO) build --workspace --all-targets
-	$(CARGO) test --workspace
-	$(TARGET)/debug/demo
+test: ## Everything CI runs, and what each part of it took
+	@PROBITY_PROFILE=ci .ci/steps
 
 test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
@@ -46,7 +47,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
-	shellcheck packaging/install packaging/install-packages packaging/manual packaging/debian/p*
+	shellcheck .ci/run .ci/steps packaging/install packaging/install-packages packaging/manual packaging/debian/p*
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
 	@$(CARGO) run --quiet -p probity-tests --bin count
@@ -62,8 +63,12 @@ bench: packages ## The figures, as ratios against something in the same run
 	$(CARGO) build --quiet --release --workspace --bins
 	@$(TARGET)/release/probity-bench
 
+# Each by itself, as `cargo install` builds it, so that none has features that only another wants: least of
+# all the broker.
 build: ## Release binaries, in target/release
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity --bins
+	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity-broker --bins
+	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity-policy --features cli --bins
 
 install: ## Install them for everybody, as root (PREFIX=/usr/local, DESTDIR=)
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install install
@@ -75,13 +80,14 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)
 	packaging/manual target/package
 	rm -f $(TARGET)/package/*.deb
-	$(CARGO_DEB) --quiet -p probity --no-build --output $(TARGET)/package/
+	$(CARGO_DEB) --quiet -p probity --profile $(PROBITY_PROFILE) --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
-# What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it, less the optimizing.
+# What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it. After `make build`
+# nothing is left to compile.
 cargo-installed:
 	for package in frontend broker; do \
-		$(CARGO) install --quiet --debug --locked --path $$package \
+		$(CARGO) install --quiet --profile $(PROBITY_PROFILE) --locked --path $$package \
 			--root $(TARGET)/cargo-installed --target-dir $(TARGET) --no-track --force || exit 1; \
 	done
 
@@ -146,8 +152,14 @@ $(CARGO_DENY):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug \
 		--root $(VENV)/cargo-deny cargo-deny@0.20.2
 
+# It packs some megabytes once: it need not be fast itself.
+$(CARGO_DEB): export CARGO_PROFILE_RELEASE_LTO = off
+$(CARGO_DEB): export CARGO_PROFILE_RELEASE_CODEGEN_UNITS = 16
+$(CARGO_DEB): export CARGO_PROFILE_RELEASE_OPT_LEVEL = 1
 $(CARGO_DEB):
 	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
+
+boot-tree: $(BOOT_ROOT)/ready
 
 # A Debian that the suite tests/tests/boot boots in a container, each test over it a layer of its own.
 $(BOOT_ROOT)/ready: packaging/boot-packages

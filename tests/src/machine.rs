@@ -15,6 +15,7 @@ use std::{
 };
 
 use crate::{
+    broker::profile,
     lab::{HOST, HOST_NAME, Lab},
     procs::{children, wait_until},
 };
@@ -112,8 +113,8 @@ impl Machine {
         command.arg(format!("--bind-ro={}:{PACKAGE}", package.display()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
         command.arg(format!("--bind-ro={}:/src", source.display()));
-        let target = target().ok_or_else(|| missing("make deb"))?;
-        command.arg(format!("--bind-ro={}:/target", target.display()));
+        let built = target().ok_or_else(|| missing("make deb"))?.join(profile());
+        command.arg(format!("--bind-ro={}:/target/release", built.display()));
         match kind.without_systemd {
             true => command.args(["--as-pid2", "/usr/bin/sleep", "infinity"]),
             false => command.args(["--boot", "systemd.unit=multi-user.target"]),

@@ -28,7 +28,8 @@ use probity_protocol::{Reply, Request, Verdict};
 use probity_tests::{
     alone::alone,
     broker::{
-        Broker, CLIENT_GID, HOSTILE_SCRATCH, PolicyFolder, USER_UID, copy_of_program, optimized,
+        Broker, CLIENT_GID, HOSTILE_SCRATCH, PolicyFolder, USER_UID, copy_of_program,
+        optimized_broker,
     },
     needs,
     peer::{Peer, call},
@@ -55,7 +56,7 @@ struct BrokerUnderTest {
 
 impl BrokerUnderTest {
     fn new(policy: PolicyFolder) -> Self {
-        let broker = Broker::start(&optimized("probity-broker"), &policy, None).unwrap();
+        let broker = Broker::start(&optimized_broker(), &policy, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(folder.path(), open).unwrap();
