@@ -117,7 +117,7 @@ fn a_setting_that_comes_to_nothing_is_told_of_where_a_broker_answers() {
 }
 
 #[test]
-fn a_file_s_values_show_with_their_lines_and_a_clamp_with_what_it_was() {
+fn values_of_a_file_show_with_their_lines_and_a_clamp_with_what_it_was() {
     let file = ConfigFile::new("p.yaml", "server:\n  port: 1\ntools:\n  nmap:\n    timeout: 2.5\n");
     let config = config(&["--config", file.path()], &[("MCP_DEFAULT_CONCURRENCY", "9")]);
     assert_eq!(config["file"], file.path());
@@ -145,7 +145,7 @@ fn the_table_is_plain_in_a_pipe_and_has_every_setting_and_warning() {
 }
 
 #[test]
-fn a_variable_that_may_be_another_program_s_is_neither_shown_nor_warned_of() {
+fn a_variable_that_another_program_may_own_is_neither_shown_nor_warned_of() {
     let variables =
         [("XYZ_TIMEOUT", "3"), ("ABC_CONCURRENCY", "many"), ("TRACERTTOOL_TIMEOUT", "4")];
     for arguments in [&["config"][..], &["config", "--json"]] {
@@ -158,7 +158,7 @@ fn a_variable_that_may_be_another_program_s_is_neither_shown_nor_warned_of() {
 
 /// Each tool that is shipped is known as such, by its name and by its aliases.
 #[test]
-fn every_shipped_tool_s_variable_is_shown() {
+fn the_variable_of_every_shipped_tool_is_shown() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/defaults/tools.d");
     let mut names = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {

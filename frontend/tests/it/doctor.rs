@@ -69,7 +69,7 @@ fn a_socket_that_nobody_listens_at_any_more_is_told_apart() {
 }
 
 #[test]
-fn a_file_in_the_socket_s_place_is_called_what_it_is() {
+fn a_file_in_the_place_of_the_socket_is_called_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broker.sock");
     fs::write(&file, "").unwrap();

@@ -112,7 +112,7 @@ fn a_server_without_a_token_makes_one_and_prints_a_curl_line_that_works() {
 }
 
 #[test]
-fn a_token_of_the_environment_is_an_administrator_s_and_shows_nowhere() {
+fn a_token_of_the_environment_is_for_an_administrator_and_shows_nowhere() {
     let broker = ScriptedBroker::start(script());
     let mut server = serve_with(&broker, &[("LOG_LEVEL", "TRACE")]);
     assert_eq!(status(&server, "/config", CHOSEN), 200);

@@ -208,7 +208,7 @@ fn a_thousand_read_and_each_hears_all() {
 }
 
 #[test]
-fn one_token_has_64_readers_and_another_s_are_its_own() {
+fn one_token_has_64_readers_and_another_has_its_own() {
     let broker = ScriptedBroker::start(script());
     let tokens = TokensFile::new();
     let (greedy, other) = (tokens.add("greedy", "viewer", &[]), tokens.add("other", "viewer", &[]));
@@ -279,7 +279,7 @@ fn one_who_does_not_read_is_hung_up_on_and_the_others_hear_on() {
 }
 
 #[test]
-fn readers_hear_of_the_server_s_end_by_the_end_of_the_stream() {
+fn remaining_readers_see_the_stream_end_when_the_server_ends() {
     let broker = ScriptedBroker::start(script());
     let mut server = serve(&broker);
     let mut readers: Vec<Events> = (0..20).map(|_| settled(&server, CHOSEN)).collect();

@@ -91,7 +91,7 @@ fn whatever_becomes_of_a_request_it_was_one() {
 }
 
 #[test]
-fn names_that_are_no_tool_s_are_counted_as_one() {
+fn names_of_no_tool_are_counted_as_one() {
     let broker = ScriptedBroker::start(script());
     let file = TokensFile::new();
     let ada = file.add("ada", "operator", &[]);

@@ -86,7 +86,7 @@ fn both_eras_list_call_and_read_with_each_request_for_itself() {
 }
 
 #[test]
-fn the_request_s_id_is_the_call_s_unless_the_call_has_its_own() {
+fn the_id_of_the_request_is_that_of_the_call_unless_the_call_has_its_own() {
     let broker = ScriptedBroker::start(script());
     let server = serve(&broker);
     let params = json!({ "name": "ping", "arguments": target() });
@@ -104,7 +104,7 @@ fn the_request_s_id_is_the_call_s_unless_the_call_has_its_own() {
 }
 
 #[test]
-fn nobody_comes_in_without_a_token_or_from_another_site_s_page() {
+fn nobody_comes_in_without_a_token_or_from_a_page_of_another_site() {
     let broker = ScriptedBroker::start(script());
     let server = serve(&broker);
     for (method, body) in [("POST", "{}"), ("GET", ""), ("DELETE", "")] {
@@ -251,7 +251,7 @@ fn closing_the_stream_ends_the_run_in_both_eras() {
 }
 
 #[test]
-fn a_client_of_the_older_era_takes_its_own_request_back_and_nobody_else_s() {
+fn a_client_of_the_older_era_takes_its_own_request_back_and_no_other() {
     let broker = ScriptedBroker::start(script_with(&[endless()]));
     let file = TokensFile::new();
     let (ada, bob) = (file.add("ada", "operator", &[]), file.add("bob", "operator", &[]));
@@ -301,7 +301,7 @@ fn the_end_of_a_session_ends_what_it_waits_for() {
 }
 
 #[test]
-fn what_a_cancelled_call_gave_and_what_was_too_long_is_its_caller_s_alone() {
+fn what_a_cancelled_call_gave_and_what_was_too_long_is_for_its_caller_alone() {
     let long = format!("{PONG}{}", "x".repeat(20_000));
     let whole = vec![started(), output(Stream::Stdout, &long), exited(0)];
     let broker = ScriptedBroker::start(script_with(&[whole, endless()]));

@@ -30,7 +30,7 @@ fn expect(server: &HttpServer, cases: &[Case<'_>]) {
 }
 
 #[test]
-fn a_host_is_this_machine_s_or_a_named_one_or_the_request_is_turned_away() {
+fn a_host_is_this_machine_or_a_named_one_or_the_request_is_turned_away() {
     let broker = ScriptedBroker::start(script());
     let server = serve_with(&broker, &[("PROBITY_ALLOWED_HOSTS", "probity.example")]);
     let address = server.host().to_owned();
@@ -87,7 +87,7 @@ fn a_host_is_this_machine_s_or_a_named_one_or_the_request_is_turned_away() {
 }
 
 #[test]
-fn an_origin_is_this_server_s_own_or_a_named_one_or_the_request_is_turned_away() {
+fn an_origin_is_this_server_itself_or_a_named_one_or_the_request_is_turned_away() {
     let broker = ScriptedBroker::start(script());
     let server = serve_with(&broker, &[("PROBITY_ALLOWED_ORIGINS", "https://dash.example")]);
     let address = server.host().to_owned();
@@ -166,7 +166,7 @@ fn pages_of_a_named_origin_are_told_that_they_may_read_and_no_others() {
 }
 
 #[test]
-fn every_answer_has_an_id_which_is_the_client_s_own_where_that_can_be_one() {
+fn every_answer_has_an_id_which_the_client_chose_where_that_can_be_one() {
     let broker = ScriptedBroker::start(script());
     let server = serve(&broker);
     let id_of = |header: &str| {
@@ -189,7 +189,7 @@ fn every_answer_has_an_id_which_is_the_client_s_own_where_that_can_be_one() {
 }
 
 #[test]
-fn the_call_s_id_goes_to_the_broker_and_the_body_s_own_is_the_nearer_one() {
+fn the_id_of_the_call_goes_to_the_broker_and_that_of_the_body_is_the_nearer_one() {
     let broker = ScriptedBroker::start(script());
     let server = serve(&broker);
     let run = |header: &str, body: Value| {

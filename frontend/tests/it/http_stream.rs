@@ -251,7 +251,7 @@ fn post(stream: &mut TcpStream, server: &HttpServer, headers: &str) {
 }
 
 #[test]
-fn at_the_server_s_end_a_run_that_has_begun_answers_with_what_it_had() {
+fn when_the_server_ends_a_run_that_has_begun_answers_with_what_it_had() {
     let run = vec![
         started(),
         output(Stream::Stdout, "so far"),
@@ -284,7 +284,7 @@ fn at_the_server_s_end_a_run_that_has_begun_answers_with_what_it_had() {
 }
 
 #[test]
-fn at_the_server_s_end_a_run_that_has_not_begun_is_told_so() {
+fn when_the_server_ends_a_run_that_has_not_begun_is_told_so() {
     for is_watched in [false, true] {
         let broker = ScriptedBroker::start(script_with(&[vec![queued(3), Step::AwaitHangUp]]));
         // Time enough for the broker's first word.

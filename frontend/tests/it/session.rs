@@ -96,7 +96,7 @@ fn descriptions_say_first_what_matters_and_keep_below_what_clients_cut() {
 }
 
 #[test]
-fn the_policy_s_page_shows_what_this_user_may_do() {
+fn the_policy_page_shows_what_this_user_may_do() {
     let broker = ScriptedBroker::start(script());
     for modern in BOTH_ERAS {
         let mut session = Session::start(&broker.socket, modern);
@@ -121,7 +121,7 @@ fn the_policy_s_page_shows_what_this_user_may_do() {
 }
 
 #[test]
-fn a_policy_s_page_without_tools_says_whose_doing_that_is() {
+fn a_policy_page_without_tools_says_whose_doing_that_is() {
     let broker = ScriptedBroker::start(script());
     let page_with = |variables: &[(&str, &str)]| {
         let mut session = Session::with(&broker.socket, false, variables);
@@ -398,7 +398,7 @@ fn an_answer_says_nothing_twice_and_links_only_to_what_is_left_out() {
 }
 
 #[test]
-fn the_tool_that_reads_on_can_be_left_out_and_gives_way_to_a_policy_s() {
+fn the_tool_that_reads_on_can_be_left_out_and_gives_way_to_one_of_the_policy() {
     let broker = ScriptedBroker::start(script());
     let mut session = Session::with(&broker.socket, false, &[("TOOL_EXCLUDE", "read_result")]);
     session.initialize();

@@ -573,7 +573,7 @@ fn a_client_that_reads_no_progress_does_not_hold_up_its_runs() {
 }
 
 #[test]
-fn calls_run_side_by_side_up_to_the_tool_s_concurrency() {
+fn calls_run_side_by_side_up_to_the_concurrency_of_the_tool() {
     let run = vec![
         started(),
         Step::Wait(Duration::from_secs(1)),

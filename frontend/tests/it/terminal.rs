@@ -125,7 +125,7 @@ fn what_a_tool_wrote_stands_behind_marks_on_each_line_of_a_terminal() {
 }
 
 #[test]
-fn raw_output_is_a_program_s_as_it_is_and_a_person_s_behind_marks() {
+fn raw_output_goes_to_a_program_as_it_is_and_to_a_person_behind_marks() {
     let line = ["call", "ping", "10.0.0.1", "--raw"];
     for (stream, on, is_seen) in [
         (Stream::Stdout, On::Both, true),

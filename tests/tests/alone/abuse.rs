@@ -170,9 +170,9 @@ fn who_crowds_the_door_is_noticed_by_nobody() {
     if !needs::root() {
         return;
     }
-    let scene = BrokerUnderTest::usual();
-    scene.nobody_notices("connect");
-    scene.nobody_notices("silent");
+    let tested = BrokerUnderTest::usual();
+    tested.nobody_notices("connect");
+    tested.nobody_notices("silent");
 }
 
 #[test]
@@ -181,10 +181,10 @@ fn who_asks_for_what_takes_long_is_noticed_by_nobody() {
     if !needs::root() {
         return;
     }
-    let scene = BrokerUnderTest::usual();
-    scene.nobody_notices("wrong-ports");
-    scene.nobody_notices("unknown-tool");
-    scene.nobody_notices("check");
+    let tested = BrokerUnderTest::usual();
+    tested.nobody_notices("wrong-ports");
+    tested.nobody_notices("unknown-tool");
+    tested.nobody_notices("check");
 }
 
 /// Tools that differ in their names alone.
@@ -205,14 +205,14 @@ fn a_policy_of_many_tools_makes_neither_refusals_nor_catalogs_dear() {
     if !needs::root() {
         return;
     }
-    let scene = BrokerUnderTest::new(with_tools(if whole() { 2000 } else { 300 }));
-    scene.nobody_notices("unknown-tool");
-    let before = resident(scene.broker.pid());
-    let watching = scene.attack("watch", Duration::from_secs(if whole() { 20 } else { 6 }));
+    let tested = BrokerUnderTest::new(with_tools(if whole() { 2000 } else { 300 }));
+    tested.nobody_notices("unknown-tool");
+    let before = resident(tested.broker.pid());
+    let watching = tested.attack("watch", Duration::from_secs(if whole() { 20 } else { 6 }));
     // All of them have what they asked for.
-    let watched = || scene.status_connections() > 120;
-    assert!(wait_until(Duration::from_secs(15), watched), "{}", scene.status_connections());
-    let grown = resident(scene.broker.pid()).saturating_sub(before);
+    let watched = || tested.status_connections() > 120;
+    assert!(wait_until(Duration::from_secs(15), watched), "{}", tested.status_connections());
+    let grown = resident(tested.broker.pid()).saturating_sub(before);
     watching.done();
     // A catalog of 2,000 tools is some 3 MB.
     let most = if whole() { 48 << 20 } else { 24 << 20 };
@@ -242,27 +242,27 @@ fn refusals_that_differ_in_a_byte_fill_no_disk_and_are_noticed_by_nobody() {
     if !needs::root() {
         return;
     }
-    let scene = BrokerUnderTest::usual();
-    scene.nobody_notices("varied");
-    let length = || fs::metadata(scene.broker.audit_path()).unwrap().len();
+    let tested = BrokerUnderTest::usual();
+    tested.nobody_notices("varied");
+    let length = || fs::metadata(tested.broker.audit_path()).unwrap().len();
     let (began, before) = (Instant::now(), length());
     let seconds = if whole() { 20 } else { 2 };
-    let done = scene.attack("varied", Duration::from_secs(seconds)).done();
+    let done = tested.attack("varied", Duration::from_secs(seconds)).done();
     // His share at once, and again as much each second as he has; with what nobody else wrote.
     let most = (2 << 20) + began.elapsed().as_secs() * (16 << 10) + (64 << 10);
     let written = length() - before;
     assert!(written < most, "{written} bytes for {done} refusals");
     // A refusal of another user's is on record, whole.
     let request = Request::Check(call("hostile", "192.0.2.1", "--what probe"));
-    Peer::ask(&scene.broker.socket(), &request).unwrap().replies().unwrap();
-    let log = scene.broker.audit().unwrap();
+    Peer::ask(&tested.broker.socket(), &request).unwrap().replies().unwrap();
+    let log = tested.broker.audit().unwrap();
     let last = log.iter().rfind(|line| line["event"] == "decision").unwrap();
     assert_eq!((&last["uid"], &last["target"]), (&0.into(), &"192.0.2.1".into()));
     if whole() {
         assert!(log.iter().any(|line| line["event"] == "over_budget"));
     }
     // None of the attacker's is longer than it has to be.
-    let text = fs::read_to_string(scene.broker.audit_path()).unwrap();
+    let text = fs::read_to_string(tested.broker.audit_path()).unwrap();
     let longest = text.lines().map(str::len).max().unwrap();
     assert!(longest < 4096, "{longest}");
 }
@@ -276,10 +276,10 @@ fn what_runs_leave_in_their_folders_goes_and_is_noticed_by_nobody() {
     let policy = PolicyFolder::with_hostile_tool(4).unwrap();
     let many = "scratch = { files = 256, file_size = \"1 MiB\" }";
     policy.replace("tools.d/hostile.toml", HOSTILE_SCRATCH, many).unwrap();
-    let scene = BrokerUnderTest::new(policy);
-    scene.nobody_notices("run-files");
-    let runs = scene.broker.runs();
+    let tested = BrokerUnderTest::new(policy);
+    tested.nobody_notices("run-files");
+    let runs = tested.broker.runs();
     let empty = || fs::read_dir(&runs).unwrap().next().is_none();
     assert!(wait_until(Duration::from_secs(5), empty));
-    assert!(scene.policy.path("policy.toml").exists());
+    assert!(tested.policy.path("policy.toml").exists());
 }

@@ -67,7 +67,7 @@ fn who_finds_the_queue_full_waits_for_room() {
 }
 
 #[test]
-fn who_opens_and_closes_connections_fails_nobody_s_call() {
+fn who_opens_and_closes_connections_makes_no_call_fail() {
     let _alone = alone();
     if !needs::root() {
         return;

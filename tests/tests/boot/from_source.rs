@@ -80,7 +80,7 @@ fn what_stands_in_its_way_is_said_and_nothing_is_touched() {
 }
 
 #[test]
-fn whatever_root_s_umask_is_only_root_writes_and_the_services_read() {
+fn whatever_the_umask_of_root_is_only_root_writes_and_the_services_read() {
     for umask in ["000", "077"] {
         let Some(machine) = bare(Kind::default()) else { return };
         machine.done(&format!("umask {umask}; {INSTALL}")).unwrap();

@@ -140,7 +140,7 @@ fn on_a_kernel_without_landlock_nothing_is_installed() {
 }
 
 #[test]
-fn accounts_that_are_somebody_s_are_not_taken_for_its_own() {
+fn accounts_of_somebody_else_are_not_taken_for_its_own() {
     let Some(machine) = bare(Kind::default()) else { return };
     let traces = || String::from_utf8(machine.run(TRACES).unwrap().stdout).unwrap();
     for (there, why, away) in [
@@ -168,7 +168,7 @@ fn accounts_that_are_somebody_s_are_not_taken_for_its_own() {
 }
 
 #[test]
-fn an_audit_log_that_is_somebody_s_keeps_the_broker_from_starting_and_it_is_said() {
+fn an_audit_log_of_somebody_else_keeps_the_broker_from_starting_and_it_is_said() {
     let Some(machine) = bare(Kind::default()) else { return };
     machine
         .done("install -d -o bob /var/log/probity && touch /var/log/probity/audit.jsonl")

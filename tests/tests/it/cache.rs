@@ -206,7 +206,7 @@ fn a_tool_whose_file_does_not_ask_for_it_is_decided_once_and_runs_each_time() {
 }
 
 #[test]
-fn the_tool_s_metadata_say_what_its_file_asks_for() {
+fn the_metadata_of_the_tool_say_what_its_file_asks_for() {
     let server = Server::start();
     let output = server.rig.embedded("tools", &[]).arg("--json").output().unwrap();
     let catalog: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -270,7 +270,7 @@ fn nginx_holds_no_event_back_and_who_leaves_ends_the_run() {
 }
 
 #[test]
-fn traefik_s_configuration_is_yaml_that_names_this_server() {
+fn the_traefik_configuration_is_yaml_that_names_this_server() {
     let read = YamlLoader::load_from_str(&fence("yaml")).unwrap();
     let http = &read[0]["http"];
     let router = &http["routers"]["probity"];

@@ -218,7 +218,7 @@ fn what_a_chain_cannot_show_a_kept_head_does() {
 }
 
 #[test]
-fn a_broker_s_own_log_verifies_across_rotation_with_the_head_it_told() {
+fn the_log_of_a_broker_verifies_across_rotation_with_the_head_it_told() {
     if !needs::root() {
         return;
     }
@@ -329,7 +329,7 @@ fn a_question_finds_the_records_it_is_about_and_no_others() {
 }
 
 #[test]
-fn every_event_of_the_log_s_page_can_be_asked_for_and_no_other() {
+fn every_event_of_the_page_of_the_log_can_be_asked_for_and_no_other() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit.md");
     let page = fs::read_to_string(page).unwrap();
     let (_, table) = page.split_once("| event | when |").unwrap();
@@ -344,7 +344,7 @@ fn every_event_of_the_log_s_page_can_be_asked_for_and_no_other() {
 }
 
 #[test]
-fn a_run_and_its_end_are_joined_by_the_decision_s_number() {
+fn a_run_and_its_end_are_joined_by_the_number_of_the_decision() {
     let log = history();
     let (code, said) = ask(&["query", "--joined", "--json", "--user", "ada", &log.file()]);
     assert_eq!(code, 0, "{said}");

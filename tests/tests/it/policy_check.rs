@@ -383,7 +383,7 @@ fn mutated(text: &str, dice: &mut Dice) -> Vec<u8> {
 }
 
 #[test]
-fn of_200_mutated_policies_it_accepts_exactly_those_that_the_broker_s_loader_accepts() {
+fn of_200_mutated_policies_it_accepts_exactly_those_that_the_loader_of_the_broker_accepts() {
     let text = |path: &str| fs::read_to_string(path).unwrap();
     let accounts = Accounts::parse(&text("/etc/passwd"), &text("/etc/group"));
     let mut dice = Dice(2026);
@@ -600,7 +600,7 @@ fn manual_pages_and_completions_are_made_of_the_command_line_itself() {
 }
 
 #[test]
-fn a_new_tool_s_file_is_sound_as_it_is_and_with_every_example_taken_into_use() {
+fn the_file_of_a_new_tool_is_sound_as_it_is_and_with_every_example_taken_into_use() {
     let folder = shipped();
     let path = folder.path("tools.d/tracer.toml").display().to_string();
     let args = ["new-tool", "tracer", "--command", "/usr/bin/true", "-o", &path];

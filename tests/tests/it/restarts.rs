@@ -295,7 +295,7 @@ fn an_embedded_broker_that_is_killed_is_replaced() {
 }
 
 #[test]
-fn a_runtime_directory_that_is_root_s_alone_does_not_shut_root_s_broker_out() {
+fn a_runtime_directory_that_only_root_may_enter_does_not_shut_the_broker_of_root_out() {
     if !needs::root() {
         return;
     }
@@ -453,7 +453,7 @@ fn of_a_server_that_is_killed_nothing_is_left_either() {
 
 /// Root's becomes nobody; whoever starts it, it has no capability, and nothing but what it has open.
 #[test]
-fn a_server_of_one_s_own_is_confined_and_what_starts_its_broker_takes_no_order() {
+fn a_server_with_its_own_broker_is_confined_and_what_starts_the_broker_takes_no_order() {
     let rig = Rig::new("").unwrap();
     let mut session = embedded(&rig);
     let server = ProcStatus::read(session.pid()).unwrap();

@@ -90,7 +90,7 @@ fn what_is_left_open_is_explained_in_the_unit_itself() {
 
 /// Below it a run that stays within its own limits could be ended for another's sake.
 #[test]
-fn the_broker_s_memory_has_room_for_as_many_runs_as_the_shipped_policy_allows() {
+fn the_memory_of_the_broker_has_room_for_as_many_runs_as_the_shipped_policy_allows() {
     let mut command = Command::new(program("probity-policy"));
     let output = command.args(["show", "--shipped", "--toml"]).output().unwrap();
     let policy = String::from_utf8(output.stdout).unwrap();

@@ -41,7 +41,7 @@ fn tools(session: &mut Session) -> Vec<String> {
 }
 
 #[test]
-fn the_page_s_tool_is_taken_into_use_while_a_client_is_connected() {
+fn the_tool_of_the_page_is_taken_into_use_while_a_client_is_connected() {
     if !(needs::root() && needs::tool("/usr/bin/tracepath")) {
         return;
     }

@@ -149,7 +149,7 @@ fn an_official_client_reaches_the_installed_broker_by_the_entry() {
 }
 
 #[test]
-fn root_s_own_file_is_not_written_for_somebody_who_used_sudo() {
+fn the_file_of_root_is_not_written_for_somebody_who_used_sudo() {
     if !needs::root() {
         return;
     }

@@ -80,7 +80,7 @@ fn commands(report: &Value, name: &str) -> String {
 }
 
 #[test]
-fn root_s_own_broker_works_and_leaves_nothing() {
+fn the_own_broker_of_root_works_and_leaves_nothing() {
     if !needs::root() {
         return;
     }
@@ -112,7 +112,7 @@ fn where_loopback_is_allowed_it_is_pinged() {
 }
 
 #[test]
-fn another_user_s_own_broker_says_what_it_cannot_do_and_calls_work() {
+fn the_own_broker_of_another_user_says_what_it_cannot_do_and_calls_work() {
     if !needs::root() || !needs::tool("/usr/bin/nmap") {
         return;
     }

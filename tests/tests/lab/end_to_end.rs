@@ -29,7 +29,7 @@ fn a_syn_scan_works_for_a_peer_with_the_intrusive_grant_and_for_no_other() {
 }
 
 #[test]
-fn each_tool_s_further_ways_work_under_the_sandbox() {
+fn the_further_ways_of_each_tool_work_under_the_sandbox() {
     if !needs::root() {
         return;
     }
@@ -116,7 +116,7 @@ fn exit_codes_tell_a_script_what_happened() {
 }
 
 #[test]
-fn a_user_outside_the_socket_s_group_is_told_which_group_to_join() {
+fn a_user_outside_the_group_of_the_socket_is_told_which_group_to_join() {
     if !needs::root() {
         return;
     }

@@ -86,7 +86,7 @@ fn beside(address: IpAddr) -> [IpAddr; 2] {
 }
 
 #[test]
-fn the_shipped_policy_s_fence_is_its_networks_and_nothing_else() {
+fn the_fence_of_the_shipped_policy_is_its_networks_and_nothing_else() {
     let output = policy(&["systemd-dropin", "--shipped"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
@@ -162,7 +162,7 @@ fn the_tools_that_a_drop_in_does_not_hold_are_named_and_no_others() {
 }
 
 #[test]
-fn nothing_of_a_policy_s_path_leaves_its_comment() {
+fn nothing_of_a_policy_path_leaves_its_comment() {
     let folder = PolicyFolder::shipped("").unwrap();
     let hostile = folder.path("a\nIPAddressAllow=8.8.8.8\n\u{1b}[2J");
     fs::create_dir(&hostile).unwrap();

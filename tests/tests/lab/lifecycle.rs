@@ -319,7 +319,7 @@ fn a_broker_that_stops_records_the_end_of_a_run_that_nobody_reads() {
 }
 
 #[test]
-fn a_second_run_over_the_tool_s_concurrency_waits_for_the_first() {
+fn a_second_run_over_the_concurrency_of_the_tool_waits_for_the_first() {
     if !needs::root() {
         return;
     }

@@ -107,7 +107,7 @@ fn the_broker_holds_one_capability_and_nothing_else_also_while_a_tool_runs() {
 }
 
 #[test]
-fn the_supervisor_holds_no_capability_and_nothing_that_is_the_broker_s() {
+fn the_supervisor_holds_no_capability_and_nothing_of_the_broker() {
     if !needs::root() {
         return;
     }
@@ -135,7 +135,7 @@ fn the_supervisor_holds_no_capability_and_nothing_that_is_the_broker_s() {
 }
 
 #[test]
-fn ping_holds_at_most_one_capability_and_the_policy_s_limits() {
+fn ping_holds_at_most_one_capability_and_the_limits_of_the_policy() {
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }

@@ -217,7 +217,7 @@ fn the_expected_wait_is_as_long_as_the_runs_were() {
 }
 
 #[test]
-fn another_user_s_call_comes_before_the_second_of_who_filled_the_line() {
+fn a_call_of_another_user_comes_before_the_second_of_who_filled_the_line() {
     if !needs::root() || !needs::tool("/usr/bin/setpriv") {
         return;
     }

@@ -295,7 +295,7 @@ fn with_the_capability_frames_and_rings_are_held_too() {
 /// What nmap does to a neighbour by itself: it asks by ARP, captures with libpcap's rings, and sends
 /// packets that it builds.
 #[test]
-fn nmap_s_own_raw_scans_are_not_in_the_fence_s_way() {
+fn raw_scans_of_nmap_do_not_meet_the_fence() {
     if !needs::root() || !needs::tool("/usr/bin/nmap") {
         return;
     }

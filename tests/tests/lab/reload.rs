@@ -428,7 +428,7 @@ fn another_audit_path_needs_a_restart_and_the_rest_is_taken() {
 }
 
 #[test]
-fn a_policy_that_is_no_longer_root_s_is_lent_no_privilege() {
+fn a_policy_that_root_no_longer_owns_is_lent_no_privilege() {
     const SETPRIV: &str = "/usr/bin/setpriv";
     if !needs::root() || !needs::tool(SETPRIV) {
         return;

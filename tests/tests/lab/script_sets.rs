@@ -195,7 +195,7 @@ fn the_scripts_of_a_are_a_list_too() {
 
 /// The tests above can fail: nmap's own categories would fail them.
 #[test]
-fn nmap_s_own_category_of_safe_scripts_would_not_do() {
+fn the_category_of_safe_scripts_as_nmap_has_it_would_not_do() {
     if !needs::tool(NMAP) {
         return;
     }

@@ -206,7 +206,7 @@ fn a_way_that_others_can_change_is_refused_to_policy_log_and_runs_at_every_step(
 }
 
 #[test]
-fn a_run_folder_that_is_a_link_or_somebody_else_s_is_not_given_away() {
+fn a_run_folder_that_is_a_link_or_belongs_to_somebody_else_is_not_given_away() {
     if !needs::root() {
         return;
     }
@@ -360,7 +360,7 @@ fn what_the_parent_left_open_reaches_neither_the_broker_nor_its_tools() {
 }
 
 #[test]
-fn a_socket_that_is_another_s_is_left_alone_with_what_to_do_about_it() {
+fn a_socket_of_somebody_else_is_left_alone_with_what_to_do_about_it() {
     let place = Place::new();
     let socket = place.path("broker.sock");
     let said_of_it = || {
@@ -389,7 +389,7 @@ fn a_socket_that_is_another_s_is_left_alone_with_what_to_do_about_it() {
 }
 
 #[test]
-fn a_broker_with_a_capability_of_its_file_takes_nobody_s_policy_but_the_system_s() {
+fn a_broker_with_a_capability_of_its_file_takes_no_policy_but_that_of_the_system() {
     if !needs::root() || !needs::tool(SETPRIV) || !needs::tool(SETCAP) {
         return;
     }
@@ -414,7 +414,7 @@ fn a_broker_with_a_capability_of_its_file_takes_nobody_s_policy_but_the_system_s
 }
 
 #[test]
-fn a_broker_that_inherits_a_capability_drops_it_before_a_user_s_own_policy() {
+fn a_broker_that_inherits_a_capability_drops_it_before_the_policy_of_a_user() {
     if !needs::root() || !needs::tool(SETPRIV) {
         return;
     }

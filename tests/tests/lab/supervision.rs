@@ -81,7 +81,7 @@ fn send(pid: u32, signal: Signal) {
 }
 
 #[test]
-fn a_broker_that_is_killed_leaves_neither_debian_s_ping_nor_any_other_tool() {
+fn a_broker_that_is_killed_leaves_neither_the_ping_of_debian_nor_any_other_tool() {
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }
@@ -144,7 +144,7 @@ fn tools_end_by_themselves_where_broker_and_supervisor_are_killed_at_once() {
 }
 
 #[test]
-fn a_folder_for_runs_is_one_broker_s_and_another_is_told_so() {
+fn a_folder_for_runs_belongs_to_one_broker_and_another_is_told_so() {
     if !needs::root() {
         return;
     }
@@ -165,7 +165,7 @@ fn a_folder_for_runs_is_one_broker_s_and_another_is_told_so() {
 
 /// No shipped profile lets a tool fork, so this tree is one that the supervisor was started above.
 #[test]
-fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
+fn whole_trees_end_and_what_belongs_to_somebody_else_holds_nobody_up() {
     const SETPRIV: &str = "/usr/bin/setpriv";
     if !needs::root() || !needs::tool(SETPRIV) {
         return;
@@ -192,13 +192,13 @@ fn whole_trees_end_and_what_is_somebody_else_s_holds_nobody_up() {
         uids.len() == 5 && direct.count() == 3
     };
     assert!(wait_until(PATIENCE, adopted), "{:?}", below().collect::<Vec<_>>());
-    let (root_s, tree): (Vec<_>, Vec<_>) = below().partition(|pid| status(pid).uid == 0);
+    let (of_root, tree): (Vec<_>, Vec<_>) = below().partition(|pid| status(pid).uid == 0);
 
     broker.signal(Signal::SIGKILL);
     assert_eq!(broker.exit_code().unwrap(), Some(128 + 9));
     assert!(tree.iter().all(|&pid| is_over(pid)), "{tree:?}");
-    assert_eq!(root_s.iter().filter(|&&pid| !is_over(pid)).count(), 1);
-    root_s.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
+    assert_eq!(of_root.iter().filter(|&&pid| !is_over(pid)).count(), 1);
+    of_root.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
 }
 
 /// Who ignores SIGCHLD passes that on to what it executes, as a daemon that wants no zombies does.

@@ -263,7 +263,7 @@ fn what_is_set_for_all_tools_holds_where_a_tools_file_is_looser() {
 }
 
 #[test]
-fn a_time_limit_of_a_setting_s_ends_the_run() {
+fn a_time_limit_of_the_settings_ends_the_run() {
     let rig = Rig::new("").unwrap();
     let short = variables(&[("LOUD_TIMEOUT", "0.3")]);
     let result = rig.call(&["LoudTool", "127.0.0.1", "--", "--what", "sleep"], &short).unwrap();
@@ -272,7 +272,7 @@ fn a_time_limit_of_a_setting_s_ends_the_run() {
 }
 
 #[test]
-fn a_tool_s_variable_may_be_named_after_an_alias_and_the_name_wins() {
+fn a_tool_variable_may_be_named_after_an_alias_and_the_name_wins() {
     let rig = Rig::new("").unwrap();
     let time = |of: &[(&str, &str)]| {
         let configured = Configured { rig: &rig, key: "", variables: variables(of) };

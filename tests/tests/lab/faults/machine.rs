@@ -50,7 +50,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn when_the_log_s_disk_is_full_nothing_runs_and_when_it_is_not_everything_does() {
+fn when_the_disk_of_the_log_is_full_nothing_runs_and_when_it_is_not_everything_does() {
     if !needs::root() {
         return;
     }

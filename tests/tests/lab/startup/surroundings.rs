@@ -75,7 +75,7 @@ fn is_possible() -> bool {
 }
 
 #[test]
-fn a_run_has_the_smaller_of_the_policy_s_limits_and_the_broker_s_own() {
+fn a_run_has_the_smaller_of_the_limits_of_the_policy_and_of_the_broker() {
     if !is_possible() {
         return;
     }
@@ -112,7 +112,7 @@ fn echo_sockets_are_tried_and_not_read_about() {
 }
 
 #[test]
-fn a_file_s_capability_that_cannot_be_gained_is_told_with_its_remedy() {
+fn a_file_capability_that_cannot_be_gained_is_told_with_its_remedy() {
     if !is_possible() {
         return;
     }
@@ -171,7 +171,7 @@ fn no_umask_keeps_it_out_of_its_own_folders() {
 }
 
 #[test]
-fn a_runtime_folder_whose_name_leaves_no_room_for_a_socket_s_is_not_used() {
+fn a_runtime_folder_whose_name_leaves_no_room_for_that_of_a_socket_is_not_used() {
     if !is_possible() {
         return;
     }
