@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_user_s_connections_leave_room_for_another_s() {
+    fn connections_of_one_user_leave_room_for_those_of_another() {
         let admission = Admission::default();
         let taken: Vec<_> = (0..4).filter_map(|_| admission.connection(1, &ceilings())).collect();
         assert_eq!(taken.len(), 2);

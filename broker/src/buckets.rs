@@ -80,7 +80,7 @@ mod tests {
     const TEN: Rate = Rate { burst: 10.0, per_second: 10.0 };
 
     #[test]
-    fn what_was_taken_comes_back_with_time_and_is_each_user_s_own() {
+    fn what_was_taken_comes_back_with_time_and_for_each_user_alone() {
         let mut buckets = Buckets::default();
         let start = Instant::now();
         let mut taken = |uid, now| (0..20).filter(|_| buckets.take(uid, 1.0, TEN, now)).count();

@@ -28,10 +28,10 @@ const BELIEVED: Duration = Duration::from_secs(1);
 pub(crate) type Frame = Rc<[u8]>;
 
 #[derive(Default)]
-pub(crate) struct Catalogs(RefCell<State>);
+pub(crate) struct Catalogs(RefCell<Frames>);
 
 #[derive(Default)]
-struct State {
+struct Frames {
     /// Whether each tool of the policy can run, and when that was looked at.
     seen: Option<(Instant, HashMap<ToolName, Availability>)>,
     frames: HashMap<CatalogKey, Weak<[u8]>>,
@@ -70,7 +70,7 @@ impl Catalogs {
     }
 }
 
-impl State {
+impl Frames {
     fn look_again(&mut self, policy: &Policy, look: impl Fn(&Tool) -> Availability) {
         if self.seen.as_ref().is_some_and(|(at, _)| at.elapsed() < BELIEVED) {
             return;

@@ -171,7 +171,7 @@ impl Model {
 
 /// A run as whoever asked for it has it.
 enum Has {
-    Place { _held: Taken },
+    Slots { _held: Taken },
     Line { waiting: Waiting, told: Turn },
 }
 
@@ -204,7 +204,7 @@ impl Rig {
         };
         assert_eq!(fate, self.model.asks(asked, self.limits), "{asked:?}");
         let has = match admitted? {
-            Admitted::Now(place) => Has::Place { _held: place },
+            Admitted::Now(place) => Has::Slots { _held: place },
             Admitted::Waits(mut waiting) => {
                 let told = waiting.changed().now_or_never().expect("its place is told at once");
                 Has::Line { waiting, told }
@@ -227,7 +227,7 @@ impl Rig {
         let (asked, has) = self.asked.remove(at);
         let Has::Line { waiting, .. } = has else { panic!("{asked:?} does not wait") };
         let place = waiting.take().expect("its turn came");
-        self.asked.push((asked, Has::Place { _held: place }));
+        self.asked.push((asked, Has::Slots { _held: place }));
     }
 
     /// It is decided again.
@@ -266,7 +266,7 @@ impl Rig {
     /// Those who wait (`false`), were given a place (`true`), or run (`None`).
     fn those(&self, turn_came: Option<bool>) -> Vec<Asked> {
         let stands = |has: &Has| match has {
-            Has::Place { .. } => None,
+            Has::Slots { .. } => None,
             Has::Line { told, .. } => Some(*told == Turn::Came),
         };
         self.asked.iter().filter(|(_, has)| stands(has) == turn_came).map(|(a, _)| *a).collect()
@@ -416,7 +416,7 @@ fn now(waiting: &mut Waiting) -> Option<Turn> {
 }
 
 #[test]
-fn a_thousand_who_wait_delay_another_user_s_first_by_a_turn_at_most() {
+fn a_thousand_who_wait_delay_the_first_run_of_another_user_by_a_turn_at_most() {
     let (flooder, other) = (1, 2);
     for (ran_last, turns) in [(flooder, 0), (other, 1)] {
         let admission = Admission::default();

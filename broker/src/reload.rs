@@ -16,13 +16,13 @@ use crate::{
     broker::Broker,
     complain::complain,
     notify::Notifier,
-    rules::{Grounds, Rules, RulesError, Written},
+    rules::{LoadedPolicy, Rules, RulesError, SandboxContext},
 };
 
 /// What a reload needs of the start.
 pub(crate) struct Reload {
     pub origin: Origin,
-    pub grounds: Grounds,
+    pub context: SandboxContext,
     /// Where the log is, if that is the policy's word and not the command line's.
     pub audit_path: Option<PathBuf>,
     pub notifier: Rc<Notifier>,
@@ -38,7 +38,7 @@ enum ReloadError {
         "the policy is no longer root's alone, and this broker holds CAP_NET_RAW, which it lends to \
          root's policy only: chown its files and folders to root, or restart the broker"
     )]
-    NotRootS(Digest),
+    NotOwnedByRoot(Digest),
     /// The shipped tools would come in, which nobody asked for.
     #[error(
         "the folder tools.d is gone: put it back, or restart the broker to have the shipped tools"
@@ -109,15 +109,15 @@ impl Reload {
     }
 
     fn apply(&self, broker: &Broker, old: &Rules) -> Result<Digest, ReloadError> {
-        let written = Written::read(&self.origin)?;
-        written.report(self.origin == Origin::Shipped);
-        if old.sandbox.facts().net_raw && !written.belongs_to_root {
-            return Err(ReloadError::NotRootS(written.policy.digest()));
+        let loaded = LoadedPolicy::read(&self.origin)?;
+        loaded.report(self.origin == Origin::Shipped);
+        if old.sandbox.facts().net_raw && !loaded.belongs_to_root {
+            return Err(ReloadError::NotOwnedByRoot(loaded.policy.digest()));
         }
-        if written.has_shipped_tools && !old.has_shipped_tools {
+        if loaded.has_shipped_tools && !old.has_shipped_tools {
             return Err(ReloadError::ToolsGone);
         }
-        let new = written.compile(&self.grounds)?;
+        let new = loaded.compile(&self.context)?;
         let needs_restart = self.needs_restart(&new);
         let (from, to) = (old.policy.digest(), new.policy.digest());
         let applied = Reloaded::Applied { to, needs_restart: &needs_restart };
@@ -168,7 +168,7 @@ impl ReloadError {
     /// The digest of what was not taken. What has defects has no meaning to make one of.
     fn digest(&self) -> Option<Digest> {
         match self {
-            Self::NotRootS(digest) => Some(*digest),
+            Self::NotOwnedByRoot(digest) => Some(*digest),
             Self::Rules(_) | Self::ToolsGone | Self::Audit(_) => None,
         }
     }

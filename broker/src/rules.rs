@@ -24,7 +24,7 @@ pub(crate) struct Rules {
 }
 
 /// What an administrator wrote: valid, and not compiled yet.
-pub(crate) struct Written {
+pub(crate) struct LoadedPolicy {
     pub policy: Policy,
     pub accounts: Accounts,
     /// The text of /etc/passwd.
@@ -36,7 +36,7 @@ pub(crate) struct Written {
 }
 
 /// What of a broker's start the sandbox depends on. It stays as it is until the broker ends.
-pub(crate) struct Grounds {
+pub(crate) struct SandboxContext {
     pub run_folder: PathBuf,
     pub own_uid: bool,
 }
@@ -66,7 +66,7 @@ pub enum RulesError {
     Sandbox(#[from] SandboxError),
 }
 
-impl Written {
+impl LoadedPolicy {
     /// Reads the accounts and the policy.
     ///
     /// # Errors
@@ -96,13 +96,13 @@ impl Written {
     ///
     /// # Errors
     /// A kernel that has less than the policy demands, and a profile that does not compile.
-    pub(crate) fn compile(self, grounds: &Grounds) -> Result<Rules, RulesError> {
+    pub(crate) fn compile(self, context: &SandboxContext) -> Result<Rules, RulesError> {
         let profiles = self.policy.tools().iter().map(|tool| tool.sandbox().profile().as_ref());
         let sandbox = Sandbox::new(
             profiles,
             self.policy.landlock_abi_min(),
-            grounds.run_folder.clone(),
-            grounds.own_uid,
+            context.run_folder.clone(),
+            context.own_uid,
         )?;
         let Self { policy, accounts, has_shipped_tools, .. } = self;
         Ok(Rules { policy, accounts, sandbox, catalogs: Catalogs::default(), has_shipped_tools })

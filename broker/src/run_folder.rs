@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_one_broker_s_until_that_one_has_ended() {
+    fn a_folder_belongs_to_one_broker_until_that_one_has_ended() {
         let parent = tempfile::tempdir().unwrap();
         let first = RunFolder::take(parent.path().to_owned()).unwrap();
         let refused = RunFolder::take(parent.path().to_owned()).unwrap_err();

@@ -21,7 +21,7 @@ const MANY: usize = 1024;
 /// Hands out slices.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Slices {
-    state: Rc<RefCell<State>>,
+    state: Rc<RefCell<SharedTurns>>,
 }
 
 /// The slices of one user.
@@ -36,13 +36,13 @@ pub(crate) struct Share {
 #[must_use = "dropping it ends the slice"]
 pub(crate) struct Slice {
     /// `None` where it was not taken.
-    state: Option<Rc<RefCell<State>>>,
+    state: Option<Rc<RefCell<SharedTurns>>>,
     uid: u32,
     began: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SharedTurns {
     /// How much of the thread users had, counted from what others had when they came.
     had: HashMap<u32, Duration>,
     /// Never an empty line.
@@ -57,7 +57,7 @@ struct State {
 }
 
 /// Gives the next slice when it is dropped.
-struct Giver(Rc<RefCell<State>>);
+struct Giver(Rc<RefCell<SharedTurns>>);
 
 impl Share {
     /// Waits for the next of them.
@@ -91,7 +91,7 @@ impl Slices {
     }
 }
 
-impl State {
+impl SharedTurns {
     /// Joins the line. True where nobody has a slice.
     fn join(&mut self, uid: u32, slice: oneshot::Sender<Slice>) -> bool {
         let served = self.served;

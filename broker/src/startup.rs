@@ -47,7 +47,7 @@ use crate::{
     notify::Notifier,
     privileges::{Account, PrivilegeError, Starter, drop_to},
     reload::{Reload, ReloadSignals},
-    rules::{Grounds, RulesError, Written},
+    rules::{LoadedPolicy, RulesError, SandboxContext},
     run_folder::RunFolder,
     runs::Runs,
     shutdown::{Causes, Phase},
@@ -114,7 +114,7 @@ pub enum StartError {
     },
     /// Somebody else would be taken for who started it.
     #[error("--owner: only root starts a broker for another user; leave it out")]
-    NotRootS,
+    NotOwnedByRoot,
     /// No socket to listen on.
     #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
     NoSocket,
@@ -175,28 +175,28 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     }
 
     let origin = origin(&options, starter);
-    let written = Written::read(&origin)?;
-    written.report(options.embedded);
-    let account = as_root.then(|| account(&options, &written.passwd)).transpose()?;
+    let loaded = LoadedPolicy::read(&origin)?;
+    loaded.report(options.embedded);
+    let account = as_root.then(|| account(&options, &loaded.passwd)).transpose()?;
     if let Some(name) = options.user.as_ref().filter(|_| !as_root) {
         return Err(StartError::NotRoot { name: name.clone() });
     }
     if options.owner.is_some() && !as_root {
-        return Err(StartError::NotRootS);
+        return Err(StartError::NotOwnedByRoot);
     }
 
-    let audit_path = written.policy.audit_path().clone();
+    let audit_path = loaded.policy.audit_path().clone();
     let writer = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
     let log = LogFile::open(options.audit.as_deref().unwrap_or(&audit_path), writer)?;
     let run_folder = make_run_folder(&options, environment("RUNTIME_DIRECTORY"), account)?;
     let listener = match descriptors.listener {
         Some(passed) => UnixListener::from(passed),
-        None => bind(&options, &written.accounts, account)?,
+        None => bind(&options, &loaded.accounts, account)?,
     };
     // Before there are two processes: the environment speaks of the one that was started.
     let notifier = Rc::new(Notifier::from_environment(environment));
     let is_started_by_systemd = is_main_process_of_systemd(environment("SYSTEMD_EXEC_PID"));
-    drop_to(account, written.belongs_to_root)?;
+    drop_to(account, loaded.belongs_to_root)?;
     let run_folder =
         RunFolder::take(run_folder.clone()).map_err(system(run_folder.display().to_string()))?;
 
@@ -208,21 +208,22 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
             Side::Supervisor(supervisor) => {
                 // What is the broker's alone: when it dies, connections are refused at once, and the
                 // log's lock is free.
-                drop((listener, log, descriptors.lifetime, notifier, written));
+                drop((listener, log, descriptors.lifetime, notifier, loaded));
                 return Ok(supervisor.watch(&run_folder));
             }
         }
     };
 
-    let grounds = Grounds { run_folder: run_folder.path().to_owned(), own_uid: !options.embedded };
-    let rules = written.compile(&grounds)?;
+    let context =
+        SandboxContext { run_folder: run_folder.path().to_owned(), own_uid: !options.embedded };
+    let rules = loaded.compile(&context)?;
     // What stands in the file is read without a privilege. An embedded broker's standard error and
     // its log are the same user's: neither vouches for the other.
     let announce = !options.embedded;
     let audit = AuditLog::start(log, rules.policy.digest(), rules.sandbox.facts(), announce)?;
     let reload = Reload {
         origin,
-        grounds,
+        context,
         audit_path: options.audit.is_none().then_some(audit_path),
         notifier,
     };

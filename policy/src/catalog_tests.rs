@@ -118,7 +118,7 @@ fn a_preset_shows_what_it_sets_as_far_as_the_grant_goes() {
 }
 
 #[test]
-fn limits_that_a_file_leaves_out_are_the_policy_s_and_are_told_apart() {
+fn limits_that_a_file_leaves_out_are_those_of_the_policy_and_are_told_apart() {
     let limits = |policy: &Policy| {
         let catalog = shown(policy, &owner());
         let ping = catalog.tool("ping").unwrap();

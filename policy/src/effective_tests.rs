@@ -24,7 +24,7 @@ fn inline(text: impl Into<String>) -> Sources {
 }
 
 /// One key of a document, as the way to it.
-type Way = Vec<Step>;
+type KeyPath = Vec<Step>;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -33,7 +33,7 @@ enum Step {
 }
 
 /// The ways to everything that is no table and no list of tables.
-fn leaves(value: &Toml, way: &Way, found: &mut Vec<Way>) {
+fn leaves(value: &Toml, way: &KeyPath, found: &mut Vec<KeyPath>) {
     let mut next = |step, value: &Toml| {
         let mut way = way.clone();
         way.push(step);
@@ -108,7 +108,7 @@ fn every_key_of_the_shipped_policy_changes_the_digest_and_reads_back() {
     let policy = read(&shipped());
     let document: Toml = policy.to_toml().unwrap().parse::<Table>().unwrap().into();
     let mut ways = Vec::new();
-    leaves(&document, &Way::new(), &mut ways);
+    leaves(&document, &KeyPath::new(), &mut ways);
     assert!(ways.len() > 200, "{}", ways.len());
     let (mut keys, mut changed_keys) = (BTreeSet::new(), BTreeSet::new());
     for way in &ways {

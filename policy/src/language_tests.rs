@@ -155,7 +155,7 @@ fn the_page_has_every_key_and_no_other() {
 }
 
 #[test]
-fn the_page_s_own_examples_are_a_policy() {
+fn the_examples_of_the_page_are_a_policy() {
     let policy = read(&example()).unwrap_or_else(|defects| panic!("{defects}"));
     assert_eq!(policy.tools().len(), 1);
 }

@@ -57,7 +57,7 @@ pub use rule::rule_of;
 pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
 pub use suggest::{suggest, with_suggestion};
-pub use tool::{Breaker, Scratch, Tool, ToolSandbox};
+pub use tool::{BreakerRule, Scratch, Tool, ToolSandbox};
 pub use trust::{Missing, TrustError, TrustedFolder};
 #[cfg(any(test, feature = "cli"))]
 pub use validate::validate_with_help;

@@ -97,7 +97,7 @@ fn a_folder_in_which_others_can_replace_the_policy_is_refused() {
 }
 
 #[test]
-fn a_policy_is_root_s_only_if_every_file_and_folder_of_it_is() {
+fn a_policy_belongs_to_root_only_if_every_file_and_folder_of_it_does() {
     assert!(load(&Origin::Shipped).unwrap().belongs_to_root());
     let folder = Folder::new();
     let root = fs::metadata(folder.0.path()).unwrap().uid() == 0;

@@ -39,7 +39,7 @@ pub struct Tool {
     /// How long the frontend may answer with a result again; 0 where it may not.
     pub(crate) cache_seconds: u32,
     pub(crate) tier: Tier,
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: BreakerRule,
     pub(crate) sandbox: ToolSandbox,
     pub(crate) options: Vec<ToolOption>,
     pub(crate) presets: BTreeMap<Identifier, Preset>,
@@ -100,7 +100,7 @@ pub(crate) use crate::raw::RawReach as Reach;
 
 /// When the frontend stops asking for a tool that keeps failing. The broker does not use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Breaker {
+pub struct BreakerRule {
     /// Failures in a row after which it stops.
     pub(crate) failure_threshold: OrDefault<u32>,
     /// How long it waits before it tries again.
@@ -179,7 +179,7 @@ impl Tool {
 
     /// When the frontend should stop asking for it.
     #[must_use]
-    pub fn breaker(&self) -> Breaker {
+    pub fn breaker(&self) -> BreakerRule {
         self.breaker
     }
 

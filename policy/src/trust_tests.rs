@@ -3,9 +3,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use super::*;
 
 /// A way of several folders, below one of the test's own.
-struct Way(tempfile::TempDir);
+struct TestFolder(tempfile::TempDir);
 
-impl Way {
+impl TestFolder {
     fn new() -> Self {
         let way = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(way.path("a/b/c")).unwrap();
@@ -31,10 +31,10 @@ impl Way {
 
 #[test]
 fn every_folder_on_the_way_is_looked_at_and_the_one_that_others_can_write_is_named() {
-    let way = Way::new();
+    let way = TestFolder::new();
     assert!(way.walk("a/b/c").is_ok());
     for open in ["a", "a/b", "a/b/c"] {
-        let way = Way::new();
+        let way = TestFolder::new();
         way.chmod(open, 0o777);
         let said = way.walk("a/b/c").unwrap_err().to_string();
         let path = way.path(open).display().to_string();
@@ -48,7 +48,7 @@ fn every_folder_on_the_way_is_looked_at_and_the_one_that_others_can_write_is_nam
 
 #[test]
 fn a_link_leads_where_it_says_if_nobody_can_have_changed_what_it_says() {
-    let way = Way::new();
+    let way = TestFolder::new();
     std::os::unix::fs::symlink("b/c", way.path("a/relative")).unwrap();
     std::os::unix::fs::symlink(way.path("a/b"), way.path("absolute")).unwrap();
     std::os::unix::fs::symlink("../a/relative", way.path("a/twice")).unwrap();
@@ -67,7 +67,7 @@ fn a_link_leads_where_it_says_if_nobody_can_have_changed_what_it_says() {
 
 #[test]
 fn a_way_of_another_user_is_refused_and_whoever_holds_it_is_known() {
-    let way = Way::new();
+    let way = TestFolder::new();
     if way.owner() != 0 {
         // Only root can give folders away.
         return;
@@ -82,7 +82,7 @@ fn a_way_of_another_user_is_refused_and_whoever_holds_it_is_known() {
 
 #[test]
 fn what_is_missing_is_made_where_that_is_asked_for_and_a_file_is_no_way() {
-    let way = Way::new();
+    let way = TestFolder::new();
     let new = way.path("a/new/one");
     assert!(TrustedFolder::walk(&new, way.owner(), Missing::Refuse).is_err());
     assert!(!new.exists());

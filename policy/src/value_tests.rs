@@ -59,7 +59,7 @@ fn ports_are_sorted_and_joined() {
 }
 
 #[test]
-fn a_rendered_word_becomes_the_policy_s_text_and_carries_its_tier() {
+fn a_rendered_word_becomes_the_text_of_the_policy_and_carries_its_tier() {
     let word = |text: &str, tier| RenderedWord { text: text.into(), tier };
     let sets = ValueKind::Rendered(BTreeMap::from([
         ("safe".into(), word("safe and not vuln", Tier::Standard)),

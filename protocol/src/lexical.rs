@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn decoding_runs_the_constructor_s_check() {
+    fn decoding_runs_the_check_of_the_constructor() {
         let smuggled = crate::encode(&String::from("a;b"));
         assert!(crate::decode::<Token>(&smuggled).is_err());
         assert!(crate::decode::<Token>(&crate::encode(&String::from("a-b"))).is_ok());

@@ -158,7 +158,7 @@ fn the_end_is_found_behind_a_torn_line_that_is_larger_than_what_is_read_at_once(
 }
 
 #[test]
-fn a_first_line_that_goes_on_with_another_file_s_chain_is_believed_where_it_is_torn() {
+fn a_first_line_that_goes_on_with_the_chain_of_another_file_is_believed_where_it_is_torn() {
     let folder = Folder::new();
     let head = Head { seq: 57, hash: Digest([9; 32]) };
     fs::write(folder.log(), format!("{}\"time\":\"20", head.next_line())).unwrap();
@@ -289,7 +289,7 @@ fn a_new_file_that_holds_lines_or_is_a_link_is_not_gone_on_in() {
 }
 
 #[test]
-fn what_is_refused_again_is_counted_and_another_s_is_not_counted_with_it() {
+fn what_is_refused_again_is_counted_and_what_another_user_is_refused_is_counted_apart() {
     let folder = Folder::new();
     let mut log = start(&folder.log()).unwrap();
     for _ in 0..5 {

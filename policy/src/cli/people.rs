@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_s_groups_are_the_primary_one_and_those_that_list_the_name() {
+    fn groups_of_a_user_are_the_primary_one_and_those_that_list_the_name() {
         let people = People::parse(
             "root:x:0:0::/:\nada:x:1000:100::/:\nbob:x:1001:100::/:\nbroken\n",
             "users:x:100:\nprobity:x:990:ada\nbroken:x:\n",

@@ -11,7 +11,7 @@ use crate::{
     profile::Profile,
     raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
-    tool::{ArgvPart, Breaker, OrDefault, Scratch, Tool, ToolSandbox},
+    tool::{ArgvPart, BreakerRule, OrDefault, Scratch, Tool, ToolSandbox},
 };
 
 /// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
@@ -195,10 +195,10 @@ impl Validation<'_> {
         *seconds.get_ref()
     }
 
-    fn breaker(&mut self, raw: &RawTool) -> Breaker {
+    fn breaker(&mut self, raw: &RawTool) -> BreakerRule {
         let threshold = raw.breaker.failure_threshold.as_ref();
         let recovery = raw.breaker.recovery_timeout.as_ref();
-        Breaker {
+        BreakerRule {
             failure_threshold: OrDefault {
                 value: self.positive(threshold, DEFAULT_FAILURE_THRESHOLD),
                 is_default: threshold.is_none(),

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rotated_files_come_oldest_first_and_nobody_else_s_come_at_all() {
+    fn rotated_files_come_oldest_first_and_no_other_files_come_at_all() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "audit.jsonl",

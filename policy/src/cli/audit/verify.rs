@@ -17,7 +17,7 @@ use super::{
     lines::{self, Line},
 };
 use crate::cli::{CliError, NO, Which};
-use breach::{Breach, Place};
+use breach::{Breach, LinePlace};
 
 /// Verify the audit log's chain
 ///
@@ -66,15 +66,15 @@ struct Report {
 struct Kept {
     #[serde(serialize_with = "as_text")]
     head: Head,
-    state: State,
+    state: HeadState,
     /// The line that has its number.
-    at: Option<Place>,
+    at: Option<LinePlace>,
 }
 
 /// What the chain says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum HeadState {
     /// It is in the chain.
     Found,
     /// The line of that number is another: it, or one before it, was written anew.
@@ -103,7 +103,7 @@ struct Reading {
     verifier: Verifier,
     lines: u64,
     first: Option<u64>,
-    last: Option<Place>,
+    last: Option<LinePlace>,
     broken: Option<Breach>,
     heads: Vec<Kept>,
 }
@@ -119,7 +119,7 @@ impl Reading {
             // Until a line of its number is read.
             heads: heads
                 .iter()
-                .map(|&head| Kept { head, state: State::CutOff, at: None })
+                .map(|&head| Kept { head, state: HeadState::CutOff, at: None })
                 .collect(),
         }
     }
@@ -145,9 +145,9 @@ impl Reading {
         };
         self.verifier = next;
         self.lines += 1;
-        self.last = Some(Place::of(line));
+        self.last = Some(LinePlace::of(line));
         for kept in self.heads.iter_mut().filter(|kept| kept.head.seq == head.seq) {
-            kept.state = if kept.head == head { State::Found } else { State::Differs };
+            kept.state = if kept.head == head { HeadState::Found } else { HeadState::Differs };
             kept.at.clone_from(&self.last);
         }
         ControlFlow::Continue(())
@@ -161,9 +161,9 @@ impl Reading {
         self.first = Some(link.seq);
         for kept in self.heads.iter_mut().filter(|kept| kept.head.seq <= before.seq) {
             kept.state = match kept.head {
-                head if head == before => State::Found,
-                head if head.seq == before.seq => State::Differs,
-                _ => State::Older,
+                head if head == before => HeadState::Found,
+                head if head.seq == before.seq => HeadState::Differs,
+                _ => HeadState::Older,
             };
         }
     }
@@ -174,9 +174,9 @@ impl Reading {
             heads
                 .iter_mut()
                 .filter(|kept| kept.head == Head::START)
-                .for_each(|kept| kept.state = State::Found);
+                .for_each(|kept| kept.state = HeadState::Found);
         }
-        let ok = self.broken.is_none() && heads.iter().all(|kept| kept.state == State::Found);
+        let ok = self.broken.is_none() && heads.iter().all(|kept| kept.state == HeadState::Found);
         let (first, head) =
             if self.lines > 0 { (self.first, self.verifier.head()) } else { (None, None) };
         Report { ok, files, lines: self.lines, first, head, broken: self.broken, heads }

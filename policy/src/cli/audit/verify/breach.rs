@@ -17,7 +17,7 @@ use crate::cli::audit::{chain::Break, lines::Line};
 
 /// A line of a file, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Place {
+pub(super) struct LinePlace {
     file: PathBuf,
     line: u64,
 }
@@ -26,13 +26,13 @@ pub(super) struct Place {
 #[derive(Debug, Serialize)]
 pub(super) struct Breach {
     #[serde(flatten)]
-    pub place: Place,
+    pub place: LinePlace,
     pub problem: Problem,
     pub expected: String,
     pub found: String,
     pub meaning: String,
     #[serde(skip)]
-    before: Option<Place>,
+    before: Option<LinePlace>,
     #[serde(skip)]
     look: Look,
 }
@@ -66,13 +66,13 @@ enum Look {
     Enough,
 }
 
-impl Place {
+impl LinePlace {
     pub(super) fn of(line: Line<'_>) -> Self {
         Self { file: line.file.to_owned(), line: line.number }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LinePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file =
             if self.file == Path::new("-") { Path::new("(standard input)") } else { &self.file };
@@ -86,7 +86,7 @@ impl Breach {
     pub(super) fn at(
         line: Line<'_>,
         head: Option<Head>,
-        before: Option<Place>,
+        before: Option<LinePlace>,
         why: Option<Break>,
     ) -> Self {
         let expected = match head {
@@ -102,7 +102,7 @@ impl Breach {
             Some(Break::Sequence { expected, found }) => out_of_order(line, expected, found),
             Some(Break::Previous { seq }) => changed(line, seq, before.as_ref()),
         };
-        Self { place: Place::of(line), problem, expected, found, meaning, before, look }
+        Self { place: LinePlace::of(line), problem, expected, found, meaning, before, look }
     }
 
     /// Learns from a line after it.
@@ -115,7 +115,7 @@ impl Breach {
                 self.meaning = format!(
                     "Line {seq} stands further on, at {}: lines were put in another order, or files \
                      were not given oldest first.",
-                    Place::of(line)
+                    LinePlace::of(line)
                 );
             }
             Look::For(_) => return ControlFlow::Continue(()),
@@ -189,7 +189,7 @@ fn out_of_order(line: Line<'_>, expected: u64, found: u64) -> What {
     (Problem::Missing, found_is, meaning, Look::For(expected))
 }
 
-fn changed(line: Line<'_>, seq: u64, before: Option<&Place>) -> What {
+fn changed(line: Line<'_>, seq: u64, before: Option<&LinePlace>) -> What {
     let prev = Link::read(line.bytes).map(|link| link.prev.to_string()).unwrap_or_default();
     let found = format!("line {seq}, with the hash {prev}");
     let meaning = match before {

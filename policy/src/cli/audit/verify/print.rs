@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Kept, Report, State};
+use super::{HeadState, Kept, Report};
 use crate::{cli::output, source::printable};
 
 pub(super) fn text(report: &Report) -> io::Result<()> {
@@ -61,16 +61,16 @@ fn told(kept: &Kept, broken: bool) -> String {
     let head = kept.head;
     let at = kept.at.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
     let says = match kept.state {
-        State::Found => format!("is in the chain{at}"),
-        State::Differs => {
+        HeadState::Found => format!("is in the chain{at}"),
+        HeadState::Differs => {
             format!(
                 "is not in the chain: the line of that number{at} has another hash. It, or lines \
                  before it, were written anew"
             )
         }
-        State::CutOff if broken => "is not in the unbroken part".into(),
-        State::CutOff => "is not in the chain, which ends before it: lines were cut off".into(),
-        State::Older => {
+        HeadState::CutOff if broken => "is not in the unbroken part".into(),
+        HeadState::CutOff => "is not in the chain, which ends before it: lines were cut off".into(),
+        HeadState::Older => {
             "is from before the first line: give the older files too. If there are none, lines \
              were taken away"
                 .into()
