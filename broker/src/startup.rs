@@ -114,7 +114,7 @@ pub enum StartError {
     },
     /// Somebody else would be taken for who started it.
     #[error("--owner: only root starts a broker for another user; leave it out")]
-    NotOwnedByRoot,
+    OwnerNeedsRoot,
     /// No socket to listen on.
     #[error("there is no socket to listen on: start it through systemd, or give --socket PATH")]
     NoSocket,
@@ -182,7 +182,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
         return Err(StartError::NotRoot { name: name.clone() });
     }
     if options.owner.is_some() && !as_root {
-        return Err(StartError::NotOwnedByRoot);
+        return Err(StartError::OwnerNeedsRoot);
     }
 
     let audit_path = loaded.policy.audit_path().clone();

@@ -2,168 +2,56 @@
 //!
 //! `libc` has their numbers, but as constants only.
 
+/// Constants of `libc`, each with its name.
+macro_rules! table {
+    ($($constant:ident)*) => { &[$((stringify!($constant), Some(libc::$constant))),*] };
+}
+
+/// The same, of calls that only this architecture has.
+macro_rules! legacy {
+    ($($constant:ident)*) => { &[$((stringify!($constant), {
+        #[cfg(target_arch = "x86_64")]
+        let number = Some(libc::$constant);
+        #[cfg(not(target_arch = "x86_64"))]
+        let number = None;
+        number
+    })),*] };
+}
+
+/// Calls that every architecture has.
+const CALLS: &[(&str, Option<i64>)] = table! {
+    SYS_acct SYS_add_key SYS_adjtimex SYS_bind SYS_bpf SYS_brk SYS_capget SYS_capset SYS_chroot
+    SYS_clock_adjtime SYS_clock_gettime SYS_clock_nanosleep SYS_clock_settime SYS_clone
+    SYS_clone3 SYS_close SYS_connect SYS_delete_module SYS_epoll_create1 SYS_epoll_ctl
+    SYS_eventfd2 SYS_execve SYS_execveat SYS_exit SYS_exit_group SYS_fanotify_init SYS_fcntl
+    SYS_finit_module SYS_fsconfig SYS_fsmount SYS_fsopen SYS_fspick SYS_fstat SYS_ftruncate
+    SYS_futex SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getpeername
+    SYS_getpid SYS_getppid SYS_getrandom SYS_getsockname SYS_getsockopt SYS_gettid
+    SYS_gettimeofday SYS_getuid SYS_init_module SYS_io_uring_enter SYS_io_uring_register
+    SYS_io_uring_setup SYS_ioctl SYS_kcmp SYS_kexec_file_load SYS_kexec_load SYS_keyctl SYS_kill
+    SYS_lseek SYS_madvise SYS_memfd_create SYS_memfd_secret SYS_mmap SYS_mount SYS_mount_setattr
+    SYS_move_mount SYS_mprotect SYS_mremap SYS_munmap SYS_name_to_handle_at SYS_nanosleep
+    SYS_newfstatat SYS_open_by_handle_at SYS_open_tree SYS_openat SYS_perf_event_open
+    SYS_pidfd_getfd SYS_pivot_root SYS_ppoll SYS_prctl SYS_pread64 SYS_prlimit64
+    SYS_process_madvise SYS_process_vm_readv SYS_process_vm_writev SYS_pselect6 SYS_ptrace
+    SYS_quotactl SYS_read SYS_readlinkat SYS_reboot SYS_recvfrom SYS_recvmmsg SYS_recvmsg
+    SYS_request_key SYS_restart_syscall SYS_rseq SYS_rt_sigaction SYS_rt_sigprocmask
+    SYS_rt_sigreturn SYS_sched_getaffinity SYS_sched_yield SYS_sendmmsg SYS_sendmsg SYS_sendto
+    SYS_set_robust_list SYS_set_tid_address SYS_setdomainname SYS_sethostname SYS_setitimer
+    SYS_setns SYS_setsockopt SYS_settimeofday SYS_setuid SYS_shutdown SYS_sigaltstack SYS_socket
+    SYS_statx SYS_swapoff SYS_swapon SYS_sysinfo SYS_syslog SYS_tgkill SYS_times SYS_umount2
+    SYS_uname SYS_unlinkat SYS_unshare SYS_userfaultfd SYS_vhangup SYS_write SYS_writev
+};
+
+/// Calls that came before the generic table of newer architectures.
+const LEGACY: &[(&str, Option<i64>)] = legacy! {
+    SYS_access SYS_arch_prctl SYS_epoll_create SYS_epoll_wait SYS_getpgrp SYS_ioperm SYS_iopl
+    SYS_mkdir SYS_modify_ldt SYS_open SYS_poll SYS_readlink SYS_select SYS_stat SYS_unlink
+};
+
 /// The number of a system call: `None` for a name that is not known, `Some(None)` for a call that
 /// this architecture never had, so that a profile which lists it asks for nothing there.
 pub(super) fn number(name: &str) -> Option<Option<i64>> {
-    /// Calls that came before the generic table of newer architectures.
-    macro_rules! legacy {
-        ($constant:ident) => {{
-            #[cfg(target_arch = "x86_64")]
-            let number = Some(libc::$constant);
-            #[cfg(not(target_arch = "x86_64"))]
-            let number = None;
-            number
-        }};
-    }
-    Some(match name {
-        "access" => legacy!(SYS_access),
-        "acct" => Some(libc::SYS_acct),
-        "add_key" => Some(libc::SYS_add_key),
-        "adjtimex" => Some(libc::SYS_adjtimex),
-        "arch_prctl" => legacy!(SYS_arch_prctl),
-        "bind" => Some(libc::SYS_bind),
-        "bpf" => Some(libc::SYS_bpf),
-        "brk" => Some(libc::SYS_brk),
-        "capget" => Some(libc::SYS_capget),
-        "capset" => Some(libc::SYS_capset),
-        "chroot" => Some(libc::SYS_chroot),
-        "clock_adjtime" => Some(libc::SYS_clock_adjtime),
-        "clock_gettime" => Some(libc::SYS_clock_gettime),
-        "clock_nanosleep" => Some(libc::SYS_clock_nanosleep),
-        "clock_settime" => Some(libc::SYS_clock_settime),
-        "clone" => Some(libc::SYS_clone),
-        "clone3" => Some(libc::SYS_clone3),
-        "close" => Some(libc::SYS_close),
-        "connect" => Some(libc::SYS_connect),
-        "delete_module" => Some(libc::SYS_delete_module),
-        "epoll_create" => legacy!(SYS_epoll_create),
-        "epoll_create1" => Some(libc::SYS_epoll_create1),
-        "epoll_ctl" => Some(libc::SYS_epoll_ctl),
-        "epoll_wait" => legacy!(SYS_epoll_wait),
-        "eventfd2" => Some(libc::SYS_eventfd2),
-        "execve" => Some(libc::SYS_execve),
-        "execveat" => Some(libc::SYS_execveat),
-        "exit" => Some(libc::SYS_exit),
-        "exit_group" => Some(libc::SYS_exit_group),
-        "fanotify_init" => Some(libc::SYS_fanotify_init),
-        "fcntl" => Some(libc::SYS_fcntl),
-        "finit_module" => Some(libc::SYS_finit_module),
-        "fsconfig" => Some(libc::SYS_fsconfig),
-        "fsmount" => Some(libc::SYS_fsmount),
-        "fsopen" => Some(libc::SYS_fsopen),
-        "fspick" => Some(libc::SYS_fspick),
-        "fstat" => Some(libc::SYS_fstat),
-        "ftruncate" => Some(libc::SYS_ftruncate),
-        "futex" => Some(libc::SYS_futex),
-        "getcwd" => Some(libc::SYS_getcwd),
-        "getdents64" => Some(libc::SYS_getdents64),
-        "getegid" => Some(libc::SYS_getegid),
-        "geteuid" => Some(libc::SYS_geteuid),
-        "getgid" => Some(libc::SYS_getgid),
-        "getpeername" => Some(libc::SYS_getpeername),
-        "getpgrp" => legacy!(SYS_getpgrp),
-        "getpid" => Some(libc::SYS_getpid),
-        "getppid" => Some(libc::SYS_getppid),
-        "getrandom" => Some(libc::SYS_getrandom),
-        "getsockname" => Some(libc::SYS_getsockname),
-        "getsockopt" => Some(libc::SYS_getsockopt),
-        "gettid" => Some(libc::SYS_gettid),
-        "gettimeofday" => Some(libc::SYS_gettimeofday),
-        "getuid" => Some(libc::SYS_getuid),
-        "init_module" => Some(libc::SYS_init_module),
-        "io_uring_enter" => Some(libc::SYS_io_uring_enter),
-        "io_uring_register" => Some(libc::SYS_io_uring_register),
-        "io_uring_setup" => Some(libc::SYS_io_uring_setup),
-        "ioctl" => Some(libc::SYS_ioctl),
-        "ioperm" => legacy!(SYS_ioperm),
-        "iopl" => legacy!(SYS_iopl),
-        "kcmp" => Some(libc::SYS_kcmp),
-        "kexec_file_load" => Some(libc::SYS_kexec_file_load),
-        "kexec_load" => Some(libc::SYS_kexec_load),
-        "keyctl" => Some(libc::SYS_keyctl),
-        "kill" => Some(libc::SYS_kill),
-        "lseek" => Some(libc::SYS_lseek),
-        "madvise" => Some(libc::SYS_madvise),
-        "memfd_create" => Some(libc::SYS_memfd_create),
-        "memfd_secret" => Some(libc::SYS_memfd_secret),
-        "mkdir" => legacy!(SYS_mkdir),
-        "mmap" => Some(libc::SYS_mmap),
-        "modify_ldt" => legacy!(SYS_modify_ldt),
-        "mount" => Some(libc::SYS_mount),
-        "mount_setattr" => Some(libc::SYS_mount_setattr),
-        "move_mount" => Some(libc::SYS_move_mount),
-        "mprotect" => Some(libc::SYS_mprotect),
-        "mremap" => Some(libc::SYS_mremap),
-        "munmap" => Some(libc::SYS_munmap),
-        "name_to_handle_at" => Some(libc::SYS_name_to_handle_at),
-        "nanosleep" => Some(libc::SYS_nanosleep),
-        "newfstatat" => Some(libc::SYS_newfstatat),
-        "open" => legacy!(SYS_open),
-        "open_by_handle_at" => Some(libc::SYS_open_by_handle_at),
-        "open_tree" => Some(libc::SYS_open_tree),
-        "openat" => Some(libc::SYS_openat),
-        "perf_event_open" => Some(libc::SYS_perf_event_open),
-        "pidfd_getfd" => Some(libc::SYS_pidfd_getfd),
-        "pivot_root" => Some(libc::SYS_pivot_root),
-        "poll" => legacy!(SYS_poll),
-        "ppoll" => Some(libc::SYS_ppoll),
-        "prctl" => Some(libc::SYS_prctl),
-        "pread64" => Some(libc::SYS_pread64),
-        "prlimit64" => Some(libc::SYS_prlimit64),
-        "process_madvise" => Some(libc::SYS_process_madvise),
-        "process_vm_readv" => Some(libc::SYS_process_vm_readv),
-        "process_vm_writev" => Some(libc::SYS_process_vm_writev),
-        "pselect6" => Some(libc::SYS_pselect6),
-        "ptrace" => Some(libc::SYS_ptrace),
-        "quotactl" => Some(libc::SYS_quotactl),
-        "read" => Some(libc::SYS_read),
-        "readlink" => legacy!(SYS_readlink),
-        "readlinkat" => Some(libc::SYS_readlinkat),
-        "reboot" => Some(libc::SYS_reboot),
-        "recvfrom" => Some(libc::SYS_recvfrom),
-        "recvmmsg" => Some(libc::SYS_recvmmsg),
-        "recvmsg" => Some(libc::SYS_recvmsg),
-        "request_key" => Some(libc::SYS_request_key),
-        "restart_syscall" => Some(libc::SYS_restart_syscall),
-        "rseq" => Some(libc::SYS_rseq),
-        "rt_sigaction" => Some(libc::SYS_rt_sigaction),
-        "rt_sigprocmask" => Some(libc::SYS_rt_sigprocmask),
-        "rt_sigreturn" => Some(libc::SYS_rt_sigreturn),
-        "sched_getaffinity" => Some(libc::SYS_sched_getaffinity),
-        "sched_yield" => Some(libc::SYS_sched_yield),
-        "select" => legacy!(SYS_select),
-        "sendmmsg" => Some(libc::SYS_sendmmsg),
-        "sendmsg" => Some(libc::SYS_sendmsg),
-        "sendto" => Some(libc::SYS_sendto),
-        "set_robust_list" => Some(libc::SYS_set_robust_list),
-        "set_tid_address" => Some(libc::SYS_set_tid_address),
-        "setdomainname" => Some(libc::SYS_setdomainname),
-        "sethostname" => Some(libc::SYS_sethostname),
-        "setitimer" => Some(libc::SYS_setitimer),
-        "setns" => Some(libc::SYS_setns),
-        "setsockopt" => Some(libc::SYS_setsockopt),
-        "settimeofday" => Some(libc::SYS_settimeofday),
-        "setuid" => Some(libc::SYS_setuid),
-        "shutdown" => Some(libc::SYS_shutdown),
-        "sigaltstack" => Some(libc::SYS_sigaltstack),
-        "socket" => Some(libc::SYS_socket),
-        "stat" => legacy!(SYS_stat),
-        "statx" => Some(libc::SYS_statx),
-        "swapoff" => Some(libc::SYS_swapoff),
-        "swapon" => Some(libc::SYS_swapon),
-        "sysinfo" => Some(libc::SYS_sysinfo),
-        "syslog" => Some(libc::SYS_syslog),
-        "tgkill" => Some(libc::SYS_tgkill),
-        "times" => Some(libc::SYS_times),
-        "umount2" => Some(libc::SYS_umount2),
-        "uname" => Some(libc::SYS_uname),
-        "unlink" => legacy!(SYS_unlink),
-        "unlinkat" => Some(libc::SYS_unlinkat),
-        "unshare" => Some(libc::SYS_unshare),
-        "userfaultfd" => Some(libc::SYS_userfaultfd),
-        "vhangup" => Some(libc::SYS_vhangup),
-        "write" => Some(libc::SYS_write),
-        "writev" => Some(libc::SYS_writev),
-        _ => return None,
-    })
+    let mut calls = CALLS.iter().chain(LEGACY);
+    calls.find(|(call, _)| call.strip_prefix("SYS_") == Some(name)).map(|(_, number)| *number)
 }
