@@ -13,9 +13,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::Digest;
+use crate::digest::{Digest, HEX, hex};
 
 /// Longest line, in bytes without the newline. The broker's own stay far below it; a reader need
 /// keep no more in memory.
@@ -24,7 +23,6 @@ pub const MAX_AUDIT_LINE: usize = 1 << 20;
 const SEQ: &[u8] = b"{\"seq\":";
 const PREV: &[u8] = b",\"prev\":\"";
 const END: &[u8] = b"\",";
-const HEX: usize = 64;
 /// Digits of the largest u64.
 const MAX_DIGITS: usize = 20;
 
@@ -104,60 +102,6 @@ impl Link {
         digits > 0
             && hash.iter().all(|byte| hex(*byte).is_some())
             && (rest.starts_with(END) || END.starts_with(rest))
-    }
-}
-
-impl Digest {
-    /// The SHA-256 of some bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The same for bytes that are not in memory at once.
-    #[must_use]
-    pub fn hasher() -> Hasher {
-        Hasher(Sha256::new())
-    }
-
-    /// Reads 64 lower-case hexadecimal digits.
-    #[must_use]
-    pub fn from_hex(text: &[u8]) -> Option<Self> {
-        let mut digest = Self([0; 32]);
-        if text.len() != HEX {
-            return None;
-        }
-        for (byte, pair) in digest.0.iter_mut().zip(text.chunks_exact(2)) {
-            let [high, low] = pair else { return None };
-            *byte = hex(*high)? << 4 | hex(*low)?;
-        }
-        Some(digest)
-    }
-}
-
-/// A SHA-256 under way.
-#[derive(Debug, Clone)]
-pub struct Hasher(Sha256);
-
-impl Hasher {
-    /// Takes more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of all of them.
-    #[must_use]
-    pub fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
-    }
-}
-
-/// One digit, in the one spelling that is written.
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod chain;
 mod client;
 mod decimal;
 mod denial;
+mod digest;
 mod lexical;
 mod message;
 mod target;
@@ -33,12 +34,13 @@ pub use catalog::{
 pub use client::{NetworkFamilies, PARSERS, split_extra_args};
 pub use decimal::{Decimal, DecimalError};
 pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
+pub use digest::{Digest, Hasher};
 pub use lexical::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
     OptionText, Token, ToolName,
 };
 pub use message::{
-    Busy, BusyScope, Digest, End, ExitStatus, Exited, Failure, FailureKind, FenceRefusals, Hello,
+    Busy, BusyScope, End, ExitStatus, Exited, Failure, FailureKind, FenceRefusals, Hello,
     Interrupt, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
     SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };

@@ -1,20 +1,12 @@
 //! The messages, in the order in which a connection sees them.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Availability, Call, Catalog, CorrelationId, Denial, Tier, ToolName, chain::Head};
-
-/// A SHA-256 digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Digest(pub [u8; 32]);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+use crate::{
+    Availability, Call, Catalog, CorrelationId, Denial, Digest, Tier, ToolName, chain::Head,
+};
 
 /// The client's first frame. Its layout never changes, so that versions can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
