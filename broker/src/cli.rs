@@ -6,57 +6,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What `--help` shows.
-pub(crate) const HELP: &str = "\
-probity-broker: decides by a policy which network diagnostics may run, and runs them in a sandbox
-
-Usage:
-  probity-broker [--socket PATH] [--group NAME] [--user NAME] [--policy FILE] [--audit FILE]
-
-It listens on the socket that systemd passes, or makes one:
-  --socket PATH       make a Unix socket here
-  --group NAME        group that may connect to it (default: probity, where there is such a group)
-
-Who it is:
-  --user NAME         as root, become this user, keeping CAP_NET_RAW and nothing else
-                      (default: probity-broker). NAME may be UID or UID:GID
-
-What it decides by, and where it writes:
-  --policy FILE       the policy, with tools.d beside it (default: /etc/probity/policy.toml)
-  --audit FILE        the audit log, in place of the one the policy names
-  --run-dir DIR       folder for the runs' private folders, of this broker alone
-                      (default: $RUNTIME_DIRECTORY/runs, or /run/probity-broker/runs)
-
-How it ends:
-  --grace SECONDS     how long tools may go on once it is told to stop (default: 10, at most 3600)
-
-For frontends that start a broker of their own:
-  --embedded          the user who starts it is the policy's \"self\"; without --policy the
-                      compiled-in policy is used
-  --owner UID         as root: this user is the policy's \"self\", in root's place
-  --listen-fd N       listen on this descriptor
-  --lifetime-fd N     end the running tools and stop when this pipe ends
-
-Signals:
-  SIGHUP              read the policy, /etc/passwd and /etc/group anew, and open the audit log anew
-                      where it was moved. A policy with a defect changes nothing; running tools end
-                      under the policy that approved them; a new audit path needs a restart.
-                      Nothing is read anew once it is told to stop
-  SIGUSR1             open the audit log anew where it was moved, and nothing else: for logrotate
-  SIGTERM, SIGINT     take in nothing more, let tools finish for the grace period, end those that go
-                      on (TERM, and KILL 2 s later), then exit 0. A second one: KILL at once
-
-Unless systemd starts it, it is two processes: a supervisor without any capability, to which signals
-are sent, and below it the broker. Whatever ends one ends the other, and the running tools.
-
-Exit status: 0 told to stop, 1 it cannot start or serve, 2 wrong usage, 78 a policy that it refuses.
-
-  -h, --help          show this
-  -V, --version       show the version
-
-Examples:
-  probity-broker --socket /run/probity/broker.sock
-  probity-broker --socket /tmp/lab.sock --user 64000 --group 64010 --policy /root/lab/policy.toml
-";
+pub(crate) const HELP: &str = include_str!("help.txt");
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
