@@ -92,8 +92,7 @@ impl Validation<'_> {
     }
 
     fn networks(&mut self, texts: &[Text]) -> Vec<IpNet> {
-        let parsed = texts.iter().filter_map(|text| self.network(text));
-        parsed.collect()
+        texts.iter().filter_map(|text| self.network(text)).collect()
     }
 
     /// Where that stands which can refuse a call.
@@ -192,10 +191,16 @@ impl Validation<'_> {
         tools: &ToolSet,
     ) -> Option<Grant> {
         let raw = grant.get_ref();
-        let grantee = match (&raw.user, &raw.group, &raw.owner) {
-            (Some(user), None, None) => Grantee::User(account(user)),
-            (None, Some(group), None) => Grantee::Group(account(group)),
-            (None, None, Some(owner)) if *owner.get_ref() => Grantee::Owner,
+        let (grantee, principal) = match (&raw.user, &raw.group, &raw.owner) {
+            (Some(user), None, None) => (
+                Grantee::User(account(user)),
+                self.principal(user, "user", |n| accounts.user(n), Principal::User),
+            ),
+            (None, Some(group), None) => (
+                Grantee::Group(account(group)),
+                self.principal(group, "group", |n| accounts.group(n), Principal::Group),
+            ),
+            (None, None, Some(owner)) if *owner.get_ref() => (Grantee::Owner, Principal::Owner),
             // The key was there, and has been complained of.
             (None, None, None) if self.incomplete => return None,
             _ => {
@@ -203,13 +208,6 @@ impl Validation<'_> {
                 self.defect(grant.span(), message);
                 return None;
             }
-        };
-        let principal = match (&raw.user, &raw.group) {
-            (Some(user), _) => self.principal(user, "user", |n| accounts.user(n), Principal::User),
-            (_, Some(group)) => {
-                self.principal(group, "group", |n| accounts.group(n), Principal::Group)
-            }
-            (None, None) => Principal::Owner,
         };
         let mut named = Vec::new();
         for tool in &raw.tools {
