@@ -215,8 +215,8 @@ fn ports_of(preset: &Preset, options: &[ToolOption]) -> u64 {
     let counts = preset.settings.iter().filter_map(|(at, setting)| {
         let Setting::On(value) = setting else { return None };
         match value {
-            Value::Ports(ranges) => {
-                let sizes = ranges.iter().map(|(first, last)| u64::from(last - first) + 1);
+            Value::Ports(ports) => {
+                let sizes = ports.ranges().iter().map(|(first, last)| u64::from(last - first) + 1);
                 Some(sizes.sum())
             }
             Value::Integer(count) if options.get(*at).is_some_and(chooses_ports) => Some(*count),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use probity_protocol::{Decimal, Tier, ValueType};
+use probity_protocol::{Decimal, Ports, Tier, ValueType, parse_seconds};
 use serde::Serialize;
 
 use crate::{canonical, lookup::some_of, words::Words};
@@ -53,8 +53,7 @@ pub(crate) enum Value {
     Given,
     Integer(u64),
     Decimal(Decimal),
-    /// Sorted, disjoint ranges.
-    Ports(Vec<(u16, u16)>),
+    Ports(Ports),
     Word(String),
     Words(Vec<String>),
     Text(String),
@@ -78,7 +77,7 @@ impl ValueKind {
             Self::Duration { min, max } => {
                 parse_seconds(text).filter(|n| (min..=max).contains(&n)).map(Value::Decimal)
             }
-            Self::Ports => parse_ports(text).map(Value::Ports),
+            Self::Ports => Ports::parse(text).map(Value::Ports),
             Self::Enumeration(words) => words.number(text).map(|_| Value::Word(text.to_owned())),
             Self::EnumerationList(words) => parse_words(text, words).map(Value::Words),
             Self::Rendered(words) => words.contains_key(text).then(|| Value::Word(text.to_owned())),
@@ -96,7 +95,7 @@ impl ValueKind {
             (Self::Rendered(words), Value::Word(word)) => words.get(word)?.text.clone(),
             (_, Value::Integer(n)) => n.to_string(),
             (_, Value::Decimal(n)) => n.to_string(),
-            (_, Value::Ports(ranges)) => render_ports(ranges),
+            (_, Value::Ports(ports)) => ports.to_string(),
             (_, Value::Word(text) | Value::Text(text)) => text.clone(),
             (_, Value::Words(words)) => words.join(","),
         })
@@ -231,91 +230,6 @@ fn parse_integer(text: &str) -> Option<u64> {
     let plain =
         text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
-}
-
-/// Seconds, as `2`, `0.5` or with a unit as people write it: `500ms`, `2s`, `1m`.
-pub(crate) fn parse_seconds(text: &str) -> Option<Decimal> {
-    let (number, micros_per_unit) = match text {
-        t if t.ends_with("ms") => (t.strip_suffix("ms")?, 1_000),
-        t if t.ends_with('s') => (t.strip_suffix('s')?, 1_000_000),
-        t if t.ends_with('m') => (t.strip_suffix('m')?, 60_000_000),
-        t => (t, 1_000_000),
-    };
-    let number: Decimal = number.parse().ok()?;
-    let micros = u128::from(number.micros()) * micros_per_unit / 1_000_000;
-    // Whole milliseconds: no tool takes finer times, and rounding would not be what was asked.
-    let exact = micros.is_multiple_of(1_000);
-    u64::try_from(micros).ok().filter(|_| exact).map(Decimal::from_micros)
-}
-
-/// Ports and ranges, sorted and joined. A list may have hundreds, so it is read byte by byte.
-fn parse_ports(text: &str) -> Option<Vec<(u16, u16)>> {
-    port_parts(text).map(parse_port_range).collect::<Option<Vec<_>>>().map(joined_ports)
-}
-
-/// What a list of ports has between its commas.
-pub(crate) fn port_parts(text: &str) -> impl Iterator<Item = &[u8]> {
-    text.as_bytes().split(|byte| *byte == b',')
-}
-
-/// One port, or a range from its lower end.
-pub(crate) fn parse_port_range(text: &[u8]) -> Option<(u16, u16)> {
-    let (first, last) = match text.iter().position(|byte| *byte == b'-') {
-        Some(dash) => (parse_port(text.get(..dash)?)?, parse_port(text.get(dash + 1..)?)?),
-        None => parse_port(text).map(|port| (port, port))?,
-    };
-    (first <= last).then_some((first, last))
-}
-
-/// A port as [`parse_integer`] reads a number, without a look at what cannot be one.
-fn parse_port(text: &[u8]) -> Option<u16> {
-    if !(1..=5).contains(&text.len()) || text.first() == Some(&b'0') {
-        return None;
-    }
-    let digits = text.iter().try_fold(0_u32, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
-    });
-    u16::try_from(digits?).ok()
-}
-
-/// Sorted, each port once.
-pub(crate) fn joined_ports(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, kept| {
-        let joins = u32::from(next.0) <= u32::from(kept.1) + 1;
-        if joins {
-            kept.1 = kept.1.max(next.1);
-        }
-        joins
-    });
-    ranges
-}
-
-pub(crate) fn render_ports(ranges: &[(u16, u16)]) -> String {
-    let mut out = String::new();
-    for &(first, last) in ranges {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        push_port(&mut out, first);
-        if first != last {
-            out.push('-');
-            push_port(&mut out, last);
-        }
-    }
-    out
-}
-
-/// Digit by digit: formatting takes longer than all the rest that is done with a list.
-fn push_port(out: &mut String, port: u16) {
-    let mut size = 1;
-    while size <= port / 10 {
-        size *= 10;
-    }
-    while size > 0 {
-        out.push(char::from(b'0' + (port / size % 10).to_le_bytes()[0]));
-        size /= 10;
-    }
 }
 
 /// Different words of a list, joined by commas.

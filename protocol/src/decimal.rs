@@ -80,6 +80,22 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// Seconds, as `2`, `0.5` or with a unit as people write it: `500ms`, `2s`, `1m`.
+#[must_use]
+pub fn parse_seconds(text: &str) -> Option<Decimal> {
+    let (number, micros_per_unit) = match text {
+        t if t.ends_with("ms") => (t.strip_suffix("ms")?, 1_000),
+        t if t.ends_with('s') => (t.strip_suffix('s')?, 1_000_000),
+        t if t.ends_with('m') => (t.strip_suffix('m')?, 60_000_000),
+        t => (t, 1_000_000),
+    };
+    let number: Decimal = number.parse().ok()?;
+    let micros = u128::from(number.micros()) * micros_per_unit / 1_000_000;
+    // Whole milliseconds: no tool takes finer times, and rounding would not be what was asked.
+    let exact = micros.is_multiple_of(1_000);
+    u64::try_from(micros).ok().filter(|_| exact).map(Decimal::from_micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

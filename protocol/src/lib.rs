@@ -22,6 +22,7 @@ mod denial;
 mod digest;
 mod lexical;
 mod message;
+mod ports;
 mod target;
 mod wire;
 
@@ -32,7 +33,7 @@ pub use catalog::{
 };
 #[cfg(feature = "client")]
 pub use client::{NetworkFamilies, PARSERS, split_extra_args};
-pub use decimal::{Decimal, DecimalError};
+pub use decimal::{Decimal, DecimalError, parse_seconds};
 pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
 pub use digest::{Digest, Hasher};
 pub use lexical::{
@@ -44,6 +45,7 @@ pub use message::{
     Interrupt, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
     SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
+pub use ports::Ports;
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{
     FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, PROTOCOL_VERSION, decode,

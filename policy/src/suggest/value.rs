@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 
-use probity_protocol::Decimal;
+use probity_protocol::{Decimal, Ports, parse_seconds};
 
 use super::words;
 use crate::{
     tool::ToolOption,
-    value::{ValueKind, joined_ports, parse_port_range, parse_seconds, port_parts, render_ports},
+    value::ValueKind,
     work::{self, Kind},
 };
 
@@ -109,13 +109,14 @@ fn list_parts(text: &str) -> impl Iterator<Item = &str> {
 
 /// What is understood of a list of ports.
 fn ports(text: &str) -> Option<String> {
-    let parts = port_parts(text).flat_map(|part| part.split(u8::is_ascii_whitespace));
+    let parts = text.as_bytes().split(|byte| *byte == b',');
+    let parts = parts.flat_map(|part| part.split(u8::is_ascii_whitespace));
     let ranges = parts.filter(|part| !part.is_empty()).filter_map(|part| {
         work::done(Kind::Looked);
-        parse_port_range(part).or_else(|| port_range(std::str::from_utf8(part).ok()?))
+        Ports::parse_range(part).or_else(|| port_range(std::str::from_utf8(part).ok()?))
     });
-    let ranges = joined_ports(ranges.collect());
-    (!ranges.is_empty()).then(|| render_ports(&ranges))
+    let ports = Ports::joined(ranges.collect());
+    (!ports.ranges().is_empty()).then(|| ports.to_string())
 }
 
 /// The ports of a range that is written from its upper end, goes beyond the last port, or leaves an
@@ -131,7 +132,7 @@ fn port_range(text: &str) -> Option<(u16, u16)> {
         return Some((port, port));
     }
     let Some((first, last)) = text.split_once('-') else {
-        return parse_port_range(text.as_bytes());
+        return Ports::parse_range(text.as_bytes());
     };
     let end = |text: &str, open: u16| -> Option<u32> {
         if text.is_empty() { Some(open.into()) } else { text.parse().ok() }
