@@ -90,7 +90,7 @@ fn batch(policy: &Policy, call: &Call) -> Result<f64, Unmeasured> {
     let started = Instant::now();
     for _ in 0..BATCH {
         let decided = decide(black_box(policy), black_box(&subject), black_box(call));
-        drop(black_box(decided).map_err(|denial| Unmeasured::Denied(Box::new(denial)))?);
+        drop(black_box(decided).map_err(|denied| Unmeasured::Denied(Box::new(denied.denial)))?);
     }
     Ok(seconds(started.elapsed()) / f64::from(BATCH))
 }

@@ -6,7 +6,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use probity_policy::{Policy, decide, plan, rule_of, with_suggestion};
+use probity_policy::{Policy, decide, plan};
 use probity_protocol::{
     Arguments, Call, CorrelationId, DenialCode, GivenOption, HostName, Identifier, LexicalDefect,
     MAX_ADDRESSES, MAX_OPTIONS, MAX_REQUEST_FRAME, OptionText, Reply, Request, RequestedLimits,
@@ -108,11 +108,10 @@ fn batch(policy: &Policy, frame: &[u8], expected: Outcome) -> Result<f64, Unmeas
                 let started = Started { pid: 1, plan: plan.summary(true) };
                 (Outcome::Approved, encode(&Reply::Started(started)))
             }
-            Err(denial) => {
-                let code = denial.code;
-                black_box(rule_of(policy, &subject, &call, &denial));
-                let denial = with_suggestion(policy, &subject, &call, denial);
-                (Outcome::Denied(code), encode(&Reply::Denied(denial)))
+            Err(denied) => {
+                black_box(denied.rule);
+                let code = denied.denial.reason.code();
+                (Outcome::Denied(code), encode(&Reply::Denied(denied.denial)))
             }
         }
     };

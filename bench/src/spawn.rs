@@ -67,7 +67,7 @@ fn sandboxed(sandbox: &Sandbox, policy: &Policy, call: &Call) -> Result<f64, Unm
     let subject = owner();
     let ((_process, status), took) = timed(|| {
         let approved = decide(policy, &subject, call)
-            .map_err(|denial| Unmeasured::Denied(Box::new(denial)))?;
+            .map_err(|denied| Unmeasured::Denied(Box::new(denied.denial)))?;
         let process = sandbox.spawn(plan(approved))?;
         let status = waitpid(process.pid, None)?;
         Ok::<_, Unmeasured>((process, status))

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use probity_policy::{Plan, Tool, decide, plan, rule_of, with_suggestion};
+use probity_policy::{Plan, Tool, decide, plan};
 use probity_protocol::{
     Availability, Call, Denial, Failure, FailureKind, Refusal, RefusalKind, Reply, Request,
     Started, StatusReport, Tier, Verdict, Welcome,
@@ -290,12 +290,10 @@ impl Session {
                 let recorded = audit.approved(self.by(), call, &plan, ping_sockets, dry_run);
                 Ok((plan, recorded.map_err(unrecorded)?))
             }
-            Err(denial) => {
-                let rule = rule_of(policy, subject, call, &denial);
-                let recorded = audit.denied(self.by(), call, &denial, rule.as_ref(), dry_run);
+            Err(denied) => {
+                let recorded = audit.denied(self.by(), call, &denied, dry_run);
                 recorded.map_err(unrecorded)?;
-                // Worked out for whoever is refused only, and once the refusal is on record.
-                Err(NotRun::Denied(with_suggestion(policy, subject, call, denial)))
+                Err(NotRun::Denied(denied.denial))
             }
         }
     }

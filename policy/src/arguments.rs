@@ -3,12 +3,11 @@
 //! The words of `extra_args` are read against the tool file only: a word that no line of the file
 //! explains is refused, so that nothing a tool's own parser might make of it matters.
 
-use probity_protocol::{Arguments, GivenOption, Token};
+use probity_protocol::{Arguments, Excerpt, GivenOption, Reason, Token};
 
 use crate::{
-    decide::Reason,
-    lookup::takes_value,
-    tool::{Setting, Tool},
+    denied::Denied,
+    tool::{Setting, Tool, ToolOption},
     value::Value,
 };
 
@@ -32,12 +31,14 @@ pub(crate) enum NotFound<'a> {
 }
 
 /// Reads and merges: defaults, then the preset, then what the client gave.
-pub(crate) fn settle<'p, 'c>(
+pub(crate) fn merge_arguments<'p>(
     tool: &'p Tool,
-    arguments: &'c Arguments,
-) -> Result<Settings, Reason<'p, 'c>> {
+    arguments: &Arguments,
+) -> Result<Settings, Denied<'p>> {
     let (preset, options, tokens) = match arguments {
-        Arguments::Malformed(defect) => return Err(Reason::ArgumentSyntax(defect)),
+        Arguments::Malformed(defect) => {
+            return Err(Denied::by_no_line(Reason::ArgumentSyntax(defect.clone())));
+        }
         Arguments::Given { preset, options, tokens } => (preset, options, tokens),
     };
     let mut given = Given { tool, settings: vec![None; tool.options.len()] };
@@ -53,7 +54,8 @@ pub(crate) fn settle<'p, 'c>(
 
     let mut settings: Settings = tool.options.iter().map(|o| o.default.clone()).collect();
     if let Some(name) = preset {
-        let preset = tool.presets.get(name).ok_or(Reason::PresetUnknown(name))?;
+        let unknown = || Denied::new(Reason::PresetUnknown(name.clone()), Some(&tool.place));
+        let preset = tool.presets.get(name).ok_or_else(unknown)?;
         for (at, setting) in &preset.settings {
             apply(&mut settings, *at, setting);
         }
@@ -82,20 +84,27 @@ struct Given<'p> {
 }
 
 impl<'p> Given<'p> {
-    fn set<'c>(&mut self, found: Result<Found<'c>, NotFound<'c>>) -> Result<(), Reason<'p, 'c>> {
-        let Found { at, value } = found.map_err(|not_found| match not_found {
-            NotFound::Unknown(given) => Reason::OptionUnknown(given),
-            NotFound::Operand(word) => Reason::Operand(word),
+    fn set(&mut self, found: Result<Found<'_>, NotFound<'_>>) -> Result<(), Denied<'p>> {
+        let tool = self.tool;
+        // What no option explains is refused by the tool's file as a whole.
+        let Found { at, value } = found.map_err(|not_found| {
+            let reason = match not_found {
+                NotFound::Unknown(given) => Reason::OptionUnknown(Excerpt::of(given)),
+                NotFound::Operand(word) => Reason::Operand(Excerpt::of(word)),
+            };
+            Denied::new(reason, Some(&tool.place))
         })?;
-        let (Some(option), Some(slot)) = (self.tool.options.get(at), self.settings.get_mut(at))
-        else {
+        let (Some(option), Some(slot)) = (tool.options.get(at), self.settings.get_mut(at)) else {
             return Ok(());
         };
         if slot.is_some() {
-            return Err(Reason::OptionRepeated(option));
+            return Err(Denied::new(Reason::OptionRepeated(option.id()), Some(&option.place)));
         }
-        let setting = option.parse(value);
-        *slot = Some(setting.map_err(|_| Reason::OptionValue(option, value))?);
+        let unfit = |_| {
+            let reason = Reason::OptionValue { option: option.id(), given: value.map(Excerpt::of) };
+            Denied::new(reason, Some(&option.place))
+        };
+        *slot = Some(option.parse(value).map_err(unfit)?);
         Ok(())
     }
 }
@@ -125,7 +134,7 @@ pub(crate) fn find_first<'a>(
     match find_word(tool, word) {
         // The tool's own parser would take the next word whatever it is, and so does this one; a
         // value that looks like an option then fails its kind.
-        Ok(Found { at, value: None }) if takes_one(tool, at) => {
+        Ok(Found { at, value: None }) if takes_value(tool, at) => {
             let (value, rest) = match rest.split_first() {
                 Some((value, rest)) => (Some(value.as_str()), rest),
                 None => (None, rest),
@@ -138,8 +147,7 @@ pub(crate) fn find_first<'a>(
 
 /// The option a word spells, and the value attached to it: `-c`, `-c4`, `--top-ports=100`.
 pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, NotFound<'a>> {
-    let by_flag = |flag: &str| tool.lookup.flag(flag);
-    if let Some(at) = by_flag(word) {
+    if let Some(at) = tool.lookup.flag(word) {
         return Ok(Found { at, value: None });
     }
     let (flag, value) = match word.starts_with("--") {
@@ -147,12 +155,12 @@ pub(crate) fn find_word<'a>(tool: &Tool, word: &'a str) -> Result<Found<'a>, Not
         // One dash and one letter, then the value. The word is ASCII, so 2 is a boundary.
         false => word.split_at_checked(2).unwrap_or((word, "")),
     };
-    match by_flag(flag).filter(|at| takes_one(tool, *at)) {
+    match tool.lookup.flag(flag).filter(|at| takes_value(tool, *at)) {
         Some(at) => Ok(Found { at, value: Some(value) }),
         None => Err(NotFound::Unknown(if word.starts_with("--") { flag } else { word })),
     }
 }
 
-fn takes_one(tool: &Tool, at: usize) -> bool {
-    tool.options.get(at).is_some_and(takes_value)
+fn takes_value(tool: &Tool, at: usize) -> bool {
+    tool.options.get(at).is_some_and(ToolOption::takes_value)
 }

@@ -6,9 +6,9 @@ use probity_protocol::{
 };
 
 use crate::{
-    grants::Standing,
     policy::Policy,
     subject::Subject,
+    subject_grants::SubjectGrants,
     targets::Targets,
     tool::{Preset, Setting, Tool, ToolOption},
     value::{Value, ValueKind},
@@ -21,8 +21,8 @@ pub fn catalog(
     subject: &Subject,
     available: impl Fn(&Tool) -> Availability,
 ) -> Catalog {
-    let standing = Standing::of(policy, subject, None);
-    let usable = standing.usable();
+    let grants = SubjectGrants::of(policy, subject, None);
+    let usable = grants.usable();
     let mut tools: Vec<_> =
         usable.map(|(_, tool, tier)| entry(policy, tool, tier, available(tool))).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -48,9 +48,9 @@ impl CatalogKey {
     /// The key of one subject.
     #[must_use]
     pub fn of(policy: &Policy, subject: &Subject) -> Self {
-        let standing = Standing::of(policy, subject, None);
+        let grants = SubjectGrants::of(policy, subject, None);
         // For each tool whether it can be used, and in which tier.
-        let tiers = (0..policy.tools.len()).map(|at| match standing.can_use(at) {
+        let tiers = (0..policy.tools.len()).map(|at| match grants.can_use(at) {
             None => 0,
             Some(Tier::Standard) => 1,
             Some(Tier::Intrusive) => 2,
@@ -92,7 +92,7 @@ fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
     // Nobody guesses how ports are written, so there is always an example of them.
     let derived = || match option.kind {
-        ValueKind::Ports => option.kind.example(),
+        ValueKind::Ports => Some("22,80,443".to_owned()),
         _ => None,
     };
     OptionEntry {
@@ -103,19 +103,16 @@ fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
         value: option.kind.describe(tier),
         default: option.default.as_ref().map(written),
         example: option.example.as_ref().map(written).or_else(derived),
+        intrusive_words: option.kind.words_of(Tier::Intrusive, tier),
     }
 }
 
 fn preset_entry(tool: &Tool, name: &Identifier, preset: &Preset, tier: Tier) -> PresetEntry {
-    let set = preset.settings.iter().filter_map(|(at, setting)| {
-        let option = tool.options.get(*at).filter(|option| option.tier <= tier)?;
-        Some((option.name.clone(), option.written(setting)))
-    });
     PresetEntry {
         name: name.clone(),
         help: preset.help.clone(),
         tier: preset.tier,
-        options: set.collect(),
+        options: tool.set_by(preset, tier),
     }
 }
 

@@ -1,14 +1,16 @@
 use std::{net::Ipv4Addr, sync::LazyLock};
 
+use probity_advice::{Advice, SuggestedCall, advise, repair};
 use probity_protocol::{
-    ClientLabel, CorrelationId, DenialCode, GivenOption, Identifier, Layer, MAX_ARGS_BYTES,
-    OptionText, ToolName, split_extra_args,
+    Availability, ClientLabel, CorrelationId, DenialCode, GivenOption, Identifier, Layer,
+    MAX_ARGS_BYTES, OptionText, ToolName, split_extra_args,
 };
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     accounts::Accounts,
+    catalog::catalog,
     load::{Origin, load},
     plan::plan,
     source::Source,
@@ -58,11 +60,29 @@ fn typed(tool: &str, preset: Option<&str>, options: &[(&str, Option<&str>)]) -> 
 }
 
 fn code(policy: &Policy, call: &Call) -> DenialCode {
-    decide(policy, &owner(), call).expect_err("it was approved").code
+    decide(policy, &owner(), call).expect_err("it was approved").denial.reason.code()
+}
+
+/// What a frontend says of a denial to the owner.
+fn advice(policy: &Policy, call: &Call) -> Advice {
+    let denied = decide(policy, &owner(), call).expect_err("it was approved");
+    let subject = owner().at_most(call.limits.tier).into_owned();
+    let catalog = catalog(policy, &subject, |_| Availability::Available);
+    advise(&catalog, call, &denied.denial)
+}
+
+/// And what it suggests.
+fn suggestion(policy: &Policy, call: &Call) -> SuggestedCall {
+    let denied = decide(policy, &owner(), call).expect_err("it was approved");
+    let catalog = catalog(policy, &owner(), |_| Availability::Available);
+    let repaired = repair(&catalog, call, &denied.denial).expect("nothing is suggested");
+    assert!(decide(policy, &owner(), &repaired).is_ok(), "{repaired:?}");
+    SuggestedCall::of(repaired).unwrap()
 }
 
 fn arguments(policy: &Policy, call: &Call) -> String {
-    let approved = decide(policy, &owner(), call).unwrap_or_else(|d| panic!("denied: {d}"));
+    let approved =
+        decide(policy, &owner(), call).unwrap_or_else(|d| panic!("denied: {}", d.denial));
     plan(approved).arguments().join(" ")
 }
 
@@ -124,8 +144,9 @@ fn who_is_granted_nothing_does_not_learn_which_tools_exist() {
     let policy = policy_with("");
     let stranger = Subject { uid: 4242, gids: vec![4242], owner: false, most: Tier::Intrusive };
     for tool in ["ping", "bash"] {
-        let denial = decide(&policy, &stranger, &call(tool, "10.0.0.1", "")).unwrap_err();
-        assert_eq!(denial.code, DenialCode::NotGranted, "{tool}");
+        let denied = decide(&policy, &stranger, &call(tool, "10.0.0.1", "")).unwrap_err();
+        let unknown = Reason::NotGranted { grants_nothing: false, weight: None };
+        assert_eq!(denied.denial.reason, unknown, "{tool}");
     }
 }
 
@@ -135,7 +156,7 @@ fn grants_are_by_kernel_credentials_and_any_of_them_counts() {
     let member = Subject { uid: 5, gids: vec![5, 7001], owner: false, most: Tier::Intrusive };
     assert!(decide(&policy, &member, &call("nmap", "10.0.0.1", "-sS")).is_ok());
     let ping = decide(&policy, &member, &call("ping", "10.0.0.1", "")).unwrap_err();
-    assert_eq!(ping.code, DenialCode::NotGranted);
+    assert_eq!(ping.denial.reason.code(), DenialCode::NotGranted);
     // The standard grant of a subject does not hide its intrusive one.
     let both = Subject { owner: true, ..member };
     assert!(decide(&policy, &both, &call("nmap", "10.0.0.1", "-sS")).is_ok());
@@ -153,11 +174,12 @@ fn a_call_that_asks_for_the_standard_tier_gets_no_more_whatever_the_grant() {
         (Some(Tier::Standard), Some("allow_intrusive")),
     ] {
         let limits = RequestedLimits { tier, ..Default::default() };
-        let denial = decide(&policy, &owner(), &Call { limits, ..syn.clone() }).err();
-        assert_eq!(denial.is_some(), expected.is_some());
-        if let (Some(denial), Some(words)) = (denial, expected) {
-            assert_eq!(denial.code, DenialCode::IntrusiveNotGranted);
-            assert!(denial.message.contains(words), "{denial}");
+        let asked = Call { limits, ..syn.clone() };
+        assert_eq!(decide(&policy, &owner(), &asked).is_err(), expected.is_some());
+        if let Some(words) = expected {
+            assert_eq!(code(&policy, &asked), DenialCode::IntrusiveNotGranted);
+            let message = advice(&policy, &asked).message;
+            assert!(message.contains(words), "{message}");
         }
     }
     // And it gives nothing to who has no such grant.
@@ -232,7 +254,7 @@ fn what_a_hostile_frontend_builds_by_hand_is_judged_in_canonical_form() {
 #[test]
 fn the_size_limit_names_the_prefix_that_would_pass() {
     let policy = policy_with("");
-    let denial = decide(&policy, &owner(), &call("nmap", "10.0.0.0/20", "")).unwrap_err();
+    let denial = advice(&policy, &call("nmap", "10.0.0.0/20", ""));
     assert_eq!(denial.code, DenialCode::TargetTooLarge);
     assert!(denial.metadata.contains(&("suggested_cidr".into(), "/22".into())));
     assert!(denial.metadata.contains(&("example".into(), "10.0.0.0/22".into())));
@@ -260,7 +282,7 @@ fn the_client_s_timeout_is_refused_above_the_ceiling_and_the_frontend_s_limits_a
 #[test]
 fn clusters_of_short_flags_are_refused_with_the_way_to_write_them() {
     let policy = policy_with("");
-    let denial = decide(&policy, &owner(), &call("traceroute", "10.0.0.1", "-nI")).unwrap_err();
+    let denial = advice(&policy, &call("traceroute", "10.0.0.1", "-nI"));
     assert_eq!(denial.code, DenialCode::OptionUnknown);
     assert!(denial.message.contains("-n -I"), "{}", denial.message);
 }
@@ -269,7 +291,7 @@ fn clusters_of_short_flags_are_refused_with_the_way_to_write_them() {
 fn a_long_flag_that_there_is_not_is_named_in_full() {
     let policy = policy_with("");
     for words in ["--count 1", "--count=1"] {
-        let denial = decide(&policy, &owner(), &call("ping", "10.0.0.1", words)).unwrap_err();
+        let denial = advice(&policy, &call("ping", "10.0.0.1", words));
         assert_eq!(denial.code, DenialCode::OptionUnknown);
         assert!(denial.message.starts_with("The option --count is not"), "{}", denial.message);
         assert!(denial.message.contains("Did you mean count?"), "{}", denial.message);
@@ -382,12 +404,11 @@ fn the_scanner_takes_one_word_and_its_deep_scans_are_of_the_intrusive_tier() {
     }
     for preset in ["deep", "thorough"] {
         let deep = typed("scanner", Some(preset), &[]);
-        let denial = decide(&policy, &owner(), &deep).unwrap_err();
+        let denial = advice(&policy, &deep);
         assert_eq!(denial.code, DenialCode::IntrusiveNotGranted);
         let way = &denial.recovery_suggestion;
         assert!(way.contains("preset") && way.contains("An administrator can grant"), "{way}");
-        let meant =
-            crate::with_suggestion(&policy, &owner(), &deep, denial.clone()).suggestion.unwrap();
+        let meant = suggestion(&policy, &deep);
         let preset = meant.preset.as_ref().map(Identifier::as_str);
         assert_eq!(preset, Some("standard"), "the most thorough of those that are less so");
         assert!(way.contains("the preset standard"), "{way}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ──load──▶ Sources ──validate──▶ Policy ──decide(Subject, Call)──▶ Approved ──plan──▶ Plan
-//!                                                        └──▶ Denial ──suggest──▶ Call
+//!                                                        └──▶ Denied: a reason, and the line
 //! ```
 //!
 //! This crate runs nothing and opens nothing but policy files. [`decide`] is the only way to an
@@ -12,21 +12,22 @@
 
 mod accounts;
 mod arguments;
+mod beyond;
 mod canonical;
 mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod decide;
-mod denial;
+mod denied;
 #[cfg(feature = "cli")]
 mod diff;
 mod digest;
 #[cfg(any(test, feature = "cli"))]
 mod effective;
 mod grants;
+mod lines;
 mod load;
 mod lookup;
-mod meaning;
 mod names;
 mod near;
 mod networks;
@@ -34,10 +35,9 @@ mod plan;
 mod policy;
 mod profile;
 mod raw;
-mod rule;
 mod source;
 mod subject;
-mod suggest;
+mod subject_grants;
 mod targets;
 mod tool;
 mod trust;
@@ -49,14 +49,13 @@ mod work;
 pub use accounts::Accounts;
 pub use catalog::{CatalogKey, catalog};
 pub use decide::{Approved, decide};
+pub use denied::Denied;
 pub use load::{LoadError, Origin, load};
 pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
-pub use rule::rule_of;
 pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
-pub use suggest::{suggest, with_suggestion};
 pub use tool::{BreakerRule, Scratch, Tool, ToolSandbox};
 pub use trust::{Missing, TrustError, TrustedFolder};
 #[cfg(any(test, feature = "cli"))]
@@ -64,7 +63,11 @@ pub use validate::validate_with_help;
 pub use validate::{LONGEST_TIME, validate};
 
 #[cfg(test)]
+mod advice_tests;
+#[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
 #[path = "language_tests.rs"]
 mod language_tests;
+#[cfg(test)]
+mod meaning_tests;

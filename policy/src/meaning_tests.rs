@@ -1,9 +1,15 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+//! What an address stands for besides itself, held against the decision on targets.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use probity_protocol::{Excluded, meaning::*};
 use proptest::prelude::*;
 
-use super::*;
-use crate::targets::{Excluded, Targets};
+use crate::targets::Targets;
+
+/// The bits by which ISATAP marks its addresses.
+const ISATAP: [u32; 2] = [0x0000_5efe, 0x0200_5efe];
 
 fn net(text: &str) -> IpNet {
     text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).unwrap()

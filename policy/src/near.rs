@@ -1,75 +1,10 @@
-//! Which name was probably meant by one that there is not.
-//!
-//! A client may ask for such names as often as it likes, so looking for one costs the same however
-//! many there are: a few of them are compared, found by an order that is made once at load. It
-//! never decides anything; what it finds is only ever suggested.
-
-use crate::work::{self, Kind};
+//! Which name was probably meant by one that there is not: for the messages about a file that is read.
+//! It never decides anything.
 
 /// Longest name that is compared, in bytes: longer than any tool, option or preset may be called.
 const LONGEST: usize = 64;
 
-/// Up to so many names are all compared. Of more, only the neighbours in the two orders.
-pub(crate) const FEW: usize = 24;
-
-/// Neighbours on each side, in each order.
-const NEIGHBOURS: usize = FEW / 4;
-
-/// Names in which a misspelled one can be looked up. Which name is which is the caller's number.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NearNames {
-    /// In the order of the alphabet. A slip late in a name leaves it among those that begin alike.
-    forward: Vec<(Vec<u8>, usize)>,
-    /// In the order of the names read backwards, for slips early in a name.
-    backward: Vec<(Vec<u8>, usize)>,
-}
-
-impl NearNames {
-    pub(crate) fn new<'n>(names: impl IntoIterator<Item = (&'n str, usize)>) -> Self {
-        let mut forward: Vec<_> = names.into_iter().map(|(name, at)| (folded(name), at)).collect();
-        forward.sort_unstable();
-        let mut backward: Vec<_> = forward.iter().map(|(name, at)| (reversed(name), *at)).collect();
-        backward.sort_unstable();
-        Self { forward, backward }
-    }
-
-    /// The nearest name among those that are `offered`, if it is near enough.
-    pub(crate) fn closest(
-        &self,
-        given: &str,
-        mut offered: impl FnMut(usize) -> bool,
-    ) -> Option<usize> {
-        if given.len() > LONGEST {
-            return None;
-        }
-        let given = folded(given);
-        let most = most_slips(&given);
-        let mut best: Option<(usize, usize)> = None;
-        let mut look_at = |name: &[u8], at: usize| {
-            let distance = distance(&given, name, most);
-            if let Some(distance) = distance.filter(|found| best.is_none_or(|(b, _)| *found < b))
-                && offered(at)
-            {
-                best = Some((distance, at));
-            }
-        };
-        if self.forward.len() <= FEW {
-            for (name, at) in &self.forward {
-                look_at(name, *at);
-            }
-        } else {
-            for (name, at) in neighbours(&self.forward, &given) {
-                look_at(name, *at);
-            }
-            for (name, at) in neighbours(&self.backward, &reversed(&given)) {
-                look_at(&reversed(name), *at);
-            }
-        }
-        best.map(|(_, at)| at)
-    }
-}
-
-/// The nearest of a few names, or of names that a file holds that is read once.
+/// The nearest of some names, if it is near enough.
 pub(crate) fn closest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     if given.len() > LONGEST {
         return None;
@@ -85,21 +20,8 @@ fn most_slips(given: &[u8]) -> usize {
     given.len() / 3
 }
 
-fn neighbours<'n>(
-    sorted: &'n [(Vec<u8>, usize)],
-    given: &[u8],
-) -> impl Iterator<Item = &'n (Vec<u8>, usize)> {
-    let at = sorted.partition_point(|(name, _)| name.as_slice() < given);
-    let from = at.saturating_sub(NEIGHBOURS);
-    sorted.iter().skip(from).take(at - from + NEIGHBOURS)
-}
-
 fn folded(name: &str) -> Vec<u8> {
     name.bytes().map(|byte| byte.to_ascii_lowercase()).collect()
-}
-
-fn reversed(name: &[u8]) -> Vec<u8> {
-    name.iter().rev().copied().collect()
 }
 
 /// Letters to change, add, take away or swap with the next one, each at most once, to make one name
@@ -109,7 +31,6 @@ fn distance(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > most || a.len() > LONGEST || b.len() > LONGEST {
         return None;
     }
-    work::done(Kind::Compared);
     // Row by row of the usual table: what it takes from the first letters of `a` to those of `b`.
     let mut rows = [[0_usize; LONGEST + 1]; 3];
     let [mut before, mut last, mut row] = rows.each_mut();
@@ -143,45 +64,15 @@ mod tests {
 
     use super::*;
 
-    fn names(names: &[&str]) -> NearNames {
-        NearNames::new(names.iter().enumerate().map(|(at, name)| (*name, at)))
-    }
-
     #[test]
     fn case_and_a_slip_in_three_letters_are_seen_through_and_another_word_is_not() {
         let known = ["ping", "traceroute", "nmap"];
-        let meant = |given| names(&known).closest(given, |_| true).map(|at| known[at]);
+        let meant = |given| closest(given, known.into_iter());
         assert_eq!(meant("NMAP"), Some("nmap"));
         assert_eq!(meant("pnig"), Some("ping"));
         assert_eq!(meant("tracrouet"), Some("traceroute"));
         assert_eq!(meant("bash"), None);
         assert_eq!(meant(&"p".repeat(1000)), None);
-    }
-
-    #[test]
-    fn what_is_not_offered_is_not_found_and_the_next_nearest_is() {
-        let known = names(&["ping4", "ping6"]);
-        assert_eq!(known.closest("ping4", |_| true), Some(0));
-        assert_eq!(known.closest("ping4", |at| at == 1), Some(1));
-        assert_eq!(known.closest("ping4", |_| false), None);
-    }
-
-    #[test]
-    fn among_thousands_a_slip_anywhere_in_the_name_is_seen_through() {
-        let known: Vec<_> = (0..5000).map(|at| format!("scan-{at:04}-of-all")).collect();
-        let near = NearNames::new(known.iter().enumerate().map(|(at, name)| (name.as_str(), at)));
-        let name = "scan-1234-of-all";
-        for at in 0..name.len() {
-            let mut without = name.to_owned();
-            without.remove(at);
-            let ((), work) = work::of(|| {
-                let found = near.closest(&without, |_| true).map(|at| known[at].as_str());
-                // A digit less may have been any digit.
-                let digits = (5..9).contains(&at);
-                assert!(if digits { found.is_some() } else { found == Some(name) }, "{without}");
-            });
-            assert!(work.compared as usize <= FEW, "{work:?}");
-        }
     }
 
     proptest! {

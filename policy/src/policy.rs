@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::{
     grants::{Grant, GrantIndex},
-    near::NearNames,
-    rule::Lines,
+    lines::Lines,
     source::Place,
     targets::Targets,
     tool::Tool,
@@ -26,8 +25,6 @@ pub struct Policy {
     pub(crate) tools: Vec<Arc<Tool>>,
     /// Indexes into `tools`, by name and alias.
     pub(crate) names: HashMap<String, usize>,
-    /// The same, for names that are misspelled.
-    pub(crate) near: NearNames,
     /// `grants` by whom they are for.
     pub(crate) grant_index: GrantIndex,
     pub(crate) excluded: Vec<ExcludedTool>,

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Identifier, TargetKind, Tier, ToolName};
+use probity_protocol::{Identifier, OptionId, TargetKind, Tier, ToolName};
 use serde::Serialize;
 
 use crate::{
     canonical,
-    lookup::{Lookup, OptionTold},
+    lookup::Lookup,
     profile::Profile,
     raw::RawJoin,
     source::Place,
@@ -136,8 +136,6 @@ pub(crate) struct ToolOption {
     pub example: Option<Value>,
     pub help: String,
     #[serde(skip)]
-    pub told: OptionTold,
-    #[serde(skip)]
     pub place: Place,
 }
 
@@ -147,8 +145,6 @@ pub(crate) struct Preset {
     pub help: String,
     pub settings: Vec<(usize, Setting)>,
     pub tier: Tier,
-    /// Where it is beyond the standard tier: one to take instead.
-    pub standard: Option<Identifier>,
 }
 
 /// What is said of an option: a value, or that it stays away although a default would set it.
@@ -190,7 +186,16 @@ impl Tool {
     }
 
     pub(crate) fn option_index(&self, name: &str) -> Option<usize> {
-        self.lookup.option(name)
+        self.lookup.name(name)
+    }
+
+    /// What a preset sets of the options up to a tier, as a client would write it.
+    pub(crate) fn set_by(&self, preset: &Preset, tier: Tier) -> Vec<(Identifier, String)> {
+        let set = preset.settings.iter().filter_map(|(at, setting)| {
+            let option = self.options.get(*at).filter(|option| option.tier <= tier)?;
+            Some((option.name.clone(), option.written(setting)))
+        });
+        set.collect()
     }
 }
 
@@ -215,6 +220,15 @@ impl ToolSandbox {
 }
 
 impl ToolOption {
+    /// How a client may write it.
+    pub(crate) fn id(&self) -> OptionId {
+        OptionId { name: self.name.clone(), flag: self.flag.clone() }
+    }
+
+    pub(crate) fn takes_value(&self) -> bool {
+        !matches!(self.kind, ValueKind::None)
+    }
+
     /// The tier of this option with this value.
     pub(crate) fn tier_with(&self, value: &Value) -> Tier {
         self.tier.max(self.kind.tier(value))

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use probity_protocol::{Decimal, Ports, Tier, ValueType, parse_seconds};
 use serde::Serialize;
 
-use crate::{canonical, lookup::some_of, words::Words};
+use crate::{canonical, words::Words};
 
 /// What an option takes, and which values of it.
 #[derive(Debug, Clone, Serialize)]
@@ -141,18 +141,11 @@ impl ValueKind {
         }
     }
 
-    /// A value that would pass.
-    pub(crate) fn example(&self) -> Option<String> {
-        Some(match self {
-            Self::None | Self::Text { .. } => return None,
-            Self::Integer { min, .. } => min.to_string(),
-            Self::Number { min, .. } | Self::Duration { min, .. } => min.to_string(),
-            Self::Ports => "22,80,443".into(),
-            Self::Enumeration(words) | Self::EnumerationList(words) => words.first()?.clone(),
-            Self::Rendered(words) => {
-                words.iter().find(|(_, w)| w.tier == Tier::Standard)?.0.clone()
-            }
-        })
+    /// The words that are of a tier by themselves, where a client of another tier sees them.
+    pub(crate) fn words_of(&self, own: Tier, tier: Tier) -> Vec<String> {
+        let Self::Rendered(words) = self else { return Vec::new() };
+        let of_it = words.iter().filter(|(_, word)| word.tier == own && word.tier <= tier);
+        of_it.map(|(name, _)| name.clone()).collect()
     }
 
     /// The kind as clients see it; words beyond `tier` are left out.
@@ -230,6 +223,17 @@ fn parse_integer(text: &str) -> Option<u64> {
     let plain =
         text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
+}
+
+/// The first names of a list, and how many more there are.
+fn some_of(names: &[impl AsRef<str>]) -> String {
+    /// Most names in one sentence.
+    const MOST_NAMES: usize = 20;
+    let shown: Vec<_> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(MOST_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Different words of a list, joined by commas.

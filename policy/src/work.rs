@@ -12,8 +12,6 @@ pub(crate) const fn done(_: Kind) {}
 pub(crate) enum Kind {
     /// A call is judged.
     Judged,
-    /// Two names are compared letter by letter.
-    Compared,
     /// A part of the policy or of a request is looked at by itself.
     Looked,
 }
@@ -31,12 +29,11 @@ mod counted {
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
     pub(crate) struct Work {
         pub judged: u32,
-        pub compared: u32,
         pub looked: u32,
     }
 
     thread_local! {
-        static WORK: Cell<Work> = const { Cell::new(Work { judged: 0, compared: 0, looked: 0 }) };
+        static WORK: Cell<Work> = const { Cell::new(Work { judged: 0, looked: 0 }) };
     }
 
     pub(crate) fn done(kind: Kind) {
@@ -44,7 +41,6 @@ mod counted {
             let mut work = cell.get();
             match kind {
                 Kind::Judged => work.judged += 1,
-                Kind::Compared => work.compared += 1,
                 Kind::Looked => work.looked += 1,
             }
             cell.set(work);

@@ -133,6 +133,8 @@ pub struct OptionEntry {
     pub default: Option<String>,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,
+    /// Of its words those of the intrusive tier, where the peer is granted them.
+    pub intrusive_words: Vec<String>,
 }
 
 /// A named set of options.

@@ -1,10 +1,8 @@
-//! Why the policy says no, in words a client can act on.
+//! The stable codes of denials, and the parts of a request that they are about.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-use crate::{Arguments, Call, GivenOption, Identifier, Target, Token, ToolName};
 
 /// The reason for a denial. Stable: clients and log queries rely on these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -129,55 +127,5 @@ impl Layer {
             Self::Argument => "argument",
             Self::Intrusive => "intrusive",
         }
-    }
-}
-
-/// A refusal by the policy. It says nothing of the rule's place in the policy's files: that goes to
-/// the audit log and to administrators.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct Denial {
-    /// The stable reason.
-    pub code: DenialCode,
-    /// What is wrong, in a sentence.
-    pub message: String,
-    /// What to do instead, with a request that would pass where there is one.
-    pub recovery_suggestion: String,
-    /// Facts for programs: `suggested_cidr`, `example`, `option`, `allowed`, …
-    pub metadata: Vec<(String, String)>,
-    /// The nearest call that the policy approves for the same peer. The broker fills it in; `None`
-    /// where nothing is granted.
-    pub suggestion: Option<Box<SuggestedCall>>,
-}
-
-/// A call that would pass, without what belongs to the refused call alone: its correlation id, the
-/// client's label and the frontend's own limits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SuggestedCall {
-    /// A tool's name or alias.
-    pub tool: ToolName,
-    /// An address, a network, or a name that was looked up for the refused call and is allowed.
-    pub target: String,
-    /// A named set of options.
-    pub preset: Option<Identifier>,
-    /// Typed options, by property name.
-    pub options: Vec<GivenOption>,
-    /// The words of `extra_args`.
-    pub tokens: Vec<Token>,
-    /// The timeout of the refused call, at most the policy's ceiling; `None` where it had none.
-    pub timeout: Option<Duration>,
-}
-
-impl SuggestedCall {
-    /// What a client would ask to make this call. `None` for a call whose arguments or target
-    /// could not be read: there is nothing to ask for.
-    #[must_use]
-    pub fn of(call: Call) -> Option<Self> {
-        let Arguments::Given { preset, options, tokens } = call.arguments else { return None };
-        if matches!(call.target, Target::Malformed(_)) {
-            return None;
-        }
-        let (tool, target, timeout) = (call.tool, call.target.to_string(), call.limits.timeout);
-        Some(Self { tool, target, preset, options, tokens, timeout })
     }
 }

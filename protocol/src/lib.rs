@@ -21,8 +21,11 @@ mod decimal;
 mod denial;
 mod digest;
 mod lexical;
+pub mod meaning;
 mod message;
 mod ports;
+pub mod ranges;
+mod reason;
 mod target;
 mod wire;
 
@@ -34,7 +37,7 @@ pub use catalog::{
 #[cfg(feature = "client")]
 pub use client::{NetworkFamilies, PARSERS, split_extra_args};
 pub use decimal::{Decimal, DecimalError, parse_seconds};
-pub use denial::{Denial, DenialCode, Layer, SuggestedCall};
+pub use denial::{DenialCode, Layer};
 pub use digest::{Digest, Hasher};
 pub use lexical::{
     ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
@@ -46,6 +49,7 @@ pub use message::{
     SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
 pub use ports::Ports;
+pub use reason::{Beyond, Denial, Excerpt, Excluded, OptionId, Reason, Weight};
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{
     FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, PROTOCOL_VERSION, decode,

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Hello;
 
 /// The version this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 
 /// Largest frame a client may send. A call with [`crate::MAX_ARGS_BYTES`] of arguments and
 /// [`crate::MAX_ADDRESSES`] addresses stays far below.
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_with_the_largest_suggestion_fits_a_reply_and_could_be_asked_for() {
+    fn the_largest_call_fits_a_request_and_its_denial_a_reply() {
         // As large as what decodes can be: MAX_OPTIONS options and words that use up
         // MAX_ARGS_BYTES each, the longest names, and a target of full length.
         let per_item = MAX_ARGS_BYTES / MAX_OPTIONS;
@@ -164,16 +164,21 @@ mod tests {
             correlation_id: CorrelationId::new("c").unwrap(),
             client: None,
         };
-        assert!(encode(&Request::Run(call.clone())).len() <= MAX_REQUEST_FRAME);
+        assert!(encode(&Request::Run(call)).len() <= MAX_REQUEST_FRAME);
+        // Each of its options and words is beyond the grant.
+        let id = OptionId {
+            name: Identifier::new("o".repeat(Identifier::MAX_BYTES)).unwrap(),
+            flag: format!("--{}", "o".repeat(Identifier::MAX_BYTES)),
+        };
+        let beyond = Beyond::Option { option: id.clone(), takes_value: true };
         let denied = Reply::Denied(Denial {
-            code: DenialCode::OptionUnknown,
-            message: String::new(),
-            recovery_suggestion: String::new(),
-            metadata: Vec::new(),
-            suggestion: SuggestedCall::of(call).map(Box::new),
+            reason: Reason::OptionValue {
+                option: id,
+                given: Some(Excerpt::of(&"v".repeat(MAX_ARGS_BYTES))),
+            },
+            beyond: vec![beyond; 2 * MAX_OPTIONS],
         });
         let body = encode(&denied);
-        // The rest of the frame is left to the words, which name at most a tool's options.
         assert!(body.len() <= MAX_REPLY_FRAME / 100, "{} bytes", body.len());
         assert_eq!(decode::<Reply>(&body), Ok(denied));
     }

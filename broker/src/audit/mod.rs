@@ -22,8 +22,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use probity_policy::{Place, Plan};
-use probity_protocol::{Call, Denial, Digest, Exited, Refusal, chain::Head};
+use probity_policy::{Denied, Plan};
+use probity_protocol::{Call, Digest, Exited, Refusal, chain::Head};
 use tokio::sync::Notify;
 
 use announce::Announcer;
@@ -119,18 +119,19 @@ impl AuditLog {
         &mut self,
         by: By<'_>,
         call: &Call,
-        denial: &Denial,
-        rule: Option<&Place>,
+        denied: &Denied<'_>,
         dry_run: bool,
     ) -> Result<(), AuditError> {
-        let what = What::Denied { tool: call.tool.to_string(), code: denial.code.as_str() };
+        let reason = &denied.denial.reason;
+        let code = reason.code().as_str();
+        let what = What::Denied { tool: call.tool.to_string(), code };
         let refusal = |line: &mut Line| {
             record::request(line, call, true);
             line.text("verdict", "denied");
             line.flag("dry_run", dry_run);
-            line.text("code", denial.code.as_str());
-            line.text("message", &cut::text(&denial.message));
-            line.optional_text("rule", rule.map(ToString::to_string).as_deref());
+            line.text("code", code);
+            line.text("message", &cut::text(&reason.to_string()));
+            line.optional_text("rule", denied.rule.map(ToString::to_string).as_deref());
         };
         self.refuse("decision", by, what, |line| record::claims(line, call), refusal)
     }

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use probity_advice::Advice;
 use probity_protocol::{
-    Arguments, Call, ClientLabel, CorrelationId, Denial, DenialCode, GivenOption, Identifier,
+    Arguments, Call, ClientLabel, CorrelationId, DenialCode, GivenOption, Identifier,
     LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolName,
     split_extra_args,
 };
@@ -48,7 +49,7 @@ pub enum RequestError {
 impl RequestError {
     /// The same, in the form in which the broker says no.
     #[must_use]
-    pub fn denial(&self) -> Denial {
+    pub fn denial(&self) -> Advice {
         let (code, recovery_suggestion, metadata) = match self {
             Self::ToolName => (
                 DenialCode::UnknownTool,
@@ -67,7 +68,7 @@ impl RequestError {
             ),
         };
         let message = self.to_string();
-        Denial { code, message, recovery_suggestion, metadata, suggestion: None }
+        Advice { code, message, recovery_suggestion, metadata, suggestion: None }
     }
 }
 

@@ -180,10 +180,11 @@ fn every_subcommand_has_examples_and_the_exit_statuses_are_told() {
 #[test]
 fn a_denial_exits_with_3_and_says_what_would_pass() {
     let broker = ScriptedBroker::start(script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]));
-    let output = probity(&broker.socket, &["call", "ping", "8.8.8.8"]);
+    let line = ["call", "ping", "10.0.0.1/8", "--", "-c", "5", "-q"];
+    let output = probity(&broker.socket, &line);
     assert_eq!(status(&output), 3);
     assert!(stdout(&output).starts_with("REFUSED (TARGET_NOT_ALLOWED)"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("Try: Aim at an address of 10.0.0.0/8"));
+    assert!(stdout(&output).contains("Try: Of it 10.0.0.1 may be aimed at."), "{output:?}");
     assert!(stdout(&output).contains("\n\n  probity call ping 10.0.0.1 -- -c 5 -q\n"));
 }
 
@@ -194,7 +195,8 @@ fn what_would_pass_asks_the_same_broker_in_the_same_way() {
     script.check = vec![Step::Send(Reply::Verdict(verdict))];
     let broker = ScriptedBroker::start(script);
     let socket = broker.socket.to_str().unwrap();
-    let line = ["call", "ping", "8.8.8.8", "--socket", socket, "--dry-run"];
+    let more = ["--socket", socket, "--dry-run", "--", "-c", "5", "-q"];
+    let line = [&["call", "ping", "10.0.0.1/8"][..], &more].concat();
     let text = stdout(&probity(Path::new("/nonexistent"), &line));
     let expected = format!("  probity call ping 10.0.0.1 --dry-run --socket {socket} -- -c 5 -q\n");
     assert!(text.contains(&expected), "{text}");

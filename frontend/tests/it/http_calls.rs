@@ -84,19 +84,21 @@ fn a_tool_that_ran_is_200_whatever_it_came_to() {
 
 #[test]
 fn what_the_policy_refuses_is_400_or_403_with_what_would_pass() {
-    for (code, status, error_type) in [
-        (DenialCode::TargetSyntax, 400, "VALIDATION_ERROR"),
-        (DenialCode::TargetTooLarge, 400, "VALIDATION_ERROR"),
-        (DenialCode::NameUnresolved, 400, "VALIDATION_ERROR"),
-        (DenialCode::OptionUnknown, 400, "VALIDATION_ERROR"),
-        (DenialCode::Ceiling, 400, "VALIDATION_ERROR"),
-        (DenialCode::TargetNotAllowed, 403, "POLICY_DENIED"),
-        (DenialCode::NotGranted, 403, "POLICY_DENIED"),
-        (DenialCode::IntrusiveNotGranted, 403, "POLICY_DENIED"),
+    for (code, status, error_type, fact) in [
+        (DenialCode::TargetSyntax, 400, "VALIDATION_ERROR", None),
+        (DenialCode::TargetTooLarge, 400, "VALIDATION_ERROR", Some(("example", "10.0.0.1"))),
+        (DenialCode::NameUnresolved, 400, "VALIDATION_ERROR", None),
+        (DenialCode::OptionUnknown, 400, "VALIDATION_ERROR", Some(("option", "-f"))),
+        (DenialCode::Ceiling, 400, "VALIDATION_ERROR", Some(("ceiling", "3600 s"))),
+        (DenialCode::TargetNotAllowed, 403, "POLICY_DENIED", Some(("example", "10.0.0.1"))),
+        (DenialCode::NotGranted, 403, "POLICY_DENIED", None),
+        (DenialCode::IntrusiveNotGranted, 403, "POLICY_DENIED", Some(("tier", "intrusive"))),
     ] {
         let problem = problem(&executed(&[denied(code)]), status, error_type);
         assert_eq!(problem["code"], code.as_str());
-        assert_eq!(problem["metadata"]["example"], "10.0.0.1");
+        if let Some((key, value)) = fact {
+            assert_eq!(problem["metadata"][key], value, "{problem}");
+        }
         let suggested = &problem["metadata"]["suggested_request"];
         assert_eq!(suggested["arguments"]["target"], "10.0.0.1", "{problem}");
     }

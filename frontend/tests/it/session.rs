@@ -257,7 +257,7 @@ fn what_a_host_sends_in_another_type_or_empty_is_taken() {
 #[test]
 fn the_target_that_a_text_stands_for_is_put_to_the_broker_and_suggested() {
     // It refuses the text, as which the run comes, and approves of what is asked next.
-    let unread = Denial { suggestion: None, ..denial(DenialCode::TargetSyntax) };
+    let unread = denial(DenialCode::TargetSyntax);
     let refused = || vec![Step::Send(Reply::Denied(unread.clone()))];
     let broker = ScriptedBroker::start(script_with(&[refused(), refused()]));
     let mut session = Session::start(&broker.socket, true);
@@ -302,7 +302,8 @@ fn a_tool_that_there_is_not_is_put_to_the_broker_whatever_its_arguments_are() {
 fn a_denial_comes_with_a_request_that_the_broker_says_would_pass() {
     let broker = ScriptedBroker::start(script_with(&[vec![denied(DenialCode::TargetNotAllowed)]]));
     let mut session = Session::start(&broker.socket, false);
-    let answer = session.call(2, "ping", json!({ "target": "8.8.8.8" }));
+    let answer =
+        session.call(2, "ping", json!({ "target": "10.0.0.1/8", "count": 5, "extra_args": "-q" }));
     let details = &answer["result"]["structuredContent"]["error_details"];
     let arguments = json!({ "target": "10.0.0.1", "count": 5, "extra_args": "-q" });
     let expected = json!({ "tool": "ping", "arguments": arguments });
@@ -727,7 +728,7 @@ fn a_refused_dry_run_suggests_a_dry_run() {
     script.check = vec![Step::Send(Reply::Verdict(verdict))];
     let broker = ScriptedBroker::start(script);
     let mut session = Session::start(&broker.socket, true);
-    let answer = session.call(2, "ping", json!({ "target": "8.8.8.8", "dry_run": true }));
+    let answer = session.call(2, "ping", json!({ "target": "10.0.0.1/8", "dry_run": true }));
     let details = &answer["result"]["structuredContent"]["error_details"];
     assert_eq!(details["metadata"]["suggested_request"]["arguments"]["dry_run"], true, "{answer}");
 }

@@ -357,7 +357,8 @@ fn a_denied_dry_run_answers_as_the_run_would() {
     let broker = ScriptedBroker::start(script);
     let mut session = Session::start(&broker.socket, false);
     let mut answer = |id, dry_run: bool| {
-        let arguments = json!({ "target": "8.8.8.8", "dry_run": dry_run, "correlation_id": "c" });
+        let arguments =
+            json!({ "target": "10.0.0.1/8", "dry_run": dry_run, "correlation_id": "c" });
         let mut answer = session.call(id, "ping", arguments)["result"].take();
         let content = answer["structuredContent"].as_object_mut().unwrap();
         assert_eq!(content.remove("dry_run"), Some(json!(dry_run)));

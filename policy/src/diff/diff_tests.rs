@@ -451,8 +451,8 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
     }
     let before = match decide(old, subject, call) {
         Ok(approved) => plan(approved),
-        Err(denial) => {
-            return vec![match denial.code.layer() {
+        Err(denied) => {
+            return vec![match denied.denial.reason.code().layer() {
                 Layer::Tool => vec![D::Grant, D::Alias, D::Tier],
                 Layer::Target => vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds],
                 Layer::Argument => vec![D::Option, D::Preset, D::Ceiling],

@@ -1,16 +1,20 @@
 //! What holds for everybody who is granted anything: targets, ceilings, the kernel that is accepted,
 //! the log.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use humantime::format_duration;
 use ipnet::{IpNet, Ipv6Net};
-use probity_protocol::{HostName, NamePattern};
+use probity_advice::open::Open;
+use probity_protocol::{
+    HostName, NamePattern, meaning,
+    ranges::{Ranges, address_count},
+};
 
 use super::{Change, Dimension, Effect, by_size, some};
 use crate::{
     effective::size,
-    networks::address_count,
+    networks::NetworkSet,
     plan::spelled,
     policy::{Ceilings, Policy},
     targets::Targets,
@@ -46,8 +50,8 @@ const ANY_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
 type Add<'a> = &'a mut dyn FnMut(Effect, Dimension, String);
 
 fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
-    let (was, is) = (old.open(), new.open());
-    let [gained, lost] = [is.without(was), was.without(is)].map(|ranges| ranges.networks());
+    let (was, is) = (open(old), open(new));
+    let [gained, lost] = [is.without(&was), was.without(&is)].map(|ranges| ranges.networks());
     let listed = |networks: &[_]| {
         let count = networks.iter().fold(0_u128, |sum, n| sum.saturating_add(address_count(*n)));
         format!("{} ({count} addresses)", some(networks.iter().map(|network| spelled(*network))))
@@ -62,7 +66,7 @@ fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
     }
     // What is denied as IPv4 is denied to IPv6 that carries it, whether or not it is allowed itself.
     let [more, less] = [(old, new), (new, old)].map(|(these, those)| {
-        let v4: Vec<_> = these.denied.without(&those.denied);
+        let v4 = without(&these.denied, &those.denied);
         let v4 = v4.into_iter().filter(|network| matches!(network, IpNet::V4(_)));
         let v4: Vec<_> = v4.map(spelled).collect();
         let has_v6 = |targets: &Targets| targets.allowed.overlaps(ANY_V6);
@@ -82,6 +86,31 @@ fn networks(old: &Targets, new: &Targets, add: Add<'_>) {
         let text = "networks and deny are written otherwise; the same addresses can be reached";
         add(Effect::Differs, Dimension::Networks, text.to_owned());
     }
+}
+
+/// What is allowed and not denied, by each address's own number.
+fn open(targets: &Targets) -> Open {
+    let allowed = targets.allowed.networks().iter().copied();
+    let many: Ranges = allowed.clone().filter(|network| meaning::is_many(*network)).collect();
+    let blocks: Ranges = allowed.clone().flat_map(meaning::many).collect();
+    let denied = targets.denied.networks().iter().copied().collect();
+    let open = Open::of(&allowed.collect(), &denied).without(&Open::of(&blocks, &many));
+    let own = ["0.0.0.0", "::"].into_iter().filter_map(|own| own.parse::<IpAddr>().ok());
+    let is_open = |other| targets.allowed.contains(other) && !targets.denied.overlaps(other);
+    let named_otherwise: Ranges = own
+        .map(IpNet::from)
+        .filter(|own| {
+            meaning::taken_for(*own).any(|other| !is_open(other))
+                || meaning::carried(*own).any(|other| targets.denied.overlaps(other))
+        })
+        .collect();
+    open.without(&Open::of(&named_otherwise, &Ranges::default()))
+}
+
+/// The networks of one set without those of another.
+pub(crate) fn without(these: &NetworkSet, those: &NetworkSet) -> Vec<IpNet> {
+    let [these, those] = [these, those].map(|set| set.networks().iter().copied().collect());
+    Open::of(&these, &those).networks()
 }
 
 fn names(old: &[NamePattern], new: &[NamePattern], add: Add<'_>) {

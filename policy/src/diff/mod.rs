@@ -16,6 +16,7 @@ use probity_protocol::{Tier, ToolName};
 use serde::Serialize;
 
 use crate::policy::Policy;
+pub(crate) use everybody::without;
 use grants::Access;
 
 /// One thing that is not as it was.

@@ -8,7 +8,6 @@ use toml::Spanned;
 
 use super::Validation;
 use crate::{
-    lookup::{OptionTold, with_standard_ones},
     raw::{RawJoin, RawOption, RawPreset, RawScalar, Text},
     tool::{Preset, Setting, ToolOption},
     value::{Value, ValueKind},
@@ -72,7 +71,6 @@ impl Validation<'_> {
             help: raw.help.as_ref().map(|help| self.line(help, MAX_HELP)).unwrap_or_default(),
             place: self.source.place(&raw.name.span()),
             kind,
-            told: OptionTold::default(), // of the rest, below
         };
         if let Some(default) = &raw.default {
             let setting = self.setting(&option, default)?;
@@ -84,7 +82,6 @@ impl Validation<'_> {
             }
         }
         option.example = raw.example.as_ref().and_then(|example| self.example(&option, example));
-        option.told = OptionTold::new(&option);
         Some(option)
     }
 
@@ -129,7 +126,6 @@ impl Validation<'_> {
                 help: self.line(&raw.help, MAX_HELP),
                 settings: Vec::new(),
                 tier: Tier::Standard,
-                standard: None,
             };
             for (option, value) in &raw.options {
                 let known =
@@ -150,7 +146,6 @@ impl Validation<'_> {
             }
             presets.insert(identifier, preset);
         }
-        with_standard_ones(&mut presets, options);
         presets
     }
 }

@@ -9,11 +9,11 @@ use crate::{
     accounts::{self, Accounts},
     digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
-    near::NearNames,
+    lines::{DenyLines, Lines},
+    near::closest,
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
-    rule::{DenyLines, Lines},
     subject::Principal,
     targets::Targets,
 };
@@ -51,8 +51,7 @@ impl Validation<'_> {
         }
         self.plain(raw.audit.path.span(), raw.audit.path.get_ref());
         let ToolSet { tools, excluded, names, .. } = tools;
-        let grant_index = GrantIndex::new(&grants, &tools, |name| names.get(name).copied());
-        let near = NearNames::new(names.iter().map(|(name, at)| (name.as_str(), *at)));
+        let grant_index = GrantIndex::new(&grants, |name| names.get(name).copied());
         let mut policy = Policy {
             digest: Digest([0; 32]), // taken of the rest, below
             targets,
@@ -62,7 +61,6 @@ impl Validation<'_> {
             audit_path,
             tools,
             names,
-            near,
             grant_index,
             excluded,
             warnings: std::mem::take(&mut self.warnings),

@@ -3,10 +3,8 @@
 
 use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
 
-use probity_protocol::{
-    Arguments, Call, Denial, Hello, MAX_REQUEST_FRAME, RefusalKind, Reply, Request, Target,
-    Verdict, encode,
-};
+use probity_advice::repair;
+use probity_protocol::{Hello, MAX_REQUEST_FRAME, RefusalKind, Reply, Request, Verdict, encode};
 use probity_tests::{
     broker::{Broker, PolicyFolder, program},
     needs,
@@ -67,20 +65,6 @@ fn each_kind_of_bad_frame_gets_its_own_refusal_and_the_next_peer_is_served() {
     }
 }
 
-/// What was suggested, as a client would ask for it.
-fn suggested(denial: &Denial) -> Call {
-    let suggestion = denial.suggestion.as_deref().expect("nothing is suggested");
-    let mut again = call(suggestion.tool.as_str(), "10.0.0.1", "");
-    again.target = Target::parse(&suggestion.target);
-    again.arguments = Arguments::Given {
-        preset: suggestion.preset.clone(),
-        options: suggestion.options.clone(),
-        tokens: suggestion.tokens.clone(),
-    };
-    again.limits.timeout = suggestion.timeout;
-    again
-}
-
 #[test]
 fn a_refusal_comes_with_a_call_that_the_broker_then_approves() {
     if !needs::root() {
@@ -90,6 +74,9 @@ fn a_refusal_comes_with_a_call_that_the_broker_then_approves() {
     let answer = |request: &Request| {
         Peer::ask(&broker.socket(), request).unwrap().replies().unwrap().pop().unwrap()
     };
+    let Reply::Catalog(catalog) = answer(&Request::Catalog { watch: false, tier: None }) else {
+        panic!("no catalog");
+    };
     for (tool, target, words) in [
         ("fping", "10.0.0.1", "-c 900"),
         ("ping", "10.0.0.0/24", "-vv"),
@@ -97,10 +84,12 @@ fn a_refusal_comes_with_a_call_that_the_broker_then_approves() {
         ("traceroute", "10.0.0.1", "-nI"),
     ] {
         let asked = call(tool, target, words);
-        let Reply::Verdict(Verdict::Denied(checked)) = answer(&Request::Check(asked)) else {
+        let Reply::Verdict(Verdict::Denied(checked)) = answer(&Request::Check(asked.clone()))
+        else {
             panic!("{tool} {target} {words} was not denied");
         };
-        let again = answer(&Request::Check(suggested(&checked)));
+        let repaired = repair(&catalog, &asked, &checked).expect("nothing is suggested");
+        let again = answer(&Request::Check(repaired));
         assert!(
             matches!(again, Reply::Verdict(Verdict::Approved { .. })),
             "{checked:?}: {again:?}"

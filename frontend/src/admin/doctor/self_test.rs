@@ -58,7 +58,7 @@ async fn try_once(broker: &Broker, listing: &Listing) -> Check {
             return Check::not_checked(NAME, format!("{TOOL} cannot run here: see tool.{TOOL}"));
         }
         Ok(Ok(Verdict::Denied(denial))) => {
-            return Check::not_checked(NAME, format!("the policy refuses it: {}", denial.message));
+            return Check::not_checked(NAME, format!("the policy refuses it: {denial}"));
         }
         Ok(Err(error)) => return Check::failed(NAME, format!("no verdict: {error}")),
         Err(_) => return Check::failed(NAME, "no verdict came in time"),
@@ -131,7 +131,7 @@ fn told(outcome: RunOutcome) -> Check {
         }
         RunOutcome::Busy(_) => Check::not_checked(NAME, "all places for runs are taken now"),
         RunOutcome::Denied(denial) => {
-            Check::not_checked(NAME, format!("the policy refuses it: {}", denial.message))
+            Check::not_checked(NAME, format!("the policy refuses it: {denial}"))
         }
     }
 }

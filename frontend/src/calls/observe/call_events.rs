@@ -150,6 +150,7 @@ mod tests {
             tier: Tier::Standard,
             default: None,
             example: None,
+            intrusive_words: Vec::new(),
             help: String::new(),
         };
         let number = || ValueType::Integer { min: 1, max: 9 };

@@ -14,7 +14,8 @@ use jsonschema::{
     Draft, PatternOptions, ValidationError, ValidationOptions, Validator,
     error::ValidationErrorKind,
 };
-use probity_protocol::{Denial, DenialCode};
+use probity_advice::Advice;
+use probity_protocol::DenialCode;
 use serde_json::{Map, Value};
 
 use crate::calls::{published::schema::JsonObject, request::is_reserved};
@@ -158,7 +159,7 @@ impl ArgumentCheck {
 impl Flaw {
     /// The flaw in the form in which the broker says no.
     #[must_use]
-    pub fn denial(&self) -> Denial {
+    pub fn denial(&self) -> Advice {
         let suggestion = match self.is_known {
             false => format!(
                 "The properties are {}. Leave {} out only where the rest does no more without it than \
@@ -167,7 +168,7 @@ impl Flaw {
             ),
             true => format!("Give {} as {}.", self.property, self.expected),
         };
-        Denial {
+        Advice {
             code: self.code,
             message: self.to_string(),
             recovery_suggestion: suggestion,

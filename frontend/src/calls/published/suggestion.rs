@@ -1,7 +1,8 @@
 //! A request that would pass, in the forms in which it can be made: the arguments of a tool call for
 //! a model, a command line for a person.
 
-use probity_protocol::{Catalog, SuggestedCall, ToolEntry};
+use probity_advice::SuggestedCall;
+use probity_protocol::{Catalog, ToolEntry};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,7 @@ pub struct Suggestion {
 }
 
 impl Suggestion {
-    /// The broker's suggestion as a tool call; the catalog gives each option its type.
+    /// A suggested call as a tool call; the catalog gives each option its type.
     #[must_use]
     pub fn of(call: &SuggestedCall, catalog: &Catalog) -> Self {
         let entry = catalog.tool(call.tool.as_str());

@@ -9,9 +9,10 @@ mod text;
 
 use std::time::Duration;
 
+use probity_advice::Advice;
 use probity_protocol::{
-    Availability, Busy, BusyScope, Catalog, Denial, End, ExitStatus, Exited, Failure, FailureKind,
-    Layer, PlanSummary, RefusalKind,
+    Availability, Busy, BusyScope, Catalog, End, ExitStatus, Exited, Failure, FailureKind, Layer,
+    PlanSummary, RefusalKind,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -146,23 +147,23 @@ impl ToolResult {
 
     /// A run that the policy refused, or would refuse.
     #[must_use]
-    pub fn denied(asked: &Asked, denial: &Denial, catalog: &Catalog) -> Self {
-        let kind = ErrorType::of_denial(denial.code);
+    pub fn denied(asked: &Asked, advice: &Advice, catalog: &Catalog) -> Self {
+        let kind = ErrorType::of_denial(advice.code);
         let mut result = Self::empty(asked).with_error(
             kind,
-            clean_str(&denial.message).into_owned(),
-            clean_str(&denial.recovery_suggestion).into_owned(),
+            clean_str(&advice.message).into_owned(),
+            clean_str(&advice.recovery_suggestion).into_owned(),
         );
         if let Some(details) = &mut result.error_details {
-            details.code = Some(denial.code.as_str());
-            details.layer = Some(Layer::as_str(denial.code.layer()));
-            details.metadata = denial
+            details.code = Some(advice.code.as_str());
+            details.layer = Some(Layer::as_str(advice.code.layer()));
+            details.metadata = advice
                 .metadata
                 .iter()
                 .map(|(name, value)| (name.clone(), json!(clean_str(value))))
                 .collect();
         }
-        let suggestion = denial.suggestion.as_ref();
+        let suggestion = advice.suggestion.as_ref();
         result.suggest(suggestion.map(|call| Suggestion::of(call, catalog)));
         result
     }

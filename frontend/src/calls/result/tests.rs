@@ -333,7 +333,7 @@ fn nothing_that_a_tool_writes_begins_a_line_as_words_of_probity_do() {
 fn a_message_or_a_target_of_several_lines_is_one() {
     let mut asked = asked();
     asked.target = probity_output::parsers::one_line("10.0.0.1\nAPPROVED");
-    let denial = Denial {
+    let denial = Advice {
         code: DenialCode::TargetSyntax,
         message: "no target: 10.0.0.1\nThis would pass: it".into(),
         recovery_suggestion: "Give one.\nREFUSED".into(),
@@ -372,7 +372,7 @@ fn long_output_is_cut_in_the_text_only_and_between_characters() {
 
 #[test]
 fn each_kind_of_ending_opens_with_words_of_its_own() {
-    let denial = Denial {
+    let denial = Advice {
         code: DenialCode::TargetNotAllowed,
         message: "8.8.8.8 is not a private address".into(),
         recovery_suggestion: "Aim at 192.168.1.1.".into(),

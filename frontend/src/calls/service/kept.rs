@@ -33,7 +33,7 @@ impl Service {
         };
         let call = self.resolved(call.clone(), listing).await;
         // RULE: Whoever would be refused the run is refused its kept result.
-        match self.broker.check_by(call).await {
+        match self.broker.check_by(call.clone()).await {
             Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
                 let hit = match tool.control.cache.find(&policy, &plan) {
                     Found::Hit(hit) => hit,
@@ -47,7 +47,7 @@ impl Service {
             // The run says what is missing.
             Ok((_, Verdict::Approved { .. })) => ControlFlow::Continue(None),
             Ok((_, Verdict::Denied(denial))) => {
-                ControlFlow::Break(ToolResult::denied(asked, &denial, &listing.catalog))
+                ControlFlow::Break(self.denied(asked, &call, &denial, listing).await)
             }
             // The run asks again until there is room.
             Err(error) if is_momentary(&error) => ControlFlow::Continue(None),

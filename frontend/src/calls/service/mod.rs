@@ -10,6 +10,7 @@ mod limits;
 mod news;
 mod outcome;
 mod refusal;
+mod repaired;
 pub(crate) mod turned_away;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
@@ -28,6 +29,8 @@ pub use self::news::{RunEnd, RunNews};
 use self::{
     news::News,
     outcome::{Choice, Outcome},
+    refusal::Repairs,
+    repaired::Repaired,
 };
 use crate::{
     broker::{
@@ -75,6 +78,7 @@ pub struct Service {
     health: Monitor,
     limiter: Limiter,
     news: News,
+    repaired: Repaired,
 }
 
 /// What a client asks for, in its own words.
@@ -122,6 +126,7 @@ impl Service {
         let health = Monitor::new(broker.clone(), &registry, &controls, &machine, &config.health);
         let limiter = Limiter::new(config.http.rate);
         let news = News::new();
+        let repaired = Repaired::default();
         Self {
             broker,
             resolver,
@@ -133,6 +138,7 @@ impl Service {
             health,
             limiter,
             news,
+            repaired,
         }
     }
 
@@ -304,7 +310,8 @@ impl Service {
             },
         };
         if let Some(tool) = tool.filter(|_| is_unread && result.denial_code().is_some()) {
-            self.suggest_meant(&mut result, asking, tool, &listing).await;
+            let mut repairs = Repairs { asked: result.suggestion().is_some() };
+            self.suggest_meant(&mut result, asking, tool, &listing, &mut repairs).await;
         }
         self.finish(result, &listing)
     }
@@ -318,12 +325,12 @@ impl Service {
         listing: &Listing,
     ) -> ToolResult {
         let call = self.resolved(request.call, listing).await;
-        match self.broker.check(call).await {
+        match self.broker.check(call.clone()).await {
             Ok(Verdict::Approved { plan, availability }) => {
                 let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
                 ToolResult::planned(asked, &plan, &availability, parser)
             }
-            Ok(Verdict::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
+            Ok(Verdict::Denied(denial)) => self.denied(asked, &call, &denial, listing).await,
             Err(error) => ToolResult::unanswered(asked, &error, None),
         }
     }
@@ -366,7 +373,7 @@ impl Service {
         let parser = tool.and_then(|tool| tool.published.entry.parser.as_deref());
         let choice = tool.map(|tool| Choice::of(&request.call, tool.published));
         let call = self.resolved(request.call, listing).await;
-        let outcome = self.run_when_connected(call, on_event).await;
+        let outcome = self.run_when_connected(&call, on_event).await;
         let says = Outcome::of(&outcome, choice, parser);
         if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {
             turn.took(run.1.duration);
@@ -378,7 +385,7 @@ impl Service {
                 kept::keep(tool, vacancy, &result, *run);
                 result
             }
-            Ok(RunOutcome::Denied(denial)) => ToolResult::denied(asked, &denial, &listing.catalog),
+            Ok(RunOutcome::Denied(denial)) => self.denied(asked, &call, &denial, listing).await,
             Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
             Err(error) => ToolResult::unanswered(asked, &error, parser),
@@ -392,7 +399,7 @@ impl Service {
     /// Asks again while the broker takes no more connections of this user's.
     async fn run_when_connected(
         &self,
-        call: Call,
+        call: &Call,
         on_event: OnEvent<'_>,
     ) -> Result<RunOutcome, BrokerError> {
         let give_up = Instant::now() + RETRY_TOTAL;

@@ -1,10 +1,17 @@
-//! The answer to a call that is refused here, for arguments that the published schema does not take
-//! or that cannot be read: what is wrong with which property, and a request that would pass.
+//! The answer to a call that is refused: what is wrong, in words, and a request that would pass.
 //!
-//! The broker is asked for its verdict all the same, so that a bad target is refused before bad
-//! arguments are, and every attempt is in its log.
+//! The broker answers a reason. The words follow from it and from the catalog of what this user is
+//! granted, and so does the repaired call, about which the broker is asked before anybody is told of
+//! it. It is asked about one at most for each call, and not again at once about the same (`repaired.rs`):
+//! so a refusal costs it two decisions at most, and one that repeats leaves it no line of its own in the
+//! log.
+//!
+//! What is refused here, for arguments that the published schema does not take or that cannot be read,
+//! is put to the broker all the same, so that a bad target is refused before bad arguments are, and
+//! every attempt is in its log.
 
-use probity_protocol::{Arguments, Denial, DenialCode, Layer, SuggestedCall, Verdict};
+use probity_advice::{Advice, SuggestedCall, advise, repair};
+use probity_protocol::{Arguments, Call, Denial, DenialCode, Layer, Verdict};
 use serde_json::{Value, json};
 
 use super::{Asking, Service, asked, asked_of};
@@ -16,17 +23,57 @@ use crate::calls::{
         suggestion::Suggestion,
     },
     request,
-    result::ToolResult,
+    result::{Asked, ToolResult},
 };
 
+/// Whether the broker has been asked about a repaired call: once for each call that is refused.
+#[derive(Debug, Default)]
+pub(super) struct Repairs {
+    pub asked: bool,
+}
+
 impl Service {
+    /// The answer to a call that the policy denies.
+    pub(super) async fn denied(
+        &self,
+        asked: &Asked,
+        call: &Call,
+        denial: &Denial,
+        listing: &Listing,
+    ) -> ToolResult {
+        let mut advice = advise(&listing.catalog, call, denial);
+        let suggested = self.suggested(call, denial, listing, &mut Repairs::default()).await;
+        advice.suggestion = suggested.map(Box::new);
+        ToolResult::denied(asked, &advice, &listing.catalog)
+    }
+
+    /// The repaired call, if the broker approves of it.
+    async fn suggested(
+        &self,
+        call: &Call,
+        denial: &Denial,
+        listing: &Listing,
+        repairs: &mut Repairs,
+    ) -> Option<SuggestedCall> {
+        let repaired = repair(&listing.catalog, call, denial).filter(|_| !repairs.asked)?;
+        repairs.asked = true;
+        let policy = listing.catalog.policy_digest;
+        if !self.repaired.knows(policy, &repaired) {
+            match self.broker.check_by(repaired.clone()).await {
+                Ok((policy, Verdict::Approved { .. })) => self.repaired.note(policy, &repaired),
+                Ok((_, Verdict::Denied(_))) | Err(_) => return None,
+            }
+        }
+        SuggestedCall::of(repaired)
+    }
+
     /// Refuses a call for what is wrong with its arguments, by this process's own lights. There may be
     /// no such tool either.
     pub(super) async fn refuse(
         &self,
         asking: Asking<'_>,
         tool: Option<Published<'_>>,
-        own: Denial,
+        own: Advice,
         listing: &Listing,
     ) -> ToolResult {
         let (arguments, client, tier) = (asking.arguments, asking.client.cloned(), asking.tier);
@@ -40,19 +87,29 @@ impl Service {
             Some(request) => {
                 events::injection_attempts(&request.call, &asked);
                 let call = self.resolved(request.call, listing).await;
-                Some(self.broker.check(call).await)
+                let verdict = self.broker.check(call.clone()).await;
+                Some((call, verdict))
             }
             None => None,
         };
-        let is_away = matches!(verdict, Some(Err(_)));
-        let denial = match verdict {
-            Some(Ok(Verdict::Denied(verdict))) => worded(own, verdict, asking),
-            Some(Ok(Verdict::Approved { .. }) | Err(_)) | None => own,
-        };
-        let mut result = ToolResult::denied(&asked, &denial, &listing.catalog);
         // One that was waited for in vain is not waited for again.
+        let is_away = matches!(verdict, Some((_, Err(_))));
+        let denied = match verdict {
+            Some((call, Ok(Verdict::Denied(denial)))) => Some((call, denial)),
+            Some((_, Ok(Verdict::Approved { .. }) | Err(_))) | None => None,
+        };
+        let advice = match &denied {
+            Some((call, denial)) => worded(own, advise(&listing.catalog, call, denial), asking),
+            None => own,
+        };
+        let mut result = ToolResult::denied(&asked, &advice, &listing.catalog);
+        let mut repairs = Repairs::default();
         if let Some(tool) = tool.filter(|_| !is_away) {
-            self.suggest_meant(&mut result, asking, tool, listing).await;
+            self.suggest_meant(&mut result, asking, tool, listing, &mut repairs).await;
+        }
+        if let (Some((call, denial)), None) = (&denied, result.suggestion()) {
+            let suggested = self.suggested(call, denial, listing, &mut repairs).await;
+            result.suggest(suggested.map(|call| Suggestion::of(&call, &listing.catalog)));
         }
         result
     }
@@ -65,9 +122,10 @@ impl Service {
         asking: Asking<'_>,
         tool: Published<'_>,
         listing: &Listing,
+        repairs: &mut Repairs,
     ) {
         let id = result.correlation_id.clone();
-        match self.meant(asking, &id, tool, listing).await {
+        match self.meant(asking, &id, tool, listing, repairs).await {
             Meant::Call(suggestion) => {
                 // What cannot be aimed at as it was written can be in another form.
                 if result.denial_code() == Some(DenialCode::TargetNotAllowed.as_str()) {
@@ -82,11 +140,11 @@ impl Service {
                 result.suggest(Some(suggestion));
             }
             // The host that was meant is no target either.
-            Meant::Refused(denial)
-                if denial.code.layer() == Layer::Target
-                    && denial.message != result.error.clone().unwrap_or_default() =>
+            Meant::Refused(advice)
+                if advice.code.layer() == Layer::Target
+                    && advice.message != result.error.clone().unwrap_or_default() =>
             {
-                result.advise(&format!("{} {}", denial.message, denial.recovery_suggestion));
+                result.advise(&format!("{} {}", advice.message, advice.recovery_suggestion));
             }
             Meant::Refused(_) | Meant::Nothing => {}
         }
@@ -98,6 +156,7 @@ impl Service {
         correlation_id: &str,
         tool: Published<'_>,
         listing: &Listing,
+        repairs: &mut Repairs,
     ) -> Meant {
         let Some(mut arguments) = tool.check().mended(asking.arguments) else {
             return Meant::Nothing;
@@ -122,15 +181,16 @@ impl Service {
                     return Meant::Call(Suggestion { tool, arguments });
                 }
                 Ok(Verdict::Approved { .. }) => SuggestedCall::of(call),
-                Ok(Verdict::Denied(denial)) => match denial.suggestion {
-                    Some(call) => Some(*call),
-                    None => {
+                Ok(Verdict::Denied(denial)) => {
+                    let suggested = self.suggested(&call, &denial, listing, repairs).await;
+                    if suggested.is_none() {
                         if matches!(refused, Meant::Nothing) {
-                            refused = Meant::Refused(denial);
+                            refused = Meant::Refused(advise(&listing.catalog, &call, &denial));
                         }
                         continue;
                     }
-                },
+                    suggested
+                }
                 Err(_) => return Meant::Nothing,
             };
             let suggestion = suggested.map(|call| Suggestion::of(&call, &listing.catalog));
@@ -152,14 +212,14 @@ enum Meant {
     /// The broker says that this would pass.
     Call(Suggestion),
     /// The broker refuses that too.
-    Refused(Denial),
+    Refused(Advice),
     Nothing,
 }
 
 /// The refusal in the words that help most. The broker's reason comes first where it is about
 /// something else than the arguments; of a fault in those, this process's own denial names the
 /// property as the client did.
-fn worded(mut own: Denial, verdict: Denial, asking: Asking<'_>) -> Denial {
+fn worded(mut own: Advice, verdict: Advice, asking: Asking<'_>) -> Advice {
     let is_missing = |name| asking.arguments.get(name).is_none_or(serde_json::Value::is_null);
     let same = verdict.code == own.code
         || verdict.code.layer() == Layer::Argument
@@ -167,7 +227,6 @@ fn worded(mut own: Denial, verdict: Denial, asking: Asking<'_>) -> Denial {
     if !same {
         return verdict;
     }
-    own.suggestion = verdict.suggestion;
     own.metadata.extend(verdict.metadata);
     own
 }

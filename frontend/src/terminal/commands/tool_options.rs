@@ -117,6 +117,7 @@ mod tests {
             value,
             default: None,
             example: None,
+            intrusive_words: Vec::new(),
         };
         let options = vec![option("ports", ValueType::Ports), option("syn_scan", ValueType::None)];
         ToolEntry { options, ..test_catalog::tool("nmap") }

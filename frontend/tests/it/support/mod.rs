@@ -2,6 +2,7 @@
 //! and runs nothing.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{Read, Write},
     os::unix::{
@@ -72,6 +73,8 @@ pub struct Script {
     pub welcome: Reply,
     pub catalog: Vec<Step>,
     pub check: Vec<Step>,
+    /// The answer to a check that follows another request of the same call.
+    pub check_again: Vec<Step>,
     pub runs: Vec<Vec<Step>>,
 }
 
@@ -92,6 +95,7 @@ impl ScriptedBroker {
             gone: hang_ups.clone(),
             cancels: cancels.clone(),
             runs: Arc::default(),
+            asked: Arc::default(),
             watchers: watchers.clone(),
             turned_away: turned_away.clone(),
         };
@@ -183,11 +187,17 @@ struct State {
     gone: Arc<AtomicUsize>,
     cancels: Arc<AtomicUsize>,
     runs: Arc<AtomicUsize>,
+    asked: Arc<Mutex<HashSet<CorrelationId>>>,
     watchers: Arc<Mutex<Vec<UnixStream>>>,
     turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
 }
 
 impl State {
+    /// Whether nothing was asked about a call before.
+    fn is_first(&self, call: &Call) -> bool {
+        self.asked.lock().unwrap().insert(call.correlation_id.clone())
+    }
+
     fn serve(&self, mut stream: UnixStream) -> Option<()> {
         decode_hello(&read_frame(&mut stream)?).unwrap();
         let request: Request = decode(&read_frame(&mut stream)?).unwrap();
@@ -209,8 +219,12 @@ impl State {
         write_frame(&mut stream, &encode(&self.script.welcome))?;
         let steps = match request {
             Request::Catalog { .. } => self.script.catalog.clone(),
-            Request::Check(_) => self.script.check.clone(),
-            Request::Run(_) => {
+            Request::Check(ref call) => match self.is_first(call) {
+                true => self.script.check.clone(),
+                false => self.script.check_again.clone(),
+            },
+            Request::Run(ref call) => {
+                self.is_first(call);
                 let number = self.runs.fetch_add(1, Ordering::SeqCst);
                 self.script.runs[number.min(self.script.runs.len() - 1)].clone()
             }

@@ -38,7 +38,8 @@ pub fn script_with(runs: &[Vec<Step>]) -> Script {
             sandbox: SandboxFacts { landlock_abi: 6, net_raw: false, ping_sockets: true },
         }),
         catalog: vec![Step::Send(Reply::Catalog(catalog()))],
-        check: vec![Step::Send(Reply::Verdict(approved))],
+        check: vec![Step::Send(Reply::Verdict(approved.clone()))],
+        check_again: vec![Step::Send(Reply::Verdict(approved))],
         runs: runs.to_vec(),
     }
 }
@@ -70,24 +71,35 @@ pub fn ended(end: End, status: ExitStatus) -> Step {
     }))
 }
 
+/// A denial of a call of ping with this code.
 pub fn denial(code: DenialCode) -> Denial {
-    Denial {
-        code,
-        message: "8.8.8.8 is not a private address".into(),
-        recovery_suggestion: "Aim at an address of 10.0.0.0/8, such as 10.0.0.1.".into(),
-        metadata: vec![("example".into(), "10.0.0.1".into())],
-        suggestion: Some(Box::new(SuggestedCall {
-            tool: ToolName::new("ping").unwrap(),
-            target: "10.0.0.1".into(),
-            preset: None,
-            options: vec![GivenOption {
-                name: Identifier::new("count").unwrap(),
-                value: Some(OptionText::new("5").unwrap()),
-            }],
-            tokens: vec![Token::new("-q").unwrap()],
-            timeout: None,
-        })),
-    }
+    let count = || OptionId { name: Identifier::new("count").unwrap(), flag: "-c".into() };
+    let network = || "8.8.8.8/32".parse().unwrap();
+    let reason = match code {
+        DenialCode::UnknownTool => Reason::UnknownTool,
+        DenialCode::NotGranted => Reason::NotGranted { grants_nothing: false, weight: None },
+        DenialCode::TargetSyntax => Reason::TargetSyntax(LexicalDefect::Empty),
+        DenialCode::TargetKind => Reason::TargetKind,
+        DenialCode::TargetNotAllowed => {
+            Reason::Target { network: network(), excluded: Excluded::Outside }
+        }
+        DenialCode::TargetTooLarge => {
+            Reason::Target { network: network(), excluded: Excluded::TooLarge }
+        }
+        DenialCode::NameUnresolved => Reason::NameUnresolved,
+        DenialCode::ArgumentSyntax => Reason::ArgumentSyntax(LexicalDefect::Unbalanced),
+        DenialCode::OptionUnknown => Reason::OptionUnknown(Excerpt::of("-f")),
+        DenialCode::OptionValue => {
+            Reason::OptionValue { option: count(), given: Some(Excerpt::of("1000")) }
+        }
+        DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
+        DenialCode::Operand => Reason::Operand(Excerpt::of("word")),
+        DenialCode::Ceiling => Reason::Time(Duration::from_secs(7200)),
+        DenialCode::IntrusiveNotGranted => {
+            Reason::Intrusive(Beyond::Option { option: count(), takes_value: true })
+        }
+    };
+    Denial { reason, beyond: Vec::new() }
 }
 
 pub fn denied(code: DenialCode) -> Step {
@@ -212,5 +224,6 @@ fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> Op
         example: matches!(value, ValueType::Ports).then(|| "22,80".into()),
         value,
         default: default.map(String::from),
+        intrusive_words: Vec::new(),
     }
 }

@@ -2,17 +2,20 @@
 //! run. Nothing runs, and no name is looked up.
 
 mod print;
+mod rules;
 mod trace;
 
 use std::{net::IpAddr, process::ExitCode, time::Duration};
 
+use probity_advice::{Advice, advise, repair};
 use probity_protocol::{
-    Arguments, Call, CorrelationId, Denial, GivenOption, Identifier, MAX_ADDRESSES, MAX_ARGS_BYTES,
-    MAX_OPTIONS, OptionText, RequestedLimits, Target, Tier, ToolName, split_extra_args,
+    Arguments, Availability, Call, CorrelationId, Denial, GivenOption, Identifier, MAX_ADDRESSES,
+    MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, Tier, ToolName,
+    split_extra_args,
 };
 
 use super::{CliError, NO, Which, people::People, written::Written};
-use crate::{Plan, Policy, Subject, accounts::number, decide, plan, suggest};
+use crate::{Plan, Policy, Subject, accounts::number, catalog, decide, plan};
 use trace::{Step, trace};
 
 /// Say whether a call would be allowed, by which lines, and what exactly would run
@@ -82,10 +85,22 @@ struct Asker {
     groups: Vec<String>,
 }
 
+/// A denial, worded and repaired as a frontend does it.
 struct Denied {
-    denial: Denial,
+    advice: Advice,
     /// The nearest call that would pass.
     instead: Option<Call>,
+}
+
+impl Denied {
+    fn of(policy: &Policy, subject: &Subject, call: &Call, denial: &Denial) -> Self {
+        let subject = subject.at_most(call.limits.tier);
+        let catalog = catalog(policy, &subject, |_| Availability::Available);
+        let instead = repair(&catalog, call, denial);
+        // As the broker is asked before a frontend suggests it.
+        let instead = instead.filter(|instead| decide(policy, &subject, instead).is_ok());
+        Self { advice: advise(&catalog, call, denial), instead }
+    }
 }
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
@@ -95,8 +110,9 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let call = call(args)?;
     let verdict = decide(&policy, &who.subject, &call)
         .map(plan)
-        .map_err(|denial| Denied { instead: suggest(&policy, &who.subject, &call), denial });
-    let steps = trace(&policy, &written, &who.subject, &call);
+        .map_err(|denied| Denied::of(&policy, &who.subject, &call, &denied.denial));
+    let message = verdict.as_ref().err().map(|denied| denied.advice.message.as_str());
+    let steps = trace(&policy, &written, &who.subject, &call, message);
     let explanation = Explanation { policy: &policy, who, call, steps, verdict };
     if args.json {
         super::output::print_json(&print::as_json(&explanation))?;

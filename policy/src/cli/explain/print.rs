@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use humantime::format_duration;
-use probity_protocol::{Arguments, Call, DenialCode, SuggestedCall, Target};
+use probity_advice::SuggestedCall;
+use probity_protocol::{Arguments, Call, DenialCode, Target};
 use serde_json::{Value, json};
 
 use super::{Args, Denied, Explanation, Which};
@@ -20,8 +21,8 @@ pub(super) fn print(explanation: &Explanation<'_>, args: &Args, which: &Which) -
     let asked = printable(&format!("{} on {} for {}", call.tool, call.target, who.name));
     match verdict {
         Ok(_) => writeln!(out, "{}: {asked}\n", output::good("approved"))?,
-        Err(Denied { denial, .. }) => {
-            writeln!(out, "{}: {asked}: {}\n", output::error("denied"), denial.code)?;
+        Err(Denied { advice, .. }) => {
+            writeln!(out, "{}: {asked}: {}\n", output::error("denied"), advice.code)?;
         }
     }
     let mut table = output::table(["STEP", "", "WHAT", "RULE"]);
@@ -92,8 +93,8 @@ fn print_denied(
     args: &Args,
     which: &Which,
 ) -> io::Result<()> {
-    writeln!(out, "{}", printable(&denied.denial.recovery_suggestion))?;
-    if denied.denial.code == DenialCode::NameUnresolved {
+    writeln!(out, "{}", printable(&denied.advice.recovery_suggestion))?;
+    if denied.advice.code == DenialCode::NameUnresolved {
         writeln!(out, "No name is looked up here: --address gives what a frontend would find.")?;
     }
     match &denied.instead {
@@ -171,12 +172,12 @@ pub(super) fn as_json(explanation: &Explanation<'_>) -> Value {
     });
     match verdict {
         Ok(plan) => answer["plan"] = plan_as_json(plan),
-        Err(Denied { denial, instead }) => {
+        Err(Denied { advice, instead }) => {
             answer["denial"] = json!({
-                "code": denial.code.as_str(),
-                "message": denial.message,
-                "recovery_suggestion": denial.recovery_suggestion,
-                "metadata": denial.metadata,
+                "code": advice.code.as_str(),
+                "message": advice.message,
+                "recovery_suggestion": advice.recovery_suggestion,
+                "metadata": advice.metadata,
             });
             answer["would_pass"] = json!(instead.clone().and_then(SuggestedCall::of));
         }

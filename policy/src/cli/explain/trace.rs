@@ -6,18 +6,18 @@
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use probity_protocol::{Arguments, Call, Denial, HostName, Target, Tier};
+use probity_protocol::{Arguments, Call, HostName, Target, Tier};
 
+use super::rules::{intrusive_lines, rules_of};
 use crate::{
     Policy, Subject,
-    arguments::{Settings, find_first, find_typed, settle},
+    arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
-    decide::{Reason, allowed_target, allowed_tier, allowed_time, granted_tool},
-    denial,
-    grants::Standing,
+    decide::{allowed_target, allowed_tier, allowed_time, granted_tool},
+    denied::Denied,
     plan::spelled,
-    rule::{intrusive_lines, rules_of},
     source::Place,
+    subject_grants::SubjectGrants,
     tool::{Setting, Tool},
 };
 
@@ -35,16 +35,23 @@ pub(super) struct Said {
     pub place: Option<Place>,
 }
 
-/// The steps up to the first that fails, in the decision's order.
+/// The steps up to the first that fails, in the decision's order. `message` is the denial in words.
 pub(super) fn trace(
     policy: &Policy,
     written: &Written<'_>,
     subject: &Subject,
     call: &Call,
+    message: Option<&str>,
 ) -> Vec<Step> {
     let mut trace = Trace { policy, written, call, steps: Vec::new() };
-    // The denial itself is in the verdict; here it has become the last step.
-    let _ = trace.walk(subject);
+    if let Err((what, denied)) = trace.walk(subject) {
+        let rules = rules_of(policy, subject, call, &denied);
+        let by = rules.iter().map(|place| said("by this line", Some(place)));
+        let reason = denied.denial.to_string();
+        let message = said(message.unwrap_or(&reason), None);
+        let said = std::iter::once(message).chain(by).collect();
+        trace.steps.push(Step { what, passed: false, said });
+    }
     trace.steps
 }
 
@@ -55,12 +62,15 @@ struct Trace<'p> {
     steps: Vec<Step>,
 }
 
+/// The step that failed, and how.
+type Failed<'p> = (&'static str, Denied<'p>);
+
 impl<'p> Trace<'p> {
-    fn walk(&mut self, subject: &Subject) -> Result<(), Denial> {
-        let call = self.call;
-        let standing = &Standing::of(self.policy, subject, call.limits.tier);
-        let (tool, granted) = granted_tool(standing, call.tool.as_str())
-            .map_err(|reason| self.failed("tool", standing, &reason))?;
+    fn walk(&mut self, subject: &Subject) -> Result<(), Failed<'p>> {
+        let (policy, call) = (self.policy, self.call);
+        let grants = SubjectGrants::of(policy, subject, call.limits.tier);
+        let (tool, granted) =
+            granted_tool(&grants, call.tool.as_str()).map_err(|denied| ("tool", denied))?;
         let tier = show::tier(granted.tier);
         self.passed(
             "tool",
@@ -69,14 +79,14 @@ impl<'p> Trace<'p> {
                 said(format!("granted, {tier} tier"), Some(granted.place)),
             ],
         );
-        let (target, name) = allowed_target(&self.policy.targets, tool, &call.target)
-            .map_err(|reason| self.failed("target", standing, &reason))?;
+        let (target, name) =
+            allowed_target(policy, tool, &call.target).map_err(|denied| ("target", denied))?;
         self.passed("target", self.target(tool, target, name.as_ref()));
-        let settings = settle(tool, &call.arguments)
-            .map_err(|reason| self.failed("arguments", standing, &reason))?;
+        let settings =
+            merge_arguments(tool, &call.arguments).map_err(|denied| ("arguments", denied))?;
         self.passed("arguments", self.arguments(tool, &settings));
-        let tier = allowed_tier(tool, &settings, granted.tier, &call.arguments)
-            .map_err(|reason| self.failed("tier", standing, &reason))?;
+        let tier = allowed_tier(tool, &settings, &granted, &call.arguments)
+            .map_err(|denied| ("tier", denied))?;
         let rules = intrusive_lines(tool, &settings);
         let text = match tier {
             Tier::Standard => "standard: nothing of it is intrusive",
@@ -85,8 +95,8 @@ impl<'p> Trace<'p> {
         let parts = rules.map(|place| said("intrusive by this line", Some(place)));
         self.passed("tier", std::iter::once(said(text, None)).chain(parts).collect());
         let ceiling = self.ceiling();
-        let timeout = allowed_time(self.policy, tool, &call.limits)
-            .map_err(|reason| self.failed("time", standing, &reason))?;
+        let timeout =
+            allowed_time(policy, tool, &call.limits).map_err(|denied| ("time", denied))?;
         let text = format!("{} at most", humantime::format_duration(timeout));
         self.passed("time", vec![said(text, ceiling.as_ref())]);
         Ok(())
@@ -94,20 +104,6 @@ impl<'p> Trace<'p> {
 
     fn passed(&mut self, what: &'static str, said: Vec<Said>) {
         self.steps.push(Step { what, passed: true, said });
-    }
-
-    fn failed(
-        &mut self,
-        what: &'static str,
-        standing: &Standing<'p>,
-        reason: &Reason<'p, '_>,
-    ) -> Denial {
-        let denial = denial::of(standing, self.call, reason);
-        let rules = rules_of(standing, self.call, reason);
-        let by = rules.iter().map(|place| said("by this line", Some(place)));
-        let said = std::iter::once(said(&denial.message, None)).chain(by).collect();
-        self.steps.push(Step { what, passed: false, said });
-        denial
     }
 
     fn target(&self, tool: &Tool, target: IpNet, name: Option<&HostName>) -> Vec<Said> {

@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use super::{CliError, Which, show::capability};
 use crate::{
     Policy, SocketFamily,
+    diff::without,
     source::printable,
     tool::{CapabilityRule, Tool},
 };
@@ -134,7 +135,7 @@ impl Fence {
             again: format!("probity-policy systemd-dropin{}", printable(&option)),
             allowed: targets.allowed.networks().to_vec(),
             denied: denied.filter(|network| targets.allowed.overlaps(*network)).collect(),
-            open: targets.allowed.without(&targets.denied),
+            open: without(&targets.allowed, &targets.denied),
             packet_tools: policy.tools().iter().filter_map(|tool| packet_sockets(tool)).collect(),
         }
     }

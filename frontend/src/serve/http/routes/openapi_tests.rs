@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
-use probity_protocol::{
-    Busy, BusyScope, Catalog, Denial, DenialCode, Digest, Failure, FailureKind,
-};
+use probity_advice::Advice;
+use probity_protocol::{Busy, BusyScope, Catalog, DenialCode, Digest, Failure, FailureKind};
 use serde_json::Value;
 
 use super::*;
@@ -171,7 +170,7 @@ fn results() -> Vec<ToolResult> {
     let denied = |code| {
         let (message, recovery_suggestion) = (String::new(), String::new());
         let denial =
-            Denial { code, message, recovery_suggestion, metadata: vec![], suggestion: None };
+            Advice { code, message, recovery_suggestion, metadata: vec![], suggestion: None };
         ToolResult::denied(&asked, &denial, &catalog)
     };
     let failed = |kind| {

@@ -1,15 +1,30 @@
+use std::time::Duration;
+
+use probity_protocol::Digest;
 use proptest::prelude::*;
 
 use super::*;
 
-fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Targets {
+fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Catalog {
     let list =
         |texts: &[&str]| -> Vec<IpNet> { texts.iter().map(|text| text.parse().unwrap()).collect() };
-    Targets::new(&list(allowed), &list(denied), vec![], max_hosts)
+    catalog(list(allowed), list(denied), max_hosts)
 }
 
-fn nearest(targets: &Targets, kinds: &[TargetKind], asked: &str) -> Option<String> {
-    targets.nearest(kinds, &Target::as_given(asked)).map(|target| target.to_string())
+fn catalog(networks: Vec<IpNet>, denied: Vec<IpNet>, max_hosts: u64) -> Catalog {
+    Catalog {
+        policy_digest: Digest([0; 32]),
+        networks,
+        denied,
+        names: Vec::new(),
+        max_hosts,
+        timeout_ceiling: Duration::from_secs(3600),
+        tools: Vec::new(),
+    }
+}
+
+fn nearest(catalog: &Catalog, kinds: &[TargetKind], asked: &str) -> Option<String> {
+    Targets::of(catalog).nearest(kinds, &Target::as_given(asked)).map(|target| target.to_string())
 }
 
 const ADDRESS: &[TargetKind] = &[TargetKind::Address];
@@ -49,7 +64,8 @@ fn of_a_name_the_first_allowed_address_is_taken_and_never_the_name() {
         name: probity_protocol::HostName::new("web.lab.internal").unwrap(),
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
     };
-    let nearest = |asked| here.nearest(ADDRESS, &asked).map(|target| target.to_string());
+    let nearest =
+        |asked| Targets::of(&here).nearest(ADDRESS, &asked).map(|target| target.to_string());
     assert_eq!(nearest(name(&["8.8.8.8", "10.1.2.3"])).as_deref(), Some("10.1.2.3"));
     assert_eq!(nearest(name(&["8.8.8.8"])), None);
     assert_eq!(nearest(name(&[])), None);
@@ -89,18 +105,18 @@ proptest! {
         };
         let [allowed, denied] =
             [allowed, denied].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
-        let targets = Targets::new(&allowed, &denied, vec![], max_hosts);
+        let catalog = catalog(allowed, denied, max_hosts);
+        let targets = Targets::of(&catalog);
         let kinds = if networks { BOTH } else { ADDRESS };
-        let open = targets.allowed.ranges().without(targets.denied.ranges());
-        let any_left = open.overlaps(make(asked));
+        let any_left = Open::of(&targets.allowed, &targets.denied).first_in(make(asked), false).is_some();
         match targets.nearest(kinds, &Target::Network(make(asked))) {
             Some(Target::Address(address)) => {
                 prop_assert!(make(asked).contains(&address));
-                prop_assert_eq!(targets.admits(address.into()), Ok(()));
+                prop_assert!(targets.admits(BOTH, &Target::Address(address)));
             }
             Some(Target::Network(network)) => {
                 prop_assert!(networks && make(asked).contains(&network));
-                prop_assert_eq!(targets.admits(network), Ok(()));
+                prop_assert!(targets.admits(BOTH, &Target::Network(network)));
             }
             None => prop_assert!(!any_left),
             Some(other) => prop_assert!(false, "{other:?}"),

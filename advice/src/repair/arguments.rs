@@ -1,22 +1,21 @@
 //! Arguments with each slip in them repaired: misspelled names, values that are written otherwise or
 //! lie beyond a range, and what is beyond the grant left out.
 
+use std::collections::HashSet;
+
 use probity_protocol::{
-    Arguments, GivenOption, Identifier, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, Target, Tier,
-    Token,
+    Arguments, GivenOption, Identifier, MAX_ARGS_BYTES, MAX_OPTIONS, OptionEntry, OptionText,
+    Target, Token, ValueType,
 };
 
 use super::{
     preset::{self, meant_preset},
     value::meant_value,
-    words,
 };
 use crate::{
-    arguments::{Found, find_first, find_typed},
-    lookup::{chooses_ports, takes_value},
-    tool::{Setting, Tool, ToolOption},
-    value::ValueKind,
-    work::{self, Kind},
+    granted::{Named, Tool, chooses_ports, takes_value},
+    near::closest,
+    vocabulary,
 };
 
 /// Properties, words and misspelled names that are repaired one by one. Nobody writes as many of
@@ -27,9 +26,9 @@ const MOST_SLIPS: usize = 4;
 /// Longest cluster of flags that is read: more than any tool has.
 const MOST_LETTERS: usize = 12;
 
-/// The same arguments, so that the tool takes them from a subject of this tier. `None` where a part
-/// of them is not understood.
-pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Option<Arguments> {
+/// The same arguments, so that the tool takes them from this caller. `None` where a part of them is not
+/// understood.
+pub(super) fn repaired(tool: Tool<'_>, arguments: &Arguments) -> Option<Arguments> {
     // What could not be read did not travel: nobody knows what it was.
     let Arguments::Given { preset, options, tokens } = arguments else { return None };
     if options.len() + tokens.len() > MOST_PARTS {
@@ -37,43 +36,69 @@ pub(super) fn repaired(tool: &Tool, tier: Tier, arguments: &Arguments) -> Option
     }
     let mut kept = Kept {
         tool,
-        tier,
         slips: MOST_SLIPS,
-        taken: vec![false; tool.options.len()],
+        taken: HashSet::new(),
         preset: None,
         is_quick: false,
         options: vec![],
         tokens: vec![],
     };
     if let Some(given) = preset {
-        kept.preset = Some(preset::allowed(tool, tier, given.as_str())?);
+        kept.preset = Some(preset::allowed(tool, given.as_str())?);
     }
     for option in options {
         kept.typed(option)?;
     }
     let mut words = tokens.as_slice();
     while let Some((first, rest)) = words.split_first() {
-        work::done(Kind::Looked);
         words = match find_first(tool, words) {
-            (Ok(found), after) => {
+            Some((found, after)) => {
                 let (item, _) = words.split_at(words.len() - after.len());
                 kept.words(item, found)?;
                 after
             }
-            (Err(_), _) => kept.foreign(first.as_str(), rest)?,
+            None => kept.foreign(first.as_str(), rest)?,
         };
     }
     kept.finish()
 }
 
+/// An option that was given, and the text of its value if there is one.
+#[derive(Clone, Copy)]
+struct Found<'c, 'a> {
+    option: Named<'c>,
+    value: Option<&'a str>,
+}
+
+/// The option that the first of some words spells, and the words after it and its value: read as the
+/// decision reads them.
+fn find_first<'c, 'a>(tool: Tool<'c>, words: &'a [Token]) -> Option<(Found<'c, 'a>, &'a [Token])> {
+    let (first, rest) = words.split_first()?;
+    let word = first.as_str();
+    if !word.starts_with('-') || word == "-" || word == "--" {
+        return None;
+    }
+    if let Some(option) = tool.by_flag(word) {
+        return Some(match rest.split_first().filter(|_| option.takes_value()) {
+            Some((value, rest)) => (Found { option, value: Some(value.as_str()) }, rest),
+            None => (Found { option, value: None }, rest),
+        });
+    }
+    let (flag, value) = match word.starts_with("--") {
+        true => word.split_once('=')?,
+        false => word.split_at_checked(2)?,
+    };
+    let option = tool.by_flag(flag).filter(|option| option.takes_value())?;
+    Some((Found { option, value: Some(value) }, rest))
+}
+
 /// What is kept of the arguments so far.
 struct Kept<'t> {
-    tool: &'t Tool,
-    tier: Tier,
+    tool: Tool<'t>,
     /// Misspelled names that are still looked for.
     slips: usize,
-    /// Options that have been given already, by index.
-    taken: Vec<bool>,
+    /// Names of the options that have been given already.
+    taken: HashSet<&'t str>,
     preset: Option<&'t Identifier>,
     /// A flag asks for the least that there is.
     is_quick: bool,
@@ -92,39 +117,35 @@ enum Fit {
 
 impl<'t> Kept<'t> {
     fn typed(&mut self, given: &GivenOption) -> Option<()> {
-        work::done(Kind::Looked);
         let value = given.value.as_ref().map(OptionText::as_str);
-        let at = match find_typed(self.tool, given) {
-            Ok(found) => found.at,
-            Err(_) if words::is_about_printing(given.name.as_str()) => return Some(()),
-            Err(_) => self.slip(given.name.as_str())?,
+        let option = match self.tool.by_name(given.name.as_str()) {
+            Some(option) => option,
+            None if vocabulary::is_about_printing(given.name.as_str()) => return Some(()),
+            None => Named::Granted(self.slip(given.name.as_str())?),
         };
-        let option = self.tool.options.get(at)?;
-        let value = match self.fit(Found { at, value })? {
+        let value = match self.fit(Found { option, value })? {
             Fit::LeftOut => return Some(()),
             Fit::AsGiven => given.value.clone(),
-            Fit::Value(text) if matches!(option.kind, ValueKind::None) && text == "true" => None,
+            Fit::Value(text) if !option.takes_value() && text == "true" => None,
             Fit::Value(text) => Some(OptionText::new(text).ok()?),
         };
-        self.options.push(GivenOption { name: option.name.clone(), value });
+        self.options.push(GivenOption { name: option.name().clone(), value });
         Some(())
     }
 
     /// `item` is the words that were read as one option.
-    fn words(&mut self, item: &[Token], found: Found<'_>) -> Option<()> {
-        let option = self.tool.options.get(found.at)?;
+    fn words(&mut self, item: &[Token], found: Found<'t, '_>) -> Option<()> {
+        let flag = found.option.flag();
         match self.fit(found)? {
             Fit::LeftOut => {}
             Fit::AsGiven => self.tokens.extend_from_slice(item),
             // In the spelling that the client chose.
             Fit::Value(value) => match item {
-                [word] if word.as_str() != option.flag => {
+                [word] if word.as_str() != flag => {
                     let equals = if word.as_str().starts_with("--") { "=" } else { "" };
-                    self.tokens.push(Token::new(format!("{}{equals}{value}", option.flag)).ok()?);
+                    self.tokens.push(Token::new(format!("{flag}{equals}{value}")).ok()?);
                 }
-                _ => self
-                    .tokens
-                    .extend([Token::new(option.flag.clone()).ok()?, Token::new(value).ok()?]),
+                _ => self.tokens.extend([Token::new(flag).ok()?, Token::new(value).ok()?]),
             },
         }
         Some(())
@@ -137,32 +158,31 @@ impl<'t> Kept<'t> {
             return Some(rest);
         }
         let (flag, value) = word.split_once('=').map_or((word, None), |(f, v)| (f, Some(v)));
-        if words::is_quick(word) {
+        if vocabulary::is_quick(word) {
             self.is_quick = true;
             return Some(rest);
         }
-        if let Some(options) = flags_of_cluster(self.tool, self.tier, word) {
+        if let Some(options) = flags_of_cluster(self.tool, word) {
             for option in options {
-                let at = self.tool.option_index(option.name.as_str())?;
-                if !matches!(self.fit(Found { at, value: None })?, Fit::LeftOut) {
+                let found = Found { option: Named::Granted(option), value: None };
+                if !matches!(self.fit(found)?, Fit::LeftOut) {
                     self.tokens.push(Token::new(option.flag.clone()).ok()?);
                 }
             }
             return Some(rest);
         }
-        match words::prints_only(flag) {
+        match vocabulary::prints_only(flag) {
             Some(true) if value.is_none() => return Some(rest.get(1..).unwrap_or_default()),
             Some(_) => return Some(rest),
             None => {}
         }
-        let at = self.slip(flag)?;
-        let option = self.tool.options.get(at)?;
+        let option = self.slip(flag)?;
         let (value, rest) = match (value, rest.split_first()) {
             (Some(value), _) => (Some(value), rest),
             (None, Some((next, after))) if takes_value(option) => (Some(next.as_str()), after),
             (None, _) => (None, rest),
         };
-        let value = match self.fit(Found { at, value })? {
+        let value = match self.fit(Found { option: Named::Granted(option), value })? {
             Fit::LeftOut => return Some(rest),
             Fit::AsGiven => value.map(str::to_owned),
             Fit::Value(value) => Some(value),
@@ -176,7 +196,7 @@ impl<'t> Kept<'t> {
 
     /// A word that does not even look like an option: a preset, or another target, which stays out.
     fn operand(&mut self, word: &str) -> Option<()> {
-        if let Some(meant) = meant_preset(self.tool, self.tier, word) {
+        if let Some(meant) = meant_preset(self.tool, word) {
             let given = self.preset.get_or_insert(meant);
             return (*given == meant).then_some(());
         }
@@ -189,42 +209,47 @@ impl<'t> Kept<'t> {
     }
 
     /// The option that a name was probably meant to be, as long as there are few slips.
-    fn slip(&mut self, given: &str) -> Option<usize> {
+    fn slip(&mut self, given: &str) -> Option<&'t OptionEntry> {
         self.slips = self.slips.checked_sub(1)?;
-        let meant = meant_option(self.tool, self.tier, given)?;
-        self.tool.option_index(meant.name.as_str())
+        meant_option(self.tool, given)
     }
 
     /// How an option that was given can stay; `None` where its value is not understood.
-    fn fit(&mut self, Found { at, value }: Found<'_>) -> Option<Fit> {
-        let option = self.tool.options.get(at)?;
-        let taken = self.taken.get_mut(at)?;
-        let fit = match option.parse(value) {
-            // The first of several stands.
-            _ if *taken => return Some(Fit::LeftOut),
-            Ok(Setting::Off) => Fit::AsGiven,
-            _ if option.tier > self.tier => return Some(Fit::LeftOut),
-            Ok(Setting::On(value)) if option.tier_with(&value) <= self.tier => Fit::AsGiven,
-            Ok(Setting::On(_)) => return Some(Fit::LeftOut),
-            Err(_) => match value.and_then(|text| meant_value(option, text)) {
+    fn fit(&mut self, Found { option, value }: Found<'t, '_>) -> Option<Fit> {
+        // What is beyond the tier goes, and the first of several stands.
+        let Named::Granted(entry) = option else { return Some(Fit::LeftOut) };
+        let is_off = !takes_value(entry) && value == Some("false");
+        if self.taken.contains(entry.name.as_str()) || entry.tier > self.tool.tier && !is_off {
+            return Some(Fit::LeftOut);
+        }
+        let values = self.tool.values(entry);
+        let fits = match value {
+            Some(text) => values.hold(text),
+            None => matches!(entry.value, ValueType::None),
+        };
+        let fit = match value {
+            _ if fits => Fit::AsGiven,
+            Some(text) if self.tool.is_value_beyond(entry, text) => return Some(Fit::LeftOut),
+            _ => match value.and_then(|text| meant_value(&values, text)) {
                 Some(meant) => Fit::Value(meant),
                 // The file's own default is no more than what is usual; of ports it may be.
-                None if option.default.is_some() && !chooses_ports(option) => {
+                None if entry.default.is_some() && !chooses_ports(entry) => {
                     return Some(Fit::LeftOut);
                 }
                 None => return None,
             },
         };
-        *taken = true;
+        self.taken.insert(entry.name.as_str());
         Some(fit)
     }
 
     fn finish(mut self) -> Option<Arguments> {
-        let options = self.tool.options.iter().zip(&self.taken);
-        let has_ports = options.into_iter().any(|(option, taken)| *taken && chooses_ports(option));
+        let mut taken = self.tool.entry.options.iter();
+        let has_ports =
+            taken.any(|option| self.taken.contains(option.name.as_str()) && chooses_ports(option));
         // Ports that are chosen one by one are fewer.
         if self.is_quick && !has_ports {
-            let quick = meant_preset(self.tool, self.tier, words::QUICK)?;
+            let quick = meant_preset(self.tool, vocabulary::QUICK)?;
             if *self.preset.get_or_insert(quick) != quick {
                 return None;
             }
@@ -246,32 +271,34 @@ fn can_be_sent(arguments: &Arguments) -> bool {
 }
 
 /// The option that a property, or a flag, was probably meant to be: by its name or its flag, or a
-/// slip of its name.
-pub(crate) fn meant_option<'t>(tool: &'t Tool, tier: Tier, given: &str) -> Option<&'t ToolOption> {
+/// slip of its name. None that is beyond the caller's tier.
+pub(crate) fn meant_option<'c>(tool: Tool<'c>, given: &str) -> Option<&'c OptionEntry> {
     let bare = given.trim_start_matches('-');
     let name = bare.replace('-', "_");
-    let lookup = &tool.lookup;
-    let option = |at: usize| tool.options.get(at).filter(|option| option.tier <= tier);
+    let granted = |option: Named<'c>| match option {
+        Named::Granted(entry) if entry.tier <= tool.tier => Some(entry),
+        _ => None,
+    };
     let by_flag = || {
         let flags = [format!("-{bare}"), format!("--{}", bare.replace('_', "-"))];
-        flags.iter().find_map(|flag| lookup.flag(flag))
+        flags.iter().find_map(|flag| tool.by_flag(flag))
     };
-    let exact = lookup.option(&name).or_else(by_flag);
-    option(exact.or_else(|| lookup.near_option(&name, |at| option(at).is_some()))?)
+    match tool.by_name(&name).or_else(by_flag) {
+        Some(exact) => granted(exact),
+        None => {
+            let near = closest(&name, tool.options().map(|option| option.name.as_str()))?;
+            tool.by_name(near).and_then(granted)
+        }
+    }
 }
 
 /// The options of `-nI`, if each letter is one that takes no value and is within the tier. Such
 /// clusters are not read, so that no spelling means two things.
-pub(crate) fn flags_of_cluster<'t>(
-    tool: &'t Tool,
-    tier: Tier,
-    given: &str,
-) -> Option<Vec<&'t ToolOption>> {
+pub(crate) fn flags_of_cluster<'c>(tool: Tool<'c>, given: &str) -> Option<Vec<&'c OptionEntry>> {
     let letters = given.strip_prefix('-').filter(|l| (2..=MOST_LETTERS).contains(&l.len()))?;
     let options = letters.chars().map(|letter| {
-        let option = tool.options.get(tool.lookup.flag(&format!("-{letter}"))?)?;
-        let bare = matches!(option.kind, ValueKind::None);
-        (bare && option.tier <= tier).then_some(option)
+        let flag = format!("-{letter}");
+        tool.options().find(|option| option.flag == flag && !takes_value(option))
     });
     options.collect()
 }

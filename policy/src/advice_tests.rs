@@ -1,15 +1,21 @@
+//! Advice held against the decision: what is suggested passes, goes beyond nothing that was asked for
+//! or granted, and the words say the same.
+
 use std::{sync::LazyLock, time::Duration};
 
 use ipnet::IpNet;
+use probity_advice::{Advice, SuggestedCall, advise, repair};
 use probity_protocol::{
-    ClientLabel, CorrelationId, DenialCode, GivenOption, HostName, Identifier, MAX_ARGS_BYTES,
-    OptionText, RequestedLimits, Target, Tier, Token, ToolName, split_extra_args,
+    Arguments, Availability, Call, ClientLabel, CorrelationId, DenialCode, GivenOption, HostName,
+    Identifier, MAX_ARGS_BYTES, OptionText, RequestedLimits, Target, Tier, Token, ToolName,
+    split_extra_args,
 };
 use proptest::prelude::*;
 
-use super::*;
 use crate::{
+    Policy, Subject,
     accounts::Accounts,
+    catalog::catalog,
     decide::decide,
     load::{Origin, load},
     source::{Source, Sources},
@@ -164,6 +170,26 @@ fn line(call: &Call) -> String {
         words.extend(tokens.iter().map(Token::to_string));
     }
     words.join(" ")
+}
+
+fn code(policy: &Policy, subject: &Subject, call: &Call) -> Option<DenialCode> {
+    decide(policy, subject, call).err().map(|denied| denied.denial.reason.code())
+}
+
+/// What a frontend suggests: the repaired call, if the policy approves of it.
+fn suggest(policy: &Policy, subject: &Subject, call: &Call) -> Option<Call> {
+    let denial = decide(policy, subject, call).expect_err("it was approved").denial;
+    let catalog = catalog(policy, subject, |_| Availability::Available);
+    let repaired = repair(&catalog, call, &denial)?;
+    decide(policy, subject, &repaired).is_ok().then_some(repaired)
+}
+
+/// What a frontend says.
+fn told(policy: &Policy, subject: &Subject, call: &Call) -> Advice {
+    let denial = decide(policy, subject, call).expect_err("it was approved").denial;
+    let catalog = catalog(policy, subject, |_| Availability::Available);
+    let suggestion = suggest(policy, subject, call).and_then(SuggestedCall::of).map(Box::new);
+    Advice { suggestion, ..advise(&catalog, call, &denial) }
 }
 
 /// What is suggested to the owner for a call that is denied.
@@ -330,14 +356,14 @@ fn each_denied_call_is_suggested_again_changed_only_where_it_must_be() {
     let mut wrong = Vec::new();
     for (code, asked, expected) in REPAIRS {
         let asked_for = call(asked);
-        let denial = decide(&POLICY, &owner(), &asked_for).expect_err(asked);
+        let found = self::code(&POLICY, &owner(), &asked_for).expect(asked);
         let suggested = suggest(&POLICY, &owner(), &asked_for);
         if let Some(suggested) = &suggested {
             assert!(decide(&POLICY, &owner(), suggested).is_ok(), "{asked}: {suggested:?}");
         }
         let suggested = suggested.map_or("-".to_owned(), |suggested| line(&suggested));
-        if (denial.code, suggested.as_str()) != (*code, *expected) {
-            wrong.push(format!("{asked}: {}, {suggested}", denial.code));
+        if (found, suggested.as_str()) != (*code, *expected) {
+            wrong.push(format!("{asked}: {found}, {suggested}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -351,8 +377,7 @@ fn every_code_has_its_repair() {
     assert_eq!(codes.len(), 14);
 
     let asked = call("nmap 10.0.0.1 -- -sV");
-    let denial = decide(&POLICY, &user(1), &asked).unwrap_err();
-    assert_eq!(denial.code, not_granted);
+    assert_eq!(code(&POLICY, &user(1), &asked), Some(not_granted));
     let suggested = suggest(&POLICY, &user(1), &asked).unwrap();
     assert_eq!(line(&suggested), "ping 10.0.0.1");
 }
@@ -386,9 +411,8 @@ fn what_the_frontend_asked_for_beside_is_kept() {
 fn who_is_granted_nothing_is_suggested_nothing() {
     for line in ["ping 10.0.0.1", "bash 10.0.0.1", "ping 8.8.8.8 -- ;"] {
         let asked = call(line);
-        let denial = decide(&POLICY, &user(99), &asked).unwrap_err();
         assert_eq!(suggest(&POLICY, &user(99), &asked), None);
-        let told = with_suggestion(&POLICY, &user(99), &asked, denial);
+        let told = told(&POLICY, &user(99), &asked);
         for tool in ["nmap", "traceroute", "sweep"] {
             assert!(!format!("{told:?}").contains(tool), "{told:?}");
         }
@@ -409,8 +433,7 @@ fn no_word_of_a_denial_offers_what_is_not_granted() {
     ];
     for line in lines {
         let asked = call(line);
-        let denial = decide(&POLICY, &owner(), &asked).unwrap_err();
-        let told = format!("{:?}", with_suggestion(&POLICY, &owner(), &asked, denial));
+        let told = format!("{:?}", told(&POLICY, &owner(), &asked));
         let words: Vec<_> =
             told.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).collect();
         for word in beyond {
@@ -436,8 +459,7 @@ fn the_sentence_and_the_suggestion_say_the_same() {
         ("nmap 10.0.0.1 ports=http", "joined by commas, such as 80.", "80"),
     ] {
         let asked = call(line);
-        let denial = decide(&POLICY, &owner(), &asked).unwrap_err();
-        let told = with_suggestion(&POLICY, &owner(), &asked, denial);
+        let told = told(&POLICY, &owner(), &asked);
         assert!(told.recovery_suggestion.contains(said), "{line}: {}", told.recovery_suggestion);
         let suggestion = format!("{:?}", told.suggestion.unwrap());
         assert!(suggestion.contains(&format!("\"{suggested}\"")), "{line}: {suggestion}");
@@ -457,8 +479,7 @@ fn a_refusal_without_a_suggestion_names_no_target_that_was_not_asked_for() {
         "nmap fd00::/64",
     ] {
         let asked = call(line);
-        let denial = decide(&POLICY, &owner(), &asked).unwrap_err();
-        let told = with_suggestion(&POLICY, &owner(), &asked, denial);
+        let told = told(&POLICY, &owner(), &asked);
         assert_eq!(told.suggestion, None, "{line}");
         assert!(told.metadata.iter().all(|(key, _)| key != "example"), "{line}: {told:?}");
         let way = &told.recovery_suggestion;
@@ -608,6 +629,11 @@ fn chooses_ports(call: &Call) -> bool {
     preset.is_some() || names || tokens.iter().any(flag)
 }
 
+fn scans_ports(tool: &crate::Tool) -> bool {
+    let mut options = tool.options.iter();
+    options.any(|o| matches!(o.kind, crate::value::ValueKind::Ports) || o.flag == "--top-ports")
+}
+
 /// The ports that a plan has scanned, where its command line names them.
 fn ports_of(words: &[String]) -> Option<Vec<(u16, u16)>> {
     let at = words.iter().position(|word| word == "-p")?;
@@ -646,7 +672,7 @@ proptest! {
         let is_same_tool = policy.tool(asked.tool.as_str()).is_none_or(|t| t.name == suggested.tool);
         let tool = policy.tool(suggested.tool.as_str()).unwrap();
         if !is_same_tool {
-            prop_assert!(!tool.lookup.chooses_ports(), "{:?}", suggested);
+            prop_assert!(!scans_ports(tool), "{:?}", suggested);
         }
         // Who chose ports is not led into those that the tool likes.
         if chooses_ports(&asked) && tool.name.as_str() == "nmap" {

@@ -4,18 +4,19 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use probity_protocol::{Denial, DenialCode, LexicalDefect, Target};
-
-use super::{denial, such_as, with_example};
-use crate::{
-    networks::address_count,
-    plan::spelled,
-    targets::{Excluded, Targets},
-    tool::Tool,
+use probity_protocol::{
+    Catalog, DenialCode, Excluded, LexicalDefect, Target,
+    ranges::{Ranges, address_count},
 };
 
-pub(super) fn syntax(defect: &LexicalDefect) -> Denial {
-    denial(
+use super::{advice, such_as, with_example};
+use crate::{Advice, granted::Tool, targets::Targets};
+
+/// Networks and names that a denial lists.
+const MOST_TOLD: usize = 8;
+
+pub(super) fn syntax(defect: &LexicalDefect) -> Advice {
+    advice(
         DenialCode::TargetSyntax,
         format!("The target cannot be read: {defect}."),
         "Give one address, one network in CIDR form or one host name.",
@@ -23,14 +24,19 @@ pub(super) fn syntax(defect: &LexicalDefect) -> Denial {
     )
 }
 
-pub(super) fn kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
-    let example = example(targets, tool, target);
+pub(super) fn kind(
+    catalog: &Catalog,
+    tool: Option<Tool<'_>>,
+    called: &str,
+    target: &Target,
+) -> Advice {
+    let example = example(catalog, tool, target);
     let target = target.canonical();
     let takes =
         if matches!(target, Target::Network(_)) { "one address or host name" } else { "a network" };
-    denial(
+    advice(
         DenialCode::TargetKind,
-        format!("{} takes {takes}, and {target} is not that.", tool.name),
+        format!("{called} takes {takes}, and {target} is not that."),
         match &example {
             Some(example) => format!("Give {takes}, such as {example}."),
             None => format!("Give {takes} that the user has named, or use another tool."),
@@ -40,41 +46,41 @@ pub(super) fn kind(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
 }
 
 pub(super) fn excluded(
-    targets: &Targets,
-    tool: &Tool,
+    catalog: &Catalog,
+    tool: Option<Tool<'_>>,
     target: &Target,
     network: IpNet,
     excluded: Excluded,
-) -> Denial {
-    match because(targets, excluded) {
-        None => too_large(targets, tool, target, network),
-        Some(because) => not_allowed(targets, tool, target, &because),
+) -> Advice {
+    match because(catalog, excluded) {
+        None => too_large(catalog, tool, target, network),
+        Some(because) => not_allowed(catalog, tool, target, &because),
     }
 }
 
-pub(super) fn name(targets: &Targets, tool: &Tool, target: &Target) -> Denial {
-    not_allowed(targets, tool, target, "it matches no name of this policy")
+pub(super) fn name(catalog: &Catalog, tool: Option<Tool<'_>>, target: &Target) -> Advice {
+    not_allowed(catalog, tool, target, "it matches no name of this policy")
 }
 
 pub(super) fn address_of_name(
-    targets: &Targets,
-    tool: &Tool,
+    catalog: &Catalog,
+    tool: Option<Tool<'_>>,
     target: &Target,
     address: IpAddr,
     excluded: Excluded,
-) -> Denial {
+) -> Advice {
     let why = match excluded {
         // That is said by the list of what is allowed.
         Excluded::Outside | Excluded::Denied => None,
-        _ => because(targets, excluded),
+        _ => because(catalog, excluded),
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let because = format!("it has the address {address}, which is not allowed{why}");
-    not_allowed(targets, tool, target, &because)
+    not_allowed(catalog, tool, target, &because)
 }
 
 /// Why a network may not be aimed at; `None` where it is too large.
-fn because(targets: &Targets, excluded: Excluded) -> Option<String> {
+fn because(catalog: &Catalog, excluded: Excluded) -> Option<String> {
     Some(match excluded {
         Excluded::Outside => "it is outside the networks of this policy".into(),
         Excluded::Denied => "this policy denies it or a part of it".into(),
@@ -82,7 +88,8 @@ fn because(targets: &Targets, excluded: Excluded) -> Option<String> {
             "it reaches many hosts at once, and no line of this policy names it".into()
         }
         Excluded::TakenFor(other) => {
-            let does = if targets.denied.overlaps(other) { "denies" } else { "does not allow" };
+            let denied: Ranges = catalog.denied.iter().copied().collect();
+            let does = if denied.overlaps(other) { "denies" } else { "does not allow" };
             format!("an address of it is taken for {}, which this policy {does}", spelled(other))
         }
         Excluded::Carries(other) => {
@@ -92,12 +99,17 @@ fn because(targets: &Targets, excluded: Excluded) -> Option<String> {
     })
 }
 
-fn not_allowed(targets: &Targets, tool: &Tool, target: &Target, because: &str) -> Denial {
-    let example = example(targets, tool, target);
+fn not_allowed(
+    catalog: &Catalog,
+    tool: Option<Tool<'_>>,
+    target: &Target,
+    because: &str,
+) -> Advice {
+    let example = example(catalog, tool, target);
     let target = target.canonical();
-    denial(
+    advice(
         DenialCode::TargetNotAllowed,
-        format!("{target} is not an allowed target: {because}. {}.", targets.told()),
+        format!("{target} is not an allowed target: {because}. {}.", allowed(catalog)),
         match &example {
             Some(example) => format!("Of it {example} may be aimed at."),
             None => "No call would pass that aims at it: tell the user so, and what is allowed."
@@ -107,17 +119,17 @@ fn not_allowed(targets: &Targets, tool: &Tool, target: &Target, because: &str) -
     )
 }
 
-fn too_large(targets: &Targets, tool: &Tool, target: &Target, network: IpNet) -> Denial {
-    let most = u128::from(targets.max_hosts);
+fn too_large(catalog: &Catalog, tool: Option<Tool<'_>>, target: &Target, network: IpNet) -> Advice {
+    let most = u128::from(catalog.max_hosts);
     let prefix = (0..=network.max_prefix_len())
         .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
         .unwrap_or(network.max_prefix_len());
-    let example = example(targets, tool, target);
+    let example = example(catalog, tool, target);
     let mut metadata =
         vec![("suggested_cidr", format!("/{prefix}")), ("max_hosts", most.to_string())];
     let such_as = such_as(example.as_deref());
     metadata.extend(with_example(example));
-    denial(
+    advice(
         DenialCode::TargetTooLarge,
         format!(
             "Network range too large: {network} holds {} addresses, and one call may aim at {most}.",
@@ -128,8 +140,8 @@ fn too_large(targets: &Targets, tool: &Tool, target: &Target, network: IpNet) ->
     )
 }
 
-pub(super) fn unresolved(target: &Target) -> Denial {
-    denial(
+pub(super) fn unresolved(target: &Target) -> Advice {
+    advice(
         DenialCode::NameUnresolved,
         format!("No address was found for {target}."),
         "Check the spelling and the resolver of the host Probity runs on, or ask the user for the \
@@ -139,6 +151,39 @@ pub(super) fn unresolved(target: &Target) -> Denial {
 }
 
 /// The part of the target that would pass, as the suggestion has it.
-fn example(targets: &Targets, tool: &Tool, asked: &Target) -> Option<String> {
-    targets.nearest(&tool.targets, asked).map(|target| target.to_string())
+fn example(catalog: &Catalog, tool: Option<Tool<'_>>, asked: &Target) -> Option<String> {
+    let target = Targets::of(catalog).nearest(&tool?.entry.targets, asked)?;
+    Some(target.to_string())
+}
+
+/// What is allowed, as a sentence without its end.
+fn allowed(catalog: &Catalog) -> String {
+    fn list<T: ToString>(items: &[T]) -> String {
+        items.iter().take(MOST_TOLD).map(T::to_string).collect::<Vec<_>>().join(", ")
+    }
+    let (networks, names) = (&catalog.networks, &catalog.names);
+    let private = networks.iter().all(is_private);
+    let kind = if private { "Targets must be private" } else { "Allowed are" };
+    match (networks.is_empty(), names.is_empty()) {
+        (true, _) => "This policy allows no target".into(),
+        (false, true) => format!("{kind}: {}", list(networks)),
+        (false, false) => format!("{kind}: {}, or names under {}", list(networks), list(names)),
+    }
+}
+
+/// RFC 1918, for the wording only.
+fn is_private(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(v4) => v4.network().is_private() && v4.broadcast().is_private(),
+        IpNet::V6(_) => false,
+    }
+}
+
+/// An address alone where the network is one address.
+fn spelled(target: IpNet) -> String {
+    if target.prefix_len() == target.max_prefix_len() {
+        target.addr().to_string()
+    } else {
+        target.to_string()
+    }
 }

@@ -1,9 +1,8 @@
 use probity_protocol::{
-    Arguments, CorrelationId, RequestedLimits, Target, ToolName, split_extra_args,
+    Arguments, Call, CorrelationId, RequestedLimits, Target, Tier, ToolName, split_extra_args,
 };
 
-use super::*;
-use crate::{Accounts, Origin, Source, decide, load, validate};
+use crate::{Accounts, Origin, Policy, Source, Subject, decide, load, validate};
 
 /// The shipped policy with more in its lists; and its files, to see what stands in a line.
 fn policy() -> (crate::Sources, Policy) {
@@ -40,8 +39,7 @@ fn line(tool: &str, target: Target, extra: &str, seconds: Option<u64>) -> Option
     let (sources, policy) = policy();
     let subject = Subject { uid: 7, gids: vec![7], owner: true, most: Tier::Intrusive };
     let call = call(tool, target, extra, seconds);
-    let denial = decide(&policy, &subject, &call).expect_err("it was approved");
-    let place = rule_of(&policy, &subject, &call, &denial)?;
+    let place = decide(&policy, &subject, &call).expect_err("it was approved").rule?;
     let source = sources.every().find(|source| source.name() == place.file()).unwrap();
     Some(source.line(place.line()).unwrap().trim().to_owned())
 }

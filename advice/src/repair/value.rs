@@ -3,14 +3,9 @@
 
 use std::collections::HashSet;
 
-use probity_protocol::{Decimal, Ports, parse_seconds};
+use probity_protocol::{Decimal, OptionEntry, Ports, ValueType, parse_seconds};
 
-use super::words;
-use crate::{
-    tool::ToolOption,
-    value::ValueKind,
-    work::{self, Kind},
-};
+use crate::{near::closest, value::Values, vocabulary};
 
 /// Every port.
 const ALL_PORTS: (u16, u16) = (1, u16::MAX);
@@ -20,34 +15,34 @@ const MOST_SLIPS: usize = 2;
 
 /// A value to show in the place of one that an option does not take, within the option's own tier:
 /// what was meant, or else one that shows how it is written.
-pub(crate) fn nearest_value(option: &ToolOption, given: Option<&str>) -> Option<String> {
+pub(crate) fn nearest_value(option: &Values<'_>, given: Option<&str>) -> Option<String> {
     let meant = given.and_then(|text| meant_value(option, text));
-    meant.or_else(|| option.told.some_value.clone())
+    meant.or_else(|| option.example())
 }
 
 /// The value that was meant. Of a list it is what is understood of it; of a number beyond its range,
 /// the nearer end.
-pub(super) fn meant_value(option: &ToolOption, given: &str) -> Option<String> {
-    let text = plain(option, given);
-    let meant = match &option.kind {
-        ValueKind::None => match text.to_ascii_lowercase().as_str() {
+pub(super) fn meant_value(option: &Values<'_>, given: &str) -> Option<String> {
+    let text = plain(option.entry, given);
+    let meant = match &option.entry.value {
+        ValueType::None => match text.to_ascii_lowercase().as_str() {
             "1" | "on" | "yes" | "y" | "true" => "true".to_owned(),
             "0" | "off" | "no" | "n" | "false" | "none" => "false".to_owned(),
             _ => return None,
         },
-        ValueKind::Integer { min, max } => {
-            let whole = match whole_number(option, text)? {
+        ValueType::Integer { min, max } => {
+            let whole = match whole_number(option.entry, text)? {
                 Number::Negative => 0,
                 Number::Huge => u64::MAX,
                 Number::Is(number) => number.micros() / 1_000_000,
             };
             whole.clamp(*min, *max).to_string()
         }
-        ValueKind::Number { min, max } => {
+        ValueType::Number { min, max } => {
             let number = number(text, |text| text.parse().ok())?;
             number.decimal().clamp(*min, *max).to_string()
         }
-        ValueKind::Duration { min, max } => {
+        ValueType::Duration { min, max } => {
             // Whole milliseconds, as the kind has them.
             let text = with_short_unit(text);
             let number = number(&text, |text| parse_seconds(text).or_else(|| text.parse().ok()))?;
@@ -55,16 +50,16 @@ pub(super) fn meant_value(option: &ToolOption, given: &str) -> Option<String> {
             Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string()
         }
         // Nothing but what is in a list is left of it.
-        ValueKind::Ports => return ports(text),
-        ValueKind::EnumerationList(words) => {
+        ValueType::Ports => return ports(text),
+        ValueType::EnumerationList(_) => {
+            let words: Vec<_> = option.plain_words().collect();
             let (mut seen, mut slips) = (HashSet::new(), MOST_SLIPS);
             let fine = list_parts(text).filter_map(|part| {
-                work::done(Kind::Looked);
-                let word = match words.number(part) {
-                    Some(_) => part,
+                let word = match words.iter().find(|word| **word == part) {
+                    Some(word) => word,
                     None => {
                         slips = slips.checked_sub(1)?;
-                        words.closest(part)?
+                        closest(part, words.iter().copied())?
                     }
                 };
                 seen.insert(word).then_some(word)
@@ -72,20 +67,14 @@ pub(super) fn meant_value(option: &ToolOption, given: &str) -> Option<String> {
             let fine: Vec<&str> = fine.collect();
             return (!fine.is_empty()).then(|| fine.join(","));
         }
-        ValueKind::Enumeration(words) => words.closest(text)?.to_owned(),
-        ValueKind::Rendered(_) => option.told.words.as_ref()?.closest(text)?.to_owned(),
-        ValueKind::Text { .. } => text.to_owned(),
+        ValueType::Enumeration(_) => closest(text, option.plain_words())?.to_owned(),
+        ValueType::Text { .. } => text.to_owned(),
     };
-    let value = option.kind.parse(&meant);
-    let fits = match &option.kind {
-        ValueKind::None => true,
-        kind => value.is_ok_and(|value| kind.tier(&value) <= option.tier),
-    };
-    fits.then_some(meant)
+    option.hold(&meant).then_some(meant)
 }
 
 /// A value without what is around it: blanks, quotes, brackets, and the option's own flag or name.
-fn plain<'g>(option: &ToolOption, given: &'g str) -> &'g str {
+fn plain<'g>(option: &OptionEntry, given: &'g str) -> &'g str {
     let around = |c: char| c.is_ascii_whitespace() || "\"'[](){}".contains(c);
     let text = given.trim_matches(around);
     let after = |name: &str| {
@@ -112,7 +101,6 @@ fn ports(text: &str) -> Option<String> {
     let parts = text.as_bytes().split(|byte| *byte == b',');
     let parts = parts.flat_map(|part| part.split(u8::is_ascii_whitespace));
     let ranges = parts.filter(|part| !part.is_empty()).filter_map(|part| {
-        work::done(Kind::Looked);
         Ports::parse_range(part).or_else(|| port_range(std::str::from_utf8(part).ok()?))
     });
     let ports = Ports::joined(ranges.collect());
@@ -128,7 +116,7 @@ fn port_range(text: &str) -> Option<(u16, u16)> {
     if ["-", "*", "all", "any"].contains(&text) {
         return Some(ALL_PORTS);
     }
-    if let Some(port) = words::port(text) {
+    if let Some(port) = vocabulary::port(text) {
         return Some((port, port));
     }
     let Some((first, last)) = text.split_once('-') else {
@@ -144,7 +132,7 @@ fn port_range(text: &str) -> Option<(u16, u16)> {
 }
 
 /// A whole number, a unit of which says nothing after it, or nmap's word for one.
-fn whole_number(option: &ToolOption, text: &str) -> Option<Number> {
+fn whole_number(option: &OptionEntry, text: &str) -> Option<Number> {
     const UNITS: [&str; 12] = [
         "s", "sec", "secs", "second", "seconds", "x", "times", "packets", "pings", "probes",
         "hops", "ports",
@@ -153,11 +141,11 @@ fn whole_number(option: &ToolOption, text: &str) -> Option<Number> {
         return Some(found);
     }
     let folded = text.to_ascii_lowercase();
-    if let Some(spoken) = words::spoken(&folded) {
+    if let Some(spoken) = vocabulary::spoken(&folded) {
         return Some(Number::Is(Decimal::from_micros(spoken * 1_000_000)));
     }
     if option.flag == "-T" {
-        return words::timing(&folded)
+        return vocabulary::timing(&folded)
             .map(|timing| Number::Is(Decimal::from_micros(timing * 1_000_000)));
     }
     let digits = folded.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -127,19 +127,19 @@ const NUMBERS: [&str; 13] = [
 ];
 
 /// The number that a word says.
-pub(super) fn spoken(word: &str) -> Option<u64> {
+pub(crate) fn spoken(word: &str) -> Option<u64> {
     let at = NUMBERS.iter().position(|known| *known == word)?;
     u64::try_from(at).ok()
 }
 
 /// The port of a service.
-pub(super) fn port(name: &str) -> Option<u16> {
+pub(crate) fn port(name: &str) -> Option<u16> {
     let at = PORTS.binary_search_by_key(&name, |(known, _)| known).ok()?;
     PORTS.get(at).map(|(_, port)| *port)
 }
 
 /// Whether a flag does nothing to a target; `Some(true)` where a value belongs to it.
-pub(super) fn prints_only(flag: &str) -> Option<bool> {
+pub(crate) fn prints_only(flag: &str) -> Option<bool> {
     if PRINTING.binary_search(&flag).is_ok() {
         return Some(false);
     }
@@ -147,12 +147,12 @@ pub(super) fn prints_only(flag: &str) -> Option<bool> {
 }
 
 /// The same of a property.
-pub(super) fn is_about_printing(name: &str) -> bool {
+pub(crate) fn is_about_printing(name: &str) -> bool {
     PRINTING_NAMES.binary_search(&name).is_ok()
 }
 
 /// Words for the same depth as this one, itself among them.
-pub(super) fn of_that_depth(word: &str) -> &'static [&'static str] {
+pub(crate) fn of_that_depth(word: &str) -> &'static [&'static str] {
     DEPTHS.into_iter().find(|words| words.contains(&word)).unwrap_or_default()
 }
 
@@ -165,15 +165,15 @@ pub(crate) fn depth_of(word: &str) -> Option<(usize, usize)> {
 }
 
 /// Whether a flag asks for the least that there is.
-pub(super) fn is_quick(flag: &str) -> bool {
+pub(crate) fn is_quick(flag: &str) -> bool {
     ["-F", "--fast", "--quick"].contains(&flag)
 }
 
 /// The words for the least that there is.
-pub(super) const QUICK: &str = "quick";
+pub(crate) const QUICK: &str = "quick";
 
 /// A word for a timing.
-pub(super) fn timing(word: &str) -> Option<u64> {
+pub(crate) fn timing(word: &str) -> Option<u64> {
     let at = TIMINGS.iter().position(|known| *known == word)?;
     u64::try_from(at).ok()
 }

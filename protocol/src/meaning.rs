@@ -70,17 +70,18 @@ enum Bits {
 
 /// Whether a network lies where one address reaches many hosts. A packet to such an address is
 /// taken by hosts that are denied, too, so only a line that names it allows it.
-pub(crate) fn is_many(network: IpNet) -> bool {
+#[must_use]
+pub fn is_many(network: IpNet) -> bool {
     MANY.iter().any(|block| block.contains(&network))
 }
 
 /// The parts of a network that lie there.
-pub(crate) fn many(network: IpNet) -> impl Iterator<Item = IpNet> {
+pub fn many(network: IpNet) -> impl Iterator<Item = IpNet> {
     MANY.into_iter().filter_map(move |block| common(block, network))
 }
 
 /// What the kernel takes addresses of this network for, where that is something else.
-pub(crate) fn taken_for(network: IpNet) -> impl Iterator<Item = IpNet> {
+pub fn taken_for(network: IpNet) -> impl Iterator<Item = IpNet> {
     let unspecified = |address: IpAddr| network.contains(&address);
     let v4 = unspecified(Ipv4Addr::UNSPECIFIED.into()).then(|| Ipv4Addr::LOCALHOST.into());
     let v6 = unspecified(Ipv6Addr::UNSPECIFIED.into()).then(|| Ipv6Addr::LOCALHOST.into());
@@ -92,7 +93,7 @@ pub(crate) fn taken_for(network: IpNet) -> impl Iterator<Item = IpNet> {
 }
 
 /// IPv4 addresses that addresses of this network may carry to, by way of a router or a tunnel.
-pub(crate) fn carried(network: IpNet) -> impl Iterator<Item = IpNet> {
+pub fn carried(network: IpNet) -> impl Iterator<Item = IpNet> {
     let is_v6 = matches!(network, IpNet::V6(_));
     let carriers = CARRIERS.iter().take(if is_v6 { CARRIERS.len() } else { 0 });
     let carriers = carriers.filter_map(move |carrier| {
@@ -158,7 +159,3 @@ const fn v6(segments: [u16; 8], prefix: u8) -> IpNet {
     let [a, b, c, d, e, f, g, h] = segments;
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix))
 }
-
-#[cfg(test)]
-#[path = "meaning_tests.rs"]
-mod tests;

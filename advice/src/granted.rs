@@ -1,0 +1,181 @@
+//! What the caller of one call may use: the catalog up to the tier that the call asks for, and what the
+//! denial says of the parts that are beyond it.
+
+use probity_protocol::{
+    Beyond, Call, Catalog, Denial, Identifier, OptionEntry, OptionId, PresetEntry, TargetKind,
+    Tier, ToolEntry, ValueType, Weight,
+};
+
+use crate::value::Values;
+
+/// The tools that the caller may use for one call.
+#[derive(Clone, Copy)]
+pub(crate) struct Granted<'c> {
+    pub catalog: &'c Catalog,
+    /// The highest tier that the call asks for: a frontend may leave the intrusive one alone.
+    most: Tier,
+    beyond: &'c [Beyond],
+}
+
+impl<'c> Granted<'c> {
+    pub(crate) fn of(catalog: &'c Catalog, call: &Call, denial: &'c Denial) -> Self {
+        let most = call.limits.tier.unwrap_or(Tier::Intrusive);
+        Self { catalog, most, beyond: &denial.beyond }
+    }
+
+    /// Every tool, by name.
+    pub(crate) fn tools(self) -> impl Iterator<Item = Tool<'c>> {
+        self.catalog.tools.iter().filter_map(move |entry| self.usable(entry))
+    }
+
+    /// A tool by its name or an alias of it.
+    pub(crate) fn tool(self, name: &str) -> Option<Tool<'c>> {
+        self.usable(self.catalog.tool(name)?)
+    }
+
+    fn usable(self, entry: &'c ToolEntry) -> Option<Tool<'c>> {
+        let tier = if entry.intrusive { self.most } else { Tier::Standard };
+        (entry.tier <= tier).then_some(Tool { entry, tier, beyond: self.beyond })
+    }
+}
+
+/// A tool that the caller may use.
+#[derive(Clone, Copy)]
+pub(crate) struct Tool<'c> {
+    pub entry: &'c ToolEntry,
+    /// The tier in which it may be used.
+    pub tier: Tier,
+    beyond: &'c [Beyond],
+}
+
+/// An option that a call names.
+#[derive(Clone, Copy)]
+pub(crate) enum Named<'c> {
+    /// It may be given.
+    Granted(&'c OptionEntry),
+    /// It is beyond the caller's tier.
+    Beyond { option: &'c OptionId, takes_value: bool },
+}
+
+impl<'c> Tool<'c> {
+    /// The options that may be given.
+    pub(crate) fn options(self) -> impl Iterator<Item = &'c OptionEntry> {
+        self.entry.options.iter().filter(move |option| option.tier <= self.tier)
+    }
+
+    /// The presets that may be given.
+    pub(crate) fn presets(self) -> impl Iterator<Item = &'c PresetEntry> {
+        self.entry.presets.iter().filter(move |preset| preset.tier <= self.tier)
+    }
+
+    /// The preset of this name, wherever it is.
+    pub(crate) fn preset(self, name: &str) -> Option<Preset<'c>> {
+        let known = self.entry.presets.iter().find(|preset| preset.name.as_str() == name);
+        let known = known.map(|preset| Preset {
+            name: &preset.name,
+            options: &preset.options,
+            may_be_given: preset.tier <= self.tier,
+        });
+        known.or_else(|| {
+            self.beyond.iter().find_map(|beyond| match beyond {
+                Beyond::Preset { name: known, options } if known.as_str() == name => {
+                    Some(Preset { name: known, options, may_be_given: false })
+                }
+                _ => None,
+            })
+        })
+    }
+
+    /// The option of a property.
+    pub(crate) fn by_name(self, name: &str) -> Option<Named<'c>> {
+        self.find(|known, _| known == name)
+    }
+
+    /// The option of a flag.
+    pub(crate) fn by_flag(self, flag: &str) -> Option<Named<'c>> {
+        self.find(|_, known| known == flag)
+    }
+
+    fn find(self, is_it: impl Fn(&str, &str) -> bool) -> Option<Named<'c>> {
+        let mut options = self.entry.options.iter();
+        if let Some(entry) = options.find(|o| is_it(o.name.as_str(), &o.flag)) {
+            return Some(Named::Granted(entry));
+        }
+        self.beyond.iter().find_map(|beyond| match beyond {
+            Beyond::Option { option, takes_value } if is_it(option.name.as_str(), &option.flag) => {
+                Some(Named::Beyond { option, takes_value: *takes_value })
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the value that was given for an option is beyond the caller's tier.
+    pub(crate) fn is_value_beyond(self, option: &OptionEntry, value: &str) -> bool {
+        let named = || {
+            self.beyond
+                .iter()
+                .any(|beyond| matches!(beyond, Beyond::Value(known) if known.name == option.name))
+        };
+        let is_intrusive = || option.intrusive_words.iter().any(|word| word == value);
+        self.tier < Tier::Intrusive && (named() || is_intrusive())
+    }
+
+    /// What an option takes from this caller.
+    pub(crate) fn values(self, entry: &'c OptionEntry) -> Values<'c> {
+        Values { entry, tier: self.tier }
+    }
+
+    /// Whether it scans ports: without a word about them it scans those that it likes.
+    pub(crate) fn chooses_ports(self) -> bool {
+        self.entry.options.iter().any(chooses_ports)
+    }
+
+    pub(crate) fn takes(self, kind: TargetKind) -> bool {
+        self.entry.targets.contains(&kind)
+    }
+
+    pub(crate) fn weight(self) -> Weight {
+        Weight { tier: self.entry.tier, timeout: self.entry.timeout }
+    }
+}
+
+impl<'c> Named<'c> {
+    pub(crate) fn flag(self) -> &'c str {
+        match self {
+            Self::Granted(entry) => &entry.flag,
+            Self::Beyond { option, .. } => &option.flag,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'c Identifier {
+        match self {
+            Self::Granted(entry) => &entry.name,
+            Self::Beyond { option, .. } => &option.name,
+        }
+    }
+
+    pub(crate) fn takes_value(self) -> bool {
+        match self {
+            Self::Granted(entry) => takes_value(entry),
+            Self::Beyond { takes_value, .. } => takes_value,
+        }
+    }
+}
+
+/// A preset that a call names.
+#[derive(Clone, Copy)]
+pub(crate) struct Preset<'c> {
+    pub name: &'c Identifier,
+    pub options: &'c [(Identifier, String)],
+    pub may_be_given: bool,
+}
+
+/// Whether an option says which ports are scanned, or how many.
+pub(crate) fn chooses_ports(option: &OptionEntry) -> bool {
+    matches!(option.value, ValueType::Ports) || option.flag == "--top-ports"
+}
+
+/// Whether an option takes a value.
+pub(crate) fn takes_value(option: &OptionEntry) -> bool {
+    !matches!(option.value, ValueType::None)
+}

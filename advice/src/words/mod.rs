@@ -1,0 +1,335 @@
+//! The words of each denial. A client reads them and acts on them, so each says what is wrong and
+//! what would pass; none says where in the policy the rule stands.
+
+mod target;
+
+use probity_protocol::{
+    Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, OptionId,
+    Reason, Tier,
+};
+
+use crate::{
+    Advice,
+    granted::{Granted, Named, Tool},
+    repair::{flags_of_cluster, instead_of, meant_option, meant_preset, nearest_value},
+    value::some_of,
+};
+
+/// Flags and presets that somebody is told of who asks for another: more than any model reads.
+const MOST_OFFERED: usize = 100;
+
+/// Tools that somebody is told of.
+const MOST_TOOLS: usize = 24;
+
+/// A denial in words, from the catalog of what its caller is granted.
+#[must_use]
+pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
+    let granted = Granted::of(catalog, call, denial);
+    let name = call.tool.as_str();
+    let tool = granted.tool(name);
+    // A tool may be called by an alias; one that is beyond the caller is called as he does.
+    let called = tool.map_or(name, |tool| tool.entry.name.as_str());
+    match &denial.reason {
+        Reason::NotGranted { grants_nothing, .. } => not_granted(granted, name, *grants_nothing),
+        Reason::UnknownTool => unknown_tool(granted, name),
+        Reason::TargetSyntax(defect) => target::syntax(defect),
+        Reason::TargetKind => target::kind(catalog, tool, called, &call.target),
+        Reason::Target { network, excluded } => {
+            target::excluded(catalog, tool, &call.target, *network, *excluded)
+        }
+        Reason::Name => target::name(catalog, tool, &call.target),
+        Reason::AddressOfName { address, excluded } => {
+            target::address_of_name(catalog, tool, &call.target, *address, *excluded)
+        }
+        Reason::NameUnresolved => target::unresolved(&call.target),
+        Reason::ArgumentSyntax(defect) => argument_syntax(defect),
+        Reason::OptionUnknown(given) => option_unknown(tool, called, given),
+        Reason::PresetUnknown(given) => preset_unknown(tool, called, given),
+        Reason::OptionValue { option, given } => option_value(tool, option, given.as_ref()),
+        Reason::OptionRepeated(option) => option_repeated(option),
+        Reason::Operand(word) => operand(tool, called, word),
+        Reason::Time(asked) => {
+            let [asked, ceiling] =
+                [*asked, catalog.timeout_ceiling].map(|d| format!("{} s", d.as_secs_f64()));
+            ceiling_of("A timeout", &asked, &ceiling)
+        }
+        Reason::NoTime => no_time(),
+        Reason::Intrusive(beyond) => intrusive(granted, tool, called, beyond, call),
+    }
+}
+
+fn advice(
+    code: DenialCode,
+    message: impl Into<String>,
+    suggestion: impl Into<String>,
+    metadata: &[(&str, String)],
+) -> Advice {
+    Advice {
+        code,
+        message: message.into(),
+        recovery_suggestion: suggestion.into(),
+        metadata: metadata.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
+        suggestion: None,
+    }
+}
+
+fn not_granted(granted: Granted<'_>, tool: &str, grants_nothing: bool) -> Advice {
+    let listed = if grants_nothing {
+        "this policy grants nothing to anybody"
+    } else {
+        "no grant gives it to you"
+    };
+    let ask = "an administrator can grant it";
+    advice(
+        DenialCode::NotGranted,
+        format!("You may not use {tool}: {listed}."),
+        match usable(granted, None).told() {
+            None => "You are granted no tool at all. An administrator can grant you some: `probity tools` \
+                   says how.".to_owned(),
+            Some(tools) => format!("Use {tools}, or ask for it: {ask}."),
+        },
+        &[],
+    )
+}
+
+fn unknown_tool(granted: Granted<'_>, tool: &str) -> Advice {
+    let tools = usable(granted, None);
+    let use_these = tools.told().unwrap_or_else(|| "no tool: you are granted none".to_owned());
+    advice(
+        DenialCode::UnknownTool,
+        format!("There is no tool called {tool}. Names are exact."),
+        format!("Use {use_these}."),
+        &[("tools", tools.names.join(","))],
+    )
+}
+
+fn argument_syntax(defect: &LexicalDefect) -> Advice {
+    advice(
+        DenialCode::ArgumentSyntax,
+        format!("The arguments cannot be read: {defect}."),
+        "Use the tool's typed properties, or plain words such as -c 3 in extra_args. Nothing is \
+         ever passed to a shell.",
+        &[],
+    )
+}
+
+fn option_unknown(tool: Option<Tool<'_>>, called: &str, given: &Excerpt) -> Advice {
+    let cluster = || {
+        let options = flags_of_cluster(tool?, given.as_str())?;
+        let flags: Vec<_> = options.iter().map(|o| o.flag.as_str()).collect();
+        Some(format!(" Write options apart: {}.", flags.join(" ")))
+    };
+    let meant = || Some(format!(" Did you mean {}?", meant_option(tool?, given.as_str())?.name));
+    let hint = cluster().or_else(meant).unwrap_or_default();
+    let flags: Vec<&str> = tool
+        .into_iter()
+        .flat_map(Tool::options)
+        .map(|option| option.flag.as_str())
+        .take(MOST_OFFERED)
+        .collect();
+    let flags = flags.join(" ");
+    advice(
+        DenialCode::OptionUnknown,
+        format!("The option {given} is not allowed for {called}.{hint}"),
+        match flags.as_str() {
+            "" => format!("Leave {given} out."),
+            flags => format!(
+                "The options of {called} are: {flags}. Leave {given} out only where the rest does no \
+                 more without it than the user wants.",
+            ),
+        },
+        &[("option", given.to_string()), ("allowed", flags)],
+    )
+}
+
+fn preset_unknown(tool: Option<Tool<'_>>, called: &str, given: &Identifier) -> Advice {
+    let names: Vec<&str> = tool
+        .into_iter()
+        .flat_map(Tool::presets)
+        .map(|preset| preset.name.as_str())
+        .take(MOST_OFFERED)
+        .collect();
+    advice(
+        DenialCode::OptionUnknown,
+        format!("{called} has no preset {given}."),
+        match one_of(&names) {
+            None => "Leave the preset out.".to_owned(),
+            Some(names) => format!("Use {names}, or say with options what the user wants."),
+        },
+        &[("option", "preset".to_owned()), ("allowed", names.join(","))],
+    )
+}
+
+fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerpt>) -> Advice {
+    let OptionId { name, flag } = option;
+    let problem = match given {
+        Some(text) => format!("{flag} does not take {:?}", text.as_str()),
+        None => format!("{flag} needs a value"),
+    };
+    let values = tool.and_then(|tool| match tool.by_name(name.as_str())? {
+        Named::Granted(entry) if entry.tier <= tool.tier => Some(tool.values(entry)),
+        _ => None,
+    });
+    let Some(values) = values else {
+        let expected = "no value of yours, since it is of the intrusive tier";
+        return advice(
+            DenialCode::OptionValue,
+            format!("{problem}: expected {expected}."),
+            format!("Leave {flag} (property {name}) out."),
+            &[("option", name.to_string()), ("expected", expected.to_owned())],
+        );
+    };
+    let expected = values.expected();
+    let example = nearest_value(&values, given.map(Excerpt::as_str));
+    let mut metadata = vec![("option", name.to_string()), ("expected", expected.clone())];
+    let instead = match &example {
+        Some(example) => format!(", such as {example}"),
+        None => ", or leave it out".to_owned(),
+    };
+    metadata.extend(with_example(example));
+    advice(
+        DenialCode::OptionValue,
+        format!("{problem}: expected {expected}."),
+        format!("Give {flag} (property {name}) {expected}{instead}."),
+        &metadata,
+    )
+}
+
+fn option_repeated(option: &OptionId) -> Advice {
+    let OptionId { name, flag } = option;
+    advice(
+        DenialCode::OptionRepeated,
+        format!("{flag} (property {name}) is given more than once."),
+        "Give it once, either as a property or in extra_args.",
+        &[("option", name.to_string())],
+    )
+}
+
+fn operand(tool: Option<Tool<'_>>, called: &str, word: &Excerpt) -> Advice {
+    let instead = match tool.and_then(|tool| meant_preset(tool, word.as_str())) {
+        Some(preset) => format!(
+            "Give the preset {preset} as preset (`--preset {preset}` with probity call), not in extra_args."
+        ),
+        None => "Leave it out. The target goes into target, and nowhere else; extra_args holds \
+                 options only."
+            .to_owned(),
+    };
+    advice(
+        DenialCode::Operand,
+        format!("{word} is neither an option of {called} nor a value of one."),
+        instead,
+        &[("word", word.to_string())],
+    )
+}
+
+fn ceiling_of(what: &str, asked: &str, most: &str) -> Advice {
+    advice(
+        DenialCode::Ceiling,
+        format!("{what} of {asked} is more than this policy's ceiling of {most}."),
+        format!("Ask for {most} or less."),
+        &[("limit", what.to_owned()), ("ceiling", most.to_owned())],
+    )
+}
+
+fn no_time() -> Advice {
+    advice(
+        DenialCode::Ceiling,
+        "A timeout of zero leaves the tool no time to run.",
+        "Ask for a timeout above zero, or leave it out for the tool's own.",
+        &[("limit", "timeout".to_owned())],
+    )
+}
+
+fn intrusive(
+    granted: Granted<'_>,
+    tool: Option<Tool<'_>>,
+    called: &str,
+    beyond: &Beyond,
+    call: &Call,
+) -> Advice {
+    let (what, instead) = match beyond {
+        Beyond::Tool => {
+            let instead = match usable(granted, Some(called)).told() {
+                None => "You are granted no other tool.".to_owned(),
+                Some(others) => format!("Use {others}."),
+            };
+            ("All".to_owned(), instead)
+        }
+        Beyond::Preset { name, options } => {
+            let instead = match tool.and_then(|tool| instead_of(tool, name, options)) {
+                Some(instead) => format!("Use the preset {instead}, or none."),
+                None => "Leave the preset out.".to_owned(),
+            };
+            (format!("The preset {name}"), instead)
+        }
+        Beyond::Option { option, .. } => {
+            (format!("The option {}", option.flag), format!("Leave {} out.", option.flag))
+        }
+        Beyond::Value(OptionId { name, flag }) => {
+            let expected = tool.and_then(|tool| match tool.by_name(name.as_str())? {
+                Named::Granted(entry) => Some(tool.values(entry).expected()),
+                Named::Beyond { .. } => None,
+            });
+            let or_give = expected.map(|expected| format!(", or give {expected}"));
+            let instead = format!("Leave {flag} out{}.", or_give.unwrap_or_default());
+            (format!("This value of {flag}"), instead)
+        }
+    };
+    // A frontend that asks for no more than the standard tier is configured so by its owner.
+    let (because, who) = match call.limits.tier {
+        None | Some(Tier::Intrusive) => (
+            "your grant is for the standard tier",
+            "An administrator can grant the intrusive tier.",
+        ),
+        Some(Tier::Standard) => (
+            "this server leaves intrusive use alone (security.allow_intrusive)",
+            "Whoever runs it can change that.",
+        ),
+    };
+    advice(
+        DenialCode::IntrusiveNotGranted,
+        format!("{what} of {called} is intrusive, and {because}."),
+        format!("{instead} {who}"),
+        &[("option", what), ("tier", "intrusive".to_owned())],
+    )
+}
+
+/// Tools that somebody can use.
+struct Usable<'c> {
+    names: Vec<&'c str>,
+    are_more: bool,
+}
+
+/// The first tools that the caller can use, but for one.
+fn usable<'c>(granted: Granted<'c>, but: Option<&str>) -> Usable<'c> {
+    let names = granted.tools().map(|tool| tool.entry.name.as_str());
+    let mut names: Vec<_> = names.filter(|name| Some(*name) != but).take(MOST_TOOLS + 1).collect();
+    let are_more = names.len() > MOST_TOOLS;
+    names.truncate(MOST_TOOLS);
+    Usable { names, are_more }
+}
+
+impl Usable<'_> {
+    /// Their names as a choice; `None` where there is none.
+    fn told(&self) -> Option<String> {
+        match self.are_more {
+            true => Some(format!("one of: {} and others", self.names.join(", "))),
+            false => one_of(&self.names),
+        }
+    }
+}
+
+fn one_of(names: &[&str]) -> Option<String> {
+    match names {
+        [name] => Some((*name).to_owned()),
+        names => some_of(names.iter().copied()).map(|some| format!("one of: {some}")),
+    }
+}
+
+fn such_as(example: Option<&str>) -> String {
+    example.map(|e| format!(", such as {e}")).unwrap_or_default()
+}
+
+fn with_example(example: Option<String>) -> Vec<(&'static str, String)> {
+    example.map(|e| ("example", e)).into_iter().collect()
+}

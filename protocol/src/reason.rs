@@ -1,0 +1,231 @@
+//! Why the policy says no, as a value.
+//!
+//! It holds what a reader needs to word the denial and to repair the call, and nothing that the
+//! caller may not know: neither where in the policy a rule stands, nor what somebody else is granted.
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{DenialCode, Identifier, LexicalDefect, Tier};
+
+/// A call that the policy denies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[error("{reason}")]
+pub struct Denial {
+    /// The first reason against it.
+    pub reason: Reason,
+    /// Which parts of it are beyond the caller's tier, whatever the reason is. The caller has named
+    /// each of them.
+    pub beyond: Vec<Beyond>,
+}
+
+/// The first reason against a call, in the order of the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Reason {
+    /// No grant gives this caller the tool.
+    #[error("no grant covers this tool")]
+    NotGranted {
+        /// The policy grants nothing to anybody.
+        grants_nothing: bool,
+        /// What the tool takes, where there is one of that name. Who is granted nothing at all does
+        /// not learn which tools exist.
+        weight: Option<Weight>,
+    },
+    /// No tool has that name.
+    #[error("there is no tool of this name")]
+    UnknownTool,
+    /// The target cannot be read.
+    #[error("the target cannot be read: {0}")]
+    TargetSyntax(LexicalDefect),
+    /// The tool takes targets of another kind.
+    #[error("the tool does not take this kind of target")]
+    TargetKind,
+    /// The target may not be aimed at.
+    #[error("{network} may not be aimed at: {excluded}")]
+    Target {
+        /// The target in its canonical form.
+        network: IpNet,
+        /// Why not.
+        excluded: Excluded,
+    },
+    /// No pattern of the policy covers the name.
+    #[error("the name is not one that may be aimed at")]
+    Name,
+    /// An address of the name may not be aimed at.
+    #[error("the name has the address {address}, which may not be aimed at: {excluded}")]
+    AddressOfName {
+        /// The address.
+        address: IpAddr,
+        /// Why not.
+        excluded: Excluded,
+    },
+    /// The name is allowed, and no address came with it.
+    #[error("no address was found for the name")]
+    NameUnresolved,
+    /// The arguments cannot be read.
+    #[error("the arguments cannot be read: {0}")]
+    ArgumentSyntax(LexicalDefect),
+    /// The tool has no such option.
+    #[error("the tool has no option {0}")]
+    OptionUnknown(Excerpt),
+    /// The tool has no such preset.
+    #[error("the tool has no preset {0}")]
+    PresetUnknown(Identifier),
+    /// The option does not take this value, or lacks one.
+    #[error("the value of {} is missing, of the wrong kind or out of range", option.flag)]
+    OptionValue {
+        /// The option.
+        option: OptionId,
+        /// What was given for it.
+        given: Option<Excerpt>,
+    },
+    /// The option is given more than once.
+    #[error("{} is given more than once", .0.flag)]
+    OptionRepeated(OptionId),
+    /// A word that is neither an option nor a value of one.
+    #[error("{0} is neither an option nor a value of one")]
+    Operand(Excerpt),
+    /// More time than the policy's ceiling.
+    #[error("a timeout of {} s is more than the policy's ceiling", .0.as_secs_f64())]
+    Time(Duration),
+    /// No time at all.
+    #[error("a timeout of zero leaves no time to run")]
+    NoTime,
+    /// Beyond the caller's tier.
+    #[error("it is intrusive, and the grant is for the standard tier")]
+    Intrusive(Beyond),
+}
+
+/// Why a network may not be aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Excluded {
+    /// No network of the policy holds it.
+    #[error("it is outside the networks of the policy")]
+    Outside,
+    /// The policy denies some of it.
+    #[error("the policy denies it or a part of it")]
+    Denied,
+    /// One address of it reaches many hosts, and no line names it.
+    #[error("it reaches many hosts at once, and no line of the policy names it")]
+    Many,
+    /// The kernel takes an address of it for this, which is not allowed, or is denied.
+    #[error("an address of it is taken for {0}")]
+    TakenFor(IpNet),
+    /// It may carry to this, which is denied.
+    #[error("it may carry to {0}")]
+    Carries(IpNet),
+    /// It holds more addresses than one call may aim at.
+    #[error("it holds more addresses than one call may aim at")]
+    TooLarge,
+}
+
+/// A part of a call that is beyond the standard tier, and beyond the caller's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Beyond {
+    /// All of the tool.
+    Tool,
+    /// A preset.
+    Preset {
+        /// Its name.
+        name: Identifier,
+        /// What it sets that the caller may set himself.
+        options: Vec<(Identifier, String)>,
+    },
+    /// An option.
+    Option {
+        /// The option.
+        option: OptionId,
+        /// A value belongs to it.
+        takes_value: bool,
+    },
+    /// The value of an option that is of the standard tier itself.
+    Value(OptionId),
+}
+
+/// An option, as a client may write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionId {
+    /// The property.
+    pub name: Identifier,
+    /// Its spelling in `extra_args`.
+    pub flag: String,
+}
+
+/// How much a tool takes. What is less can stand in for what is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Weight {
+    /// Its tier.
+    pub tier: Tier,
+    /// How long a run may take.
+    pub timeout: Duration,
+}
+
+/// The beginning of a text that a client wrote: enough to know it again, and never long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excerpt(String);
+
+impl Excerpt {
+    /// Longest piece that is repeated, in bytes.
+    pub const MAX_BYTES: usize = 64;
+
+    /// The beginning of `text`, with an ellipsis where more follows.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text.get(..text.floor_char_boundary(Self::MAX_BYTES)) {
+            Some(start) if start.len() < text.len() => Self(format!("{start}…")),
+            _ => Self(text.to_owned()),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Reason {
+    /// Its stable name.
+    #[must_use]
+    pub const fn code(&self) -> DenialCode {
+        match self {
+            Self::NotGranted { .. } => DenialCode::NotGranted,
+            Self::UnknownTool => DenialCode::UnknownTool,
+            Self::TargetSyntax(_) => DenialCode::TargetSyntax,
+            Self::TargetKind => DenialCode::TargetKind,
+            Self::Target { excluded: Excluded::TooLarge, .. } => DenialCode::TargetTooLarge,
+            Self::Target { .. } | Self::Name | Self::AddressOfName { .. } => {
+                DenialCode::TargetNotAllowed
+            }
+            Self::NameUnresolved => DenialCode::NameUnresolved,
+            Self::ArgumentSyntax(_) => DenialCode::ArgumentSyntax,
+            Self::OptionUnknown(_) | Self::PresetUnknown(_) => DenialCode::OptionUnknown,
+            Self::OptionValue { .. } => DenialCode::OptionValue,
+            Self::OptionRepeated(_) => DenialCode::OptionRepeated,
+            Self::Operand(_) => DenialCode::Operand,
+            Self::Time(_) | Self::NoTime => DenialCode::Ceiling,
+            Self::Intrusive(_) => DenialCode::IntrusiveNotGranted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_s_text_is_repeated_in_part_and_cut_between_characters() {
+        assert_eq!(Excerpt::of("-c").as_str(), "-c");
+        let long = Excerpt::of(&"é".repeat(1000));
+        assert_eq!(long.as_str(), format!("{}…", "é".repeat(32)));
+    }
+}
