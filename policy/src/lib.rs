@@ -29,6 +29,7 @@ mod lines;
 mod load;
 mod lookup;
 mod names;
+#[cfg(any(test, feature = "cli"))]
 mod near;
 mod networks;
 mod plan;

@@ -10,7 +10,6 @@ use crate::{
     digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
     lines::{DenyLines, Lines},
-    near::closest,
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
     raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
