@@ -182,7 +182,7 @@ pub struct Counted {
     pub purpose: Option<Purpose>,
     /// Lines of code.
     pub lines: usize,
-    /// `unsafe` blocks, functions and implementations.
+    /// `unsafe` blocks.
     pub unsafe_blocks: usize,
 }
 
@@ -235,7 +235,7 @@ fn follow(
     let code = Code::of(&text).map_err(|error| CountError::Lex { path: path.to_owned(), error })?;
     let file = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
     let purpose = Purpose::of(&file);
-    let (lines, unsafe_blocks) = (code.lines.len(), code.unsafe_lines.len());
+    let (lines, unsafe_blocks) = (code.lines.len(), code.unsafe_blocks.len());
     found.push(Counted { file, purpose, lines, unsafe_blocks });
     for module in code.modules {
         let folder = children.join(&module);
@@ -251,8 +251,10 @@ fn follow(
 pub struct Code {
     /// Lines with a token, from 1.
     pub lines: BTreeSet<usize>,
-    /// Lines where an `unsafe` block, function or implementation begins.
+    /// Lines with the word `unsafe`: of a block, a function or an implementation.
     pub unsafe_lines: Vec<usize>,
+    /// Those where a block begins.
+    pub unsafe_blocks: Vec<usize>,
     /// Modules in files of their own.
     pub modules: Vec<String>,
 }
@@ -287,6 +289,9 @@ impl Code {
     /// Takes one token, of which the two before are known, and answers the two before the next.
     fn see(&mut self, token: &TokenTree, [last, this]: [String; 2]) -> [String; 2] {
         if let TokenTree::Group(group) = token {
+            if this == "unsafe" {
+                self.unsafe_blocks.extend(self.unsafe_lines.last());
+            }
             self.lines.extend([group.span_open().start().line, group.span_close().end().line]);
             self.take(group.stream());
             return [this, String::new()];
@@ -419,6 +424,8 @@ mod tests {
         let code =
             Code::of("mod a;\n#[cfg(test)]\nmod b;\nmod c { fn f() { unsafe { g() } } }").unwrap();
         assert_eq!(code.modules, ["a"]);
-        assert_eq!(code.unsafe_lines, [4]);
+        assert_eq!((code.unsafe_lines, code.unsafe_blocks), (vec![4], vec![4]));
+        let code = Code::of("unsafe fn f() {\n    unsafe {\n        g()\n    }\n}").unwrap();
+        assert_eq!((code.unsafe_lines, code.unsafe_blocks), (vec![1, 2], vec![2]));
     }
 }

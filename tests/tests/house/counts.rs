@@ -10,7 +10,7 @@ use crate::root;
 const MOST_BOUNDARY: usize = 5962;
 
 /// Lines of the whole privileged process. The goal is 9400.
-const MOST_PRIVILEGED: usize = 12_631;
+const MOST_PRIVILEGED: usize = 12_629;
 
 #[test]
 fn the_boundary_and_the_privileged_process_stay_as_small_as_they_are() {
@@ -53,29 +53,26 @@ fn in_folder(folder: &Path, look: &mut dyn FnMut(&Path, &str)) {
     }
 }
 
-/// How often a file is unsafe, each with its reason above the statement.
+/// How many unsafe blocks a file has. Each stands where it may, with its reason above the statement.
 fn check(path: &Path, text: &str) -> usize {
-    let unsafe_lines =
-        Code::of(text).unwrap_or_else(|e| panic!("{}: {e}", path.display())).unsafe_lines;
+    let code = Code::of(text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let may_be = path.starts_with(root().join("broker/src/sys"));
+    assert!(may_be || code.unsafe_lines.is_empty(), "{} is unsafe", path.display());
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    for number in &unsafe_lines {
-        let place = format!("{}:{number}", path.display());
-        assert!(path.starts_with(root().join("broker/src/sys")), "{place} is unsafe");
-        let above = lines[..number - 1].iter().rev();
+    for number in &code.unsafe_blocks {
+        let above = || lines[..number - 1].iter().rev();
+        let is_comment = |line: &&&str| line.starts_with("//");
         // The statement may have begun above, and its comment stands above that.
-        let mut comment = above
-            .skip_while(|line| !line.starts_with("//"))
-            .take_while(|line| line.starts_with("//"));
-        let gap =
-            lines[..number - 1].iter().rev().take_while(|line| !line.starts_with("//")).count();
+        let between = above().take_while(|line| !is_comment(line)).count();
+        let mut comment = above().skip(between).take_while(is_comment);
         assert!(
-            gap <= MOST_BETWEEN
-                && comment.any(|line| line.contains("SAFETY:") || line.contains("# Safety")),
-            "{place} does not say why it is sound"
+            between <= MOST_BETWEEN && comment.any(|line| line.starts_with("// SAFETY: ")),
+            "{}:{number} does not say why it is sound",
+            path.display()
         );
     }
-    unsafe_lines.len()
+    code.unsafe_blocks.len()
 }
 
 /// Lines of a statement between its comment and the word `unsafe` in it.
-const MOST_BETWEEN: usize = 4;
+const MOST_BETWEEN: usize = 2;
