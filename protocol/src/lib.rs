@@ -45,13 +45,12 @@ pub use lexical::{
 };
 pub use message::{
     Busy, BusyScope, End, ExitStatus, Exited, Failure, FailureKind, FenceRefusals, Hello,
-    Interrupt, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request, RunSummary, SandboxFacts,
-    SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
+    Interrupt, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
+    RunSummary, SandboxFacts, SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
 pub use ports::Ports;
 pub use reason::{Beyond, Denial, Excerpt, Excluded, OptionId, Reason, Weight};
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{
-    FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, PROTOCOL_VERSION, decode,
-    decode_hello, encode,
+    FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, decode, decode_hello, encode,
 };

@@ -8,6 +8,9 @@ use crate::{
     Availability, Call, Catalog, CorrelationId, Denial, Digest, Tier, ToolName, chain::Head,
 };
 
+/// The version of these messages. Another one is refused.
+pub const PROTOCOL_VERSION: u16 = 6;
+
 /// The client's first frame. Its layout never changes, so that versions can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -24,7 +27,7 @@ impl Hello {
 
 impl Default for Hello {
     fn default() -> Self {
-        Self { magic: Self::MAGIC, version: crate::PROTOCOL_VERSION }
+        Self { magic: Self::MAGIC, version: PROTOCOL_VERSION }
     }
 }
 

@@ -5,10 +5,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Hello;
-
-/// The version this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 6;
+use crate::{Hello, PROTOCOL_VERSION};
 
 /// Largest frame a client may send. A call with [`crate::MAX_ARGS_BYTES`] of arguments and
 /// [`crate::MAX_ADDRESSES`] addresses stays far below.

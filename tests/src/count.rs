@@ -111,14 +111,7 @@ const FILES: &[(Purpose, &[&str])] = &[
             "policy/src/validate/",
         ],
     ),
-    (
-        Telling,
-        &[
-            "protocol/src/catalog.rs",
-            "policy/src/catalog.rs",
-            "broker/src/catalogs.rs",
-        ],
-    ),
+    (Telling, &["protocol/src/catalog.rs", "policy/src/catalog.rs", "broker/src/catalogs.rs"]),
     (Audit, &["protocol/src/chain.rs", "broker/src/audit/"]),
     (
         Queueing,

@@ -7,10 +7,10 @@ use probity_tests::count::{Code, Purpose, privileged};
 use crate::root;
 
 /// Lines of the boundary. The goal is 4500: whoever makes it smaller lowers this.
-const MOST_BOUNDARY: usize = 5962;
+const MOST_BOUNDARY: usize = 5895;
 
 /// Lines of the whole privileged process. The goal is 9400.
-const MOST_PRIVILEGED: usize = 12_629;
+const MOST_PRIVILEGED: usize = 11_100;
 
 #[test]
 fn the_boundary_and_the_privileged_process_stay_as_small_as_they_are() {
