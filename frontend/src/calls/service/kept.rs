@@ -18,26 +18,37 @@ use crate::calls::{
     result::{Asked, ToolResult},
 };
 
+/// A call that has to run.
+pub(super) struct ToRun {
+    pub call: Call,
+    /// Its name has been looked up.
+    pub is_resolved: bool,
+    /// Where its result may be kept.
+    pub vacancy: Option<Vacancy>,
+}
+
 impl Service {
     /// Answers a call without a run where that can be done: with a kept result, or with the denial
     /// that stands before it. Else the run's result may be kept where there is a vacancy for it.
     pub(super) async fn kept(
         &self,
-        call: &Call,
+        call: Call,
         asked: &Asked,
         tool: Option<Controlled<'_>>,
         listing: &Listing,
-    ) -> ControlFlow<ToolResult, Option<Vacancy>> {
+    ) -> ControlFlow<ToolResult, ToRun> {
         let Some(tool) = tool.filter(|tool| tool.published.entry.cache_seconds > 0) else {
-            return ControlFlow::Continue(None);
+            return ControlFlow::Continue(ToRun { call, is_resolved: false, vacancy: None });
         };
-        let call = self.resolved(call.clone(), listing).await;
+        let call = self.resolved(call, listing).await;
+        let to_run =
+            |call, vacancy| ControlFlow::Continue(ToRun { call, is_resolved: true, vacancy });
         // RULE: Whoever would be refused the run is refused its kept result.
         match self.broker.check_by(call.clone()).await {
             Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
                 let hit = match tool.control.cache.find(&policy, &plan) {
                     Found::Hit(hit) => hit,
-                    Found::Miss(vacancy) => return ControlFlow::Continue(Some(vacancy)),
+                    Found::Miss(vacancy) => return to_run(call, Some(vacancy)),
                 };
                 events::cache_hit(asked, hit.age.as_secs_f64());
                 let parser = tool.published.entry.parser.as_deref();
@@ -45,12 +56,12 @@ impl Service {
                 ControlFlow::Break(result.from_cache(hit.age))
             }
             // The run says what is missing.
-            Ok((_, Verdict::Approved { .. })) => ControlFlow::Continue(None),
+            Ok((_, Verdict::Approved { .. })) => to_run(call, None),
             Ok((_, Verdict::Denied(denial))) => {
                 ControlFlow::Break(self.denied(asked, &call, &denial, listing).await)
             }
             // The run asks again until there is room.
-            Err(error) if is_momentary(&error) => ControlFlow::Continue(None),
+            Err(error) if is_momentary(&error) => to_run(call, None),
             Err(error) => ControlFlow::Break(ToolResult::unanswered(asked, &error, None)),
         }
     }

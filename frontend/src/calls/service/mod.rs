@@ -27,6 +27,7 @@ use tokio::{
 
 pub use self::news::{RunEnd, RunNews};
 use self::{
+    kept::ToRun,
     news::News,
     outcome::{Choice, Outcome},
     refusal::Repairs,
@@ -346,10 +347,11 @@ impl Service {
     ) -> ToolResult {
         let RunContext { tool, mut pass, session, on_event } = context;
         // The pass is dropped with an answer: nothing is learnt of the tool.
-        let vacancy = match self.kept(&request.call, asked, tool, listing).await {
-            ControlFlow::Break(answer) => return answer,
-            ControlFlow::Continue(vacancy) => vacancy,
-        };
+        let ToRun { call, is_resolved, vacancy } =
+            match self.kept(request.call, asked, tool, listing).await {
+                ControlFlow::Break(answer) => return answer,
+                ControlFlow::Continue(to_run) => to_run,
+            };
         let mut turn = None;
         // Not in the catalog: the broker refuses and records it.
         if let Some(Controlled { published, control }) = tool {
@@ -368,11 +370,11 @@ impl Service {
             }
             self.metrics.waited(published.entry.name.as_str(), asked_at.elapsed());
             execution.started();
-            events::settings(&request.call, published.entry, asked);
+            events::settings(&call, published.entry, asked);
         }
         let parser = tool.and_then(|tool| tool.published.entry.parser.as_deref());
-        let choice = tool.map(|tool| Choice::of(&request.call, tool.published));
-        let call = self.resolved(request.call, listing).await;
+        let choice = tool.map(|tool| Choice::of(&call, tool.published));
+        let call = if is_resolved { call } else { self.resolved(call, listing).await };
         let outcome = self.run_when_connected(&call, on_event).await;
         let says = Outcome::of(&outcome, choice, parser);
         if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {

@@ -58,6 +58,7 @@ impl Service {
         let repaired = repair(&listing.catalog, call, denial).filter(|_| !repairs.asked)?;
         repairs.asked = true;
         let policy = listing.catalog.policy_digest;
+        // RULE: A call is suggested only if the broker approves of it.
         if !self.repaired.knows(policy, &repaired) {
             match self.broker.check_by(repaired.clone()).await {
                 Ok((policy, Verdict::Approved { .. })) => self.repaired.note(policy, &repaired),
