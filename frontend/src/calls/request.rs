@@ -16,15 +16,52 @@ use serde_json::{Map, Number, Value};
 
 use probity_output::parsers::one_line;
 
-/// A request that can be put to the broker.
-#[derive(Debug)]
-pub struct ToolRequest {
-    /// The call, a name's addresses still missing.
-    pub call: Call,
-    /// What the client wrote as target, cleaned: it is shown even where it is malformed.
-    pub target_text: String,
-    /// Decide, but run nothing.
+/// What is said of a call wherever it is spoken of: in its result, in the log, to whoever watches.
+/// The call itself is the protocol's [`Call`].
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The tool's name: its own, where there is such a tool.
+    pub tool: String,
+    /// The target as the client wrote it, cleaned: it is shown even where it is malformed.
+    pub target: String,
+    /// The call's id.
+    pub correlation_id: String,
+    /// The preset, where one was given.
+    pub preset: Option<String>,
+    /// Only the verdict was asked for.
     pub dry_run: bool,
+}
+
+impl Asked {
+    fn of(call: &Call, target: &str, dry_run: bool) -> Self {
+        let preset = match &call.arguments {
+            Arguments::Given { preset, .. } => preset.as_ref().map(ToString::to_string),
+            Arguments::Malformed(_) => None,
+        };
+        Self {
+            tool: call.tool.to_string(),
+            target: shown(target),
+            correlation_id: call.correlation_id.to_string(),
+            preset,
+            dry_run,
+        }
+    }
+
+    /// Of a request of which no call can be made.
+    #[must_use]
+    pub fn unread(tool: &str, arguments: &Map<String, Value>) -> Self {
+        let target = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
+        // The client's own id where it gave one that can be one, so that it finds its call in the log.
+        let given = arguments.get("correlation_id").and_then(Value::as_str);
+        let given = given.and_then(|id| CorrelationId::new(id).ok());
+        Self {
+            tool: one_line(tool).chars().take(64).collect(),
+            target: one_line(target).chars().take(256).collect(),
+            correlation_id: given.map_or_else(new_correlation_id, |id| id.to_string()),
+            preset: None,
+            dry_run: arguments.get("dry_run") == Some(&Value::Bool(true)),
+        }
+    }
 }
 
 /// Why a request cannot even be put to the broker.
@@ -81,7 +118,7 @@ pub struct Defaults {
     pub max_args_bytes: Option<usize>,
 }
 
-/// Reads a tool's name and the JSON object of its arguments.
+/// Reads a tool's name and the JSON object of its arguments. A name's addresses are still missing.
 ///
 /// # Errors
 /// [`RequestError`], for what has no place in a call.
@@ -90,7 +127,7 @@ pub fn read(
     arguments: &Map<String, Value>,
     client: Option<ClientLabel>,
     defaults: &Defaults,
-) -> Result<ToolRequest, RequestError> {
+) -> Result<(Call, Asked), RequestError> {
     let tool = ToolName::new(tool).map_err(|_| RequestError::ToolName)?;
     let target_text = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
     let dry_run = match present(arguments, "dry_run") {
@@ -109,7 +146,8 @@ pub fn read(
         correlation_id: read_correlation_id(arguments)?,
         client,
     };
-    Ok(ToolRequest { call, target_text: shown(target_text), dry_run })
+    let asked = Asked::of(&call, target_text, dry_run);
+    Ok((call, asked))
 }
 
 /// What is left of a request with a property that cannot be read at all: the tool, the target, and
@@ -120,7 +158,7 @@ pub fn unreadable(
     arguments: &Map<String, Value>,
     client: Option<ClientLabel>,
     defaults: &Defaults,
-) -> Option<ToolRequest> {
+) -> Option<(Call, Asked)> {
     let target_text = arguments.get("target").and_then(Value::as_str).unwrap_or_default();
     let id = || CorrelationId::new(new_correlation_id());
     let call = Call {
@@ -132,7 +170,8 @@ pub fn unreadable(
         client,
     };
     let dry_run = arguments.get("dry_run").is_some_and(|value| *value != Value::Bool(false));
-    Some(ToolRequest { call, target_text: shown(target_text), dry_run })
+    let asked = Asked::of(&call, target_text, dry_run);
+    Some((call, asked))
 }
 
 /// Joins words to the text that splits into them again, quoted only where that is needed. `None`

@@ -2,13 +2,13 @@ use serde_json::json;
 
 use super::*;
 
-fn asked(arguments: Value) -> Result<ToolRequest, RequestError> {
+fn asked(arguments: Value) -> Result<(Call, Asked), RequestError> {
     let Value::Object(arguments) = arguments else { panic!("no object") };
     read("ping", &arguments, None, &Defaults::default())
 }
 
 fn options(arguments: Value) -> Vec<(String, Option<String>)> {
-    match asked(arguments).unwrap().call.arguments {
+    match asked(arguments).unwrap().0.arguments {
         Arguments::Given { options, .. } => options
             .into_iter()
             .map(|option| (option.name.into(), option.value.map(String::from)))
@@ -18,7 +18,7 @@ fn options(arguments: Value) -> Vec<(String, Option<String>)> {
 }
 
 fn defect(arguments: Value) -> LexicalDefect {
-    match asked(arguments).unwrap().call.arguments {
+    match asked(arguments).unwrap().0.arguments {
         Arguments::Malformed(defect) => defect,
         other => panic!("{other:?}"),
     }
@@ -61,7 +61,7 @@ fn what_cannot_travel_is_malformed_and_still_travels() {
 #[test]
 fn a_target_that_is_no_text_is_an_empty_target() {
     for arguments in [json!({}), json!({ "target": 7 }), json!({ "target": ["10.0.0.1"] })] {
-        assert_eq!(asked(arguments).unwrap().call.target, Target::Malformed(LexicalDefect::Empty));
+        assert_eq!(asked(arguments).unwrap().0.target, Target::Malformed(LexicalDefect::Empty));
     }
 }
 
@@ -73,15 +73,15 @@ fn what_is_empty_is_left_out_and_blanks_around_a_target_are_not_looked_at() {
     });
     assert_eq!(options(empty.clone()), []);
     let request = asked(empty).unwrap();
-    assert_eq!(request.call.target, Target::parse("10.0.0.1"));
-    assert_eq!((request.call.limits.timeout, request.dry_run), (None, false));
+    assert_eq!(request.0.target, Target::parse("10.0.0.1"));
+    assert_eq!((request.0.limits.timeout, request.1.dry_run), (None, false));
 }
 
 #[test]
 fn a_network_keeps_the_address_that_it_was_given_with() {
     let request = asked(json!({ "target": "10.66.7.10/21" })).unwrap();
-    assert_eq!(request.call.target, Target::Network("10.66.7.10/21".parse().unwrap()));
-    assert_eq!(request.call.target.to_string(), "10.66.0.0/21");
+    assert_eq!(request.0.target, Target::Network("10.66.7.10/21".parse().unwrap()));
+    assert_eq!(request.0.target.to_string(), "10.66.0.0/21");
 }
 
 #[test]
@@ -108,15 +108,15 @@ fn a_property_of_the_wrong_type_is_named() {
 #[test]
 fn a_fractional_timeout_is_accepted() {
     let request = asked(json!({ "target": "10.0.0.1", "timeout_sec": 0.25 })).unwrap();
-    assert_eq!(request.call.limits.timeout, Some(Duration::from_millis(250)));
+    assert_eq!(request.0.limits.timeout, Some(Duration::from_millis(250)));
 }
 
 #[test]
 fn a_correlation_id_is_kept_or_made() {
     let given = asked(json!({ "correlation_id": "job-7:a" })).unwrap();
-    assert_eq!(given.call.correlation_id.as_str(), "job-7:a");
+    assert_eq!(given.0.correlation_id.as_str(), "job-7:a");
     let (one, two) = (asked(json!({})).unwrap(), asked(json!({})).unwrap());
-    assert_ne!(one.call.correlation_id, two.call.correlation_id);
+    assert_ne!(one.0.correlation_id, two.0.correlation_id);
 }
 
 #[test]

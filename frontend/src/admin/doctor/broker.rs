@@ -35,7 +35,7 @@ const NETWORKS_NAMED: usize = 6;
 const LINES_SHOWN: usize = 16;
 
 /// What came of asking a broker for its status.
-pub(super) struct Asked {
+pub(super) struct Answers {
     pub answer: Result<Answer, Silence>,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum Silence {
     Ended(String),
 }
 
-impl Asked {
+impl Answers {
     pub(super) async fn of(broker: &Broker, patience: Duration) -> Self {
         let asked_at = Instant::now();
         let answer = timeout(patience, broker.status()).await.unwrap_or(Err(BrokerError::Stalled));
@@ -101,7 +101,7 @@ impl Asked {
 }
 
 /// Whether it answers, and as what. Where the policy is bad, that is why it does not.
-pub(super) fn check(asked: &Asked, mode: Mode, host: &Host, is_policy_bad: bool) -> Check {
+pub(super) fn check(asked: &Answers, mode: Mode, host: &Host, is_policy_bad: bool) -> Check {
     let own = env!("CARGO_PKG_VERSION");
     match &asked.answer {
         Ok(answer) => {
@@ -215,7 +215,7 @@ fn log_of(check: Check, host: &Host) -> Check {
 }
 
 /// Whether decisions can be recorded. Without that nothing is approved.
-pub(super) fn audit_log(asked: &Asked, mode: Mode) -> Check {
+pub(super) fn audit_log(asked: &Answers, mode: Mode) -> Check {
     let status = match &asked.answer {
         Ok(answer) => &answer.status,
         Err(_) => return Check::not_checked(AUDIT_LOG, "no broker says how it is"),

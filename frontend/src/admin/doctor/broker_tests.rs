@@ -5,7 +5,7 @@ use crate::admin::doctor::CheckState;
 
 const SYSTEMD: Host = Host { systemd: true, unit: true };
 
-fn answering(version: &str, audit_failed: Option<Duration>) -> Asked {
+fn answering(version: &str, audit_failed: Option<Duration>) -> Answers {
     let welcome = Welcome {
         protocol: PROTOCOL_VERSION,
         broker_version: version.into(),
@@ -22,11 +22,11 @@ fn answering(version: &str, audit_failed: Option<Duration>) -> Asked {
         audit_failed,
         audit_removed: None,
     };
-    Asked { answer: Ok(Answer { welcome, status, took: Duration::from_micros(310) }) }
+    Answers { answer: Ok(Answer { welcome, status, took: Duration::from_micros(310) }) }
 }
 
-fn failing(error: BrokerError) -> Asked {
-    Asked { answer: Err(Silence::Error(error)) }
+fn failing(error: BrokerError) -> Answers {
+    Answers { answer: Err(Silence::Error(error)) }
 }
 
 fn commands(check: &Check) -> Vec<&str> {
@@ -81,7 +81,7 @@ fn what_the_socket_explains_is_not_said_twice() {
 #[test]
 fn the_words_of_a_broker_that_does_not_start_are_shown() {
     let words = "policy.toml:3:1: unknown key `netwoks`\n";
-    let asked = Asked { answer: Err(Silence::Ended(words.into())) };
+    let asked = Answers { answer: Err(Silence::Ended(words.into())) };
     let check = check(&asked, Mode::Embedded, &SYSTEMD, false);
     assert_eq!(check.state, CheckState::Failed);
     assert!(check.found.ends_with(words.trim()), "{}", check.found);

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 pub use self::report::{Check, CheckState, Remedy, Report};
 use self::{
-    broker::Asked,
+    broker::Answers,
     fence::Fences,
     person::Person,
     policy::{PolicyFacts, PolicyFile},
@@ -127,7 +127,7 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
 async fn ask(
     flags: &BrokerChoice,
     context: &DoctorContext<'_>,
-) -> (Option<BrokerUnderTest>, Asked) {
+) -> (Option<BrokerUnderTest>, Answers) {
     let started = match context.mode {
         Mode::Installed => {
             let broker = Broker::at(&context.loaded.config.broker.socket, false);
@@ -144,18 +144,18 @@ async fn ask(
     };
     match started {
         Ok(mut tested) => {
-            let mut asked = Asked::of(&tested.broker, PATIENCE).await;
+            let mut asked = Answers::of(&tested.broker, PATIENCE).await;
             asked.note_end(tested.embedded.as_mut(), END);
             (Some(tested), asked)
         }
-        Err(error) => (None, Asked::never_started(&error)),
+        Err(error) => (None, Answers::never_started(&error)),
     }
 }
 
 /// What this user can have of it: grants, tools, and a call.
 async fn offer(
     broker: &Broker,
-    asked: &Asked,
+    asked: &Answers,
     context: &DoctorContext<'_>,
     is_fence_off: bool,
 ) -> Vec<Check> {

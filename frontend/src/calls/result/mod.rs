@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::ending::is_short_of_memory;
 pub use self::error::ErrorDetails;
-pub use crate::calls::error_type::ErrorType;
+pub use crate::calls::{error_type::ErrorType, request::Asked};
 
 use crate::{
     broker::client::{BrokerError, Output},
@@ -94,21 +94,6 @@ pub struct ToolResult {
     /// A request that would pass, for a denial; also in the details' metadata.
     #[serde(skip)]
     suggestion: Option<Suggestion>,
-}
-
-/// What a result says about its request.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The tool's name.
-    pub tool: String,
-    /// The target as written, cleaned.
-    pub target: String,
-    /// The call's id.
-    pub correlation_id: String,
-    /// The preset, where one was given.
-    pub preset: Option<String>,
-    /// Only the verdict was asked for.
-    pub dry_run: bool,
 }
 
 impl ToolResult {

@@ -1,9 +1,10 @@
 //! What keeps a call from being one at all: its client asks too often, or may not ask for this. The
 //! broker does not hear of either.
 
-use super::{Asking, Service, asked_of, turned_away};
+use super::{Asking, Service, turned_away};
 use crate::calls::{
     control::limiter::{Exceeded, Limiter, Quota, RateKey},
+    request::Asked,
     result::{ErrorType, ToolResult},
 };
 
@@ -40,13 +41,17 @@ impl Service {
     /// The answer to a call that [`Self::admit`] refused.
     #[must_use]
     pub fn rate_limited(&self, asking: Asking<'_>, exceeded: &Exceeded) -> ToolResult {
-        turned_away::rate_limited(&asked_of(asking), self.limiter.rate(), exceeded)
+        turned_away::rate_limited(
+            &Asked::unread(asking.tool, asking.arguments),
+            self.limiter.rate(),
+            exceeded,
+        )
     }
 
     /// The answer to a call that its caller may not make.
     #[must_use]
     pub fn beyond_caller(&self, asking: Asking<'_>, message: &str, suggestion: &str) -> ToolResult {
-        let (kind, asked) = (ErrorType::PolicyDenied, asked_of(asking));
+        let (kind, asked) = (ErrorType::PolicyDenied, Asked::unread(asking.tool, asking.arguments));
         ToolResult::turned_away(&asked, kind, message.into(), suggestion.into())
     }
 }

@@ -16,8 +16,7 @@ pub(crate) mod turned_away;
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use probity_protocol::{
-    Arguments, Call, Catalog, ClientLabel, CorrelationId, RefusalKind, RequestedLimits, Tier,
-    Verdict,
+    Arguments, Call, Catalog, ClientLabel, RefusalKind, RequestedLimits, Tier, Verdict,
 };
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -55,12 +54,11 @@ use crate::{
             meant,
             registry::{Listing, NoSuchTool, Published, Registry},
         },
-        request::{self, Defaults, ToolRequest},
-        result::{Asked, ToolResult},
+        request::{self, Asked, Defaults},
+        result::ToolResult,
     },
     config::Config,
 };
-use probity_output::parsers::one_line;
 
 /// A broker with too many connections is asked again after this time, doubled each time, up to the
 /// total: they close at any moment, and there is no line for them.
@@ -264,7 +262,10 @@ impl Service {
         let listing = self.listing();
         let tool = listing.tool(asking.tool);
         if let (None, Some(hidden)) = (tool, listing.hidden(asking.tool)) {
-            return self.finish(turned_away::hidden(&asked_of(asking), hidden), &listing);
+            return self.finish(
+                turned_away::hidden(&Asked::unread(asking.tool, asking.arguments), hidden),
+                &listing,
+            );
         }
         // From here on in the types that the schema has, where they say the same.
         let liberal = tool.map(|tool| tool.check().liberal(asking.arguments));
@@ -276,21 +277,20 @@ impl Service {
             let refused = self.refuse(asking, Some(tool), flaw.denial(), &listing).await;
             return self.finish(refused, &listing);
         }
-        let request = match self.read(asking, tool) {
-            Ok(request) => request,
+        let (call, asked) = match self.read(asking, tool) {
+            Ok(read) => read,
             Err(error) => {
                 let refused = self.refuse(asking, tool, error.denial(), &listing).await;
                 return self.finish(refused, &listing);
             }
         };
-        let asked = asked(&request, &listing);
-        events::injection_attempts(&request.call, &asked);
+        events::injection_attempts(&call, &asked);
         // What reaches the broker of a text that stands for something else is not what was meant.
-        let is_unread = matches!(request.call.arguments, Arguments::Malformed(_))
-            || meant::targets(&request.target_text) != [request.target_text.as_str()];
+        let is_unread = matches!(call.arguments, Arguments::Malformed(_))
+            || meant::targets(&asked.target) != [asked.target.as_str()];
         let control = tool.map(|tool| self.control(tool));
-        let mut result = match request.dry_run {
-            true => self.check(request, &asked, tool, &listing).await,
+        let mut result = match asked.dry_run {
+            true => self.check(call, &asked, tool, &listing).await,
             // Asked before the queue: a call that would only be refused does not wait.
             false => match control.as_ref().map(|control| control.breaker.ask()).transpose() {
                 Err(open) => turned_away::breaker_open(&asked, &open),
@@ -302,7 +302,7 @@ impl Service {
                     let tool = tool.zip(control.as_ref());
                     let tool = tool.map(|(published, control)| Controlled { published, control });
                     let context = RunContext { tool, pass, session: asking.session, on_event };
-                    let result = self.run(request, &asked, &listing, context, &mut execution).await;
+                    let result = self.run(call, &asked, &listing, context, &mut execution).await;
                     execution.ended();
                     running.ended();
                     told.ended(&result);
@@ -320,12 +320,12 @@ impl Service {
     /// The policy's verdict. A denial answers exactly as the run would have.
     async fn check(
         &self,
-        request: ToolRequest,
+        call: Call,
         asked: &Asked,
         tool: Option<Published<'_>>,
         listing: &Listing,
     ) -> ToolResult {
-        let call = self.resolved(request.call, listing).await;
+        let call = self.resolved(call, listing).await;
         match self.broker.check(call.clone()).await {
             Ok(Verdict::Approved { plan, availability }) => {
                 let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
@@ -339,7 +339,7 @@ impl Service {
     /// Runs a call when its turn comes.
     async fn run(
         &self,
-        request: ToolRequest,
+        call: Call,
         asked: &Asked,
         listing: &Listing,
         context: RunContext<'_>,
@@ -347,11 +347,11 @@ impl Service {
     ) -> ToolResult {
         let RunContext { tool, mut pass, session, on_event } = context;
         // The pass is dropped with an answer: nothing is learnt of the tool.
-        let ToRun { call, is_resolved, vacancy } =
-            match self.kept(request.call, asked, tool, listing).await {
-                ControlFlow::Break(answer) => return answer,
-                ControlFlow::Continue(to_run) => to_run,
-            };
+        let ToRun { call, is_resolved, vacancy } = match self.kept(call, asked, tool, listing).await
+        {
+            ControlFlow::Break(answer) => return answer,
+            ControlFlow::Continue(to_run) => to_run,
+        };
         let mut turn = None;
         // Not in the catalog: the broker refuses and records it.
         if let Some(Controlled { published, control }) = tool {
@@ -420,9 +420,10 @@ impl Service {
         &self,
         asking: Asking<'_>,
         tool: Option<Published<'_>>,
-    ) -> Result<ToolRequest, request::RequestError> {
-        let defaults = self.defaults(tool, asking.tier);
-        request::read(asking.tool, asking.arguments, asking.client.cloned(), &defaults)
+    ) -> Result<(Call, Asked), request::RequestError> {
+        let Asking { tool: name, arguments, client, tier, .. } = asking;
+        let read = request::read(name, arguments, client.cloned(), &self.defaults(tool, tier));
+        read.map(|(call, asked)| (call, by_own_name(asked, tool)))
     }
 
     fn defaults(&self, tool: Option<Published<'_>>, tier: Option<Tier>) -> Defaults {
@@ -457,40 +458,12 @@ impl Service {
     }
 }
 
-/// What the result says about a request, with an alias taken for the tool's own name.
-fn asked(request: &ToolRequest, listing: &Listing) -> Asked {
-    let call = &request.call;
-    let tool = listing.tool(call.tool.as_str());
-    let preset = match &call.arguments {
-        Arguments::Given { preset, .. } => preset.as_ref().map(ToString::to_string),
-        Arguments::Malformed(_) => None,
-    };
-    Asked {
-        tool: tool.map_or(&call.tool, |tool| &tool.entry.name).to_string(),
-        target: request.target_text.clone(),
-        correlation_id: call.correlation_id.to_string(),
-        preset,
-        dry_run: request.dry_run,
+/// An alias is taken for the tool's own name.
+fn by_own_name(asked: Asked, tool: Option<Published<'_>>) -> Asked {
+    match tool {
+        Some(tool) => Asked { tool: tool.entry.name.to_string(), ..asked },
+        None => asked,
     }
-}
-
-/// The same of a request that cannot be read.
-fn asked_of(asking: Asking<'_>) -> Asked {
-    let target = asking.arguments.get("target").and_then(Value::as_str).unwrap_or_default();
-    Asked {
-        tool: one_line(asking.tool).chars().take(64).collect(),
-        target: one_line(target).chars().take(256).collect(),
-        correlation_id: correlation_id_of(asking.arguments),
-        preset: None,
-        dry_run: asking.arguments.get("dry_run") == Some(&json!(true)),
-    }
-}
-
-/// The client's own id where it gave one that can be one, so that it finds its call in the log.
-fn correlation_id_of(arguments: &Map<String, Value>) -> String {
-    let given = arguments.get("correlation_id").and_then(Value::as_str);
-    let given = given.and_then(|id| CorrelationId::new(id).ok());
-    given.map_or_else(request::new_correlation_id, |id| id.to_string())
 }
 
 fn is_momentary(error: &BrokerError) -> bool {

@@ -53,7 +53,7 @@ impl Ended<'_> {
         let catalog = test_catalog::of(&[self.tool]);
         let listing = Registry::new(Arc::new(Config::default()), catalog).listing();
         let arguments: Map<String, Value> = serde_json::from_value(self.asked.clone()).unwrap();
-        let call = request::read(self.tool, &arguments, None, &Defaults::default()).unwrap().call;
+        let call = request::read(self.tool, &arguments, None, &Defaults::default()).unwrap().0;
         let choice = Choice::of(&call, listing.tool(self.tool).unwrap());
         let mut plan = plan(self.tool, "10.0.0.1");
         plan.timeout = call.limits.timeout.unwrap_or(OWN_TIME);

@@ -14,7 +14,7 @@ use probity_advice::{Advice, SuggestedCall, advise, repair};
 use probity_protocol::{Arguments, Call, Denial, DenialCode, Layer, Verdict};
 use serde_json::{Value, json};
 
-use super::{Asking, Service, asked, asked_of};
+use super::{Asking, Service, by_own_name};
 use crate::calls::{
     observe::call_events as events,
     published::{
@@ -81,13 +81,18 @@ impl Service {
         let request = self.read(asking, tool).ok();
         // What cannot be read as a whole travels as that, under the client's own id.
         let request = request.or_else(|| {
-            request::unreadable(asking.tool, arguments, client, &self.defaults(tool, tier))
+            let defaults = self.defaults(tool, tier);
+            let read = request::unreadable(asking.tool, arguments, client, &defaults);
+            read.map(|(call, asked)| (call, by_own_name(asked, tool)))
         });
-        let asked = request.as_ref().map_or_else(|| asked_of(asking), |r| asked(r, listing));
-        let verdict = match request {
-            Some(request) => {
-                events::injection_attempts(&request.call, &asked);
-                let call = self.resolved(request.call, listing).await;
+        let (call, asked) = match request {
+            Some((call, asked)) => (Some(call), asked),
+            None => (None, Asked::unread(asking.tool, arguments)),
+        };
+        let verdict = match call {
+            Some(call) => {
+                events::injection_attempts(&call, &asked);
+                let call = self.resolved(call, listing).await;
                 let verdict = self.broker.check(call.clone()).await;
                 Some((call, verdict))
             }
@@ -169,12 +174,12 @@ impl Service {
             arguments.insert("correlation_id".into(), json!(correlation_id));
             let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool));
             arguments.shift_remove("correlation_id");
-            let Ok(request) = request else { return Meant::Nothing };
+            let Ok((call, _)) = request else { return Meant::Nothing };
             // What cannot be read is on record already.
-            if matches!(request.call.arguments, Arguments::Malformed(_)) {
+            if matches!(call.arguments, Arguments::Malformed(_)) {
                 return Meant::Nothing;
             }
-            let call = self.resolved(request.call, listing).await;
+            let call = self.resolved(call, listing).await;
             let suggested = match self.broker.check(call.clone()).await {
                 // As it was mended, where that is what the schema takes.
                 Ok(Verdict::Approved { .. }) if tool.check().flaw(&arguments).is_none() => {
