@@ -10,7 +10,10 @@ use std::{ops::ControlFlow, time::Duration};
 
 use probity_protocol::{Availability, Call, Verdict};
 
-use super::{Controlled, Service, is_momentary};
+use super::{
+    Service,
+    call::{Controlled, is_momentary},
+};
 use crate::calls::{
     control::cache::{Found, Run, Vacancy},
     observe::call_events as events,

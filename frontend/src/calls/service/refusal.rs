@@ -14,7 +14,7 @@ use probity_advice::{Advice, SuggestedCall, advise, repair};
 use probity_protocol::{Arguments, Call, Denial, DenialCode, Layer, Verdict};
 use serde_json::{Value, json};
 
-use super::{Asking, Service, by_own_name};
+use super::{Asking, Service, call::by_own_name};
 use crate::calls::{
     observe::call_events as events,
     published::{
