@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use probity_advice::Advice;
 use probity_protocol::{
-    DenialCode, Digest, FenceRefusals, SandboxSummary, Started, Tier, ToolName,
+    Availability, Catalog, DenialCode, Digest, End, ExitStatus, Exited, Failure, FailureKind,
+    FenceRefusals, PlanSummary, SandboxSummary, Started, Tier, ToolName,
 };
 
 use super::*;
+use crate::broker::client::{BrokerError, Output};
 
 const PONG: &[u8] = b"PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.\n\
 64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.031 ms\n\n\

@@ -1,0 +1,231 @@
+//! What the broker answered to a call, as a result: a run that is over, a denial, a plan, a failure, or
+//! no answer at all.
+
+use probity_advice::Advice;
+use probity_output::{
+    clean::{clean, clean_str},
+    parsers::{self, ParseError, Parsed},
+};
+use probity_protocol::{
+    Availability, Busy, BusyScope, Catalog, End, ExitStatus, Exited, Failure, FailureKind, Layer,
+    PlanSummary, RefusalKind,
+};
+use serde_json::{Map, Value, json};
+
+use super::{Asked, CANCELLED, ErrorType, FENCE_REFUSALS, NOTICE, ToolResult, ending};
+use crate::{
+    broker::client::{BrokerError, Output},
+    calls::published::suggestion::Suggestion,
+    output::progress,
+};
+
+impl ToolResult {
+    /// A run that is over, with its output read by `parser`.
+    #[must_use]
+    pub fn finished(asked: &Asked, output: &Output, exited: &Exited, parser: Option<&str>) -> Self {
+        let mut result = Self::with_output(asked, output, parser);
+        match exited.status {
+            ExitStatus::Code(code) => result.returncode = Some(code),
+            ExitStatus::Signal(signal) => result.signal = Some(signal),
+        }
+        result.timed_out = exited.end == End::TimedOut;
+        result.truncated_stdout = exited.truncated_stdout;
+        result.truncated_stderr = exited.truncated_stderr;
+        result.execution_time = exited.duration.as_secs_f64();
+        for (name, value) in [
+            ("cpu_seconds", json!(exited.cpu.as_secs_f64())),
+            ("max_rss_bytes", json!(exited.max_rss_bytes)),
+            ("stdout_bytes", json!(exited.stdout_bytes)),
+            ("stderr_bytes", json!(exited.stderr_bytes)),
+        ] {
+            result.metadata.insert(name.to_owned(), value);
+        }
+        if exited.end == End::Cancelled {
+            result.metadata.insert(CANCELLED.to_owned(), json!(true));
+        }
+        if let Some(refusals) = exited.fence_refusals {
+            let refusals = json!({"first": refusals.first(), "count": refusals.count});
+            result.metadata.insert(FENCE_REFUSALS.into(), refusals);
+        }
+        match ending::error_of(&result, exited, output.started.plan.timeout) {
+            Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),
+            None => result,
+        }
+    }
+
+    /// A run that the policy refused, or would refuse.
+    #[must_use]
+    pub fn denied(asked: &Asked, advice: &Advice, catalog: &Catalog) -> Self {
+        let kind = ErrorType::of_denial(advice.code);
+        let mut result = Self::empty(asked).with_error(
+            kind,
+            clean_str(&advice.message).into_owned(),
+            clean_str(&advice.recovery_suggestion).into_owned(),
+        );
+        if let Some(details) = &mut result.error_details {
+            details.code = Some(advice.code.as_str());
+            details.layer = Some(Layer::as_str(advice.code.layer()));
+            details.metadata = advice
+                .metadata
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(clean_str(value))))
+                .collect();
+        }
+        let suggestion = advice.suggestion.as_ref();
+        result.suggest(suggestion.map(|call| Suggestion::of(call, catalog)));
+        result
+    }
+
+    /// An approved run that could not be started.
+    #[must_use]
+    pub fn failed(asked: &Asked, failure: &Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::NotFound => ErrorType::NotFound,
+            FailureKind::Sandbox => ErrorType::ExecutionError,
+            FailureKind::Audit => ErrorType::ExecutionError,
+            FailureKind::Resources => ErrorType::ResourceExhausted,
+        };
+        let clean = |text: &str| clean_str(text).into_owned();
+        Self::empty(asked).with_error(kind, clean(&failure.message), clean(&failure.remedy))
+    }
+
+    /// An approved run for which the broker had no room.
+    #[must_use]
+    pub fn busy(asked: &Asked, busy: &Busy) -> Self {
+        let whose = match busy.scope {
+            BusyScope::Tool => "of this tool",
+            BusyScope::User => "of this user",
+            BusyScope::Broker => "in all",
+        };
+        let message = format!(
+            "no room for another run: {} at once {whose} are allowed, and nobody else can wait",
+            busy.limit
+        );
+        Self::exhausted(asked, message, busy.expected_wait)
+    }
+
+    /// A call that the broker did not answer, or not to the end.
+    #[must_use]
+    pub fn unanswered(asked: &Asked, error: &BrokerError, parser: Option<&str>) -> Self {
+        let (result, kind) = match error {
+            BrokerError::Lost(output) => {
+                (Self::with_output(asked, output, parser), ErrorType::BrokerLost)
+            }
+            BrokerError::Refused(refusal) => {
+                let kind = match refusal.kind {
+                    RefusalKind::TooManyConnections | RefusalKind::RateLimited => {
+                        ErrorType::ResourceExhausted
+                    }
+                    RefusalKind::ShuttingDown => ErrorType::BrokerUnreachable,
+                    RefusalKind::Cancelled => ErrorType::ExecutionError,
+                    _ => ErrorType::Unknown,
+                };
+                (Self::empty(asked), kind)
+            }
+            BrokerError::Undecided(failure) => return Self::failed(asked, failure),
+            BrokerError::NoDescriptor(_) => (Self::empty(asked), ErrorType::ResourceExhausted),
+            BrokerError::RequestTooLarge => (Self::empty(asked), ErrorType::ValidationError),
+            _ => (Self::empty(asked), ErrorType::BrokerUnreachable),
+        };
+        result.with_error(
+            kind,
+            clean_str(&error.to_string()).into_owned(),
+            error.remedy().into_owned(),
+        )
+    }
+
+    /// A dry run that was approved.
+    #[must_use]
+    pub fn planned(
+        asked: &Asked,
+        plan: &PlanSummary,
+        availability: &Availability,
+        parser: Option<&str>,
+    ) -> Self {
+        let mut result = Self::empty(asked);
+        result.take_plan(plan, parser);
+        result.metadata.insert("plan".into(), plan_json(plan));
+        let availability = match availability {
+            Availability::Available => json!({ "available": true }),
+            Availability::Unavailable { reason, remedy } => {
+                json!({ "available": false, "reason": reason, "remedy": remedy })
+            }
+        };
+        result.metadata.insert("availability".into(), availability);
+        result
+    }
+
+    fn with_output(asked: &Asked, output: &Output, parser: Option<&str>) -> Self {
+        let mut result = Self::empty(asked);
+        result.take_plan(&output.started.plan, parser);
+        // RULE: What a tool wrote is cleaned before anybody reads it.
+        result.stdout = clean(&output.stdout);
+        result.stderr = clean(&output.stderr);
+        if let Some(parsed) = parse(asked, output, parser) {
+            result.parsed = serde_json::to_value(&parsed).ok();
+            result.report = Some(parsed);
+        }
+        result
+    }
+
+    fn take_plan(&mut self, plan: &PlanSummary, parser: Option<&str>) {
+        self.tool = plan.tool.to_string();
+        self.address = Some(plan.target.clone());
+        self.argv = plan.argv.iter().map(|word| clean_str(word).into_owned()).collect();
+        self.metadata.insert("timeout_sec".into(), json!(plan.timeout.as_secs_f64()));
+        self.metadata.insert("net_raw".into(), json!(plan.sandbox.net_raw));
+        if let Some(notice) = progress::shortfall(parser, plan) {
+            self.metadata.insert(NOTICE.into(), json!(notice));
+        }
+    }
+}
+
+/// Reads the output. A parser that cannot is a warning, never an error: the raw text is there.
+fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed> {
+    let parser = parser?;
+    let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
+    match parsers::parse(parser, &output.stdout, &output.stderr) {
+        Ok(Some(parsed)) => {
+            tracing::info!(tool, parser, correlation_id, "output.parsed");
+            Some(parsed)
+        }
+        Ok(None) => {
+            let reason = "there is no such parser";
+            tracing::warn!(tool, parser, reason, correlation_id, "output.parse_failed");
+            None
+        }
+        // Without the tool's own words: outputs are not logged.
+        Err(error) => {
+            let reason = match error {
+                ParseError::Empty { .. } => "nothing was written",
+                ParseError::NoReport { .. } => "no report was written",
+            };
+            tracing::warn!(tool, parser, reason, correlation_id, "output.parse_failed");
+            None
+        }
+    }
+}
+
+/// A plan for clients.
+pub(crate) fn plan_json(plan: &PlanSummary) -> Value {
+    let environment: Map<String, Value> =
+        plan.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "argv": plan.argv,
+        "environment": environment,
+        "tier": plan.tier,
+        "timeout_sec": plan.timeout.as_secs_f64(),
+        "limits": {
+            "memory_bytes": plan.memory_bytes,
+            "open_files": plan.open_files,
+            "stdout_bytes": plan.stdout_bytes,
+            "stderr_bytes": plan.stderr_bytes,
+        },
+        "sandbox": {
+            "net_raw": plan.sandbox.net_raw,
+            "syscalls": plan.sandbox.syscalls,
+            "read": plan.sandbox.read,
+            "execute": plan.sandbox.execute,
+        },
+    })
+}
