@@ -9,6 +9,7 @@
 //! | [`crowd`] | connections of somebody else's make nobody's call fail |
 //! | [`http_flood`] | a server under attack goes on answering |
 //! | [`kills`] | SIGKILL at whatever moment of a run |
+//! | [`script_sets`] | nmap's script sets, by name and at work: scripts give up on hosts that answer late |
 //! | [`soak`] | after thousands of calls the server holds what it held before |
 
 mod abuse;
@@ -16,4 +17,5 @@ mod abuse_http;
 mod crowd;
 mod http_flood;
 mod kills;
+mod script_sets;
 mod soak;

@@ -26,7 +26,6 @@
 //! | [`reach`] | a run reaches its own target alone |
 //! | [`reload`] | SIGHUP changes what is decided by, as a whole or not at all |
 //! | [`sandbox`] | the sandbox, tried from inside |
-//! | [`script_sets`] | nmap's script sets, by name and at work |
 //! | [`startup`] | a broker starts as its administrator meant it or not at all |
 //! | [`supervision`] | a broker that is killed leaves nothing |
 //! | [`wire`] | the broker's socket, as a hostile frontend uses it |
@@ -53,7 +52,6 @@ mod queue;
 mod reach;
 mod reload;
 mod sandbox;
-mod script_sets;
 mod startup;
 mod supervision;
 mod wire;

@@ -20,7 +20,7 @@ use std::{
 use nix::unistd::Uid;
 use probity_policy::{Accounts, Origin, Policy, Subject, catalog, decide, load, plan, validate};
 use probity_protocol::{Availability, Tier, ValueType};
-use probity_tests::{broker::PolicyFolder, needs, peer::call};
+use probity_tests::{alone::alone, broker::PolicyFolder, needs, peer::call};
 
 use self::lab::{HostileLab, NFT, OPENSSL, PYTHON, TARGET};
 
@@ -251,6 +251,7 @@ fn no_set_has_nmap_talk_to_anybody_but_its_target() {
     if !can_run_the_lab() {
         return;
     }
+    let _alone = alone();
     let (shipped, lab) = (Shipped::new(), HostileLab::new());
     let set_up = lab.beyond();
     assert!(set_up.is_empty(), "{set_up:?}");
@@ -284,6 +285,7 @@ fn the_lab_sees_what_would_go_beyond() {
     if !can_run_the_lab() {
         return;
     }
+    let _alone = alone();
     for script in ["http-security-headers", "http-favicon", "upnp-info", "dns-nsid", "fcrdns"] {
         let lab = HostileLab::new();
         let ports = lab.ports_without(&[]);
