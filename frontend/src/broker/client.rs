@@ -167,6 +167,12 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// Whether it passes by itself at any moment: too many connections are open.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::Refused(it) if it.kind == RefusalKind::TooManyConnections)
+    }
+
     /// What the person at this machine can do about it.
     #[must_use]
     pub fn remedy(&self) -> Cow<'static, str> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use probity_advice::Advice;
 use probity_protocol::{
     Arguments, Call, ClientLabel, CorrelationId, DenialCode, GivenOption, Identifier,
-    LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolName,
-    split_extra_args,
+    LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolEntry,
+    ToolName, split_extra_args,
 };
 use serde_json::{Map, Number, Value};
 
@@ -44,6 +44,15 @@ impl Asked {
             correlation_id: call.correlation_id.to_string(),
             preset,
             dry_run,
+        }
+    }
+
+    /// The same by its tool's own name, where an alias was given.
+    #[must_use]
+    pub fn named_by(self, tool: Option<&ToolEntry>) -> Self {
+        match tool {
+            Some(tool) => Self { tool: tool.name.to_string(), ..self },
+            None => self,
         }
     }
 

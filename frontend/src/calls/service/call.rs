@@ -6,12 +6,12 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use probity_protocol::{Arguments, Call, RefusalKind, RequestedLimits, Tier, Verdict};
+use probity_protocol::{Arguments, Call, RequestedLimits, Tier, Verdict};
 use tokio::time::{Instant, sleep};
 
 use super::{
     Asking, Service,
-    kept::{self, ToRun},
+    kept::{self, Controlled, ToRun},
     outcome::{Choice, Outcome},
     refusal::Repairs,
     turned_away,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     broker::client::{BrokerError, OnEvent, RunEvent, RunOutcome},
     calls::{
-        control::{Control, breaker::Pass, gate::ClientKey},
+        control::{breaker::Pass, gate::ClientKey},
         observe::{
             call_events as events,
             metrics::{Execution, UNKNOWN_TOOL},
@@ -37,13 +37,6 @@ use crate::{
 /// total: they close at any moment, and there is no line for them.
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 const RETRY_TOTAL: Duration = Duration::from_secs(2);
-
-/// A published tool, with what holds its calls back.
-#[derive(Clone, Copy)]
-pub(super) struct Controlled<'a> {
-    pub published: Published<'a>,
-    pub control: &'a Control,
-}
 
 /// How a call came to run, and who hears of it.
 struct RunContext<'a> {
@@ -208,7 +201,9 @@ impl Service {
         let mut pause = FIRST_RETRY;
         loop {
             let outcome = self.broker.run(call.clone(), &mut *on_event).await;
-            if !outcome.as_ref().is_err_and(is_momentary) || Instant::now() + pause > give_up {
+            if !outcome.as_ref().is_err_and(BrokerError::is_momentary)
+                || Instant::now() + pause > give_up
+            {
                 return outcome;
             }
             sleep(pause).await;
@@ -223,7 +218,7 @@ impl Service {
     ) -> Result<(Call, Asked), request::RequestError> {
         let Asking { tool: name, arguments, client, tier, .. } = asking;
         let read = request::read(name, arguments, client.cloned(), &self.defaults(tool, tier));
-        read.map(|(call, asked)| (call, by_own_name(asked, tool)))
+        read.map(|(call, asked)| (call, asked.named_by(tool.map(|tool| tool.entry))))
     }
 
     pub(super) fn defaults(&self, tool: Option<Published<'_>>, tier: Option<Tier>) -> Defaults {
@@ -246,19 +241,4 @@ impl Service {
         call.target = self.resolver.resolve(call.target, &listing.catalog).await;
         call
     }
-}
-
-/// An alias is taken for the tool's own name.
-pub(super) fn by_own_name(asked: Asked, tool: Option<Published<'_>>) -> Asked {
-    match tool {
-        Some(tool) => Asked { tool: tool.entry.name.to_string(), ..asked },
-        None => asked,
-    }
-}
-
-pub(super) fn is_momentary(error: &BrokerError) -> bool {
-    matches!(
-        error,
-        BrokerError::Refused(refusal) if refusal.kind == RefusalKind::TooManyConnections
-    )
 }

@@ -10,16 +10,23 @@ use std::{ops::ControlFlow, time::Duration};
 
 use probity_protocol::{Availability, Call, Verdict};
 
-use super::{
-    Service,
-    call::{Controlled, is_momentary},
-};
+use super::Service;
 use crate::calls::{
-    control::cache::{Found, Run, Vacancy},
+    control::{
+        Control,
+        cache::{Found, Run, Vacancy},
+    },
     observe::call_events as events,
-    published::registry::Listing,
+    published::registry::{Listing, Published},
     result::{Asked, ToolResult},
 };
+
+/// A published tool, with what holds its calls back.
+#[derive(Clone, Copy)]
+pub(super) struct Controlled<'a> {
+    pub published: Published<'a>,
+    pub control: &'a Control,
+}
 
 /// A call that has to run.
 pub(super) struct ToRun {
@@ -64,7 +71,7 @@ impl Service {
                 ControlFlow::Break(self.denied(asked, &call, &denial, listing).await)
             }
             // The run asks again until there is room.
-            Err(error) if is_momentary(&error) => to_run(call, None),
+            Err(error) if error.is_momentary() => to_run(call, None),
             Err(error) => ControlFlow::Break(ToolResult::unanswered(asked, &error, None)),
         }
     }

@@ -14,7 +14,7 @@ use probity_advice::{Advice, SuggestedCall, advise, repair};
 use probity_protocol::{Arguments, Call, Denial, DenialCode, Layer, Verdict};
 use serde_json::{Value, json};
 
-use super::{Asking, Service, call::by_own_name};
+use super::{Asking, Service};
 use crate::calls::{
     observe::call_events as events,
     published::{
@@ -83,7 +83,7 @@ impl Service {
         let request = request.or_else(|| {
             let defaults = self.defaults(tool, tier);
             let read = request::unreadable(asking.tool, arguments, client, &defaults);
-            read.map(|(call, asked)| (call, by_own_name(asked, tool)))
+            read.map(|(call, asked)| (call, asked.named_by(tool.map(|tool| tool.entry))))
         });
         let (call, asked) = match request {
             Some((call, asked)) => (Some(call), asked),
