@@ -455,7 +455,7 @@ fn who_waits_for_several_tools_has_a_turn_at_each_and_no_more() {
 }
 
 #[test]
-fn of_several_places_the_last_is_never_the_same_user_s() {
+fn of_several_places_the_last_never_goes_to_the_same_user() {
     let held = |queue, uids: &[u32]| {
         let admission = Admission::default();
         let ceilings = Limits { queue, ..Limits::ONE }.ceilings();

@@ -261,7 +261,7 @@ fn the_size_limit_names_the_prefix_that_would_pass() {
 }
 
 #[test]
-fn the_client_s_timeout_is_refused_above_the_ceiling_and_the_frontend_s_limits_are_lowered() {
+fn a_timeout_of_the_client_is_refused_above_the_ceiling_and_limits_of_the_frontend_are_lowered() {
     let policy = policy_with("");
     let mut long = call("ping", "10.0.0.1", "");
     long.limits.timeout = Some(Duration::from_secs(3601));

@@ -64,7 +64,7 @@ fn the_line_that_refused_a_target_is_named() {
 }
 
 #[test]
-fn the_option_the_tool_s_file_or_the_ceiling_that_refused_an_argument_is_named() {
+fn the_option_the_file_of_the_tool_or_the_ceiling_that_refused_an_argument_is_named() {
     let refused =
         |tool: &str, extra, seconds| line(tool, Target::parse("10.0.0.1"), extra, seconds).unwrap();
     assert_eq!(refused("ping", "-c 1000", None), "name    = \"count\"");

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scanner_s_packet_sockets_are_not_everybody_s() {
+    fn packet_sockets_are_for_the_scanner_and_not_for_everybody() {
         let packet = |name: &str| {
             Profile::shipped(name).unwrap().sockets.iter().any(|s| s.family == SocketFamily::Packet)
         };

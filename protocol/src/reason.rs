@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_s_text_is_repeated_in_part_and_cut_between_characters() {
+    fn a_text_of_a_client_is_repeated_in_part_and_cut_between_characters() {
         assert_eq!(Excerpt::of("-c").as_str(), "-c");
         let long = Excerpt::of(&"é".repeat(1000));
         assert_eq!(long.as_str(), format!("{}…", "é".repeat(32)));

@@ -13,6 +13,8 @@ use std::{
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
+use crate::tokens::{after_item, is_mark};
+
 /// A module: the names on the way to it from the crate's root, which itself is empty.
 pub type Module = Vec<String>;
 
@@ -197,7 +199,7 @@ impl Reader<'_> {
             at += 1;
             match token {
                 TokenTree::Punct(p) if p.as_char() == '#' && is_cfg_test(tokens.get(at)) => {
-                    at = after_item(&tokens, at + 1);
+                    at = tokens.len() - after_item(&tokens[at + 1..]).len();
                 }
                 TokenTree::Punct(p) if p.as_char() == ';' => {
                     (is_use, is_passed_on) = (false, false);
@@ -208,13 +210,13 @@ impl Reader<'_> {
                     for path in tree(&tokens, at).0 {
                         self.take_use(path, is_passed_on);
                     }
-                    while tokens.get(at).is_some_and(|t| !is_punct(t, ';')) {
+                    while tokens.get(at).is_some_and(|t| !is_mark(t, ';')) {
                         at += 1;
                     }
                 }
                 TokenTree::Ident(word)
                     if ["crate", "super", "self"].iter().any(|root| word == root)
-                        && tokens.get(at).is_some_and(|t| is_punct(t, ':')) =>
+                        && tokens.get(at).is_some_and(|t| is_mark(t, ':')) =>
                 {
                     let (paths, next) = tree(&tokens, at - 1);
                     at = next.max(at);
@@ -230,9 +232,9 @@ impl Reader<'_> {
                 }
                 TokenTree::Ident(word) => {
                     let word = word.to_string();
-                    let is_path = tokens.get(at).is_some_and(|t| is_punct(t, ':'))
-                        && tokens.get(at + 1).is_some_and(|t| is_punct(t, ':'));
-                    let begins = at < 2 || tokens.get(at - 2).is_none_or(|t| !is_punct(t, ':'));
+                    let is_path = tokens.get(at).is_some_and(|t| is_mark(t, ':'))
+                        && tokens.get(at + 1).is_some_and(|t| is_mark(t, ':'));
+                    let begins = at < 2 || tokens.get(at - 2).is_none_or(|t| !is_mark(t, ':'));
                     if is_path && begins && self.children.contains(&word) {
                         let (paths, next) = tree(&tokens, at - 1);
                         at = next.max(at);
@@ -315,7 +317,7 @@ fn tree(tokens: &[TokenTree], mut at: usize) -> (Vec<UsePath>, usize) {
             }
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
                 let inner: Vec<TokenTree> = group.stream().into_iter().collect();
-                let branches = inner.split(|token| is_punct(token, ','));
+                let branches = inner.split(|token| is_mark(token, ','));
                 let paths = branches.filter(|branch| !branch.is_empty()).flat_map(|branch| {
                     tree(branch, 0).0.into_iter().map(|path| UsePath {
                         names: [names.as_slice(), &path.names].concat(),
@@ -326,7 +328,7 @@ fn tree(tokens: &[TokenTree], mut at: usize) -> (Vec<UsePath>, usize) {
             }
             _ => return (vec![UsePath { names, alias: None }], at),
         }
-        let is_path = |at: usize| tokens.get(at).is_some_and(|t| is_punct(t, ':'));
+        let is_path = |at: usize| tokens.get(at).is_some_and(|t| is_mark(t, ':'));
         if is_path(at) && is_path(at + 1) {
             at += 2;
             continue;
@@ -341,10 +343,6 @@ fn tree(tokens: &[TokenTree], mut at: usize) -> (Vec<UsePath>, usize) {
     }
 }
 
-fn is_punct(token: &TokenTree, character: char) -> bool {
-    matches!(token, TokenTree::Punct(p) if p.as_char() == character)
-}
-
 fn is_item(word: &str) -> bool {
     matches!(
         word,
@@ -357,7 +355,7 @@ fn children(tokens: &TokenStream) -> BTreeSet<String> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let declared = tokens.windows(3).filter_map(|three| match three {
         [TokenTree::Ident(word), TokenTree::Ident(name), end]
-            if word == "mod" && is_punct(end, ';') =>
+            if word == "mod" && is_mark(end, ';') =>
         {
             Some(name.to_string())
         }
@@ -370,14 +368,4 @@ fn children(tokens: &TokenStream) -> BTreeSet<String> {
 fn is_cfg_test(token: Option<&TokenTree>) -> bool {
     let Some(TokenTree::Group(group)) = token else { return false };
     group.stream().to_string().replace(' ', "") == "cfg(test)"
-}
-
-/// Where the item ends that begins here: behind its braces or its semicolon.
-fn after_item(tokens: &[TokenTree], at: usize) -> usize {
-    let is_end = |token: &TokenTree| {
-        is_punct(token, ';')
-            || matches!(token, TokenTree::Group(g) if g.delimiter() == Delimiter::Brace)
-    };
-    let rest = tokens.get(at..).unwrap_or_default();
-    rest.iter().position(is_end).map_or(tokens.len(), |length| at + length + 1)
 }

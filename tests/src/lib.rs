@@ -22,4 +22,5 @@ pub mod procs;
 pub mod rig;
 pub mod served;
 pub mod sse;
+mod tokens;
 pub mod world;

@@ -1,10 +1,10 @@
 //! How much code stands between a request and a raw socket. `make count` prints it by purpose.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use probity_tests::count::{Code, Purpose, privileged};
 
-use crate::root;
+use crate::{each_source_of_the_workspace, root};
 
 /// Lines of the boundary. The goal is 4500: whoever makes it smaller lowers this.
 const MOST_BOUNDARY: usize = 5895;
@@ -32,25 +32,8 @@ fn every_file_of_the_privileged_process_has_a_purpose() {
 #[test]
 fn unsafe_stands_under_sys_alone_and_says_why_it_is_sound() {
     let mut found = 0;
-    for crate_folder in fs::read_dir(root()).unwrap() {
-        let sources = crate_folder.unwrap().path().join("src");
-        if sources.is_dir() {
-            in_folder(&sources, &mut |path, text| found += check(path, text));
-        }
-    }
+    each_source_of_the_workspace(&mut |path, text| found += check(path, text));
     assert!(found > 20, "{found}");
-}
-
-/// Shows `look` each file of Rust in a folder, and in those below it.
-fn in_folder(folder: &Path, look: &mut dyn FnMut(&Path, &str)) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            in_folder(&path, look);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            look(&path, &fs::read_to_string(&path).unwrap());
-        }
-    }
 }
 
 /// How many unsafe blocks a file has. Each stands where it may, with its reason above the statement.

@@ -3,20 +3,14 @@
 //!
 //! Whether the line does enforce it, the other suites say.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::{each_source_of_the_workspace, root};
 
 const MARK: &str = "// RULE: ";
 
 /// Crates in which nothing is promised.
 const OF_TESTS: &[&str] = &["tests", "bench"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The rules of the page, in its order.
 fn promised() -> Vec<String> {
@@ -26,34 +20,21 @@ fn promised() -> Vec<String> {
     section.lines().filter_map(|line| line.strip_prefix("- ")).map(str::to_owned).collect()
 }
 
-/// The sources of all crates that are shipped, less their tests.
-fn sources() -> Vec<PathBuf> {
-    let crates = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
-    let crates = crates.filter(|entry| entry.path().join("Cargo.toml").is_file());
-    let shipped = crates.filter(|entry| !OF_TESTS.iter().any(|name| entry.file_name() == *name));
-    let mut folders: Vec<_> = shipped.map(|entry| entry.path().join("src")).collect();
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let is_test = name == "tests" || name.ends_with("_tests");
-            match path.extension() {
-                _ if is_test => {}
-                None if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "rs" => files.push(path),
-                _ => {}
-            }
-        }
-    }
-    files
+/// Whether a file belongs to a crate that is shipped, and not to its tests.
+fn is_shipped(path: &Path) -> bool {
+    let within = path.strip_prefix(root()).unwrap();
+    let is_test = |name: &str| name == "tests" || name.ends_with("_tests");
+    let mut names = within.components().map(|part| part.as_os_str().to_string_lossy());
+    !names.any(|name| is_test(name.trim_end_matches(".rs")) || OF_TESTS.contains(&&*name))
 }
 
 /// Each rule of the code, with where it stands and the line below it.
 fn enforced() -> Vec<(String, String, String)> {
     let mut found = Vec::new();
-    for path in sources() {
-        let text = fs::read_to_string(&path).unwrap();
+    each_source_of_the_workspace(&mut |path, text| {
+        if !is_shipped(path) {
+            return;
+        }
         let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
         let lines: Vec<_> = code.lines().map(str::trim).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -63,7 +44,7 @@ fn enforced() -> Vec<(String, String, String)> {
                 found.push((rule.to_owned(), place, below.to_owned()));
             }
         }
-    }
+    });
     found
 }
 

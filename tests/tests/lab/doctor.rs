@@ -26,9 +26,9 @@ const LOOPBACK: &str = "version = 1\n[targets]\nnetworks = [\"127.0.0.0/8\"]\n[[
                         tools = [\"*\"]\n[audit]\npath = \"/var/log/probity/audit.jsonl\"\n";
 
 /// A folder for what a doctor's broker might leave.
-struct Place(tempfile::TempDir);
+struct PolicyPlace(tempfile::TempDir);
 
-impl Place {
+impl PolicyPlace {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -84,7 +84,7 @@ fn the_own_broker_of_root_works_and_leaves_nothing() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = PolicyPlace::new();
     let (status, report) = place.doctor(&["--embedded"]);
     assert_eq!((status, &report["ok"], &report["mode"]), (0, &true.into(), &"embedded".into()));
     for name in ["kernel", "landlock", "seccomp", "policy", "broker", "audit_log", "capability"] {
@@ -100,8 +100,8 @@ fn where_loopback_is_allowed_it_is_pinged() {
     if !needs::root() || !needs::tool("/usr/bin/ping") {
         return;
     }
-    let place = Place::new();
-    let policy = Place::new();
+    let place = PolicyPlace::new();
+    let policy = PolicyPlace::new();
     let file = policy.path().join("policy.toml");
     fs::write(&file, LOOPBACK).unwrap();
     let (status, report) = place.doctor(&["--embedded", "--policy", file.to_str().unwrap()]);
@@ -116,7 +116,7 @@ fn the_own_broker_of_another_user_says_what_it_cannot_do_and_calls_work() {
     if !needs::root() || !needs::tool("/usr/bin/nmap") {
         return;
     }
-    let place = Place::new();
+    let place = PolicyPlace::new();
     let probity = place.path().join("probity");
     copy_of_program("probity", &probity).unwrap();
     copy_of_program("probity-broker", &place.path().join("probity-broker")).unwrap();
@@ -135,8 +135,8 @@ fn the_own_broker_of_another_user_says_what_it_cannot_do_and_calls_work() {
 
 #[test]
 fn a_policy_with_defects_is_shown_with_file_and_line() {
-    let place = Place::new();
-    let policy = Place::new();
+    let place = PolicyPlace::new();
+    let policy = PolicyPlace::new();
     let file = policy.path().join("policy.toml");
     fs::write(&file, LOOPBACK.replace("networks", "netwoks")).unwrap();
     let file = file.to_str().unwrap();
@@ -150,7 +150,8 @@ fn a_policy_with_defects_is_shown_with_file_and_line() {
 
 #[test]
 fn a_policy_that_is_not_there_is_called_so() {
-    let (status, report) = Place::new().doctor(&["--embedded", "--policy", "/nonexistent/p.toml"]);
+    let (status, report) =
+        PolicyPlace::new().doctor(&["--embedded", "--policy", "/nonexistent/p.toml"]);
     assert_eq!((status, state(&report, "policy")), (1, "failed"), "{report}");
     assert_eq!(found(&report, "policy"), "there is no /nonexistent/p.toml");
 }
@@ -159,7 +160,7 @@ fn a_policy_that_is_not_there_is_called_so() {
 fn tools_that_are_not_there_are_named_with_their_packages() {
     let policy = PolicyFolder::shipped("").unwrap();
     let file = policy.path("policy.toml");
-    let doctor = || Place::new().doctor(&["--embedded", "--policy", file.to_str().unwrap()]);
+    let doctor = || PolicyPlace::new().doctor(&["--embedded", "--policy", file.to_str().unwrap()]);
     let move_away = |tool: &str, program: &str| {
         let (from, to) = (format!("/usr/bin/{program}"), format!("/nonexistent/{program}"));
         policy.replace(&format!("tools.d/{tool}.toml"), &from, &to).unwrap();
@@ -181,7 +182,7 @@ fn tools_that_are_not_there_are_named_with_their_packages() {
 #[test]
 fn a_kernel_without_landlock_is_told_from_one_that_was_booted_without() {
     for (how, advice) in [("absent", "CONFIG_SECURITY_LANDLOCK"), ("off", "lsm=")] {
-        let place = Place::new();
+        let place = PolicyPlace::new();
         let (filter, probity) = (program("without-landlock"), program("probity"));
         let words =
             [filter.to_str().unwrap(), how, probity.to_str().unwrap(), "doctor", "--embedded"];

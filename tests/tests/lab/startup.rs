@@ -31,12 +31,12 @@ const SETCAP: &str = "/usr/sbin/setcap";
 const REFUSED_POLICY: i32 = 78;
 
 /// A folder for a broker's socket, log and runs, with what it takes to start one.
-struct Place {
+struct BrokerPlace {
     folder: tempfile::TempDir,
     policy: PolicyFolder,
 }
 
-impl Place {
+impl BrokerPlace {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
@@ -124,7 +124,7 @@ fn a_defect_in_the_policy_is_shown_with_file_line_and_column() {
         ("tools.d/ping.toml", "min = 1, max = 100", "min = 9, max = 1"),
     ];
     for (file, from, to) in defects {
-        let place = Place::new();
+        let place = BrokerPlace::new();
         place.policy.replace(file, from, to).unwrap();
         let path = place.policy.path(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -143,7 +143,7 @@ fn every_defect_is_shown_at_once() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     place.policy.replace("policy.toml", "\"10.0.0.0/8\"", "\"10.0.0.0/99\"").unwrap();
     place.policy.replace("tools.d/ping.toml", "min = 1, max = 100", "min = 9, max = 1").unwrap();
     let said = place.refused_as_usual();
@@ -157,7 +157,7 @@ fn files_that_others_can_write_are_refused_with_the_command_that_mends_it() {
     }
     // Whoever can write a folder can replace what is in it.
     for name in ["", "policy.toml", "tools.d", "tools.d/ping.toml"] {
-        let place = Place::new();
+        let place = BrokerPlace::new();
         // Without the slash at the end of a folder's.
         let path: PathBuf = place.policy.path(name).components().collect();
         let mode = fs::metadata(&path).unwrap().mode();
@@ -165,7 +165,7 @@ fn files_that_others_can_write_are_refused_with_the_command_that_mends_it() {
         let said = place.refused_as_usual();
         assert!(said.contains(&format!("chmod go-w {}", path.display())), "{said}");
 
-        let place = Place::new();
+        let place = BrokerPlace::new();
         let path: PathBuf = place.policy.path(name).components().collect();
         chown(&path, Some(USER_UID), None).unwrap();
         let said = place.refused_as_usual();
@@ -181,7 +181,7 @@ fn a_way_that_others_can_change_is_refused_to_policy_log_and_runs_at_every_step(
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let open = place.path("open");
     fs::create_dir_all(open.join("between/etc")).unwrap();
     for folder in ["open", "open/between", "open/between/etc"] {
@@ -210,7 +210,7 @@ fn a_run_folder_that_is_a_link_or_belongs_to_somebody_else_is_not_given_away() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let elsewhere = place.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, place.path("runs")).unwrap();
@@ -230,14 +230,14 @@ fn a_broker_does_not_run_as_root_nor_as_a_user_who_is_not_there() {
         return;
     }
     for root in ["root", "0", "0:64000", "64000:0"] {
-        let said = Place::new().refused(&["--user", root]);
+        let said = BrokerPlace::new().refused(&["--user", root]);
         assert!(said.contains(&format!("--user {root}")) && said.contains("root"), "{said}");
     }
-    let said = Place::new().refused(&["--user", "probity-nobody-here"]);
+    let said = BrokerPlace::new().refused(&["--user", "probity-nobody-here"]);
     assert!(said.contains("there is no such user; create it, or name another"), "{said}");
     let passwd = fs::read_to_string("/etc/passwd").unwrap();
     if !passwd.lines().any(|line| line.starts_with("probity-broker:")) {
-        let said = Place::new().refused(&[]);
+        let said = BrokerPlace::new().refused(&[]);
         assert!(said.contains("--user probity-broker: there is no such user"), "{said}");
     }
 }
@@ -262,7 +262,7 @@ fn a_broker_without_a_socket_says_so() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let mut arguments = place.arguments();
     arguments.drain(..2);
     let mut command = Command::new("/usr/bin/timeout");
@@ -277,7 +277,7 @@ fn the_socket_has_its_mode_and_group_from_the_start() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "umask 0; exec \"$@\"", "sh"]).arg(program("probity-broker"));
     command.args(place.arguments()).args(["--user", "64000", "--group", "64010"]);
@@ -300,7 +300,7 @@ fn a_stale_socket_is_replaced_and_a_file_or_a_living_socket_is_not() {
     if !needs::root() {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let socket = place.path("broker.sock");
     drop(UnixListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -309,7 +309,7 @@ fn a_stale_socket_is_replaced_and_a_file_or_a_living_socket_is_not() {
     let running = Running(command.spawn().unwrap());
     assert!(wait_until(Duration::from_secs(5), || Peer::connect(&socket).is_ok()));
 
-    let second = |place: &Place| {
+    let second = |place: &BrokerPlace| {
         let mut command = Command::new("/usr/bin/timeout");
         command.arg("5").arg(program("probity-broker")).args(place.arguments());
         command.args(["--user", "64000"]).output().unwrap()
@@ -322,7 +322,7 @@ fn a_stale_socket_is_replaced_and_a_file_or_a_living_socket_is_not() {
     assert!(matches!(replies[..], [Reply::Welcome(_), Reply::Status(_)]), "{replies:?}");
     drop(running);
 
-    let place = Place::new();
+    let place = BrokerPlace::new();
     fs::write(place.path("broker.sock"), "somebody's notes").unwrap();
     let output = second(&place);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -361,7 +361,7 @@ fn what_the_parent_left_open_reaches_neither_the_broker_nor_its_tools() {
 
 #[test]
 fn a_socket_of_somebody_else_is_left_alone_with_what_to_do_about_it() {
-    let place = Place::new();
+    let place = BrokerPlace::new();
     let socket = place.path("broker.sock");
     let said_of_it = || {
         let mut command = Command::new("/usr/bin/timeout");
@@ -393,7 +393,7 @@ fn a_broker_with_a_capability_of_its_file_takes_no_policy_but_that_of_the_system
     if !needs::root() || !needs::tool(SETPRIV) || !needs::tool(SETCAP) {
         return;
     }
-    let place = Place::new();
+    let place = BrokerPlace::new();
     place.give_to(USER_UID);
     let program = place.own_program();
     let set = Command::new(SETCAP).arg("cap_net_raw=ep").arg(&program).status().unwrap();
@@ -434,7 +434,7 @@ fn a_broker_that_inherits_a_capability_drops_it_before_the_policy_of_a_user() {
 
     // One file or folder of the user's is enough: what is decided by is his.
     for of_root in [&[][..], &["policy.toml"], &["", "policy.toml", "tools.d"]] {
-        let place = Place::new();
+        let place = BrokerPlace::new();
         place.give_to(USER_UID);
         of_root.iter().for_each(|name| chown(place.policy.path(name), Some(0), Some(0)).unwrap());
         let mut command = lent(&place.own_program());

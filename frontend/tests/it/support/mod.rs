@@ -89,7 +89,7 @@ impl ScriptedBroker {
         let cancels = Arc::new(AtomicUsize::new(0));
         let watchers = Arc::new(Mutex::new(Vec::new()));
         let turned_away = Arc::new(Mutex::new(Vec::new()));
-        let state = State {
+        let state = ScriptState {
             script,
             log: requests.clone(),
             gone: hang_ups.clone(),
@@ -181,7 +181,7 @@ fn counts(counter: &AtomicUsize) -> bool {
 }
 
 #[derive(Clone)]
-struct State {
+struct ScriptState {
     script: Script,
     log: Arc<Mutex<Vec<Request>>>,
     gone: Arc<AtomicUsize>,
@@ -192,7 +192,7 @@ struct State {
     turned_away: Arc<Mutex<Vec<Option<Reply>>>>,
 }
 
-impl State {
+impl ScriptState {
     /// Whether nothing was asked about a call before.
     fn is_first(&self, call: &Call) -> bool {
         self.asked.lock().unwrap().insert(call.correlation_id.clone())

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_granted_something_and_cannot_enter_the_socket_s_folder_is_found() {
+    fn who_is_granted_something_and_cannot_enter_the_folder_of_the_socket_is_found() {
         let grant = |to: &str| format!("[[grant]]\n{to}\ntools = [\"ping\"]\n");
         for fine in ["user = \"ada\"", "user = 0", "group = \"ops\"", "self = true"] {
             assert!(out(&grant(fine)).is_empty(), "{fine}");
