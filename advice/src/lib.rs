@@ -19,6 +19,7 @@ mod value;
 mod vocabulary;
 mod words;
 
+pub use near::closest;
 pub use repair::repair;
 pub use words::advise;
 

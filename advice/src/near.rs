@@ -5,7 +5,8 @@ const LONGEST: usize = 64;
 
 /// The nearest of some names, if it is near enough: one letter in three may be changed, added, taken
 /// away or swapped with the next one. None of a name that is shorter.
-pub(crate) fn closest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+#[must_use]
+pub fn closest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     if given.len() > LONGEST {
         return None;
     }

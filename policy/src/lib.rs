@@ -29,8 +29,6 @@ mod lines;
 mod load;
 mod lookup;
 mod names;
-#[cfg(any(test, feature = "cli"))]
-mod near;
 mod networks;
 mod plan;
 mod policy;

@@ -1,10 +1,15 @@
+use probity_advice::repair;
+use probity_protocol::{
+    Arguments, Availability, Call, CorrelationId, RequestedLimits, Target, TargetKind, ToolName,
+};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Accounts, Origin, Source,
+    Accounts, Origin, Source, catalog, decide,
     grants::{Grant, GrantedTools},
     load, validate,
+    value::ValueKind,
 };
 
 /// Grants as somebody writes them: for whom, of which tools (none: all), and in which tier.
@@ -64,6 +69,32 @@ fn by_a_look_at_each<'p>(
     Some((granted.min(subject.most), &decides.place))
 }
 
+/// How much a tool takes: what is less may stand in for what is more.
+fn weight(policy: &Policy, tool: &Tool) -> (Tier, std::time::Duration) {
+    (tool.tier, tool.timeout.value.min(policy.ceilings.timeout))
+}
+
+/// Whether a tool may stand in for another: it takes this kind of target, and scans no ports of its own
+/// choice.
+fn takes_lightly(tool: &Tool, kind: TargetKind) -> bool {
+    let scans = tool
+        .options
+        .iter()
+        .any(|option| matches!(option.kind, ValueKind::Ports) || option.flag == "--top-ports");
+    tool.targets.contains(&kind) && !scans
+}
+
+fn bare_call(tool: &Tool, target: &str) -> Call {
+    Call {
+        tool: ToolName::new(tool.name.as_str()).unwrap(),
+        target: Target::as_given(target),
+        arguments: Arguments::default(),
+        limits: RequestedLimits::default(),
+        correlation_id: CorrelationId::new("t").unwrap(),
+        client: None,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
@@ -87,6 +118,23 @@ proptest! {
         let found = granted.granted(None).map(|granted| (granted.tier, granted.place));
         prop_assert_eq!(found, by_a_look_at_each(&policy, &subject, None));
         let found: Vec<_> = granted.usable().map(|(at, ..)| at).collect();
-        prop_assert_eq!(found, usable);
+        prop_assert_eq!(&found, &usable);
+
+        // In the place of a tool that is not granted the lightest is suggested, if it takes no more.
+        let catalog = catalog(&policy, &subject, |_| Availability::Available);
+        let usable: Vec<_> = usable.iter().map(|at| &policy.tools[*at]).collect();
+        let refused = policy.tools.iter().enumerate();
+        for (_, tool) in refused.filter(|(at, _)| granted.granted(Some(*at)).is_none()) {
+            for (kind, target) in [(TargetKind::Address, "10.0.0.1"), (TargetKind::Network, "10.0.0.0/28")] {
+                let call = bare_call(tool, target);
+                let denial = decide(&policy, &subject, &call).unwrap_err().denial;
+                let found = repair(&catalog, &call, &denial).map(|call| {
+                    weight(&policy, policy.tool(call.tool.as_str()).unwrap())
+                });
+                let takers = usable.iter().filter(|tool| takes_lightly(tool, kind));
+                let lightest = takers.map(|tool| weight(&policy, tool)).min();
+                prop_assert_eq!(found, lightest.filter(|least| *least <= weight(&policy, tool)));
+            }
+        }
     }
 }

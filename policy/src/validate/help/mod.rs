@@ -21,10 +21,8 @@ use toml::{
 };
 
 use super::{Help, Slip, Validation};
-use crate::{
-    near::closest,
-    raw::{RawPolicy, RawTool},
-};
+use crate::raw::{RawPolicy, RawTool};
+use probity_advice::closest;
 
 /// What the TOML parser says of each line after a list that is not closed.
 const NO_COMMA: &str = "missing comma between array elements";
