@@ -6,6 +6,7 @@
 
 use std::{fmt::Display, time::Duration};
 
+use probity_protocol::{TargetKind, Tier};
 use serde::Serialize;
 use toml::Spanned;
 
@@ -20,7 +21,6 @@ use crate::{
     tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
 };
-use probity_protocol::{TargetKind, Tier};
 
 impl Policy {
     /// The effective policy as one document, the tools in it as `[[tool]]` tables. Reading it gives

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
-use crate::{Accounts, Origin, Subject, decide, load, validate};
 use probity_protocol::{
     Arguments, Call, ClientLabel, CorrelationId, Identifier, MAX_ARGS_BYTES, RequestedLimits,
     Target, ToolName, split_extra_args,
 };
+
+use super::*;
+use crate::{Accounts, Origin, Subject, decide, load, validate};
 
 const TOOLS: &[&str] = &["ping", "PingTool", "traceroute", "nmap"];
 const TARGETS: &[&str] = &["10.0.0.1", "10.0.0.1/32", "10.0.0.2", "10.0.0.0/30"];

@@ -13,6 +13,7 @@ use std::{
 };
 
 use config::{ConfigError, FileFormat, ValueKind};
+use probity_output::clean::clean_str;
 use yaml_rust2::{
     Event, ScanError,
     parser::{MarkedEventReceiver, Parser},
@@ -24,7 +25,6 @@ use super::{
     notice::Notice,
     settings::setting,
 };
-use probity_output::clean::clean_str;
 
 /// Largest file read. Every setting written twice with comments is a hundredth of it.
 const MAX_BYTES: u64 = 1024 * 1024;

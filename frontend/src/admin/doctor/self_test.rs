@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use probity_output::clean::clean;
 use probity_protocol::{
     Arguments, Availability, Call, Catalog, ClientLabel, CorrelationId, ExitStatus,
     RequestedLimits, TargetKind, Token, ToolEntry, ToolName, Verdict,
@@ -22,7 +23,6 @@ use crate::{
     broker::client::{Broker, RunOutcome},
     calls::{published::registry::Listing, request::new_correlation_id},
 };
-use probity_output::clean::clean;
 
 const NAME: &str = "self_test";
 const TOOL: &str = "ping";

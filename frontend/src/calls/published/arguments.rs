@@ -15,11 +15,11 @@ use jsonschema::{
     error::ValidationErrorKind,
 };
 use probity_advice::Advice;
+use probity_output::clean::clean_str;
 use probity_protocol::DenialCode;
 use serde_json::{Map, Value};
 
 use crate::calls::{published::schema::JsonObject, request::is_reserved};
-use probity_output::clean::clean_str;
 
 /// Properties beyond a tool's own that are looked at, to say what was meant by them.
 const MOST_STRANGE: usize = 64;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use probity_output::{parsers::one_line, quote::quoted};
 use probity_protocol::{End, ExitStatus, Exited};
 
 use super::{ErrorType, ToolResult};
-use probity_output::{parsers::one_line, quote::quoted};
 
 /// Most of a complaint that is repeated in a message, in characters.
 const COMPLAINT_CHARS: usize = 200;

@@ -2,11 +2,12 @@
 //! so that a refusal is never taken for a host that does not answer. What the tool wrote stands behind
 //! marks, so that none of it is taken for those words.
 
-use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
 use probity_output::{
     parsers::LEFT_OUT,
     quote::{folded, marked, quoted},
 };
+
+use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
 const RAW_MAX: usize = 4096;

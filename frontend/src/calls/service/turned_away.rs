@@ -3,6 +3,7 @@
 //!
 //! Each says when or how to come again. The broker does not hear of these calls.
 
+use probity_output::clean::clean_str;
 use serde_json::json;
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     },
     config::RateLimit,
 };
-use probity_output::clean::clean_str;
 
 /// A call of a tool that this process does not publish.
 #[must_use]

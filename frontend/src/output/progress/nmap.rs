@@ -8,8 +8,9 @@
 
 use std::time::Duration;
 
-use super::{Progress, about, number_after};
 use probity_output::parsers::one_line;
+
+use super::{Progress, about, number_after};
 
 /// How far the scan is.
 #[derive(Debug)]

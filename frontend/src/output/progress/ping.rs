@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Progress, counted, number_after};
 use probity_output::parsers::{self, Parsed, ping::PingReply, ping::Unreachable};
+
+use super::{Progress, counted, number_after};
 
 /// Seconds between two packets where the command does not say.
 const USUAL_INTERVAL: f64 = 1.0;

@@ -7,11 +7,12 @@
 
 use std::time::Duration;
 
-use super::{Progress, number_after};
 use probity_output::parsers::{
     self, Parsed, one_line,
     traceroute::{Hop, TracerouteReport},
 };
+
+use super::{Progress, number_after};
 
 /// Probes that it has under way at once.
 const AT_ONCE: u32 = 16;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use probity_output::clean::{Pieces, clean_value};
 use probity_protocol::Stream;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,7 +23,6 @@ use crate::{
     calls::result::{ToolResult, plan_json},
     output::progress::Progress,
 };
-use probity_output::clean::{Pieces, clean_value};
 
 /// Most bytes of output that wait for their reader, what it takes to keep them counted in.
 const KEPT_MAX: usize = 256 << 10;

@@ -5,12 +5,12 @@
 //! nothing is left out, what is said twice is said once, and what is long is shortened on purpose, with a
 //! flag and a note that says how to get the rest. HTTP and the command line give the result as it is.
 
+use probity_output::parsers::{self, brief::is_nothing};
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde_json::{Map, Value, json};
 
 use super::store::{LIFETIME, ResultStore};
 use crate::calls::{published::registry::READ_RESULT, result::ToolResult};
-use probity_output::parsers::{self, brief::is_nothing};
 
 /// Longest standard output or error in the structured result, in bytes: that of the text.
 const STREAM_MAX: usize = 4 * 1024;

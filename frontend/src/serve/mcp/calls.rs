@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 
+use probity_output::parsers::one_line;
 use probity_protocol::CorrelationId;
 use rmcp::{
     ErrorData, RoleServer,
@@ -23,7 +24,6 @@ use crate::{
         call_end::{CallEnd, to_its_end},
     },
 };
-use probity_output::parsers::one_line;
 
 impl Server {
     /// Does what a call asks for.

@@ -32,6 +32,7 @@ use std::{
     time::Duration,
 };
 
+use probity_output::clean::clean_str;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
@@ -71,7 +72,6 @@ use crate::{
     },
     process::shutdown::Shutdown,
 };
-use probity_output::clean::clean_str;
 
 /// How long a client may go by one list. Lists change only when the policy does, and then clients
 /// that listen are told.

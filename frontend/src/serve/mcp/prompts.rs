@@ -2,6 +2,7 @@
 //!
 //! They name only tools that are published: a step whose tool is not is left out.
 
+use probity_output::clean::clean_str;
 use rmcp::{
     ErrorData,
     model::{GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, Role},
@@ -9,7 +10,6 @@ use rmcp::{
 use serde_json::Value;
 
 use crate::calls::published::registry::Listing;
-use probity_output::clean::clean_str;
 
 /// A prompt: what it is for, and the steps it leads through.
 struct Guide {

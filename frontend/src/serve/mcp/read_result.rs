@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
+use probity_output::{
+    parsers::brief::brief,
+    quote::{marked, word},
+};
 use rmcp::model::{CallToolResult, ContentBlock, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
 use super::store::{LIFETIME, PREFIX, ResultStore};
 use crate::calls::published::registry::READ_RESULT;
-use probity_output::{
-    parsers::brief::brief,
-    quote::{marked, word},
-};
 
 /// Lines of an answer that says nothing of them.
 const LINES_DEFAULT: u64 = 100;

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, future::pending, iter, path::Path, sync::Arc, time::Duration};
 
+use probity_output::clean::clean_str;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
@@ -24,7 +25,6 @@ use crate::{
     terminal::{cli::HttpArgs, connect},
     text::near::nearest,
 };
-use probity_output::clean::clean_str;
 
 /// Descriptors that are not for connections: the broker's, the log, what the libraries hold.
 const RESERVED_DESCRIPTORS: u64 = 128;

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use probity_output::clean::clean_str;
 use serde_json::json;
 
 use super::{CommandError, Exit, complain};
@@ -18,7 +19,6 @@ use crate::{
         printing::layout::{Column, Layout},
     },
 };
-use probity_output::clean::clean_str;
 
 pub(super) fn token(args: &TokenArgs, config: &Config) -> Result<Exit, CommandError> {
     match &args.command {

@@ -3,11 +3,11 @@
 //! Only here is it known which of them take a value. It decides nothing else: what a tool does not have
 //! is passed on for the service to refuse, so that it is answered and recorded as from any client.
 
+use probity_output::clean::clean_str;
 use probity_protocol::{OptionEntry, ToolEntry, ValueType};
 use serde_json::{Map, Value};
 
 use crate::{calls::published::schema::typed, terminal::cli::Word};
-use probity_output::clean::clean_str;
 
 /// What the words after a tool's name come to.
 #[derive(Debug, PartialEq)]

@@ -17,10 +17,10 @@ mod tools;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
+use probity_output::quote::broken;
 use serde::Serialize;
 
 use self::layout::Layout;
-use probity_output::quote::broken;
 
 pub use self::{
     doctor::print_report,

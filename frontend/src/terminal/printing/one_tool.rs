@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use probity_output::clean::clean_str;
 use probity_protocol::{OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry, ValueType};
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,6 @@ use crate::{
     },
     terminal::cli::ConnectionFlags,
 };
-use probity_output::clean::clean_str;
 
 const OPTIONS: [Column; 7] = [
     Column::whole("OPTION"),

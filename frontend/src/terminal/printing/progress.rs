@@ -8,13 +8,13 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use probity_output::clean::clean_str;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use crate::output::progress::Status;
-use probity_output::clean::clean_str;
 
 /// A shorter call needs no line.
 const PATIENCE: Duration = Duration::from_secs(1);

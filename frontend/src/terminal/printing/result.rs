@@ -8,6 +8,7 @@ use std::{
 };
 
 use anstyle::Style;
+use probity_output::quote::{broken, marked};
 use probity_protocol::Catalog;
 
 use super::{BAD, CAUTION, GOOD, HEAD, LATE, layout::Layout, plan};
@@ -15,7 +16,6 @@ use crate::{
     calls::result::{ErrorType, ToolResult},
     terminal::cli::ConnectionFlags,
 };
-use probity_output::quote::{broken, marked};
 
 /// Prints a result in a few lines. `flags` complete the commands that are shown.
 ///

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
+use probity_output::clean::clean_str;
 use serde_json::{Value, json};
 
 use super::print_json;
@@ -14,7 +15,6 @@ use crate::config::{
     load::{DEFAULT, FILE_VARIABLE},
     show::{as_json, rows, sets_single_tools, warnings},
 };
-use probity_output::clean::clean_str;
 
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, io::Write, path::Path};
 
+use probity_output::clean::clean_str;
 use probity_protocol::{Availability, Catalog, TargetKind, ToolEntry};
 
 use super::{
@@ -14,7 +15,6 @@ use crate::{
     process::confine::NOBODY,
     text::near::nearest,
 };
-use probity_output::clean::clean_str;
 
 const COLUMNS: [Column; 5] = [
     Column::whole("TOOL"),

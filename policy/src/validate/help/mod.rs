@@ -14,6 +14,7 @@ use std::{
     ops::Range,
 };
 
+use probity_advice::closest;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -22,7 +23,6 @@ use toml::{
 
 use super::{Help, Slip, Validation};
 use crate::raw::{RawPolicy, RawTool};
-use probity_advice::closest;
 
 /// What the TOML parser says of each line after a list that is not closed.
 const NO_COMMA: &str = "missing comma between array elements";

@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use probity_output::clean::clean_str;
 use probity_protocol::{RefusalKind, StatusReport, Welcome};
 use tokio::time::timeout;
 
@@ -11,7 +12,6 @@ use crate::{
     broker::client::{Broker, BrokerError},
     calls::published::registry::Registry,
 };
-use probity_output::clean::clean_str;
 
 /// How long the broker may take; shorter than a check may, so that all three say what is wrong.
 const PATIENCE: Duration = Duration::from_millis(1500);

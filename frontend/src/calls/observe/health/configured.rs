@@ -16,12 +16,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use probity_output::clean::clean_str;
 use rustix::fs::{Access, access};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Finding, HealthCheck, Looking, Priority};
 use crate::config::{CheckKind, CheckSettings};
-use probity_output::clean::clean_str;
 
 /// How much later than its own limit a check would be told to have taken too long.
 const SPARE: Duration = Duration::from_millis(500);

@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use probity_output::clean::clean_str;
 use probity_protocol::Availability;
 
 use super::{Finding, HealthCheck, Looking, Priority};
@@ -13,7 +14,6 @@ use crate::calls::{
     },
     published::registry::Listing,
 };
-use probity_output::clean::clean_str;
 
 pub(super) fn checks(listing: &Listing, controls: &Controls) -> Vec<Arc<dyn HealthCheck>> {
     let mut checks: Vec<Arc<dyn HealthCheck>> = vec![];

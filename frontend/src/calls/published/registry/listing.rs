@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use probity_output::clean::clean_str;
 use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 
 use super::settled::Settled;
@@ -17,7 +18,6 @@ use crate::{
     },
     config::{Config, Thresholds},
 };
-use probity_output::clean::clean_str;
 
 /// The published tools, by name, and why others are not.
 #[derive(Debug)]

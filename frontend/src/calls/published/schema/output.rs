@@ -1,10 +1,10 @@
 //! What a call gives: [`crate::calls::result::ToolResult`], with the parser's own schema inside.
 
+use probity_output::parsers;
 use serde_json::{Value, json};
 
 use super::{DIALECT, JsonObject, object};
 use crate::calls::error_type::ErrorType;
-use probity_output::parsers;
 
 /// The schema of every result of a tool whose output `parser` reads.
 #[must_use]

@@ -23,6 +23,7 @@ use axum::{
 };
 use futures_util::{StreamExt as _, future::join_all};
 use http_body_util::Full;
+use probity_output::clean::clean_str;
 use rmcp::{
     model::{
         ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcError, JsonRpcMessage, RequestId,
@@ -46,7 +47,6 @@ use crate::{
     calls::control::gate::ClientKey,
     serve::mcp::{Answer, Client, Message, Server, Shared, array, cancelled_id, restored_bytes},
 };
-use probity_output::clean::clean_str;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
