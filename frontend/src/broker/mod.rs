@@ -2,6 +2,7 @@
 //! said to it, and what has to be known before: accounts and the addresses of names.
 
 pub mod accounts;
+mod answers;
 pub mod choice;
 pub mod client;
 pub mod embedded;

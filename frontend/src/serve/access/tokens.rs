@@ -4,35 +4,28 @@
 //! The file holds no token, and whoever may read it gains nothing; whoever may write it could add
 //! one, so that is checked before it is read.
 
+mod secret;
+mod store;
+
 use std::{
-    fmt,
     fs::File,
     io::{self, Read as _, Seek as _},
     net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
-use tokio::sync::watch;
 
+use self::secret::{HASH_PREFIX, LEAST_CHOSEN, TokenHash};
+pub use self::{
+    secret::{Secret, is_unguessable},
+    store::TokenStore,
+};
 use super::Role;
-
-/// Begins every token, so that people and secret scanners know one when they see it.
-const PREFIX: &str = "probity_";
-
-/// How much of a token is random.
-const RANDOM_BYTES: usize = 32;
-
-/// Begins every hash in the file: the way it was made.
-const HASH_PREFIX: &str = "sha256:";
-
-/// Shortest token that somebody may choose themselves.
-const LEAST_CHOSEN: usize = 16;
 
 /// Largest tokens file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -52,82 +45,6 @@ pub fn whole_network(text: &str) -> Result<IpNet, String> {
             network.trunc(),
             network.addr()
         )),
-    }
-}
-
-/// A token as its holder has it. It is shown once, and never logged.
-pub struct Secret(String);
-
-impl Secret {
-    /// A new one.
-    ///
-    /// # Errors
-    /// The kernel has no random bytes to give.
-    pub fn random() -> Result<Self, TokensError> {
-        let mut bytes = [0; RANDOM_BYTES];
-        getrandom::fill(&mut bytes).map_err(|_| TokensError::NoRandomness)?;
-        Ok(Self(format!("{PREFIX}{}", hex(&bytes))))
-    }
-
-    /// One that somebody chose.
-    ///
-    /// # Errors
-    /// It is too short to be a secret.
-    pub fn chosen(text: &str) -> Result<Self, TokensError> {
-        match text.len() >= LEAST_CHOSEN && text.bytes().all(|b| b.is_ascii_graphic()) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(TokensError::WeakToken),
-        }
-    }
-
-    /// To be shown to its holder.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn hash(&self) -> TokenHash {
-        TokenHash::of(&self.0)
-    }
-}
-
-/// Whether a token has the form of those that are made here. Nobody guesses one of them; what has
-/// another form may be somebody's own choice.
-#[must_use]
-pub fn is_unguessable(presented: &str) -> bool {
-    let digits = presented.strip_prefix(PREFIX).unwrap_or_default();
-    digits.len() == 2 * RANDOM_BYTES && digits.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// What is kept of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct TokenHash([u8; 32]);
-
-impl TokenHash {
-    fn of(token: &str) -> Self {
-        // RULE: Tokens are kept as hashes.
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(HASH_PREFIX).filter(|d| d.len() == 64 && d.is_ascii())?;
-        let mut bytes = [0; 32];
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{HASH_PREFIX}{}", hex(&self.0))
     }
 }
 
@@ -433,99 +350,6 @@ fn check_trust(path: &Path, file: &File) -> Result<(), TokensError> {
         ));
     }
     Ok(())
-}
-
-/// The tokens in force: those of the file, which can be read again, and those given otherwise.
-#[derive(Debug)]
-pub struct TokenStore {
-    file: Option<PathBuf>,
-    /// From the environment, or made at start.
-    own: Vec<Arc<Token>>,
-    /// The file as it was opened last. A server that root started reads it as root once, and may not open
-    /// it again; this it may read as often as it likes.
-    opened: Mutex<Option<File>>,
-    current: watch::Sender<Arc<Tokens>>,
-}
-
-impl TokenStore {
-    /// Those of `file` and `own`.
-    ///
-    /// # Errors
-    /// Those of [`Tokens::read`].
-    pub fn open(file: Option<PathBuf>, own: Option<Token>) -> Result<Self, TokensError> {
-        let own = own.into_iter().map(Arc::new).collect();
-        let opened = Mutex::default();
-        let this = Self { file, own, opened, current: watch::Sender::default() };
-        this.reload()?;
-        Ok(this)
-    }
-
-    /// Reads the file again. Where that fails, those that were in force stay. Answers how many there
-    /// are now.
-    ///
-    /// # Errors
-    /// Those of [`Tokens::read`].
-    pub fn reload(&self) -> Result<usize, TokensError> {
-        let mut tokens =
-            self.file.as_deref().map_or_else(|| Ok(Tokens::default()), |path| self.read(path))?;
-        tokens.0.extend(self.own.iter().cloned());
-        let count = tokens.0.len();
-        self.current.send_replace(Arc::new(tokens));
-        Ok(count)
-    }
-
-    fn read(&self, path: &Path) -> Result<Tokens, TokensError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        match File::open(path) {
-            Ok(file) => *opened = Some(file),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                // Only if it is the one that stands there still.
-                let same = |file: &File| is_same(file, path).unwrap_or(false);
-                if !opened.as_ref().is_some_and(same) {
-                    return Err(unreadable(path, error));
-                }
-            }
-            Err(error) => return Err(unreadable(path, error)),
-        }
-        opened.as_ref().map_or_else(|| Ok(Tokens::default()), |file| Tokens::of(path, file))
-    }
-
-    /// Whether nobody may come in.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.current().is_empty()
-    }
-
-    /// Whose token this is, if it may come from `address`.
-    #[must_use]
-    pub fn find(&self, presented: &str, address: IpAddr) -> Option<Arc<Token>> {
-        self.current().find(presented, address)
-    }
-
-    /// Whether a token that was found once still holds, unchanged.
-    #[must_use]
-    pub fn has(&self, token: &Token, address: IpAddr) -> bool {
-        token.is_for(address) && self.current().iter().any(|known| known == token)
-    }
-
-    /// Tells of each time that they are read again.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<Arc<Tokens>> {
-        self.current.subscribe()
-    }
-
-    fn current(&self) -> Arc<Tokens> {
-        Arc::clone(&self.current.borrow())
-    }
-}
-
-fn is_same(file: &File, path: &Path) -> io::Result<bool> {
-    let (own, there) = (file.metadata()?, std::fs::metadata(path)?);
-    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
