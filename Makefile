@@ -10,7 +10,8 @@ BOOT_ROOT = $(VENV)/boot
 CLIENTS = tests/clients
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
-# How the programs of the package are built: as they are shipped, or (ci) so that it takes less time.
+# How the programs of the package are built: as they are shipped, or (dev) of what the tests were built of,
+# so that little is left to compile.
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
 
@@ -32,7 +33,7 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 	$(CARGO) test --quiet -p probity-tests --test house
 
 test: ## Everything CI runs, and what each part of it took
-	@PROBITY_PROFILE=ci .ci/steps
+	@PROBITY_PROFILE=dev .ci/steps
 
 test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
@@ -80,7 +81,8 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)
 	packaging/manual target/package
 	rm -f $(TARGET)/package/*.deb
-	$(CARGO_DEB) --quiet -p probity --profile $(PROBITY_PROFILE) --no-build --output $(TARGET)/package/
+	$(CARGO_DEB) --quiet $(if $(filter dev,$(PROBITY_PROFILE)),--fast) -p probity --profile $(PROBITY_PROFILE) \
+		--no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
 # What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it. After `make build`
@@ -147,17 +149,14 @@ $(VENV)/promtool/promtool:
 $(VENV)/nginx/nginx:
 	$(call take_out_of,nginx,sbin/nginx)
 
-# Not optimized: to build it takes a minute of two cores instead of several, and it runs for seconds.
-$(CARGO_DENY):
-	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug \
-		--root $(VENV)/cargo-deny cargo-deny@0.20.2
+# Not optimized: to build them takes a minute of two cores instead of several, and they run for seconds.
+install_quick = CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --locked --debug
 
-# It packs some megabytes once: it need not be fast itself.
-$(CARGO_DEB): export CARGO_PROFILE_RELEASE_LTO = off
-$(CARGO_DEB): export CARGO_PROFILE_RELEASE_CODEGEN_UNITS = 16
-$(CARGO_DEB): export CARGO_PROFILE_RELEASE_OPT_LEVEL = 1
+$(CARGO_DENY):
+	$(install_quick) --root $(VENV)/cargo-deny cargo-deny@0.20.2
+
 $(CARGO_DEB):
-	$(CARGO) install --quiet --locked --root $(VENV)/cargo-deb cargo-deb@3.8.0
+	$(install_quick) --root $(VENV)/cargo-deb cargo-deb@3.8.0
 
 boot-tree: $(BOOT_ROOT)/ready
 

@@ -397,31 +397,40 @@ pub fn program(name: &str) -> PathBuf {
     built.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace"))
 }
 
-/// How the programs of the package are built: `make test` has it quick, and whoever does not say gets them
-/// as they are shipped.
-#[must_use]
-pub fn profile() -> String {
+/// By which profile the programs of the package are built: `make test` has them of what the tests are built
+/// of, and whoever does not say gets them as they are shipped.
+fn profile() -> String {
     std::env::var("PROBITY_PROFILE").unwrap_or_else(|_| "release".into())
 }
 
-/// The broker as it is in the package, where what it costs is what a test is about. It is built as
-/// `make build` does, so that where that was run nothing is left to do.
+/// Cargo's folder of the programs of the package, below its target.
+#[must_use]
+pub fn package_folder() -> String {
+    match profile().as_str() {
+        "dev" => "debug".into(),
+        named => named.into(),
+    }
+}
+
+/// An optimized broker, where what it costs is what a test is about: the package's, where that is one.
 ///
 /// # Panics
 /// If it cannot be built.
 #[must_use]
 pub fn optimized_broker() -> PathBuf {
     static BUILT: OnceLock<bool> = OnceLock::new();
+    let package = profile();
+    let profile = if package == "dev" { "ci" } else { &package };
     let built = BUILT.get_or_init(|| {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--profile", &profile(), "-p", "probity-broker", "--bins"]);
+        cargo.args(["build", "--quiet", "--profile", profile, "-p", "probity-broker", "--bins"]);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         cargo.current_dir(workspace).status().is_ok_and(|status| status.success())
     });
     assert!(built, "the broker is not built: make build");
     let debug = program("probity-broker");
     let target = debug.ancestors().nth(2).expect("the folder of what is built");
-    target.join(profile()).join("probity-broker")
+    target.join(profile).join("probity-broker")
 }
 
 /// Makes a script that can be executed at once. Another process writes it, for the reason of

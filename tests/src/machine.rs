@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    broker::profile,
+    broker::package_folder,
     lab::{HOST, HOST_NAME, Lab},
     procs::{children, wait_until},
 };
@@ -113,7 +113,7 @@ impl Machine {
         command.arg(format!("--bind-ro={}:{PACKAGE}", package.display()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
         command.arg(format!("--bind-ro={}:/src", source.display()));
-        let built = target().ok_or_else(|| missing("make deb"))?.join(profile());
+        let built = target().ok_or_else(|| missing("make deb"))?.join(package_folder());
         command.arg(format!("--bind-ro={}:/target/release", built.display()));
         match kind.without_systemd {
             true => command.args(["--as-pid2", "/usr/bin/sleep", "infinity"]),
