@@ -6,10 +6,10 @@ use probity_tests::count::{Code, Purpose, privileged};
 
 use crate::{each_source_of_the_workspace, root};
 
-/// Lines of the boundary. The goal is 4500: whoever makes it smaller lowers this.
+/// Lines of the boundary. Whoever makes it smaller lowers this; docs/decisions/0043 says what it holds.
 const MOST_BOUNDARY: usize = 5895;
 
-/// Lines of the whole privileged process. The goal is 9400.
+/// Lines of the whole privileged process.
 const MOST_PRIVILEGED: usize = 11_100;
 
 #[test]
