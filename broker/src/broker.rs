@@ -19,6 +19,8 @@ pub(crate) struct Broker {
     /// The uid that started it for itself, in embedded mode.
     pub owner: Option<u32>,
     pub started: Instant,
+    /// When a reload was refused, where none has been applied since.
+    pub reload_refused: RefCell<Option<Instant>>,
     /// How far its end has come.
     pub phases: watch::Receiver<Phase>,
 }

@@ -5,7 +5,7 @@
 //! cannot be read, has a defect or cannot be recorded changes nothing: the old policy works on. Runs
 //! that go on end under the policy that approved them.
 
-use std::{io, path::PathBuf, rc::Rc};
+use std::{io, path::PathBuf, rc::Rc, time::Instant};
 
 use probity_policy::{LoadError, Origin};
 use probity_protocol::Digest;
@@ -84,7 +84,9 @@ impl Reload {
         self.notifier.reloading();
         reopen_log(broker);
         let old = broker.rules();
-        match self.apply(broker, &old) {
+        let applied = self.apply(broker, &old);
+        broker.reload_refused.replace(applied.is_err().then(Instant::now));
+        match applied {
             Ok(new) => {
                 complain!("the policy was reloaded: {new}");
                 self.notifier.ready(&format!("The policy was reloaded: {new}"));

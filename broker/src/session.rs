@@ -344,6 +344,7 @@ impl Session {
             audit_head: self.broker.audit.borrow().head(),
             audit_removed: self.broker.audit.borrow().removed(),
             audit_failed: self.broker.audit.borrow().failed().map(|since| since.elapsed()),
+            reload_refused: self.broker.reload_refused.borrow().map(|since| since.elapsed()),
         };
         self.outgoing.send(&Reply::Status(report)).await
     }

@@ -236,6 +236,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
         runs: Runs::default(),
         owner: options.embedded.then_some(options.owner.unwrap_or(starter)),
         started: Instant::now(),
+        reload_refused: RefCell::default(),
         phases,
     };
     let end = End { enter, grace: options.grace(), pipes: [descriptors.lifetime, supervisor] };

@@ -98,6 +98,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     println!("{}", serde_json::to_string_pretty(&*service.health().await)?);
     println!("{}", serde_json::to_string_pretty(&service.metrics_report().await)?);
-    print!("{}", service.metrics().text(&service.listing(), Tools::All));
+    let health = service.health().await;
+    print!("{}", service.metrics().text(&service.listing(), Tools::All, &health));
     Ok(())
 }

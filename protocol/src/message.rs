@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The version of these messages. Another one is refused.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 
 /// The client's first frame. Its layout never changes, so that versions can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -333,6 +333,8 @@ pub struct StatusReport {
     pub audit_failed: Option<Duration>,
     /// How long ago its file was found removed, if it ever was: lines until then are not in it.
     pub audit_removed: Option<Duration>,
+    /// Time since a reload was refused, where none has been applied since: an older policy works on.
+    pub reload_refused: Option<Duration>,
 }
 
 /// One run of the peer's own.

@@ -21,6 +21,7 @@ fn answering(version: &str, audit_failed: Option<Duration>) -> Answers {
         audit_head: Head::START,
         audit_failed,
         audit_removed: None,
+        reload_refused: None,
     };
     Answers { answer: Ok(Answer { welcome, status, took: Duration::from_micros(310) }) }
 }

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use probity_output::clean::clean_str;
-use probity_protocol::{RefusalKind, StatusReport, Welcome};
+use probity_protocol::{Digest, RefusalKind, StatusReport, Welcome};
 use tokio::time::timeout;
 
 use super::{Finding, HealthCheck, Looking, Priority, recent::Recent};
@@ -116,17 +116,27 @@ impl HealthCheck for Policy {
 
     fn check(&self) -> Looking<'_> {
         Box::pin(async {
-            let Ok((welcome, _)) = &*self.pulse.answer().await else { return not_known() };
+            let Ok((welcome, status)) = &*self.pulse.answer().await else { return not_known() };
             let published = self.registry.listing().catalog.policy_digest;
-            match welcome.policy_digest == published {
-                true => Finding::healthy(format!("what is published is of policy {published}")),
-                false => Finding::degraded(format!(
-                    "the broker decides by policy {}, and what is published is of {published}: its \
-                     new catalog has not come yet",
-                    welcome.policy_digest
-                )),
-            }
+            in_force(welcome.policy_digest, published, status.reload_refused)
         })
+    }
+}
+
+fn in_force(decides_by: Digest, published: Digest, reload_refused: Option<Duration>) -> Finding {
+    if let Some(since) = reload_refused {
+        return Finding::degraded(format!(
+            "a reload was refused {} s ago, and policy {decides_by} works on: `probity-policy check` \
+             says what is wrong with the new one, and the broker's own log why it was refused",
+            since.as_secs()
+        ));
+    }
+    match decides_by == published {
+        true => Finding::healthy(format!("what is published is of policy {published}")),
+        false => Finding::degraded(format!(
+            "the broker decides by policy {decides_by}, and what is published is of {published}: \
+             its new catalog has not come yet"
+        )),
     }
 }
 
@@ -187,6 +197,7 @@ mod tests {
             audit_head: Head::START,
             audit_failed,
             audit_removed: None,
+            reload_refused: None,
         };
         for (failed, expected) in [
             (None, State::Healthy),
@@ -195,6 +206,21 @@ mod tests {
             (Some(Duration::from_secs(60)), State::Degraded),
         ] {
             assert_eq!(written(&status(failed)).state, expected, "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_not_in_force_is_told_of_and_a_refused_reload_before_all() {
+        let (old, new) = (Digest([1; 32]), Digest([2; 32]));
+        for (decides_by, published, refused, expected, says) in [
+            (old, old, None, State::Healthy, "what is published is of policy"),
+            (new, old, None, State::Degraded, "its new catalog has not come yet"),
+            (old, old, Some(7), State::Degraded, "a reload was refused 7 s ago"),
+            (old, new, Some(0), State::Degraded, "a reload was refused 0 s ago"),
+        ] {
+            let finding = in_force(decides_by, published, refused.map(Duration::from_secs));
+            assert_eq!(finding.state, expected, "{finding:?}");
+            assert!(finding.message.contains(says), "{finding:?}");
         }
     }
 

@@ -8,6 +8,7 @@ use prometheus::{
 
 use crate::calls::{
     control::{Controls, breaker::BreakerState},
+    observe::health::{HealthReport, State},
     published::registry::Listing,
 };
 
@@ -64,6 +65,24 @@ pub(super) fn standing(listing: &Listing, controls: &Controls) -> Vec<MetricFami
     }
     let families = [breakers, waiting].into_iter().flat_map(|gauges| gauges.collect());
     families.filter(|family| !family.get_metric().is_empty()).collect()
+}
+
+/// What each check of this server's health found.
+pub(super) fn health(report: &HealthReport) -> Vec<MetricFamily> {
+    let checks = gauges_apart(
+        "probity_health_check",
+        "What a check of this server's health found: 0 healthy, 1 degraded, 2 unhealthy.",
+        &["check"],
+    );
+    for found in &report.checks {
+        let state = match found.status {
+            State::Healthy => 0,
+            State::Degraded => 1,
+            State::Unhealthy => 2,
+        };
+        checks.with_label_values(&[found.name.as_str()]).set(state);
+    }
+    checks.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }
 
 fn gauges_apart(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

@@ -32,6 +32,7 @@ use self::{
 use crate::{
     calls::{
         control::Controls,
+        observe::health::HealthReport,
         published::registry::{Listing, Published},
         result::{ErrorType, ToolResult},
     },
@@ -286,12 +287,15 @@ impl Metrics {
         custom::register(&self.registry, name, help, labels)
     }
 
-    /// The text that Prometheus reads.
+    /// The text that Prometheus reads. `health` has no check that is not to be shown.
     #[must_use]
-    pub fn text(&self, listing: &Listing, tools: Tools) -> String {
+    pub fn text(&self, listing: &Listing, tools: Tools, health: &HealthReport) -> String {
+        let mut families = self.gather(listing, tools);
+        families.extend(families::health(health));
+        families.sort_by(|a, b| a.name().cmp(b.name()));
         let mut text = Vec::new();
         // It writes to memory, and a family without a metric is not among them.
-        let _ = TextEncoder::new().encode(&self.gather(listing, tools), &mut text);
+        let _ = TextEncoder::new().encode(&families, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 
@@ -348,7 +352,6 @@ impl Metrics {
         }
         let mut families = self.registry.gather();
         families.extend(families::standing(listing, &self.controls));
-        families.sort_by(|a, b| a.name().cmp(b.name()));
         if tools == Tools::Listed {
             for family in &mut families {
                 let is_shown = |metric: &Metric| {

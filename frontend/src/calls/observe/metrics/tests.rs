@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     calls::{
+        observe::health::{CheckReport, State},
         published::registry::Registry as Registered,
         result::{Asked, ToolResult},
     },
@@ -22,6 +23,10 @@ fn listing() -> Arc<Listing> {
 
 fn metrics_with(counters: &[CounterSettings]) -> Metrics {
     Metrics::with(counters, &Arc::new(Controls::new(10, &listing())))
+}
+
+fn no_checks() -> HealthReport {
+    HealthReport { status: State::Healthy, timestamp: String::new(), checks: vec![] }
 }
 
 fn asked(tool: &str) -> Asked {
@@ -46,7 +51,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 
 #[test]
 fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
-    let text = metrics_with(&[]).text(&listing(), Tools::All);
+    let text = metrics_with(&[]).text(&listing(), Tools::All, &no_checks());
     for series in [
         r#"mcp_tool_execution_total{status="success",tool="ping"}"#,
         r#"mcp_tool_execution_total{status="cancelled",tool="nmap"}"#,
@@ -73,7 +78,7 @@ fn every_name_stands_in_the_text_from_the_start_with_its_labels() {
 fn exactly_one_state_of_a_breaker_is_1_whatever_happens_to_it() {
     let (metrics, listing) = (metrics_with(&[]), listing());
     let states = || {
-        let text = metrics.text(&listing, Tools::All);
+        let text = metrics.text(&listing, Tools::All, &no_checks());
         let of = |state| {
             value(&text, &format!("mcp_circuit_breaker_state{{state=\"{state}\",tool=\"ping\"}}"))
         };
@@ -110,7 +115,8 @@ fn a_call_is_active_from_its_turn_to_its_end_and_one_that_is_dropped_was_cancell
 #[test]
 fn made_up_names_make_no_series_however_many_there_are() {
     let (metrics, listing) = (metrics_with(&[]), listing());
-    let lines = |metrics: &Metrics| metrics.text(&listing, Tools::All).lines().count();
+    let lines =
+        |metrics: &Metrics| metrics.text(&listing, Tools::All, &no_checks()).lines().count();
     metrics.rate_limited("nobody", &listing);
     metrics.finished(listing.name_of("nobody").unwrap_or(UNKNOWN_TOOL), &full("nobody"), &listing);
     let before = lines(&metrics);
@@ -149,7 +155,7 @@ fn both_forms_say_the_same() {
     assert_eq!(ping["breaker"], "closed");
     let round_trips = &report["timings"]["probity_broker_round_trip_seconds"];
     assert_eq!(*round_trips, json!({"count": 1, "avg_seconds": 0.25}));
-    let text = metrics.text(&listing, Tools::All);
+    let text = metrics.text(&listing, Tools::All, &no_checks());
     let rejected = r#"mcp_tool_execution_total{status="rejected",tool="ping"}"#;
     assert_eq!(value(&text, rejected), Some(1.0));
     let sum = r#"probity_queue_wait_seconds_sum{tool="ping"}"#;
@@ -165,7 +171,7 @@ fn a_counter_of_somebody_else_shows_in_both_forms() {
     counter.increment(&["success"]);
     counter.increment(&["whatever a caller sends"]);
     counter.increment(&[]);
-    let text = metrics.text(&listing, Tools::All);
+    let text = metrics.text(&listing, Tools::All, &no_checks());
     for (status, count) in [("success", 2.0), ("error", 0.0), ("other", 2.0)] {
         let series = format!("my_metric_total{{status=\"{status}\"}}");
         assert_eq!(value(&text, &series), Some(count), "{series}");
@@ -233,10 +239,10 @@ fn a_configured_counter_is_told_to_those_who_may_know_of_its_tool() {
     for tool in ["nmap", "ping", "ping"] {
         metrics.finished(tool, &full(tool), &listing);
     }
-    let all = metrics.text(&listing, Tools::All);
+    let all = metrics.text(&listing, Tools::All, &no_checks());
     assert!(all.contains("scans_total{tool=\"nmap\"} 1\n"), "{all}");
     let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);
-    let text = metrics.text(&narrowed, Tools::Listed);
+    let text = metrics.text(&narrowed, Tools::Listed, &no_checks());
     assert!(text.contains("pings_total{tool=\"ping\"} 2\n") && !text.contains("nmap"), "{text}");
 }
 
@@ -246,7 +252,7 @@ fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
     metrics.finished("nmap", &full("nmap"), &listing);
     metrics.finished(UNKNOWN_TOOL, &full("nobody"), &listing);
     let narrowed = listing.narrowed(|entry| entry.name.as_str() == "ping", None);
-    let text = metrics.text(&narrowed, Tools::Listed);
+    let text = metrics.text(&narrowed, Tools::Listed, &no_checks());
     assert!(text.contains(r#"tool="ping""#) && text.contains("probity_build_info"), "{text}");
     assert!(!text.contains("nmap") && !text.contains(UNKNOWN_TOOL), "{text}");
     let report = metrics.report(&narrowed, Tools::Listed, Load::default());
@@ -256,4 +262,29 @@ fn somebody_who_may_not_know_of_a_tool_is_not_told_of_it() {
 #[test]
 fn a_declared_counter_may_say_of_a_status_what_the_metrics_say_of_it() {
     assert_eq!(Status::ALL.map(Status::as_str), crate::config::STATUSES);
+}
+
+#[test]
+fn each_check_of_its_health_stands_in_the_text_with_what_it_found() {
+    let found = |(name, status): (&str, State)| CheckReport {
+        name: name.into(),
+        status,
+        priority: 1,
+        priority_name: "CRITICAL",
+        message: "why".into(),
+        timestamp: String::new(),
+        duration_ms: 0.1,
+    };
+    let checks = [
+        ("broker.reachable", State::Unhealthy),
+        ("broker.policy", State::Degraded),
+        ("system.cpu", State::Healthy),
+    ];
+    let health = HealthReport { checks: checks.map(found).into(), ..no_checks() };
+    let text = metrics_with(&[]).text(&listing(), Tools::All, &health);
+    for (check, state) in [("broker.reachable", 2.0), ("broker.policy", 1.0), ("system.cpu", 0.0)] {
+        let series = format!("probity_health_check{{check=\"{check}\"}}");
+        assert_eq!(value(&text, &series), Some(state), "{text}");
+    }
+    assert!(!text.contains("why"), "what is said changes, and would make series");
 }

@@ -75,8 +75,14 @@ pub(super) async fn metrics(
     let metrics = server.service.metrics();
     Ok(match format {
         Format::Text => {
-            let text = HeaderValue::from_static(metrics::TEXT);
-            ([(header::CONTENT_TYPE, text)], metrics.text(&listing, tools)).into_response()
+            let health = server.service.health().await;
+            let health = match tools {
+                Tools::All => health,
+                Tools::Listed => Arc::new(health.narrowed(|tool| listing.name_of(tool).is_some())),
+            };
+            let kind = HeaderValue::from_static(metrics::TEXT);
+            let text = metrics.text(&listing, tools, &health);
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Format::Json => {
             let load = server.service.load().await;
