@@ -98,9 +98,9 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis, promtool and nginx, in .venv
+venv: packages ## The official MCP clients, schemathesis, Prometheus and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
-		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/promtool/promtool \
+		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
 		$(VENV)/nginx/nginx
 
 make_venv = python3 -m venv --clear $(@D) && \
@@ -132,18 +132,18 @@ $(VENV)/claude-code/ready: $(VENV)/node/ready
 		--loglevel=error --no-audit --no-fund --prefix $(@D) @anthropic-ai/claude-code@2.1.332
 	touch $@
 
-# Only the program is taken out of the package: to install that would start a server.
+# Only programs are taken out of the package: to install that would start a server.
 define take_out_of
 rm -rf $(@D) && mkdir -p $(@D)/package
 cd $(@D) && apt-get -o APT::Sandbox::User=root download -qq $(1)
 dpkg-deb -x $(@D)/$(1)_*.deb $(@D)/package
-mv $(@D)/package/usr/$(2) $@
+mv $(addprefix $(@D)/package/usr/,$(2)) $(@D)/
 rm -r $(@D)/package $(@D)/$(1)_*.deb
 endef
 
-# Prometheus' own check of the metrics.
-$(VENV)/promtool/promtool:
-	$(call take_out_of,prometheus,bin/promtool)
+# It scrapes, and its promtool checks the metrics and the rules.
+$(VENV)/prometheus/prometheus:
+	$(call take_out_of,prometheus,bin/prometheus bin/promtool)
 
 # The proxy of docs/http.md. The libraries that it wants come with Python and the base system.
 $(VENV)/nginx/nginx:

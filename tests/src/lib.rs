@@ -19,6 +19,7 @@ pub mod mcp;
 pub mod needs;
 pub mod peer;
 pub mod procs;
+pub mod prometheus;
 pub mod rig;
 pub mod served;
 pub mod sse;

@@ -10,6 +10,7 @@
 //! | [`http_schemathesis`] | no request that Schemathesis makes up is a fault |
 //! | [`http_stream`] | runs and events over HTTP with a real broker |
 //! | [`monitoring`] | `/metrics` and `/health`, of real runs |
+//! | [`observability`] | Prometheus scrapes a server, and the shipped dashboard, rules and alerts work on it |
 //! | [`openapi`] | `/openapi.json` is what the server does |
 //! | [`policy_audit`] | `probity-policy audit`: verify, query, tail |
 //! | [`policy_check`] | `probity-policy` check, show, explain: what is wrong with a policy is said in full |
@@ -23,6 +24,7 @@ mod http_proxy;
 mod http_schemathesis;
 mod http_stream;
 mod monitoring;
+mod observability;
 mod openapi;
 mod policy_audit;
 mod policy_check;

@@ -173,7 +173,7 @@ fn the_text_is_what_prometheus_reads() {
     let server = Server::start(&[]);
     server.execute("replay", json!({"target": "127.0.0.1"}));
     let text = server.text();
-    let promtool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/promtool/promtool");
+    let promtool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/prometheus/promtool");
     let mut promtool = Command::new(&promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
