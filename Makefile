@@ -98,10 +98,10 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis, Prometheus and nginx, in .venv
+venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
-		$(VENV)/nginx/nginx
+		$(VENV)/nginx/nginx $(VENV)/ocsf/ready
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -115,6 +115,10 @@ $(VENV)/python-v1/ready: $(CLIENTS)/requirements-v1.txt
 	touch $@
 
 $(VENV)/schemathesis/ready: $(CLIENTS)/requirements-schemathesis.txt
+	$(make_venv)
+	touch $@
+
+$(VENV)/ocsf/ready: $(CLIENTS)/requirements-ocsf.txt
 	$(make_venv)
 	touch $@
 

@@ -5,6 +5,9 @@
 //! - verify
 //! - query
 //! - tail
+//! - `export`: OCSF, and readers that go on where the last one ended
+
+mod export;
 
 use std::{
     fs::{self, Permissions},
@@ -367,6 +370,7 @@ fn nothing_of_a_file_reaches_a_terminal_as_it_is() {
         &["query", &file][..],
         &["query", "--json", &file],
         &["query", "--joined", &file],
+        &["query", "--format", "ocsf", &file],
         &["tail", &file],
         &["tail", "--json", &file],
         &["verify", &file],

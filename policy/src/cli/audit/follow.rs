@@ -1,7 +1,7 @@
 //! A log that grows: its next line, when there is one, across rotation, until Ctrl-C.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Seek as _},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -75,6 +75,12 @@ impl Follower {
             self.lines = Lines::of(now);
         }
         Ok(true)
+    }
+
+    /// Whether it is this file that is read, by whatever name.
+    pub(super) fn reads(&self, path: &Path) -> bool {
+        let place = |it: io::Result<fs::Metadata>| it.map(|it| (it.dev(), it.ino())).ok();
+        place(self.lines.input().metadata()) == place(fs::metadata(path))
     }
 
     fn is_replaced_by(&self, now: &File) -> io::Result<bool> {

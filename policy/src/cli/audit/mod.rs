@@ -3,11 +3,13 @@
 //! The broker never reads JSON; this does, as whoever asks. It writes to no log, and what it prints
 //! of one does nothing to a terminal, even if somebody else wrote the file.
 
+mod bookmark;
 pub mod chain;
 mod embedded;
 mod filter;
 mod follow;
 mod lines;
+mod ocsf;
 mod print;
 mod query;
 mod record;

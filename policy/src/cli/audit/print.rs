@@ -7,8 +7,50 @@ use std::{
     time::Duration,
 };
 
-use super::record::Record;
+use super::{ocsf, record::Record};
 use crate::{cli::output, source::printable};
+
+/// What a record is shown as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Columns, for people
+    Text,
+    /// The log's own lines
+    Json,
+    /// Events of the Open Cybersecurity Schema Framework, one JSON object a line, for a SIEM
+    Ocsf,
+}
+
+/// How the command line asks for it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Shape {
+    /// The log's own lines, as --format json
+    #[arg(long)]
+    json: bool,
+    /// What each record is shown as
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    format: Format,
+}
+
+impl Shape {
+    pub(super) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// A record alone, and the line that it was read from.
+pub(super) fn one(
+    out: &mut impl Write,
+    record: &Record,
+    line: &[u8],
+    format: Format,
+) -> io::Result<()> {
+    match format {
+        Format::Text => row(out, record, None),
+        Format::Json => raw(out, line),
+        Format::Ocsf => raw(out, ocsf::event(record, line).to_string().as_bytes()),
+    }
+}
 
 /// The heads of the columns.
 pub(super) fn heads(out: &mut impl Write) -> io::Result<()> {

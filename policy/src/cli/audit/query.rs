@@ -12,7 +12,7 @@ use super::{
     Files,
     filter::{Filter, Filters},
     lines::{self, Line},
-    print,
+    print::{self, Format, Shape},
     record::Record,
 };
 use crate::cli::{CliError, Which, output};
@@ -32,6 +32,7 @@ Examples:
   probity-policy audit query --verdict denied --target 10.0.0.0/24
   probity-policy audit query --tool nmap --joined      each run with how it ended
   probity-policy audit query --id 7f3a --json /var/log/probity/audit.jsonl.1
+  probity-policy audit query --since 1d --format ocsf  for a SIEM
 
 Exit status: 0 also where nothing was found, 2 wrong usage or unreadable files."))]
 pub(super) struct Args {
@@ -45,9 +46,9 @@ pub(super) struct Args {
     /// Stop after so many
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// The log's own lines; with --joined objects of decision and end
-    #[arg(long)]
-    json: bool,
+    // With --joined JSON is objects of decision and end.
+    #[command(flatten)]
+    shape: Shape,
 }
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
@@ -61,7 +62,12 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     }
     let mut out = BufWriter::new(anstream::stdout().lock());
     let mut left = args.limit.unwrap_or(u64::MAX);
-    if !args.json {
+    let format = args.shape.format();
+    if args.joined && format == Format::Ocsf {
+        let message = "an event of OCSF is one record: leave out --joined";
+        return Err(CliError::Usage(message.into()));
+    }
+    if format == Format::Text {
         print::heads(&mut out)?;
     }
     if left == 0 {
@@ -69,7 +75,8 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     }
     let mut unread = Unread::default();
     if args.joined {
-        let mut runs = Runs { filter, out, left, json: args.json, open: BTreeMap::new() };
+        let mut runs =
+            Runs { filter, out, left, json: format == Format::Json, open: BTreeMap::new() };
         lines::each(&files, |line| runs.take(line, &mut unread))?;
         runs.end_all()?;
         runs.out.flush()?;
@@ -79,11 +86,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
             if !filter.matches(&record) {
                 return Ok(ControlFlow::Continue(()));
             }
-            if args.json {
-                print::raw(&mut out, line.bytes)?
-            } else {
-                print::row(&mut out, &record, None)?
-            }
+            print::one(&mut out, &record, line.bytes, format)?;
             left -= 1;
             Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
