@@ -48,7 +48,8 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
-	shellcheck .ci/run .ci/steps packaging/install packaging/install-packages packaging/manual packaging/debian/p*
+	shellcheck .ci/run .ci/steps packaging/as-released packaging/install packaging/install-packages packaging/manual \
+		packaging/debian/p*
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
 	@$(CARGO) run --quiet -p probity-tests --bin count
@@ -61,15 +62,19 @@ deny: $(CARGO_DENY) ## Licences, sources and bans of the dependencies (deny.toml
 
 bench: packages ## The figures, as ratios against something in the same run
 	@packaging/install-packages bubblewrap
-	$(CARGO) build --quiet --release --workspace --bins
+	$(AS_RELEASED) $(CARGO) build --quiet --release --workspace --bins
 	@$(TARGET)/release/probity-bench
+
+# What is made for others depends on the commit alone, and says which it is.
+AS_RELEASED = packaging/as-released
 
 # Each by itself, as `cargo install` builds it, so that none has features that only another wants: least of
 # all the broker.
 build: ## Release binaries, in target/release
-	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity --bins
-	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity-broker --bins
-	$(CARGO) build --profile $(PROBITY_PROFILE) -p probity-policy --features cli --bins
+	$(CARGO) fetch --quiet --locked
+	$(AS_RELEASED) $(CARGO) build --locked --profile $(PROBITY_PROFILE) -p probity --bins
+	$(AS_RELEASED) $(CARGO) build --locked --profile $(PROBITY_PROFILE) -p probity-broker --bins
+	$(AS_RELEASED) $(CARGO) build --locked --profile $(PROBITY_PROFILE) -p probity-policy --features cli --bins
 
 install: ## Install them for everybody, as root (PREFIX=/usr/local, DESTDIR=)
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install install
@@ -81,15 +86,15 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)
 	packaging/manual target/package
 	rm -f $(TARGET)/package/*.deb
-	$(CARGO_DEB) --quiet $(if $(filter dev,$(PROBITY_PROFILE)),--fast) -p probity --profile $(PROBITY_PROFILE) \
-		--no-build --output $(TARGET)/package/
+	$(AS_RELEASED) $(CARGO_DEB) --quiet $(if $(filter dev,$(PROBITY_PROFILE)),--fast) -p probity \
+		--profile $(PROBITY_PROFILE) --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
 # What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it. After `make build`
 # nothing is left to compile.
 cargo-installed:
 	for package in frontend broker; do \
-		$(CARGO) install --quiet --profile $(PROBITY_PROFILE) --locked --path $$package \
+		$(AS_RELEASED) $(CARGO) install --quiet --profile $(PROBITY_PROFILE) --locked --path $$package \
 			--root $(TARGET)/cargo-installed --target-dir $(TARGET) --no-track --force || exit 1; \
 	done
 

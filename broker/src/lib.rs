@@ -38,6 +38,12 @@ use std::{
     process::ExitCode,
 };
 
+/// The version, and of a build of `make` its commit in brackets (`packaging/as-released`).
+const VERSION: &str = match option_env!("PROBITY_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// The whole program. What nobody reads any more, as where the reader of a pipe is gone, changes
 /// nothing.
 #[must_use]
@@ -50,7 +56,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Version) => {
-            let _ = writeln!(io::stdout(), "probity-broker {}", env!("CARGO_PKG_VERSION"));
+            let _ = writeln!(io::stdout(), "probity-broker {VERSION}");
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Serve(options)) => match startup::start(options) {

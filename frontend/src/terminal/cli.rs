@@ -80,9 +80,15 @@ Only the entry goes to standard output. With --write everything else of the file
 included; a server of the name `probity` that is there already keeps what you added to it, such as
 `env`. docs/clients.md has every form, and what to do when a client does not find the tools.";
 
+/// The version, and of a build of `make` its commit in brackets (`packaging/as-released`).
+const VERSION: &str = match option_env!("PROBITY_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Network diagnostics that stay inside a policy.
 #[derive(Debug, Parser)]
-#[command(name = "probity", version, about, after_help = help(AFTER_HELP))]
+#[command(name = "probity", version = VERSION, about, after_help = help(AFTER_HELP))]
 pub struct Cli {
     /// What to do; without one, serve as the setting server.transport says
     #[command(subcommand)]

@@ -42,6 +42,12 @@ const INSTEAD: &str = "--shipped is the policy that is compiled in, which `probi
                        is installed; `probity-policy init` writes one of your own; --policy FILE is \
                        any other.";
 
+/// The version, and of a build of `make` its commit in brackets (`packaging/as-released`).
+const VERSION: &str = match option_env!("PROBITY_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Exit status of a policy with defects, of a denied call, and of a change that widens.
 const NO: u8 = 1;
 
@@ -52,7 +58,7 @@ const TROUBLE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "probity-policy",
-    version,
+    version = VERSION,
     max_term_width = 100,
     after_help = output::help("Examples:
   probity-policy check                       is the installed policy sound?
