@@ -68,10 +68,11 @@ impl Choice {
         *self != Self::Installed
     }
 
-    /// The flags that say as much: with the policy that an own broker decides by where none is named.
+    /// The flags that say as much: with the policy that an own broker decides by where no flag names one.
     #[must_use]
-    pub fn spelled_out(&self, flags: &BrokerChoice) -> BrokerChoice {
-        let policy = flags.policy.clone().or_else(|| own_policy().filter(|_| self.is_own()));
+    pub fn spelled_out(&self, flags: &BrokerChoice, loaded: &Loaded) -> BrokerChoice {
+        let unnamed = || loaded.config.broker.policy.clone().or_else(own_policy);
+        let policy = flags.policy.clone().or_else(|| unnamed().filter(|_| self.is_own()));
         BrokerChoice { embedded: self.is_own(), policy, socket: flags.socket.clone() }
     }
 }

@@ -269,6 +269,8 @@ pub struct BrokerSettings {
     pub socket: PathBuf,
     /// Whether a private one is started; where nobody says, it depends on what is installed.
     pub embedded: Option<bool>,
+    /// What a private one decides by.
+    pub policy: Option<PathBuf>,
 }
 
 impl Config {
@@ -348,6 +350,7 @@ impl Config {
             broker: BrokerSettings {
                 socket: values.get("broker.socket")?,
                 embedded: values.get("broker.embedded")?,
+                policy: values.get("broker.policy")?,
             },
             overrides,
         })

@@ -316,6 +316,14 @@ pub const SETTINGS: &[Setting] = &[
         unit: "",
         help: "true starts a private broker, as --embedded does; false never; unset: where none is installed.",
     },
+    Setting {
+        key: "broker.policy",
+        variable: "PROBITY_POLICY",
+        default: "",
+        kind: Kind::Path,
+        unit: "",
+        help: "The policy that a private broker decides by. The flag --policy wins.",
+    },
 ];
 
 /// What may be set for one tool, with its name in place of `NAME`. In a variable the name is in

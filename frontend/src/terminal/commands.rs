@@ -196,7 +196,7 @@ fn choose_broker(mut command: Command, loaded: &Loaded) -> Command {
     };
     let flags = args.choice();
     let choice = Choice::of(&flags, loaded);
-    let broker = choice.spelled_out(&flags);
+    let broker = choice.spelled_out(&flags, loaded);
     if choice == Choice::NothingInstalled {
         let policy = broker.policy.as_deref();
         match command {

@@ -105,6 +105,7 @@ fn rows() -> Vec<Row> {
         row("log.format", form_of_lines, ("json", json!("json")), ("text", json!("text")), json!("text")),
         row("broker.socket", broker_asked, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
         row("broker.embedded", starts_its_own, ("true", json!(true)), ("false", json!(false)), json!(false)),
+        row("broker.policy", decided_by, ("{rig}/a.toml", json!("a.toml")), ("{rig}/b.toml", json!("b.toml")), json!("built-in")),
         row("tools.NAME.timeout", times, ("45", json!([45.0, 20.0, 7.0])), ("0.5", json!([0.5, 20.0, 7.0])), json!([300.0, 20.0, 7.0])),
         row("tools.NAME.failure_threshold", failures_before_it_opens, ("2", json!(2)), ("1", json!(1)), json!(5)),
         row("tools.NAME.recovery_timeout", seconds_it_stays_open, ("8.5", json!(9)), ("90", json!(90)), json!(60)),

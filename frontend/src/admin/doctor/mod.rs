@@ -74,7 +74,7 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
     let host = Host::look();
     let socket = &loaded.config.broker.socket;
     let choice = Choice::of(flags, loaded);
-    let (mode, flags) = (mode(&choice), &choice.spelled_out(flags));
+    let (mode, flags) = (mode(&choice), &choice.spelled_out(flags, loaded));
     let context = DoctorContext { loaded, person: Person::look().await, mode };
     let (tested, asked) = ask(flags, &context).await;
 

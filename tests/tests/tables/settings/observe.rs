@@ -357,3 +357,20 @@ pub fn starts_its_own(configured: &Configured<'_>, _: &Value) -> Value {
     assert!(is_own || said.contains("no broker answers at /nonexistent"), "{said}");
     json!(is_own)
 }
+
+/// Which policy a broker of one's own looks for. Neither is there, so it refuses the start; nothing else
+/// is decided by instead.
+pub fn decided_by(configured: &Configured<'_>, _: &Value) -> Value {
+    let mut command = configured.rig.probity(&["tools", "--json"], &configured.variables);
+    command.env("PROBITY_EMBEDDED", "true").env("XDG_CONFIG_HOME", configured.rig.path("nowhere"));
+    let output = command.output().unwrap();
+    if output.status.success() {
+        let tools: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(tools.to_string().contains("traceroute"), "{tools}");
+        return json!("built-in");
+    }
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let named = ["a.toml", "b.toml"].into_iter().filter(|name| said.contains(*name));
+    json!(named.collect::<Vec<_>>().join(","))
+}
