@@ -38,12 +38,6 @@ use std::{
     process::ExitCode,
 };
 
-/// The version, and of a build of `make` its commit in brackets (`packaging/as-released`).
-const VERSION: &str = match option_env!("PROBITY_BUILD") {
-    Some(build) => build,
-    None => env!("CARGO_PKG_VERSION"),
-};
-
 /// The whole program. What nobody reads any more, as where the reader of a pipe is gone, changes
 /// nothing.
 #[must_use]
@@ -56,7 +50,9 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Version) => {
-            let _ = writeln!(io::stdout(), "probity-broker {VERSION}");
+            // With the commit, where the build was told of it (packaging/as-released).
+            let version = option_env!("PROBITY_BUILD").unwrap_or(env!("CARGO_PKG_VERSION"));
+            let _ = writeln!(io::stdout(), "probity-broker {version}");
             ExitCode::SUCCESS
         }
         Ok(cli::Command::Serve(options)) => match startup::start(options) {
