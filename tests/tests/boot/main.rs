@@ -1,19 +1,24 @@
 //! The first use of all: an administrator installs Probity on a server, and people on it call tools.
 //! Each test boots a machine of its own (see `probity_tests::machine`), installs, and asks systemd, the
-//! kernel and the programs what came of it. A binary of its own, since it needs the package.
+//! kernel and the programs what came of it. A binary of its own, since it needs the package; what else is
+//! made for others is tried here too.
 //!
 //! | module | promise |
 //! |---|---|
+//! | [`bundle`] | the bundle for desktop assistants as a host takes it, and what a registry is told of it |
 //! | [`confined`] | what the kernel says of the processes, the fence, a broker that is killed |
 //! | [`from_source`] | `make install` and `make uninstall` |
 //! | [`package`] | upgrades, removal, purging; machines where something is missing |
 //! | [`pages`] | the lines of the administrators' pages |
+//! | [`release`] | what `make dist` puts together |
 //! | [`serving`] | what a member of the group, a stranger and HTTP get; reloads; the journal |
 
+mod bundle;
 mod confined;
 mod from_source;
 mod package;
 mod pages;
+mod release;
 mod serving;
 
 use probity_tests::{
