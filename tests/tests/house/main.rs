@@ -7,12 +7,14 @@
 //! | `bans` | what the broker must not be built of |
 //! | `rules` | each rule of SECURITY.md stands at the code that enforces it, and no other does |
 //! | `words` | names read as English |
+//! | `processors` | the filters' system calls are there on aarch64 too |
 //! | `links` | the pages lead to one another, in the package too |
 
 mod bans;
 mod counts;
 mod links;
 mod order;
+mod processors;
 mod rules;
 mod words;
 
