@@ -16,10 +16,10 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
 
-.PHONY: help mcpb dist demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
+.PHONY: help mcpb dist aarch64 demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
 
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: packages ## Watch Probity at work, on a network made for it (as root: the whole of it)
 	$(CARGO) build --quiet --workspace --bins
@@ -45,12 +45,13 @@ test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-
 	$(CARGO) test -p probity-tests --test lab -- --ignored claude_code::
 	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test it -- http_schemathesis::
 	packaging/dist/twice
+	packaging/aarch64
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
-	shellcheck .ci/run .ci/steps packaging/as-released packaging/install packaging/install-packages packaging/manual \
+	shellcheck .ci/run .ci/steps packaging/aarch64 packaging/as-released packaging/install packaging/install-packages packaging/manual \
 		packaging/debian/p* packaging/dist/install packaging/dist/pack packaging/dist/twice packaging/mcpb/pack
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
@@ -83,6 +84,9 @@ install: ## Install them for everybody, as root (PREFIX=/usr/local, DESTDIR=)
 
 uninstall: ## Take them away again; what an administrator wrote stays
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install uninstall
+
+aarch64: ## Whether everything compiles for that processor, by Debian's compiler
+	packaging/aarch64
 
 deb: build $(CARGO_DEB) ## The Debian package, in target/package
 	@packaging/install-packages $(BOOT)

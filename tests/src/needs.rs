@@ -81,6 +81,18 @@ pub fn release() -> Option<PathBuf> {
     found
 }
 
+/// Whether the sources lie in a repository of git.
+///
+/// Without it, says so on stderr and returns false; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn repository() -> bool {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    met(here.join("../.git").exists(), "the sources as a repository: git clone")
+}
+
 /// A file in `.venv`, where `make` puts the tools of others.
 ///
 /// Without it, says so on stderr and returns nothing; the caller returns.
