@@ -241,7 +241,10 @@ fn to_pack_it_again_gives_the_same_bytes() {
     let package = again.join("package");
     let profile = env::var_os("PROBITY_PROFILE").unwrap_or("release".into());
     let quiet = ["--quiet", "-p", "probity", "--no-build", "--output"].map(OsStr::new);
-    let words = [&[cargo_deb.as_os_str()], &quiet[..], &[package.as_os_str()]].concat();
+    // As the Makefile packs what is not to be shipped.
+    let fast = (profile == "dev").then_some(OsStr::new("--fast"));
+    let fast: Vec<_> = fast.into_iter().collect();
+    let words = [&[cargo_deb.as_os_str()], &fast[..], &quiet[..], &[package.as_os_str()]].concat();
     later(&[&words[..], &[OsStr::new("--profile"), &profile]].concat());
     let deb = named(&package, ".deb");
     fs::rename(&deb, again.join(deb.file_name().unwrap())).unwrap();
