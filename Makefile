@@ -117,10 +117,11 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF and nginx, in .venv
+venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, kubectl, helm and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
-		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready
+		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready \
+		$(VENV)/kubernetes/ready
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -159,6 +160,18 @@ $(VENV)/mcpb/ready: packaging/mcpb/package-lock.json packaging/mcpb/package.json
 	cp packaging/mcpb/package.json packaging/mcpb/package-lock.json $(@D)
 	$(VENV)/node/nodejs/bin/node $(VENV)/node/nodejs/lib/node_modules/npm/bin/npm-cli.js \
 		ci --loglevel=error --ignore-scripts --prefix $(@D)
+	touch $@
+
+# What the suite tests/tests/kubernetes renders and checks manifests with; none of it asks a cluster. kubectl
+# (with kustomize) and helm are in an archive within an archive within the wheel.
+$(VENV)/kubernetes/ready: $(CLIENTS)/requirements-kubernetes.txt $(CLIENTS)/requirements-kubectl.txt
+	$(make_venv)
+	$(@D)/bin/pip download --quiet --disable-pip-version-check --no-deps --dest $(@D)/wheel \
+		-r $(CLIENTS)/requirements-kubectl.txt
+	cd $(@D)/wheel && python3 -m zipfile -e *.whl . && tar -xzf aws_cdk/*/_jsii/*.tgz && \
+		python3 -m zipfile -e package/lib/layer.zip .
+	install $(@D)/wheel/kubectl/kubectl $(@D)/wheel/helm/helm $(@D)/
+	rm -r $(@D)/wheel
 	touch $@
 
 # A client as people have it, to be connected with; 400 MB.
