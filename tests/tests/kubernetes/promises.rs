@@ -1,0 +1,182 @@
+//! What the manifests and their comments say, held against what is rendered.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use probity_tests::broker::program;
+use serde_json::{Value, json};
+
+use crate::manifests::{Kit, Manifests, container, containers, done, folder, folders, root, said};
+
+fn base() -> Option<Manifests> {
+    Some(Kit::find()?.kustomize("base"))
+}
+
+/// The guide's figures.
+#[test]
+fn requests_limits_and_probes_are_the_guide_figures() {
+    let Some(base) = base() else { return };
+    let pod = base.pod();
+    for name in ["broker", "http"] {
+        let resources = &container(pod, name)["resources"];
+        assert_eq!(resources["requests"], json!({"memory": "256Mi", "cpu": "250m"}), "{name}");
+        assert_eq!(resources["limits"], json!({"memory": "512Mi", "cpu": "500m"}), "{name}");
+    }
+    let http = container(pod, "http");
+    let times = |probe: &str| {
+        let probe = &http[probe];
+        (probe["initialDelaySeconds"].clone(), probe["periodSeconds"].clone())
+    };
+    assert_eq!(times("livenessProbe"), (json!(30), json!(10)));
+    assert_eq!(times("readinessProbe"), (json!(5), json!(5)));
+    // docs/http.md has both as what an orchestrator asks, without a token.
+    let page = fs::read_to_string(root().join("docs/http.md")).unwrap();
+    for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+        assert_eq!(http[probe]["httpGet"]["path"], path);
+        assert!(page.contains(&format!("| GET | `{path}` | anybody |")), "{path}");
+    }
+    assert_eq!(http["ports"], json!([{"name": "http", "containerPort": 8080}]));
+}
+
+#[test]
+fn every_container_is_confined_and_the_broker_alone_gains_one_capability() {
+    let Some(kit) = Kit::find() else { return };
+    for below in folders("overlays").into_iter().map(|name| format!("overlays/{name}")) {
+        let rendered = kit.kustomize(&below);
+        let pod = rendered.pod();
+        assert_eq!(pod["automountServiceAccountToken"], false, "{below}");
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{below}");
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{below}");
+        for each in containers(pod) {
+            let context = &each["securityContext"];
+            assert_eq!(context["readOnlyRootFilesystem"], true, "{below}: {}", each["name"]);
+            assert_eq!(context["capabilities"]["drop"], json!(["ALL"]), "{below}");
+            let may_gain = each["name"] == "broker" && below != "overlays/restricted";
+            assert_eq!(context["allowPrivilegeEscalation"], may_gain, "{below}: {}", each["name"]);
+            let added = if may_gain { json!(["NET_RAW"]) } else { Value::Null };
+            assert_eq!(context["capabilities"]["add"], added, "{below}: {}", each["name"]);
+            assert!(each["resources"]["limits"]["memory"].is_string(), "{below}");
+        }
+    }
+}
+
+/// The order in which they start: a policy is checked before anything goes by it, and the broker serves
+/// before the frontend starts and ends after it. A patch that merged by names would change it.
+#[test]
+fn a_policy_is_checked_before_a_broker_starts_and_the_broker_serves_before_the_frontend() {
+    let Some(kit) = Kit::find() else { return };
+    for below in folders("overlays").into_iter().map(|name| format!("overlays/{name}")) {
+        let rendered = kit.kustomize(&below);
+        let pod = rendered.pod();
+        let order: Vec<_> = containers(pod).filter_map(|each| each["name"].as_str()).collect();
+        let expected: &[_] = match below.as_str() {
+            "overlays/audit-log" => &["policy", "folders", "audit", "broker", "http"],
+            _ => &["policy", "folders", "broker", "http"],
+        };
+        assert_eq!(order, expected, "{below}");
+        for each in containers(pod) {
+            let stays = ["audit", "broker"].iter().any(|name| each["name"] == *name);
+            let policy = if stays { json!("Always") } else { Value::Null };
+            assert_eq!(each["restartPolicy"], policy, "{below}: {}", each["name"]);
+        }
+        let policy = container(pod, "policy");
+        assert_eq!(policy["command"], json!(["/usr/bin/probity-policy", "check"]));
+        assert_eq!(policy["volumeMounts"][0], container(pod, "broker")["volumeMounts"][0]);
+    }
+}
+
+/// A pod that is told to go has as long as what is in flight in it, and nobody is asked to replace a pod by
+/// one that does not serve.
+#[test]
+fn a_pod_has_time_for_its_calls_and_goes_when_its_successor_serves() {
+    let Some(base) = base() else { return };
+    let pod = base.pod();
+    let http = container(pod, "http");
+    let env = http["env"].as_array().unwrap();
+    let grace = env.iter().find(|variable| variable["name"] == "PROBITY_GRACE_SEC").unwrap();
+    let grace: u64 = grace["value"].as_str().unwrap().parse().unwrap();
+    let hook = http["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+    let help = fs::read_to_string(root().join("broker/src/help.txt")).unwrap();
+    assert!(help.contains("(default: 10, at most 3600)"), "the broker's own grace: {help}");
+    let broker = 10;
+    // It ends those that go on two seconds after that.
+    let whole = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(whole >= hook + grace + broker + 2, "{whole}");
+    // Every shipped tool but the longest scanner ends within it.
+    let nmap = fs::read_to_string(root().join("policy/defaults/tools.d/nmap.toml")).unwrap();
+    assert!(nmap.contains("timeout = \"10m\"") && grace == 600);
+    let update = &base.one("Deployment")["spec"]["strategy"]["rollingUpdate"];
+    assert_eq!(update, &json!({"maxUnavailable": 0, "maxSurge": 1}));
+}
+
+/// What the policy lets aim at is what the fence lets through, and the policy is the shipped one for the
+/// frontend's group.
+#[test]
+fn the_policy_is_the_shipped_one_and_the_fence_has_its_networks() {
+    let Some(base) = base() else { return };
+    let text = base.one("ConfigMap")["data"]["policy.toml"].as_str().unwrap();
+    let networks = text.split("networks  = [").nth(1).unwrap().split(']').next().unwrap();
+    let networks: BTreeSet<_> =
+        networks.split(", ").map(|network| network.trim_matches('"')).collect();
+    let rules = base.one("NetworkPolicy")["spec"]["egress"][0]["to"].as_array().unwrap();
+    let fence: BTreeSet<_> =
+        rules.iter().filter_map(|rule| rule["ipBlock"]["cidr"].as_str()).collect();
+    assert_eq!(networks, fence);
+    assert_eq!(fence, BTreeSet::from(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]));
+
+    let mut diff = Command::new(program("probity-policy"));
+    diff.args(["diff", "--shipped", "--json"]).arg(folder().join("base/policy.toml"));
+    let output = diff.output().unwrap();
+    let diff: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&output)));
+    let changes = diff["changes"].as_array().unwrap();
+    let texts: BTreeSet<_> = changes.iter().filter_map(|change| change["text"].as_str()).collect();
+    assert_eq!(texts, BTreeSet::from(["gained, standard tier", "lost"]), "{diff}");
+    assert_eq!(diff["wider_for"], json!(["group 1000"]), "who the frontend runs as");
+    let http = &container(base.pod(), "http")["securityContext"];
+    assert_eq!((&http["runAsGroup"], &http["runAsUser"]), (&json!(1000), &json!(1000)));
+    assert_eq!(base.pod()["securityContext"]["fsGroup"], 1000, "whose the socket is");
+    let mut check = Command::new(program("probity-policy"));
+    check.args(["check", "--strict"]).arg(folder().join("base/policy.toml"));
+    done(&mut check);
+}
+
+#[test]
+fn the_autoscaler_goes_by_a_metric_that_probity_has() {
+    let Some(base) = base() else { return };
+    let scaler = &base.one("HorizontalPodAutoscaler")["spec"];
+    let metric = scaler["metrics"][0]["pods"]["metric"]["name"].as_str().unwrap();
+    let page = fs::read_to_string(root().join("docs/http.md")).unwrap();
+    assert!(page.contains(&format!("`{metric}{{tool}}`")), "{metric}");
+    let rule = fs::read_to_string(folder().join("base/autoscaler.yaml")).unwrap();
+    assert!(rule.contains(&format!("seriesQuery: '{metric}{{")), "the adapter's rule names it");
+    assert_eq!(scaler["scaleTargetRef"]["name"], base.one("Deployment")["metadata"]["name"]);
+}
+
+#[test]
+fn the_image_is_of_this_version() {
+    let Some(kit) = Kit::find() else { return };
+    let image = format!("probity:{}", env!("CARGO_PKG_VERSION"));
+    let overlays = folders("overlays").into_iter().map(|name| format!("overlays/{name}"));
+    for below in overlays.chain(["base".to_owned()]) {
+        let rendered = kit.kustomize(&below);
+        for each in containers(rendered.pod()) {
+            assert_eq!(each["image"], image.as_str(), "{below}: {}", each["name"]);
+        }
+    }
+}
+
+/// Each selects the pods of this workload, and none selects others.
+#[test]
+fn services_budgets_and_policies_select_the_pods() {
+    let Some(base) = base() else { return };
+    let label = json!({"app.kubernetes.io/name": "probity"});
+    let workload = &base.one("Deployment")["spec"];
+    assert_eq!(workload["template"]["metadata"]["labels"], label);
+    assert_eq!(workload["selector"]["matchLabels"], label);
+    assert_eq!(base.one("Service")["spec"]["selector"], label);
+    assert_eq!(base.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"], label);
+    let fence = &base.one("NetworkPolicy")["spec"];
+    assert_eq!(fence["podSelector"]["matchLabels"], label);
+    let dns = &fence["egress"][1]["to"][0]["podSelector"]["matchLabels"];
+    assert_eq!(dns, &json!({"k8s-app": "kube-dns"}), "the name server's pods have their own");
+}
