@@ -3,6 +3,7 @@
 TOOLS = iputils-ping traceroute nmap
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 DIST  = git python3 strip-nondeterminism
+CONTAINERS = podman runc catatonit
 LAB   = curl openssl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
@@ -16,7 +17,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
 
-.PHONY: help mcpb dist aarch64 demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree packages venv
+.PHONY: help mcpb dist aarch64 demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree image image-here packages venv
 
 help: ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -52,7 +53,7 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@packaging/install-packages $(BOOT)
 	shellcheck .ci/run .ci/steps packaging/aarch64 packaging/as-released packaging/install packaging/install-packages packaging/manual \
-		packaging/debian/p* packaging/dist/install packaging/dist/pack packaging/dist/twice packaging/mcpb/pack
+		packaging/debian/p* packaging/dist/install packaging/dist/pack packaging/dist/twice packaging/mcpb/pack packaging/container/image
 
 count: ## The privileged process in lines of code, by purpose, and what it is built of
 	@$(CARGO) run --quiet -p probity-tests --bin count
@@ -112,16 +113,25 @@ cargo-installed:
 			--root $(TARGET)/cargo-installed --target-dir $(TARGET) --no-track --force || exit 1; \
 	done
 
+image: ## The container image, localhost/probity, compiled in a container (podman or docker), with its SBOM
+	packaging/container/image
+
+# What the suite tests/tests/container runs: the same file, with what `make build` has built, over the Debian of
+# the boot test.
+image-here: build boot-tree
+	@packaging/install-packages $(CONTAINERS)
+	packaging/container/image here
+
 packages:
 	@packaging/install-packages $(TOOLS) $(LAB)
 
 # The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, kubectl, helm and nginx, in .venv
+venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, podman-compose, kubectl, helm and nginx, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
 		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready \
-		$(VENV)/kubernetes/ready
+		$(VENV)/kubernetes/ready $(VENV)/compose/ready
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -143,6 +153,10 @@ $(VENV)/ocsf/ready: $(CLIENTS)/requirements-ocsf.txt
 	touch $@
 
 $(VENV)/cyclonedx/ready: $(CLIENTS)/requirements-cyclonedx.txt
+	$(make_venv)
+	touch $@
+
+$(VENV)/compose/ready: $(CLIENTS)/requirements-compose.txt
 	$(make_venv)
 	touch $@
 
