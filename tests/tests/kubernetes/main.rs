@@ -8,10 +8,12 @@
 //! | [`schemas`] | the API takes every object |
 //! | [`levels`] | the levels of Pod Security that the namespaces name, and no field beyond them |
 //! | [`promises`] | what the manifests say of themselves: figures, order, networks, names |
+//! | [`page`] | docs/deploy.md is as it is written |
 
 mod agreement;
 mod levels;
 mod manifests;
+mod page;
 mod pod_security;
 mod promises;
 mod schemas;

@@ -36,6 +36,11 @@ impl Kit {
         programs.iter().all(|name| needs::tool(kit.0.join(name))).then_some(kit)
     }
 
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
     /// One of them, which asks no cluster: there is no configuration that would name one.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.0.join(program));
