@@ -8,12 +8,18 @@
 //! | [`schemas`] | the API takes every object |
 //! | [`levels`] | the levels of Pod Security that the namespaces name, and no field beyond them |
 //! | [`promises`] | what the manifests say of themselves: figures, order, networks, names |
+//! | [`played`] | the pod runs: calls, a policy with a defect, a broker that is killed, the end |
+//! | [`confined`] | what its processes may do |
 //! | [`page`] | docs/deploy.md is as it is written |
 
 mod agreement;
+mod confined;
 mod levels;
 mod manifests;
 mod page;
+mod play;
+mod played;
 mod pod_security;
+mod podman;
 mod promises;
 mod schemas;

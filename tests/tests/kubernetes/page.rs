@@ -1,5 +1,5 @@
 //! docs/deploy.md is as it is written. What asks no cluster is run; what does is held against what kubectl says
-//! of its own commands, and against the objects that there are.
+//! of its own commands, and against the objects that there are. What is run in a pod, [`crate::played`] runs.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -11,6 +11,9 @@ use crate::manifests::{Kit, Manifests, container, containers, done, folder, fold
 /// Lines that take a registry, a scanner, or a pod that runs.
 const ELSEWHERE: &[&str] =
     &["make image", "podman push ", "curl ", "trivy sbom ", "grype sbom:", "kubectl apply -k ."];
+
+/// A namespace of somebody else's, whose pods may be callers.
+const SOMEBODY: &str = "ingress-nginx";
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/deploy.md")).unwrap()
@@ -25,7 +28,7 @@ fn fences(language: &str) -> Vec<String> {
 }
 
 /// The lines of its shell, less their comments, and the commands of kubectl within its sentences.
-fn lines() -> Vec<String> {
+pub fn lines() -> Vec<String> {
     let shell = fences("sh");
     let shell: Vec<_> = shell.iter().map(|fence| fence.replace("\\\n", " ")).collect();
     let lines = shell.iter().flat_map(|fence| fence.lines());
@@ -95,7 +98,7 @@ fn is_known_to_kubectl(kit: &Kit, line: &str) {
         let kind = match pair[0] {
             "hpa" => "HorizontalPodAutoscaler",
             "networkpolicy" => "NetworkPolicy",
-            "namespace" => "Namespace",
+            "namespace" if pair[1] != SOMEBODY => "Namespace",
             "-c" => {
                 container(rendered[0].pod(), pair[1]);
                 continue;
@@ -107,8 +110,10 @@ fn is_known_to_kubectl(kit: &Kit, line: &str) {
                 continue;
             }
             "generic" => {
-                let secret = &rendered[0].pod()["volumes"][1]["secret"]["secretName"];
-                assert_eq!(secret, pair[1], "{line}");
+                let tokens = &rendered[0].pod()["volumes"][1]["secret"]["secretName"];
+                let endpoint = &rendered[1].one("ServiceMonitor")["spec"]["endpoints"][0];
+                let metrics = &endpoint["authorization"]["credentials"]["name"];
+                assert!([tokens, metrics].iter().any(|name| **name == pair[1]), "{line}");
                 continue;
             }
             _ => continue,
@@ -123,6 +128,42 @@ fn names(rendered: &[Manifests]) -> BTreeSet<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let name = |it: &Value| format!("{} {}", text(&it["kind"]), text(&it["metadata"]["name"]));
     objects.map(name).collect()
+}
+
+/// The commands that the manifests' comments name, and those that Helm prints.
+#[test]
+fn what_comments_and_notes_say_is_known_to_kubectl() {
+    let Some(kit) = Kit::find() else { return };
+    let mut install = kit.command("helm");
+    install.args(["install", "probity", "packaging/kubernetes/chart", "--namespace", "probity"]);
+    install.args(["--dry-run=client", "--set-json", "serviceMonitor.enabled=true"]);
+    let installed = done(&mut install);
+    let (_, notes) = installed.split_once("\nNOTES:\n").unwrap();
+    let level = "namespace probity pod-security.kubernetes.io/enforce=privileged\n";
+    assert!(notes.contains(level), "{notes}");
+    let mut texts = vec![notes.to_owned()];
+    let mut folders = vec![folder()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                texts.push(fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let lines = lines.map(|line| line.trim_start_matches(['#', ' ']));
+    let lines = lines.filter(|line| line.starts_with("kubectl "));
+    let mut found = 0;
+    for line in lines.map(|line| line.split("   ").next().unwrap()) {
+        found += 1;
+        if !line.starts_with("kubectl kustomize ") {
+            is_known_to_kubectl(&kit, line);
+        }
+    }
+    assert!(found > 15, "{found}");
 }
 
 /// The kustomization of the page, in a folder beside `packaging`, comes to what the page says.

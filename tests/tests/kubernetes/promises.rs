@@ -97,10 +97,10 @@ fn a_pod_has_time_for_its_calls_and_goes_when_its_successor_serves() {
     let hook = http["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
     let help = fs::read_to_string(root().join("broker/src/help.txt")).unwrap();
     assert!(help.contains("(default: 10, at most 3600)"), "the broker's own grace: {help}");
-    let broker = 10;
-    // It ends those that go on two seconds after that.
+    // Each has seconds more for those that go on: to say what they had, and to be killed.
+    let (frontend, broker) = (grace + 4, 10 + 2);
     let whole = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert!(whole >= hook + grace + broker + 2, "{whole}");
+    assert!(whole >= hook + frontend + broker, "{whole}");
     // Every shipped tool but the longest scanner ends within it.
     let nmap = fs::read_to_string(root().join("policy/defaults/tools.d/nmap.toml")).unwrap();
     assert!(nmap.contains("timeout = \"10m\"") && grace == 600);
@@ -179,4 +179,26 @@ fn services_budgets_and_policies_select_the_pods() {
     assert_eq!(fence["podSelector"]["matchLabels"], label);
     let dns = &fence["egress"][1]["to"][0]["podSelector"]["matchLabels"];
     assert_eq!(dns, &json!({"k8s-app": "kube-dns"}), "the name server's pods have their own");
+}
+
+/// Prometheus finds the pods by their Service, and is let in with a token that the page has made.
+#[test]
+fn prometheus_is_led_to_the_metrics_and_let_in() {
+    let Some(kit) = Kit::find() else { return };
+    let rendered = kit.kustomize("overlays/monitoring");
+    let monitor = rendered.one("ServiceMonitor");
+    let service = rendered.one("Service");
+    assert_eq!(monitor["metadata"]["namespace"], service["metadata"]["namespace"]);
+    let chosen = &monitor["spec"]["selector"]["matchLabels"];
+    assert_eq!(chosen, &service["metadata"]["labels"]);
+    let endpoint = &monitor["spec"]["endpoints"][0];
+    assert_eq!(endpoint["port"], service["spec"]["ports"][0]["name"]);
+    let page = fs::read_to_string(root().join("docs/http.md")).unwrap();
+    assert_eq!(endpoint["path"], "/metrics");
+    assert!(page.contains("| GET | `/metrics` | this machine |"), "others take a token");
+    let from = rendered.one("NetworkPolicy")["spec"]["ingress"][0]["from"].as_array().unwrap();
+    let name = |rule: &Value| {
+        rule["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"].clone()
+    };
+    assert!(from.iter().map(name).any(|name| name == "monitoring"), "{from:?}");
 }
