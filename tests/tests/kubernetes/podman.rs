@@ -3,7 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use probity_tests::needs;
@@ -13,14 +16,33 @@ use crate::manifests::done;
 /// The image, as it is tagged there.
 pub const IMAGE: &str = "localhost/probity:latest";
 
+/// What names of pods begin with, before the number of the test's process.
+const PREFIX: &str = "pbt-k-";
+
 /// Whether containers can be run of the image.
 pub fn has_image() -> bool {
     // What the image was made of: it is there where the image is.
     let program = target().map(|target| target.join("image/build/programs/probity"));
     let program = program.unwrap_or_else(|| PathBuf::from("the container image: make image-here"));
-    needs::root()
+    let has_it = needs::root()
         && ["/usr/bin/podman", "/usr/sbin/runc"].into_iter().all(needs::tool)
-        && needs::tool(program)
+        && needs::tool(program);
+    if has_it {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(remove_stale);
+    }
+    has_it
+}
+
+/// Removes the pods of test processes that were killed.
+fn remove_stale() {
+    for name in done(&mut podman(["pod", "ls", "--format", "{{.Name}}"])).lines() {
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another process may have been quicker.
+            let _ = podman(["pod", "rm", "--force", "--time", "0", name]).output();
+        }
+    }
 }
 
 /// The folder that cargo builds in, where the image has been built.
@@ -42,7 +64,7 @@ pub fn podman<'w>(words: impl IntoIterator<Item = &'w str>) -> Command {
 /// A name that no other test has.
 pub fn name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("pbt-k-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A container of a pod.

@@ -202,3 +202,42 @@ fn prometheus_is_led_to_the_metrics_and_let_in() {
     };
     assert!(from.iter().map(name).any(|name| name == "monitoring"), "{from:?}");
 }
+
+/// A release of another name has nothing that is another's, and goes by its own values.
+#[test]
+fn another_release_has_names_and_values_of_its_own() {
+    let Some(kit) = Kit::find() else { return };
+    let policy = "version = 1\n\n# {{ no template }}\nnames = [\"*.lab\"]\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), policy).unwrap();
+    let mut helm = kit.command("helm");
+    helm.args(["template", "lab", "packaging/kubernetes/chart", "--namespace", "net"]);
+    helm.arg("--set-file").arg(format!("policy={}", file.path().display()));
+    helm.args(["--set-json", "allowedHosts=[\"probes.example\"]"]);
+    let networks = r#"networkPolicy.networks=[{"cidr":"10.0.0.0/8","except":["10.96.0.0/12"]}]"#;
+    let rendered = Manifests::read(&done(helm.args(["--set-json", networks])));
+
+    let map = rendered.one("ConfigMap");
+    assert_eq!(map["data"]["policy.toml"], policy);
+    let pod = rendered.pod();
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], map["metadata"]["name"]);
+    let account = &rendered.one("ServiceAccount")["metadata"]["name"];
+    assert_eq!((&pod["serviceAccountName"], account), (&json!("lab"), &json!("lab")));
+    let env = container(pod, "http")["env"].as_array().unwrap();
+    let hosts = env.iter().find(|variable| variable["name"] == "PROBITY_ALLOWED_HOSTS").unwrap();
+    assert_eq!(hosts["value"], "lab,lab.net,lab.net.svc,lab.net.svc.cluster.local,probes.example");
+    let rule = &rendered.one("NetworkPolicy")["spec"]["egress"][0]["to"];
+    assert_eq!(rule, &json!([{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.96.0.0/12"]}}]));
+    for object in &rendered.0 {
+        assert_eq!(object["metadata"]["namespace"], "net", "{object}");
+        let label = &object["metadata"]["labels"]["app.kubernetes.io/name"];
+        assert_eq!(label, "lab", "{object}");
+        let name = object["metadata"]["name"].as_str().unwrap();
+        assert!(name == "lab" || name.starts_with("lab-policy-"), "{name}");
+    }
+    assert_eq!(
+        rendered.one("Service")["spec"]["selector"],
+        json!({"app.kubernetes.io/name": "lab"})
+    );
+    assert_eq!(rendered.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"], "lab");
+}
