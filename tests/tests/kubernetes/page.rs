@@ -171,8 +171,10 @@ fn what_comments_and_notes_say_is_known_to_kubectl() {
 fn the_kustomization_of_the_page_has_its_components_its_image_and_its_policy() {
     let Some(kit) = Kit::find() else { return };
     let own = tempfile::Builder::new().prefix(".kustomization-").tempdir_in(root()).unwrap();
-    let fence = fences("yaml").into_iter().find(|fence| fence.starts_with("# kustomization.yaml"));
-    fs::write(own.path().join("kustomization.yaml"), fence.unwrap()).unwrap();
+    // The second is to be added to the first.
+    let fences = fences("yaml");
+    assert!(fences[0].starts_with("# kustomization.yaml") && fences[1].starts_with("patches:"));
+    fs::write(own.path().join("kustomization.yaml"), fences.concat()).unwrap();
     fs::write(own.path().join("policy.toml"), "# mine\n").unwrap();
     let rendered = kit.kustomize_folder(own.path());
     assert!(rendered.kinds().contains(&"ServiceMonitor"));

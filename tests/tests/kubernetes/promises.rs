@@ -214,6 +214,7 @@ fn another_release_has_names_and_values_of_its_own() {
     helm.args(["template", "lab", "packaging/kubernetes/chart", "--namespace", "net"]);
     helm.arg("--set-file").arg(format!("policy={}", file.path().display()));
     helm.args(["--set-json", "allowedHosts=[\"probes.example\"]"]);
+    helm.args(["--set-json", "trustedProxies=[\"10.244.0.0/16\", \"10.0.0.7\"]"]);
     let networks = r#"networkPolicy.networks=[{"cidr":"10.0.0.0/8","except":["10.96.0.0/12"]}]"#;
     let rendered = Manifests::read(&done(helm.args(["--set-json", networks])));
 
@@ -226,6 +227,8 @@ fn another_release_has_names_and_values_of_its_own() {
     let env = container(pod, "http")["env"].as_array().unwrap();
     let hosts = env.iter().find(|variable| variable["name"] == "PROBITY_ALLOWED_HOSTS").unwrap();
     assert_eq!(hosts["value"], "lab,lab.net,lab.net.svc,lab.net.svc.cluster.local,probes.example");
+    let proxies = json!({"name": "PROBITY_TRUSTED_PROXIES", "value": "10.244.0.0/16,10.0.0.7"});
+    assert!(env.contains(&proxies), "{env:?}");
     let rule = &rendered.one("NetworkPolicy")["spec"]["egress"][0]["to"];
     assert_eq!(rule, &json!([{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.96.0.0/12"]}}]));
     for object in &rendered.0 {
