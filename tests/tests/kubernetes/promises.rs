@@ -104,7 +104,18 @@ fn a_pod_has_time_for_its_calls_and_goes_when_its_successor_serves() {
     // Every shipped tool but the longest scanner ends within it.
     let nmap = fs::read_to_string(root().join("policy/defaults/tools.d/nmap.toml")).unwrap();
     assert!(nmap.contains("timeout = \"10m\"") && grace == 600);
-    let update = &base.one("Deployment")["spec"]["strategy"]["rollingUpdate"];
+    let workload = &base.one("Deployment")["spec"];
+    let page = fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (says, is_so) in [
+        ("have 600 seconds (`PROBITY_GRACE_SEC`)", grace == 600),
+        ("`terminationGracePeriodSeconds` 30 above it", whole == grace + 30),
+        ("serving for five seconds (`preStop`)", hook == 5),
+        ("the rollout fails after five minutes", workload["progressDeadlineSeconds"] == 300),
+    ] {
+        assert!(page.contains(says) && is_so, "{says}");
+    }
+    let update = &workload["strategy"]["rollingUpdate"];
     assert_eq!(update, &json!({"maxUnavailable": 0, "maxSurge": 1}));
 }
 
