@@ -137,8 +137,8 @@ impl Rules {
                 "This use of {tool} needs CAP_NET_RAW, which this broker does not hold."
             ),
             remedy: "Use the installed broker, which holds it (without --embedded, as a member of group \
-                     probity), or let an administrator allow ICMP echo sockets: sysctl -w \
-                     net.ipv4.ping_group_range=\"0 2147483647\"."
+                     probity; in a container, add NET_RAW: --cap-add=NET_RAW), or let an administrator \
+                     allow ICMP echo sockets: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"."
                 .into(),
         }
     }

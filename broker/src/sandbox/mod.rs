@@ -93,7 +93,7 @@ pub struct Process {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The kernel has less Landlock than the policy demands.
-    #[error("Landlock ABI {have} is less than the {need} this policy demands")]
+    #[error("Landlock ABI {have}, the policy demands {need}; a container must allow landlock_*")]
     LandlockTooOld {
         /// The kernel's.
         have: u32,

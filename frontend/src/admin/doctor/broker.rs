@@ -54,9 +54,18 @@ pub(super) enum Silence {
     /// What the connection came to.
     Error(BrokerError),
     /// One of this process's own that could not be started.
-    NeverStarted { reason: String, is_program_missing: bool },
+    NeverStarted { reason: String, lacks: Lacks },
     /// The same, and it ended, with these words.
     Ended(String),
+}
+
+/// What a broker of one's own could not be started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lacks {
+    Program,
+    /// Its words say what to do.
+    Proc,
+    Folder,
 }
 
 impl Answers {
@@ -69,10 +78,12 @@ impl Answers {
     }
 
     pub(super) fn never_started(error: &EmbeddedError) -> Self {
-        let is_program_missing =
-            matches!(error, EmbeddedError::NotFound { .. } | EmbeddedError::NoSuchFile(_));
-        let reason = error.to_string();
-        Self { answer: Err(Silence::NeverStarted { reason, is_program_missing }) }
+        let lacks = match error {
+            EmbeddedError::NotFound { .. } | EmbeddedError::NoSuchFile(_) => Lacks::Program,
+            EmbeddedError::NoProc(_) => Lacks::Proc,
+            _ => Lacks::Folder,
+        };
+        Self { answer: Err(Silence::NeverStarted { reason: error.to_string(), lacks }) }
     }
 
     /// Takes a broker's own words for its silence, where it has ended.
@@ -124,16 +135,17 @@ pub(super) fn check(asked: &Answers, mode: Mode, host: &Host, is_policy_bad: boo
                 ),
             }
         }
-        Err(Silence::NeverStarted { reason, is_program_missing: true }) => {
-            Check::failed(NAME, reason).mend(
+        Err(Silence::NeverStarted { reason, lacks: Lacks::Proc }) => Check::failed(NAME, reason),
+        Err(Silence::NeverStarted { reason, lacks: Lacks::Program }) => Check::failed(NAME, reason)
+            .mend(
                 "Put probity-broker beside probity, or say where it is. From the sources:",
                 ["cargo install --path broker"],
-            )
-        }
-        Err(Silence::NeverStarted { reason, .. }) => Check::failed(NAME, reason).mend(
-            "A broker of your own needs a folder in /tmp or $XDG_RUNTIME_DIR:",
-            ["df -h /tmp", "ls -ld /tmp \"$XDG_RUNTIME_DIR\""],
-        ),
+            ),
+        Err(Silence::NeverStarted { reason, lacks: Lacks::Folder }) => Check::failed(NAME, reason)
+            .mend(
+                "A broker of your own needs a folder in /tmp or $XDG_RUNTIME_DIR:",
+                ["df -h /tmp", "ls -ld /tmp \"$XDG_RUNTIME_DIR\""],
+            ),
         Err(Silence::Ended(_)) if is_policy_bad => {
             Check::failed(NAME, "it does not start by that policy")
         }
@@ -214,8 +226,12 @@ fn log_of(check: Check, host: &Host) -> Check {
     }
 }
 
-/// Whether decisions can be recorded. Without that nothing is approved.
-pub(super) fn audit_log(asked: &Answers, mode: Mode) -> Check {
+/// Whether decisions can be recorded. Without that nothing is approved. A doctor's broker keeps its log
+/// elsewhere than those of calls, which `place` is about.
+pub(super) fn audit_log(asked: &Answers, place: Result<(), EmbeddedError>, mode: Mode) -> Check {
+    if let Err(error) = place {
+        return Check::failed(AUDIT_LOG, error.to_string());
+    }
     let status = match &asked.answer {
         Ok(answer) => &answer.status,
         Err(_) => return Check::not_checked(AUDIT_LOG, "no broker says how it is"),

@@ -94,13 +94,17 @@ fn the_words_of_a_broker_that_does_not_start_are_shown() {
 
 #[test]
 fn a_log_that_cannot_be_written_fails_every_call() {
-    let of = |failed| audit_log(&answering("0.1.0", failed), Mode::Installed);
+    let of = |failed| audit_log(&answering("0.1.0", failed), Ok(()), Mode::Installed);
     assert_eq!(of(None).state, CheckState::Ok);
     let failed = of(Some(Duration::from_secs(7)));
     assert_eq!(failed.state, CheckState::Failed);
     assert!(failed.found.contains("7 s ago"), "{}", failed.found);
     let silent = failing(BrokerError::NoAnswer);
-    assert_eq!(audit_log(&silent, Mode::Installed).state, CheckState::NotChecked);
+    assert_eq!(audit_log(&silent, Ok(()), Mode::Installed).state, CheckState::NotChecked);
+    let nowhere = Err(EmbeddedError::NoStateDirectory);
+    let check = audit_log(&answering("0.1.0", None), nowhere, Mode::Embedded);
+    assert_eq!(check.state, CheckState::Failed);
+    assert!(check.found.contains("XDG_STATE_HOME"), "{}", check.found);
 }
 
 #[test]

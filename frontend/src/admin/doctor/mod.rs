@@ -37,7 +37,7 @@ use crate::{
     broker::{
         choice::{BrokerChoice, Choice, SYSTEM_FOLDER},
         client::{Broker, BrokerError, grants_root},
-        embedded::EmbeddedBroker,
+        embedded::{EmbeddedBroker, look_for_place_of_log},
         resolve::Resolver,
     },
     calls::{published::registry::Listing, request::join_words, service::Service},
@@ -103,13 +103,18 @@ pub async fn examine(flags: &BrokerChoice, loaded: &Loaded) -> Report {
         checks.push(socket::reach(&at, &Knock::of(asked.error()), &context.person, &host));
     }
     checks.push(broker::check(&asked, mode, &host, is_policy_bad));
-    checks.push(broker::audit_log(&asked, mode));
+    let place = match mode {
+        Mode::Installed => Ok(()),
+        Mode::Embedded | Mode::NothingInstalled => look_for_place_of_log(flags.policy.as_deref()),
+    };
+    checks.push(broker::audit_log(&asked, place, mode));
     checks.push(limits::check(limits::look(mode, socket).as_deref()));
     checks.push(network::capability(
         asked.facts(),
         network::PingRange::look(),
         &context.person,
         mode,
+        network::is_container(),
     ));
     match tested.filter(|_| asked.answer.is_ok()) {
         Some(tested) => {

@@ -1,13 +1,13 @@
 //! What tools may send without a privilege, and what the broker adds: `CAP_NET_RAW`, or the kernel's
 //! ICMP echo sockets for groups in a range.
 
-use std::fs;
+use std::{env, fs, path::Path};
 
 use probity_protocol::SandboxFacts;
 
 use super::{
     person::Person,
-    report::{Check, Mode},
+    report::{Check, CheckState, Mode},
 };
 
 const NAME: &str = "capability";
@@ -50,13 +50,34 @@ impl PingRange {
     }
 }
 
+/// Whether this process is in a container, by what podman, Docker and Kubernetes put into each of theirs.
+pub(super) fn is_container() -> bool {
+    ["/run/.containerenv", "/.dockerenv"].iter().any(|mark| Path::new(mark).exists())
+        || env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
 /// What the broker may send.
 pub(super) fn capability(
     facts: Option<&SandboxFacts>,
     range: PingRange,
     person: &Person,
     mode: Mode,
+    is_container: bool,
 ) -> Check {
+    let check = found(facts, range, person, mode);
+    match (check.state, is_container) {
+        (CheckState::Warning, true) => check.advise(
+            "Add NET_RAW to the broker's container: --cap-add=NET_RAW, cap_add: [NET_RAW] of a compose file, \
+             capabilities.add of a securityContext. Where the runtime gives it to root alone, as Docker and \
+             Kubernetes do, run /usr/lib/probity/probity-broker of the image, whose file has it, in a \
+             container that may gain privileges. For ping alone --sysctl \
+             net.ipv4.ping_group_range=\"0 2147483647\" does.",
+        ),
+        _ => check,
+    }
+}
+
+fn found(facts: Option<&SandboxFacts>, range: PingRange, person: &Person, mode: Mode) -> Check {
     let Some(facts) = facts else {
         return Check::not_checked(NAME, "no broker says what it holds");
     };
@@ -97,7 +118,6 @@ pub(super) fn capability(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::doctor::CheckState;
 
     fn facts(net_raw: bool, ping_sockets: bool) -> SandboxFacts {
         SandboxFacts { landlock_abi: 7, net_raw, ping_sockets }
@@ -110,7 +130,7 @@ mod tests {
     #[test]
     fn what_a_missing_capability_leaves_out_depends_on_the_range_of_groups() {
         let range = PingRange::parse("1\t0\n");
-        let of = |facts, mode| capability(Some(&facts), range, &ada(), mode);
+        let of = |facts, mode| capability(Some(&facts), range, &ada(), mode, false);
         assert_eq!(of(facts(true, false), Mode::Installed).state, CheckState::Ok);
         assert_eq!(of(facts(false, true), Mode::Embedded).state, CheckState::Ok);
         let none = of(facts(false, false), Mode::NothingInstalled);
@@ -120,7 +140,10 @@ mod tests {
         assert_eq!(remedy.commands[0], "sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"");
         let installed = of(facts(false, false), Mode::Installed);
         assert!(installed.remedy.unwrap().advice.contains("AmbientCapabilities"));
-        assert_eq!(capability(None, range, &ada(), Mode::Embedded).state, CheckState::NotChecked);
+        let unknown = capability(None, range, &ada(), Mode::Embedded, false);
+        assert_eq!(unknown.state, CheckState::NotChecked);
+        let contained = capability(Some(&facts(false, false)), range, &ada(), Mode::Embedded, true);
+        assert!(contained.remedy.unwrap().advice.contains("--cap-add=NET_RAW"));
     }
 
     #[test]

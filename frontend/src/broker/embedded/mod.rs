@@ -86,6 +86,18 @@ pub enum EmbeddedError {
     /// There is no place for the audit log.
     #[error("no place for the audit log: set HOME or XDG_STATE_HOME")]
     NoStateDirectory,
+    /// The folder of the audit logs cannot be made or written to.
+    #[error(
+        "no place for the audit log: {}: {source}. Set XDG_STATE_HOME to a folder that this user may write \
+         to (in a container, mount one: --volume, or --tmpfs)",
+        folder.display()
+    )]
+    NoPlaceForLog {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A directory, socket or pipe could not be made.
     #[error("cannot prepare {what}: {source}")]
     Prepare {
@@ -242,6 +254,18 @@ fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
             return None;
         }
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether there is a place for the audit log that a broker of this user's by this policy would write, as
+/// far as that shows without making one.
+///
+/// # Errors
+/// What [`EmbeddedBroker::start`] would fail with.
+pub fn look_for_place_of_log(policy: Option<&Path>) -> Result<(), EmbeddedError> {
+    match policy.is_some_and(trail::is_named_by) {
+        true => Ok(()),
+        false => trail::look_for_place(),
     }
 }
 

@@ -13,9 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::OFlags, process::geteuid};
+use rustix::{
+    fs::{Access, OFlags},
+    process::geteuid,
+};
 
-use super::{EmbeddedError, preparing};
+use super::EmbeddedError;
 
 const PREFIX: &str = "audit-";
 const SUFFIX: &str = ".jsonl";
@@ -52,7 +55,8 @@ impl Trail {
     pub(super) fn find() -> Result<Self, EmbeddedError> {
         let folder = folder()?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.and_then(|()| Self::find_in(&folder)).map_err(preparing(&folder.display().to_string()))
+        made.and_then(|()| Self::find_in(&folder))
+            .map_err(|source| EmbeddedError::NoPlaceForLog { folder, source })
     }
 
     /// One in a directory of this process's own, which goes with that.
@@ -122,6 +126,16 @@ fn is_free(path: &Path) -> io::Result<bool> {
     let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw();
     // Unlocked again with the end of this function, for the broker to lock.
     Ok(is_ours && metadata.mode() & 0o022 == 0 && file.try_lock().is_ok())
+}
+
+/// Whether a log could be made, which is told without making it.
+pub(super) fn look_for_place() -> Result<(), EmbeddedError> {
+    let folder = folder()?;
+    // What is not there yet is made in the folder above.
+    let there = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
+    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        EmbeddedError::NoPlaceForLog { folder: folder.clone(), source: error.into() }
+    })
 }
 
 fn folder() -> Result<PathBuf, EmbeddedError> {
