@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use crate::{machine, procs::ProcStatus};
+use crate::{container, machine, procs::ProcStatus};
 
 /// Whether the test runs as root (effective user id 0), which namespaces need.
 ///
@@ -49,6 +49,20 @@ pub fn tool(path: impl AsRef<Path>) -> bool {
 pub fn machine() -> bool {
     met(machine::root().is_some(), "a tree to boot: make .venv/boot/ready")
         && met(machine::package().is_some(), "the package: make deb")
+}
+
+/// Whether containers can be run of the image: root, podman with its runtime, and what `make image-here` makes.
+///
+/// Without them, says so on stderr and returns false; the caller returns.
+///
+/// # Panics
+/// With the same words if the environment variable `CI` is set.
+#[must_use]
+pub fn image() -> bool {
+    let is_built = container::store().is_some() && container::parts().is_some();
+    root()
+        && ["/usr/bin/podman", "/usr/sbin/runc"].into_iter().all(tool)
+        && met(is_built, "the container image: make image-here")
 }
 
 /// The folder of programs that `cargo install` made, as README.md has it (`make cargo-installed`).

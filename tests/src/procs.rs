@@ -64,10 +64,14 @@ impl ProcStatus {
     pub fn read(pid: u32) -> io::Result<Self> {
         // The command name may be any bytes; every other line is ASCII.
         let bytes = fs::read(format!("/proc/{pid}/status"))?;
-        Self::parse(&String::from_utf8_lossy(&bytes))
+        Self::of_text(&String::from_utf8_lossy(&bytes))
     }
 
-    fn parse(text: &str) -> io::Result<Self> {
+    /// Reads the text of a status, as a process in another container sees it.
+    ///
+    /// # Errors
+    /// `InvalidData` naming the line that is missing or unreadable.
+    pub fn of_text(text: &str) -> io::Result<Self> {
         let uids = four(text, "Uid")?;
         let gids = four(text, "Gid")?;
         Ok(Self {
@@ -337,7 +341,7 @@ mod tests {
         for key in ["CapEff", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Uid"] {
             let without: Vec<&str> =
                 text.lines().filter(|line| !line.starts_with(&format!("{key}:"))).collect();
-            let refusal = ProcStatus::parse(&without.join("\n")).unwrap_err();
+            let refusal = ProcStatus::of_text(&without.join("\n")).unwrap_err();
             assert_eq!(refusal.kind(), io::ErrorKind::InvalidData);
             assert!(refusal.to_string().contains(key), "{refusal}");
         }
