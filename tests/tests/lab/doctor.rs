@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::Path,
     process::{Command, Output},
 };
@@ -116,10 +116,12 @@ fn the_own_broker_of_another_user_says_what_it_cannot_do_and_calls_work() {
     if !needs::root() || !needs::tool("/usr/bin/nmap") {
         return;
     }
-    let place = PolicyPlace::new();
-    let probity = place.path().join("probity");
+    let (place, programs) = (PolicyPlace::new(), PolicyPlace::new());
+    let probity = programs.path().join("probity");
     copy_of_program("probity", &probity).unwrap();
-    copy_of_program("probity-broker", &place.path().join("probity-broker")).unwrap();
+    copy_of_program("probity-broker", &programs.path().join("probity-broker")).unwrap();
+    // Where calls of this user's keep their audit log.
+    chown(place.path(), Some(USER_UID), Some(USER_UID)).unwrap();
     let uid = USER_UID.to_string();
     let user = ["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"];
     let doctor = [probity.to_str().unwrap(), "doctor", "--embedded"];
@@ -131,6 +133,14 @@ fn the_own_broker_of_another_user_says_what_it_cannot_do_and_calls_work() {
     let has_sockets = (range[0]..=range[1]).contains(&USER_UID);
     assert_eq!(state(&report, "capability"), if has_sockets { "ok" } else { "warning" });
     assert!(found(&report, "capability").contains("ping_group_range"), "{report}");
+    // Without a place for their log they would not start, though the doctor's own broker does.
+    chown(place.path(), Some(0), Some(0)).unwrap();
+    let (status, report) = place.run(&[&user[..], &doctor].concat());
+    assert_eq!(
+        (status, state(&report, "broker"), state(&report, "audit_log")),
+        (1, "ok", "failed")
+    );
+    assert!(found(&report, "audit_log").contains("XDG_STATE_HOME"), "{report}");
 }
 
 #[test]

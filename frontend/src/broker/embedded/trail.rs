@@ -130,11 +130,15 @@ fn is_free(path: &Path) -> io::Result<bool> {
 
 /// Whether a log could be made, which is told without making it.
 pub(super) fn look_for_place() -> Result<(), EmbeddedError> {
-    let folder = folder()?;
+    look_for_place_in(&folder()?)
+}
+
+fn look_for_place_in(folder: &Path) -> Result<(), EmbeddedError> {
     // What is not there yet is made in the folder above.
     let there = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
-    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        EmbeddedError::NoPlaceForLog { folder: folder.clone(), source: error.into() }
+    // Within it: a file in its place is none.
+    rustix::fs::access(there.join("."), Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        EmbeddedError::NoPlaceForLog { folder: folder.to_owned(), source: error.into() }
     })
 }
 
@@ -194,6 +198,18 @@ mod tests {
         let of_the_broker = File::open(&path).unwrap();
         of_the_broker.lock().unwrap();
         assert_ne!(find(&folder).path(), path);
+    }
+
+    #[test]
+    fn a_place_is_looked_for_without_a_log_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = |state: &Path| look_for_place_in(&state.join("probity"));
+        look(folder.path()).unwrap();
+        look(&folder.path().join("not/there/yet")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        write(&folder.path().join("probity"));
+        let error = look(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("Not a directory") && error.contains("XDG_STATE_HOME"), "{error}");
     }
 
     #[test]
