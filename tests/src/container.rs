@@ -12,6 +12,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use nix::{sys::signal::Signal, unistd::Pid};
+
 use crate::{lab::Lab, procs::ProcStatus};
 
 /// The image, as `make image-here` tags it.
@@ -149,6 +151,15 @@ impl Run {
     }
 }
 
+/// What the processes of a container may use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CgroupLimits {
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub processes: u64,
+}
+
 /// A container by its name.
 #[derive(Debug, Clone)]
 pub struct Container {
@@ -221,6 +232,49 @@ impl Container {
         let numbers = listed.split_whitespace().filter_map(|name| name.parse().ok());
         let is_there = |pid: &u32| self.status(*pid).is_ok();
         Ok(numbers.filter(is_there).collect())
+    }
+
+    /// What its processes may use together.
+    ///
+    /// # Errors
+    /// podman's, and numbers that are none.
+    pub fn limits(&self) -> io::Result<CgroupLimits> {
+        // Of the first version of cgroups and of the second.
+        let number = |files: [&str; 2]| {
+            let read = files.iter().find_map(|file| self.read(file).ok());
+            let read = read.ok_or_else(|| io::Error::other(format!("none of {files:?}")))?;
+            read.trim().parse().map_err(|_| io::Error::other(read))
+        };
+        let memory = ["/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max"];
+        let processes = ["/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/pids.max"];
+        Ok(CgroupLimits { memory_bytes: number(memory)?, processes: number(processes)? })
+    }
+
+    /// Runs the health check of its image.
+    ///
+    /// # Errors
+    /// That it says no, with what it said.
+    pub fn is_healthy(&self) -> io::Result<()> {
+        done(["healthcheck", "run", &self.name]).map(drop)
+    }
+
+    /// Sends its first process a signal.
+    ///
+    /// # Errors
+    /// podman's, with what it said.
+    pub fn signal(&self, signal: &str) -> io::Result<()> {
+        done(["kill", "--signal", signal, &self.name]).map(drop)
+    }
+
+    /// Kills its first process from outside of it, of which podman is not told: it was nobody's wish.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub fn kill(&self) -> io::Result<()> {
+        let pid = done(["inspect", "--format", "{{.State.Pid}}", &self.name])?;
+        let pid = pid.trim().parse().ok().filter(|pid| *pid > 1);
+        let pid = pid.ok_or_else(|| io::Error::other("it does not run"))?;
+        Ok(nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL)?)
     }
 
     /// Ends it at once, and removes it with what it wrote.

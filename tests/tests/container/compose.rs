@@ -155,10 +155,15 @@ fn promised() -> BTreeMap<String, BTreeMap<String, String>> {
     columns
 }
 
-/// Holds what a kernel says of a process against a column of the page.
-fn compare(column: &str, status: &ProcStatus, mounts: &str) {
-    let promised = promised().remove(column).unwrap();
+/// Holds what the kernel says of a process in a container against a column of the page.
+fn compare(column: &str, status: &ProcStatus, container: &Container) {
+    let mounts = container.read("/proc/1/mountinfo").unwrap();
+    let limits = container.limits().unwrap();
+    let mut columns = self::promised();
+    let of_broker = columns["broker, podman's way"].clone();
+    let promised = columns.remove(column).unwrap();
     for (row, says) in promised {
+        let says = if says == "the broker's" { of_broker[&row].clone() } else { says };
         let set = |set: u64| match says.as_str() {
             "none" => set == 0,
             "NET_RAW" => set == NET_RAW,
@@ -175,6 +180,8 @@ fn compare(column: &str, status: &ProcStatus, mounts: &str) {
             "CapAmb" => set(status.cap_amb),
             "NoNewPrivs" => flag(status.no_new_privs),
             "Seccomp" => (says == "filter") == (status.seccomp == 2),
+            "memory" => says == format!("{} MiB", limits.memory_bytes >> 20),
+            "processes" => says == limits.processes.to_string(),
             "root read-only" => {
                 flag(root().split(' ').nth(5).unwrap().split(',').any(|option| option == "ro"))
             }
@@ -207,10 +214,10 @@ fn holds(way: Way, column: &str) {
     let (status, refused) = stack.execute("ping", "{\"target\": \"8.8.8.8\"}");
     assert_eq!((status.as_str(), &refused["code"]), ("403", &"TARGET_NOT_ALLOWED".into()));
 
-    // The image's health check, by the frontend's eyes.
+    // The image's health check, and the same with its words.
     let (broker, frontend) = (stack.container("broker"), stack.container("frontend"));
+    frontend.is_healthy().unwrap();
     let doctor = frontend.exec(&["/usr/bin/probity", "doctor"]).unwrap();
-    assert!(doctor.status.success(), "{}", said(&doctor));
     assert!(!said(&doctor).contains("warning"), "{}", said(&doctor));
 
     let mut long = stack.curl_command(
@@ -224,20 +231,33 @@ fn holds(way: Way, column: &str) {
         tool.is_some()
     };
     assert!(wait_until(Duration::from_secs(20), runs));
-    let mounts = broker.read("/proc/1/mountinfo").unwrap();
-    compare(column, &process(&broker, "probity-broker").unwrap(), &mounts);
-    compare("a tool", &tool.unwrap(), &mounts);
-    compare("frontend", &frontend.status(1).unwrap(), &frontend.read("/proc/1/mountinfo").unwrap());
+    compare(column, &process(&broker, "probity-broker").unwrap(), &broker);
+    compare("a tool", &tool.unwrap(), &broker);
+    compare("frontend", &frontend.status(1).unwrap(), &frontend);
     let supervisor = broker.status(1).unwrap();
     let sets = [supervisor.cap_eff, supervisor.cap_prm, supervisor.cap_inh, supervisor.cap_amb];
     assert_eq!((sets, supervisor.uid), ([0; 4], 1001), "{supervisor:?}");
     long.kill().unwrap();
     long.wait().unwrap();
 
+    // As the page has an administrator do it.
+    for (container, event) in
+        [(&broker, "the policy was reloaded"), (&frontend, "tokens.reloaded tokens=1")]
+    {
+        container.signal("HUP").unwrap();
+        let is_told = || container.logs().unwrap().contains(event);
+        assert!(wait_until(Duration::from_secs(20), is_told), "{}", container.logs().unwrap());
+    }
+
     // The audit log is closed to the frontend, were it in its container at all; and the broker's is whole.
     assert!(!frontend.exec(&["/usr/bin/ls", "/var/log/probity"]).unwrap().status.success());
     let verified = broker.exec(&["/usr/bin/probity-policy", "audit", "verify"]).unwrap();
     assert!(verified.status.success(), "{}", said(&verified));
+
+    // Killed from without, as when memory runs out: it is started again, and found again.
+    broker.kill().unwrap();
+    let is_back = || stack.execute("ping", &format!("{{{host}, \"count\": 1}}")).0 == "200";
+    assert!(wait_until(Duration::from_secs(30), is_back), "{}", broker.logs().unwrap());
 }
 
 #[test]
