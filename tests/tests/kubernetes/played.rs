@@ -102,6 +102,7 @@ fn calls_go_through_the_pod_of_the_base_and_end_with_it() {
     let (status, refused) = call(&pod, &token, "ping", &json!({"target": "8.8.8.8"}));
     assert_eq!((status, &refused["code"]), (403, &json!("TARGET_NOT_ALLOWED")), "{refused}");
 
+    the_broker_file_has_the_capability(&base, &pod);
     who_else_asks_gets_nothing(&pod, &token);
     confined::holds_what_the_page_says(&pod, &token, "");
     a_policy_with_a_defect_starts_nothing(&base, &pod);
@@ -109,6 +110,17 @@ fn calls_go_through_the_pod_of_the_base_and_end_with_it() {
     the_log_is_the_broker_own_and_whole(&pod);
     a_broker_that_was_killed_is_found_again(&pod, &token);
     calls_in_flight_and_in_line_are_answered_when_the_pod_goes(&pod, &token);
+}
+
+/// podman gives a user the added capability as an ambient one, too, and a kubelet does not: there it comes
+/// from the program's file alone. As permitted and not effective, since without NET_RAW in the bounding set the
+/// kernel would not execute the file.
+fn the_broker_file_has_the_capability(base: &Manifests, pod: &Pod) {
+    let command = &container_of(base.pod(), "broker")["command"][0];
+    let pid = pod.container("broker").inspect("{{.State.Pid}}");
+    let file = format!("/proc/{pid}/root{}", command.as_str().unwrap());
+    let said = done(Command::new("/usr/sbin/getcap").arg(&file));
+    assert_eq!(said.trim(), format!("{file} cap_net_raw=p"));
 }
 
 fn who_else_asks_gets_nothing(pod: &Pod, token: &str) {
