@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, process::Stdio};
 
-use probity_tests::procs::wait_until;
+use probity_tests::procs::{ProcStatus, wait_until};
 use serde_json::json;
 
 use crate::{
@@ -44,25 +44,25 @@ pub fn holds_what_the_page_says(pod: &Pod, token: &str, kind: &str) {
     pod.shell_at_the_router(&format!("ip route add blackhole {SILENT}"));
     let mut sleeper = execute(pod, token, "traceroute", &trace);
     let mut sleeper = sleeper.stdout(Stdio::null()).spawn().unwrap();
-    let is_tool = |status: &Status| status.get("Name").starts_with("traceroute");
+    let is_tool = |status: &ProcStatus| status.name.starts_with("traceroute");
     let mut inside = Vec::new();
     let begins = wait_until(PATIENCE, || {
         inside = statuses(pod, "broker");
-        inside.iter().any(is_tool)
+        inside.iter().any(|(_, status)| is_tool(status))
     });
     assert!(begins, "the tool runs");
-    let one = |what: &dyn Fn(&Status) -> bool| inside.iter().find(|it| what(it)).unwrap();
+    let one = |what: &dyn Fn(u32, &ProcStatus) -> bool| {
+        &inside.iter().find(|(pid, status)| what(*pid, status)).unwrap().1
+    };
     // The first process of the broker's container is its supervisor, which holds nothing.
-    let supervisor = one(&|status| status.get("Pid") == "1");
-    for line in ["CapEff", "CapPrm", "CapAmb"] {
-        assert_eq!(supervisor.mask(line), 0, "{:?}", supervisor.0);
-    }
-    assert_eq!(supervisor.get("NoNewPrivs"), "1");
+    let supervisor = one(&|pid, _| pid == 1);
+    assert_eq!((supervisor.cap_eff, supervisor.cap_prm, supervisor.cap_amb), (0, 0, 0));
+    assert!(supervisor.no_new_privs);
     let frontend = statuses(pod, "http");
     let seen = [
-        ("broker", one(&|status| status.get("PPid") == "1")),
-        ("frontend", &frontend[0]),
-        ("a tool", one(&is_tool)),
+        ("broker", one(&|_, status| status.ppid == 1)),
+        ("frontend", &frontend[0].1),
+        ("a tool", one(&|_, status| is_tool(status))),
     ];
     let table = table();
     for (who, status) in seen {
@@ -78,20 +78,18 @@ pub fn holds_what_the_page_says(pod: &Pod, token: &str, kind: &str) {
             "as its plan says" => 0,
             other => panic!("{row} of {column}: {other}"),
         };
-        // Real, effective, saved and of files: all the same.
-        let (uid, gid) = says("user, group").split_once(", ").unwrap();
-        assert_eq!(status.get("Uid"), [uid; 4].join("\t"), "{column}");
-        assert_eq!(status.get("Gid"), [gid; 4].join("\t"), "{column}");
-        for (line, row) in [
-            ("CapEff", "CapEff, CapPrm"),
-            ("CapPrm", "CapEff, CapPrm"),
-            ("CapBnd", "CapBnd"),
-            ("CapAmb", "CapAmb"),
+        assert_eq!(format!("{}, {}", status.uid, status.gid), says("user, group"), "{column}");
+        assert_eq!((status.uids, status.gids), ([status.uid; 4], [status.gid; 4]), "{column}");
+        for (row, is) in [
+            ("CapEff, CapPrm", status.cap_eff),
+            ("CapEff, CapPrm", status.cap_prm),
+            ("CapBnd", status.cap_bnd),
+            ("CapAmb", status.cap_amb),
         ] {
-            assert_eq!(status.mask(line), mask(row), "{column} {line}: {:?}", status.0);
+            assert_eq!(is, mask(row), "{column} {row}: {status:?}");
         }
-        for (line, row, yes) in [("NoNewPrivs", "no_new_privs", "1"), ("Seccomp", "seccomp", "2")] {
-            assert_eq!((says(row), status.get(line)), ("yes", yes), "{column}");
+        for (row, is) in [("no_new_privs", status.no_new_privs), ("seccomp", status.seccomp == 2)] {
+            assert_eq!((says(row), is), ("yes", true), "{column} {row}: {status:?}");
         }
     }
     for (name, who) in [("broker", "broker"), ("http", "frontend")] {
@@ -108,33 +106,19 @@ pub fn holds_what_the_page_says(pod: &Pod, token: &str, kind: &str) {
     // Hanging up ends it.
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
-    let is_gone = || !statuses(pod, "broker").iter().any(is_tool);
+    let is_gone = || !statuses(pod, "broker").iter().any(|(_, status)| is_tool(status));
     assert!(wait_until(PATIENCE, is_gone), "the run ends with its request");
 }
 
-/// What the kernel says of a process: the lines of its status, by their names.
-struct Status(BTreeMap<String, String>);
-
-impl Status {
-    fn get(&self, line: &str) -> &str {
-        self.0.get(line).unwrap_or_else(|| panic!("no {line} in {:?}", self.0))
-    }
-
-    fn mask(&self, line: &str) -> u64 {
-        u64::from_str_radix(self.get(line), 16).unwrap()
-    }
-}
-
-/// The processes of a container, by what its own /proc says; without the one that asks.
-fn statuses(pod: &Pod, container: &str) -> Vec<Status> {
+/// The processes of a container with their numbers, by what its own /proc says; without the one that asks.
+fn statuses(pod: &Pod, container: &str) -> Vec<(u32, ProcStatus)> {
     let ask = "/usr/bin/find /proc -maxdepth 2 -path /proc/[0-9]*/status -exec /usr/bin/cat {} +";
     let words: Vec<_> = ask.split(' ').collect();
     // One that ends meanwhile is missing, and find says so.
     let output = pod.container(container).exec(&words);
     let text = String::from_utf8(output.stdout).unwrap();
     let parts = text.split("Name:\t").skip(1).map(|part| format!("Name:\t{part}"));
-    let line =
-        |line: &str| line.split_once(":\t").map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let read = parts.map(|part| Status(part.lines().filter_map(line).collect()));
-    read.filter(|status| !["find", "cat"].contains(&status.get("Name"))).collect()
+    let pid = |part: &str| part.split("\nPid:\t").nth(1)?.lines().next()?.parse().ok();
+    let read = parts.map(|part| (pid(&part).unwrap(), ProcStatus::of_text(&part).unwrap()));
+    read.filter(|(_, status)| !["find", "cat"].contains(&status.name.as_str())).collect()
 }

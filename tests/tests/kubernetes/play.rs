@@ -21,6 +21,7 @@ use std::{
 };
 
 use probity_tests::{
+    container::{IMAGE, name, podman},
     lab::{CLIENT, Lab, ROUTER},
     procs::wait_until,
 };
@@ -29,7 +30,7 @@ use tempfile::TempDir;
 
 use crate::{
     manifests::{Manifests, containers, done, said},
-    podman::{Container, IMAGE, name, podman},
+    podman::Container,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);

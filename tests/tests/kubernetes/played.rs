@@ -10,6 +10,7 @@ use std::{
 
 use probity_tests::{
     broker::program,
+    container::{IMAGE, podman},
     lab::{HOST, ROUTER},
     procs::wait_until,
 };
@@ -20,7 +21,7 @@ use crate::{
     manifests::{Kit, Manifests, container as container_of, done, said},
     page,
     play::{Node, Pod},
-    podman::{IMAGE, has_image, podman},
+    podman::has_image,
 };
 
 /// For what takes a moment.
