@@ -1,10 +1,10 @@
-//! Which part of a target may be aimed at, by what the catalog says of networks and names.
+//! Which part of a target may be aimed at, by what the catalog says of networks and names to be aimed at.
 
 use std::{cell::OnceCell, net::IpAddr};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Catalog, Target, TargetKind, meaning,
+    Allowance, Target, TargetKind, meaning,
     ranges::{Ranges, address_count},
 };
 
@@ -15,7 +15,7 @@ const MOST_CANDIDATES: usize = 8;
 
 /// The targets that a caller may aim at. The policy judges each by the same rules.
 pub(crate) struct Targets<'c> {
-    catalog: &'c Catalog,
+    allowance: &'c Allowance,
     allowed: Ranges,
     denied: Ranges,
     /// What is allowed where one address reaches many hosts.
@@ -24,12 +24,12 @@ pub(crate) struct Targets<'c> {
 }
 
 impl<'c> Targets<'c> {
-    pub(crate) fn of(catalog: &'c Catalog) -> Self {
-        let everything = catalog.networks.iter().copied();
+    pub(crate) fn of(allowance: &'c Allowance) -> Self {
+        let everything = allowance.networks.iter().copied();
         Self {
-            catalog,
+            allowance,
             allowed: everything.clone().collect(),
-            denied: catalog.denied.iter().copied().collect(),
+            denied: allowance.denied.iter().copied().collect(),
             many: everything.filter(|network| meaning::is_many(*network)).collect(),
             open: OnceCell::new(),
         }
@@ -46,7 +46,7 @@ impl<'c> Targets<'c> {
             }
             Target::Name { name, addresses } => {
                 kinds.contains(&TargetKind::Address)
-                    && self.catalog.names.iter().any(|pattern| pattern.matches(&name))
+                    && self.allowance.names.iter().any(|pattern| pattern.matches(&name))
                     && !addresses.is_empty()
                     && addresses.iter().all(|address| self.admits_network((*address).into()))
             }
@@ -59,7 +59,7 @@ impl<'c> Targets<'c> {
         is_open(network)
             && meaning::many(network).all(|part| self.many.contains(part))
             && meaning::taken_for(network).all(is_open)
-            && address_count(network) <= u128::from(self.catalog.max_hosts)
+            && address_count(network) <= u128::from(self.allowance.max_hosts)
             && !meaning::carried(network).any(|other| self.denied.overlaps(other))
     }
 
@@ -94,7 +94,7 @@ impl<'c> Targets<'c> {
     /// out, and so is what reaches many hosts, where no line names it.
     fn open(&self) -> &Open {
         self.open.get_or_init(|| {
-            let blocks = self.catalog.networks.iter().flat_map(|network| meaning::many(*network));
+            let blocks = self.allowance.networks.iter().flat_map(|network| meaning::many(*network));
             let not_named = Open::of(&blocks.collect(), &self.many);
             let open = Open::of(&self.allowed, &self.denied).without(&not_named);
             let own = ["0.0.0.0", "::"].into_iter().filter_map(|own| own.parse::<IpAddr>().ok());
@@ -139,7 +139,7 @@ impl Part<'_> {
     }
 
     fn around(&self, address: IpAddr, within: IpNet) -> Option<IpNet> {
-        let most = self.targets.catalog.max_hosts.checked_ilog2()?;
+        let most = self.targets.allowance.max_hosts.checked_ilog2()?;
         let least = within.max_prefix_len().saturating_sub(u8::try_from(most).ok()?);
         let mut prefixes = within.prefix_len().max(least)..=within.max_prefix_len();
         prefixes.find_map(|prefix| {
@@ -150,7 +150,7 @@ impl Part<'_> {
     }
 
     fn largest(&self, network: IpNet) -> Option<IpNet> {
-        let most = self.targets.catalog.max_hosts;
+        let most = self.targets.allowance.max_hosts;
         let parts = self.targets.open().largest_in(network, most, MOST_CANDIDATES);
         let takeable = parts.filter(|part| self.addresses || !is_address(*part));
         let admitted = takeable.filter(|part| self.is_admitted(*part));

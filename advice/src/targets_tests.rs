@@ -1,30 +1,27 @@
 use std::time::Duration;
 
-use probity_protocol::Digest;
 use proptest::prelude::*;
 
 use super::*;
 
-fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Catalog {
+fn targets(allowed: &[&str], denied: &[&str], max_hosts: u64) -> Allowance {
     let list =
         |texts: &[&str]| -> Vec<IpNet> { texts.iter().map(|text| text.parse().unwrap()).collect() };
-    catalog(list(allowed), list(denied), max_hosts)
+    allowance(list(allowed), list(denied), max_hosts)
 }
 
-fn catalog(networks: Vec<IpNet>, denied: Vec<IpNet>, max_hosts: u64) -> Catalog {
-    Catalog {
-        policy_digest: Digest([0; 32]),
+fn allowance(networks: Vec<IpNet>, denied: Vec<IpNet>, max_hosts: u64) -> Allowance {
+    Allowance {
         networks,
         denied,
         names: Vec::new(),
         max_hosts,
         timeout_ceiling: Duration::from_secs(3600),
-        tools: Vec::new(),
     }
 }
 
-fn nearest(catalog: &Catalog, kinds: &[TargetKind], asked: &str) -> Option<String> {
-    Targets::of(catalog).nearest(kinds, &Target::as_given(asked)).map(|target| target.to_string())
+fn nearest(allowance: &Allowance, kinds: &[TargetKind], asked: &str) -> Option<String> {
+    Targets::of(allowance).nearest(kinds, &Target::as_given(asked)).map(|target| target.to_string())
 }
 
 const ADDRESS: &[TargetKind] = &[TargetKind::Address];
@@ -105,8 +102,8 @@ proptest! {
         };
         let [allowed, denied] =
             [allowed, denied].map(|nets| nets.into_iter().map(make).collect::<Vec<_>>());
-        let catalog = catalog(allowed, denied, max_hosts);
-        let targets = Targets::of(&catalog);
+        let allowance = allowance(allowed, denied, max_hosts);
+        let targets = Targets::of(&allowance);
         let kinds = if networks { BOTH } else { ADDRESS };
         let any_left = Open::of(&targets.allowed, &targets.denied).first_in(make(asked), false).is_some();
         match targets.nearest(kinds, &Target::Network(make(asked))) {

@@ -1,6 +1,8 @@
 //! `decide()` alone: a typical nmap call, with few tools and networks and with many; and what it
 //! takes to load many tools.
 
+use std::time::SystemTime;
+
 use std::{fs, hint::black_box, time::Instant};
 
 use probity_policy::{Accounts, Origin, Policy, Source, decide, load, validate};
@@ -89,7 +91,8 @@ fn batch(policy: &Policy, call: &Call) -> Result<f64, Unmeasured> {
     let subject = owner();
     let started = Instant::now();
     for _ in 0..BATCH {
-        let decided = decide(black_box(policy), black_box(&subject), black_box(call));
+        let decided =
+            decide(black_box(policy), black_box(&subject), black_box(call), SystemTime::now());
         drop(black_box(decided).map_err(|denied| Unmeasured::Denied(Box::new(denied.denial)))?);
     }
     Ok(seconds(started.elapsed()) / f64::from(BATCH))

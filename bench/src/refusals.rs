@@ -4,6 +4,8 @@
 //! Both are taken from the frame that comes to the frame that goes, without the audit log's line,
 //! which each has once. A large request is compared with one as large that is approved.
 
+use std::time::SystemTime;
+
 use std::{hint::black_box, time::Instant};
 
 use probity_policy::{Policy, decide, plan};
@@ -103,7 +105,7 @@ fn batch(policy: &Policy, frame: &[u8], expected: Outcome) -> Result<f64, Unmeas
     let subject = owner();
     let answer = |frame: &[u8]| -> (Outcome, Vec<u8>) {
         let Ok(Request::Run(call)) = decode(frame) else { return (Outcome::Unreadable, vec![]) };
-        match decide(policy, &subject, &call).map(plan) {
+        match decide(policy, &subject, &call, SystemTime::now()).map(plan) {
             Ok(plan) => {
                 let started = Started { pid: 1, plan: plan.summary(true) };
                 (Outcome::Approved, encode(&Reply::Started(started)))

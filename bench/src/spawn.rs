@@ -1,6 +1,8 @@
 //! The price of a sandbox: from a call to the exit of a tool that does nothing, by the broker's own
 //! way (decide, plan, spawn), against the system's ways to start the same program.
 
+use std::time::SystemTime;
+
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -66,7 +68,7 @@ fn call() -> Result<Call, Unmeasured> {
 fn sandboxed(sandbox: &Sandbox, policy: &Policy, call: &Call) -> Result<f64, Unmeasured> {
     let subject = owner();
     let ((_process, status), took) = timed(|| {
-        let approved = decide(policy, &subject, call)
+        let approved = decide(policy, &subject, call, SystemTime::now())
             .map_err(|denied| Unmeasured::Denied(Box::new(denied.denial)))?;
         let process = sandbox.spawn(plan(approved))?;
         let status = waitpid(process.pid, None)?;

@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::{Rc, Weak},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use probity_policy::{CatalogKey, Policy, Subject, Tool, catalog};
@@ -49,12 +49,12 @@ impl Catalogs {
     ) -> Option<Frame> {
         let state = &mut *self.0.borrow_mut();
         state.look_again(policy, look);
-        let key = CatalogKey::of(policy, subject);
+        let key = CatalogKey::of(policy, subject, SystemTime::now());
         if let Some(frame) = state.frames.get(&key).and_then(Weak::upgrade) {
             return Some(frame);
         }
         let seen = state.seen.as_ref().map(|(_, seen)| seen);
-        let catalog = catalog(policy, subject, |tool| {
+        let catalog = catalog(policy, subject, SystemTime::now(), |tool| {
             let found = seen.and_then(|seen| seen.get(tool.name()));
             found.cloned().unwrap_or(Availability::Available)
         });

@@ -3,6 +3,8 @@
 //! Nothing reaches a process but through the policy, and nothing happens that is not in the audit
 //! log: each step that fails ends the session with a typed answer.
 
+use std::time::SystemTime;
+
 use std::rc::Rc;
 
 use probity_policy::{Plan, Tool, decide, plan};
@@ -283,7 +285,7 @@ impl Session {
             })
         };
         let audit = &mut *self.broker.audit.borrow_mut();
-        let planned = decide(policy, subject, call).map(plan);
+        let planned = decide(policy, subject, call, SystemTime::now()).map(plan);
         match planned.map(|plan| plan.within(&hard_limits())) {
             Ok(plan) => {
                 let ping_sockets = sandbox.facts().ping_sockets;

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use probity_protocol::{
-    Availability, BreakerSettings, Catalog, Digest, TargetKind, Tier, ToolEntry, ToolName,
+    Allowance, Availability, BreakerSettings, Catalog, Digest, TargetKind, Tier, ToolEntry,
+    ToolName,
 };
 
 /// One with these tools, all of them there.
 pub(crate) fn of(tools: &[&str]) -> Catalog {
     Catalog {
         policy_digest: Digest([7; 32]),
-        networks: vec!["10.0.0.0/8".parse().unwrap()],
-        denied: vec![],
-        names: vec![],
-        max_hosts: 16,
-        timeout_ceiling: Duration::from_secs(600),
+        allowance: Allowance {
+            networks: vec!["10.0.0.0/8".parse().unwrap()],
+            denied: vec![],
+            names: vec![],
+            max_hosts: 16,
+            timeout_ceiling: Duration::from_secs(600),
+        },
         tools: tools.iter().map(|name| tool(name)).collect(),
     }
 }
@@ -29,6 +32,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         advice: None,
         command: format!("/usr/bin/{name}"),
         targets: vec![TargetKind::Address],
+        allowance: None,
         tier: Tier::Standard,
         intrusive: false,
         options: vec![],

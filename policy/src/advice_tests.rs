@@ -1,7 +1,10 @@
 //! Advice held against the decision: what is suggested passes, goes beyond nothing that was asked for
 //! or granted, and the words say the same.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use probity_advice::{Advice, SuggestedCall, advise, repair};
@@ -173,28 +176,30 @@ fn line(call: &Call) -> String {
 }
 
 fn code(policy: &Policy, subject: &Subject, call: &Call) -> Option<DenialCode> {
-    decide(policy, subject, call).err().map(|denied| denied.denial.reason.code())
+    decide(policy, subject, call, SystemTime::now()).err().map(|denied| denied.denial.reason.code())
 }
 
 /// What a frontend suggests: the repaired call, if the policy approves of it.
 fn suggest(policy: &Policy, subject: &Subject, call: &Call) -> Option<Call> {
-    let denial = decide(policy, subject, call).expect_err("it was approved").denial;
-    let catalog = catalog(policy, subject, |_| Availability::Available);
+    let denial =
+        decide(policy, subject, call, SystemTime::now()).expect_err("it was approved").denial;
+    let catalog = catalog(policy, subject, SystemTime::now(), |_| Availability::Available);
     let repaired = repair(&catalog, call, &denial)?;
-    decide(policy, subject, &repaired).is_ok().then_some(repaired)
+    decide(policy, subject, &repaired, SystemTime::now()).is_ok().then_some(repaired)
 }
 
 /// What a frontend says.
 fn told(policy: &Policy, subject: &Subject, call: &Call) -> Advice {
-    let denial = decide(policy, subject, call).expect_err("it was approved").denial;
-    let catalog = catalog(policy, subject, |_| Availability::Available);
+    let denial =
+        decide(policy, subject, call, SystemTime::now()).expect_err("it was approved").denial;
+    let catalog = catalog(policy, subject, SystemTime::now(), |_| Availability::Available);
     let suggestion = suggest(policy, subject, call).and_then(SuggestedCall::of).map(Box::new);
     Advice { suggestion, ..advise(&catalog, call, &denial) }
 }
 
 /// What is suggested to the owner for a call that is denied.
 fn suggested(asked: &Call) -> String {
-    assert!(decide(&POLICY, &owner(), asked).is_err());
+    assert!(decide(&POLICY, &owner(), asked, SystemTime::now()).is_err());
     line(&suggest(&POLICY, &owner(), asked).unwrap())
 }
 
@@ -359,7 +364,10 @@ fn each_denied_call_is_suggested_again_changed_only_where_it_must_be() {
         let found = self::code(&POLICY, &owner(), &asked_for).expect(asked);
         let suggested = suggest(&POLICY, &owner(), &asked_for);
         if let Some(suggested) = &suggested {
-            assert!(decide(&POLICY, &owner(), suggested).is_ok(), "{asked}: {suggested:?}");
+            assert!(
+                decide(&POLICY, &owner(), suggested, SystemTime::now()).is_ok(),
+                "{asked}: {suggested:?}"
+            );
         }
         let suggested = suggested.map_or("-".to_owned(), |suggested| line(&suggested));
         if (found, suggested.as_str()) != (*code, *expected) {
@@ -495,7 +503,7 @@ fn what_grows_beyond_what_can_be_sent_is_not_suggested() {
     let asked = call(&format!("nmap 10.0.0.1 -- -p {},65000-", many(338)));
     assert!(suggested(&asked).ends_with(",65000-65535"));
     let asked = call(&format!("nmap 10.0.0.1 -- -p {},65000-", many(340)));
-    assert!(decide(&POLICY, &owner(), &asked).is_err());
+    assert!(decide(&POLICY, &owner(), &asked, SystemTime::now()).is_err());
     assert_eq!(suggest(&POLICY, &owner(), &asked), None);
 }
 
@@ -654,10 +662,10 @@ proptest! {
         let policy: &Policy = if narrow { &NARROW } else { &POLICY };
         // The owner, who has the standard tier of all; three odd grants; and nobody.
         let subject = if uid == 0 { owner() } else { user(uid) };
-        let Err(_) = decide(policy, &subject, &asked) else { return Ok(()) };
+        let Err(_) = decide(policy, &subject, &asked, SystemTime::now()) else { return Ok(()) };
         let Some(suggested) = suggest(policy, &subject, &asked) else { return Ok(()) };
         prop_assert!(uid < 4, "who is granted nothing is suggested nothing: {:?}", suggested);
-        let approved = decide(policy, &subject, &suggested);
+        let approved = decide(policy, &subject, &suggested, SystemTime::now());
         prop_assert!(approved.is_ok(), "{:?}: {:?}", suggested, approved);
         let approved = approved.unwrap();
         prop_assert_eq!(&suggested.correlation_id, &asked.correlation_id);
@@ -720,13 +728,13 @@ proptest! {
             }),
         }
         let meant: Vec<(u16, u16)> = parts.iter().filter_map(|(_, range)| *range).collect();
-        let to_be_run = match decide(&POLICY, &owner(), &asked) {
+        let to_be_run = match decide(&POLICY, &owner(), &asked, SystemTime::now()) {
             Ok(_) => Some(asked),
             Err(_) => suggest(&POLICY, &owner(), &asked),
         };
         prop_assert_eq!(to_be_run.is_some(), !meant.is_empty());
         if let Some(call) = to_be_run {
-            let plan = crate::plan(decide(&POLICY, &owner(), &call).unwrap());
+            let plan = crate::plan(decide(&POLICY, &owner(), &call, SystemTime::now()).unwrap());
             let found = ports_of(plan.arguments()).unwrap();
             let is_in = |port: u16, ranges: &[(u16, u16)]| {
                 ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
@@ -761,9 +769,9 @@ proptest! {
             }
         };
         let (asked, meant) = (call(&spelled(|slip| slip.wrong)), call(&spelled(|slip| slip.right)));
-        prop_assert!(decide(&POLICY, &owner(), &asked).is_err(), "{asked:?}");
+        prop_assert!(decide(&POLICY, &owner(), &asked, SystemTime::now()).is_err(), "{asked:?}");
         let suggested = suggest(&POLICY, &owner(), &asked);
-        let run = |call: &Call| crate::plan(decide(&POLICY, &owner(), call).unwrap()).argv();
+        let run = |call: &Call| crate::plan(decide(&POLICY, &owner(), call, SystemTime::now()).unwrap()).argv();
         prop_assert_eq!(suggested.as_ref().map(run), Some(run(&meant)), "{:?}", asked);
     }
 
@@ -786,7 +794,7 @@ proptest! {
         let mut policy = POLICY.clone();
         policy.targets = crate::targets::Targets::new(&allowed, &denied, vec![], max_hosts);
         let asked_for = Call { target: Target::Network(make((asked, prefix))), ..call(&format!("{tool} x")) };
-        let Err(_) = decide(&policy, &owner(), &asked_for) else { return Ok(()) };
+        let Err(_) = decide(&policy, &owner(), &asked_for, SystemTime::now()) else { return Ok(()) };
         let suggested = suggest(&policy, &owner(), &asked_for);
         let is_open = |address: IpNet| {
             allowed.iter().any(|net| net.contains(&address)) && !denied.iter().any(|net| net.contains(&address))
@@ -794,7 +802,7 @@ proptest! {
         match &suggested {
             Some(suggested) => {
                 prop_assert!(is_within(&suggested.target, &asked_for.target), "{suggested:?}");
-                prop_assert!(decide(&policy, &owner(), suggested).is_ok());
+                prop_assert!(decide(&policy, &owner(), suggested, SystemTime::now()).is_ok());
                 // The address that was written is in it where it may be.
                 let written = IpNet::from(make((asked, prefix)).addr());
                 let is_network = Target::Network(make((asked, prefix))).canonical().to_string() != written.addr().to_string();

@@ -1,14 +1,18 @@
 //! What a subject is granted, for the frontend to publish. Options, words and presets beyond the
 //! grant are left out: nobody is offered what would be refused.
 
+use std::time::SystemTime;
+
 use probity_protocol::{
-    Availability, BreakerSettings, Catalog, Identifier, OptionEntry, PresetEntry, Tier, ToolEntry,
+    Allowance, Availability, BreakerSettings, Catalog, Identifier, OptionEntry, PresetEntry, Tier,
+    ToolEntry,
 };
 
 use crate::{
+    allowance,
     policy::Policy,
     subject::Subject,
-    subject_grants::SubjectGrants,
+    subject_grants::{Granted, SubjectGrants},
     targets::Targets,
     tool::{Preset, Setting, Tool, ToolOption},
     value::{Value, ValueKind},
@@ -19,47 +23,60 @@ use crate::{
 pub fn catalog(
     policy: &Policy,
     subject: &Subject,
+    now: SystemTime,
     available: impl Fn(&Tool) -> Availability,
 ) -> Catalog {
-    let grants = SubjectGrants::of(policy, subject, None);
+    let grants = SubjectGrants::of(policy, subject, None, now);
     let usable = grants.usable();
-    let mut tools: Vec<_> =
-        usable.map(|(_, tool, tier)| entry(policy, tool, tier, available(tool))).collect();
+    let entry = |(at, tool, tier)| {
+        let allowance =
+            grants.granted(Some(at)).and_then(|granted| allowance::of(policy, tool, &granted));
+        entry(policy, tool, tier, allowance, available(tool))
+    };
+    let mut tools: Vec<_> = usable.map(entry).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     // Who is granted nothing does not learn what others may aim at either.
     let none = Targets::default();
     let targets = if tools.is_empty() { &none } else { &policy.targets };
-    Catalog {
-        policy_digest: policy.digest,
-        networks: targets.allowed.networks().to_vec(),
-        denied: targets.denied.networks().to_vec(),
-        names: targets.names.patterns().to_vec(),
-        max_hosts: targets.max_hosts,
-        timeout_ceiling: policy.ceilings.timeout,
-        tools,
-    }
+    let everybody = allowance::of_everybody(targets, policy.ceilings.timeout);
+    let of_tools: Option<Vec<_>> = tools.iter().map(|tool| tool.allowance.clone()).collect();
+    let all = of_tools.and_then(|all| all.into_iter().reduce(allowance::joined));
+    let allowance = all.unwrap_or(everybody);
+    Catalog { policy_digest: policy.digest, allowance, tools }
 }
 
 /// What a subject's catalog depends on besides the policy: subjects with equal keys have equal ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CatalogKey(Box<[u8]>);
+pub struct CatalogKey(Box<[usize]>);
 
 impl CatalogKey {
     /// The key of one subject.
     #[must_use]
-    pub fn of(policy: &Policy, subject: &Subject) -> Self {
-        let grants = SubjectGrants::of(policy, subject, None);
-        // For each tool whether it can be used, and in which tier.
+    pub fn of(policy: &Policy, subject: &Subject, now: SystemTime) -> Self {
+        let grants = SubjectGrants::of(policy, subject, None, now);
+        // For each tool whether it can be used, and in which tier; then the grants that narrow it.
         let tiers = (0..policy.tools.len()).map(|at| match grants.can_use(at) {
             None => 0,
             Some(Tier::Standard) => 1,
             Some(Tier::Intrusive) => 2,
         });
-        Self(tiers.collect())
+        let mut key: Vec<usize> = tiers.collect();
+        for (at, _, _) in grants.usable() {
+            let narrowing = grants.granted(Some(at)).filter(allowance::narrows);
+            key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
+        }
+        Self(key.into())
     }
 }
 
-fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -> ToolEntry {
+fn entry(
+    policy: &Policy,
+    tool: &Tool,
+    tier: Tier,
+    allowance: Option<Allowance>,
+    availability: Availability,
+) -> ToolEntry {
+    let longest = allowance.as_ref().map_or(policy.ceilings.timeout, |a| a.timeout_ceiling);
     let options = tool.options.iter().filter(|option| option.tier <= tier);
     let presets = tool.presets.iter().filter(|(_, preset)| preset.tier <= tier);
     ToolEntry {
@@ -70,11 +87,12 @@ fn entry(policy: &Policy, tool: &Tool, tier: Tier, availability: Availability) -
         advice: tool.advice.clone(),
         command: tool.command.display().to_string(),
         targets: tool.targets.clone(),
+        allowance,
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,
         options: options.map(|option| option_entry(option, tier)).collect(),
         presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
-        timeout: tool.timeout.value.min(policy.ceilings.timeout),
+        timeout: tool.timeout.value.min(longest),
         timeout_is_default: tool.timeout.is_default,
         concurrency: tool.concurrency.value,
         concurrency_is_default: tool.concurrency.is_default,

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use probity_protocol::ValueType;
 
 use super::*;
@@ -29,7 +31,7 @@ fn owner() -> Subject {
 }
 
 fn shown(policy: &Policy, subject: &Subject) -> Catalog {
-    catalog(policy, subject, |_| Availability::Available)
+    catalog(policy, subject, SystemTime::now(), |_| Availability::Available)
 }
 
 fn preset<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c PresetEntry> {

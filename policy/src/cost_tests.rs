@@ -1,6 +1,8 @@
 //! No refusal costs much more than an approval: counted, not timed. Policies are as large as somebody
 //! might write them, requests as hostile as the protocol lets them be.
 
+use std::time::SystemTime;
+
 use std::{fmt::Write as _, sync::LazyLock};
 
 use probity_protocol::{
@@ -163,7 +165,8 @@ fn a_refusal_does_a_bounded_amount_of_work_whatever_the_policy_and_the_request()
     for subject in subjects {
         for (code, call, parts) in hostile() {
             for policy in [&*SMALL, &*LARGE] {
-                let (decided, done) = work::of(|| decide(policy, &subject, &call));
+                let (decided, done) =
+                    work::of(|| decide(policy, &subject, &call, SystemTime::now()));
                 let Err(denied) = decided else { panic!("{call:?}") };
                 let found = denied.denial.reason.code();
                 assert!(found == code || found == DenialCode::NotGranted, "{found}: {call:?}");
@@ -183,15 +186,18 @@ fn a_refusal_does_a_bounded_amount_of_work_whatever_the_policy_and_the_request()
 fn nobody_is_told_the_whole_policy() {
     let owner = Subject { uid: 1000, gids: vec![], owner: true, most: Tier::Intrusive };
     for policy in [&*SMALL, &*LARGE] {
-        let catalog = catalog(policy, &owner, |_| Availability::Available);
+        let catalog = catalog(policy, &owner, SystemTime::now(), |_| Availability::Available);
         for (code, call, _) in hostile() {
-            let denied = decide(policy, &owner, &call).unwrap_err();
+            let denied = decide(policy, &owner, &call, SystemTime::now()).unwrap_err();
             let advice = advise(&catalog, &call, &denied.denial);
             assert_eq!(advice.code, code);
             let words = advice.message.len() + advice.recovery_suggestion.len();
             assert!(words < 8_000, "{words} bytes: {call:?}");
             if let Some(repaired) = repair(&catalog, &call, &denied.denial) {
-                assert!(decide(policy, &owner, &repaired).is_ok(), "{call:?}: {repaired:?}");
+                assert!(
+                    decide(policy, &owner, &repaired, SystemTime::now()).is_ok(),
+                    "{call:?}: {repaired:?}"
+                );
             }
         }
     }

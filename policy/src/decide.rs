@@ -4,22 +4,23 @@
 //! tool but through an [`Approved`], and nothing else makes one. The steps stand in the order in
 //! which a denial speaks, and each finds the line that refuses where it refuses.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Beyond, Call, HostName, Reason, RequestedLimits, Target, TargetKind, Tier, Weight,
+    Arguments, Beyond, Call, Excluded, HostName, LimitedBy, Reason, RequestedLimits, Target,
+    TargetKind, Tier, Weight,
 };
 
 use crate::{
     arguments::{Settings, merge_arguments},
     beyond::beyond,
     denied::Denied,
+    grants::Grant,
     policy::Policy,
-    source::Place,
     subject::Subject,
     subject_grants::{Granted, SubjectGrants},
-    tool::Tool,
+    tool::{Tool, ToolOption},
     work::{self, Kind},
 };
 
@@ -38,10 +39,10 @@ pub struct Approved<'p> {
     pub(crate) timeout: Duration,
     pub(crate) requested: RequestedLimits,
     /// The grant that allowed it.
-    pub(crate) rule: &'p Place,
+    pub(crate) grant: &'p Grant,
 }
 
-/// Decides whether `subject` may make `call`.
+/// Decides whether `subject` may make `call` at this moment, by the machine's clock.
 ///
 /// # Errors
 /// The first reason against it, in the order of the steps below, and the line that gives it.
@@ -49,11 +50,12 @@ pub fn decide<'p>(
     policy: &'p Policy,
     subject: &Subject,
     call: &Call,
+    now: SystemTime,
 ) -> Result<Approved<'p>, Denied<'p>> {
     work::done(Kind::Judged);
-    let grants = SubjectGrants::of(policy, subject, call.limits.tier);
+    let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
     let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
-    let tier = granted.tier;
+    let tier = granted.tier();
     judge(policy, tool, granted, call).map_err(|mut denied| {
         denied.denial.beyond = beyond(tool, tier, &call.arguments);
         denied
@@ -66,13 +68,13 @@ fn judge<'p>(
     granted: Granted<'p>,
     call: &Call,
 ) -> Result<Approved<'p>, Denied<'p>> {
-    let (target, name) = allowed_target(policy, tool, &call.target)?;
+    let aim = allowed_target(policy, tool, &call.target)?;
+    let granted = granted_target(granted, &aim)?;
     let settings = merge_arguments(tool, &call.arguments)?;
-    let tier = allowed_tier(tool, &settings, &granted, &call.arguments)?;
-    let timeout = allowed_time(policy, tool, &call.limits)?;
-    let requested = call.limits.clone();
-    let rule = granted.place;
-    Ok(Approved { policy, tool, target, name, settings, tier, timeout, requested, rule })
+    let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
+    let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
+    let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
+    Ok(Approved { policy, tool, target, name, settings, tier, timeout, requested, grant })
 }
 
 /// The tool, if it exists and a grant covers it. Who is granted nothing does not learn what exists.
@@ -84,6 +86,10 @@ pub(crate) fn granted_tool<'p>(
     let at = policy.tool_number(name);
     let tool = at.and_then(|at| policy.tools.get(at));
     let Some(granted) = grants.granted(at) else {
+        // RULE: A grant that has ended gives nothing.
+        if let Some(since) = grants.ended(at) {
+            return Err(Denied::by_no_line(Reason::Expired { since }));
+        }
         let known = tool.filter(|_| !grants.is_empty());
         let weight = known.map(|tool| Weight {
             tier: tool.tier,
@@ -96,81 +102,105 @@ pub(crate) fn granted_tool<'p>(
     Ok((tool, granted))
 }
 
-/// The one address or network that the tool will be given, and the name it came by.
+/// What a call aims at, checked.
+#[derive(Debug)]
+pub(crate) struct Aimed {
+    /// As it was asked for, in its canonical form.
+    pub asked: Target,
+    /// The one address or network that the tool will be given. A name goes by the first of its addresses,
+    /// so a second look-up cannot move the target.
+    pub target: IpNet,
+}
+
+impl Aimed {
+    pub(crate) fn name(self) -> Option<HostName> {
+        match self.asked {
+            Target::Name { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// What the policy and the tool's file leave to everybody.
 pub(crate) fn allowed_target<'p>(
     policy: &'p Policy,
     tool: &'p Tool,
     asked: &Target,
-) -> Result<(IpNet, Option<HostName>), Denied<'p>> {
+) -> Result<Aimed, Denied<'p>> {
     // A frontend may have built the value by hand, so its form is settled here once more.
-    match asked {
-        Target::Malformed(defect) => Err(Denied::by_no_line(Reason::TargetSyntax(defect.clone()))),
-        Target::Address(_) | Target::Network(_) => {
-            let (network, kind) = match asked.canonical() {
-                Target::Address(address) => (IpNet::from(address), TargetKind::Address),
-                Target::Network(network) => (network, TargetKind::Network),
-                Target::Name { .. } | Target::Malformed(_) => return Err(wrong_kind(tool)),
-            };
-            expect_kind(tool, kind)?;
-            policy.targets.admits(network).map_err(|excluded| {
-                let reason = Reason::Target { network, excluded };
-                Denied::new(reason, policy.lines.excluding(network, excluded))
-            })?;
-            Ok((network, None))
+    let asked = asked.canonical();
+    let (kind, target) = match &asked {
+        Target::Malformed(defect) => {
+            return Err(Denied::by_no_line(Reason::TargetSyntax(defect.clone())));
         }
-        Target::Name { name, addresses } => {
-            expect_kind(tool, TargetKind::Address)?;
-            let address = allowed_name(policy, name, addresses)?;
-            Ok((IpNet::from(address), Some(name.clone())))
+        Target::Address(address) => (TargetKind::Address, Some(IpNet::from(*address))),
+        Target::Network(network) => (TargetKind::Network, Some(*network)),
+        // RULE: The tool is given an address that was checked.
+        Target::Name { addresses, .. } => {
+            (TargetKind::Address, addresses.first().copied().map(IpNet::from))
         }
+    };
+    if !tool.targets.contains(&kind) {
+        return Err(Denied::new(Reason::TargetKind, Some(&tool.place)));
     }
+    policy.targets.bounds(&policy.lines).check(&asked)?;
+    tool.scope.bounds(LimitedBy::Tool).check(&asked)?;
+    let target = target.ok_or_else(|| Denied::by_no_line(Reason::NameUnresolved))?;
+    Ok(Aimed { asked, target })
 }
 
-fn expect_kind(tool: &Tool, kind: TargetKind) -> Result<(), Denied<'_>> {
-    if tool.targets.contains(&kind) { Ok(()) } else { Err(wrong_kind(tool)) }
+/// The grants that reach the target.
+pub(crate) fn granted_target<'p>(
+    granted: Granted<'p>,
+    aim: &Aimed,
+) -> Result<Granted<'p>, Denied<'p>> {
+    // RULE: A grant reaches its own networks and names alone.
+    let check = |grant: &'p Grant, _| grant.scope.bounds(LimitedBy::Grant).check(&aim.asked);
+    granted.keep(check, |denied| match denied.denial.reason {
+        // A smaller part of it would pass.
+        Reason::Target { excluded: Excluded::TooLarge, .. } => 2,
+        Reason::Target { excluded: Excluded::Outside, .. } | Reason::Name(_) => 0,
+        _ => 1,
+    })
 }
 
-fn wrong_kind(tool: &Tool) -> Denied<'_> {
-    Denied::new(Reason::TargetKind, Some(&tool.place))
-}
-
-/// The name must match a pattern *and* each of its addresses must be allowed. The tool is given
-/// the first of them rather than the name, so a second look-up cannot move the target.
-fn allowed_name<'p>(
-    policy: &'p Policy,
-    name: &HostName,
-    addresses: &[IpAddr],
-) -> Result<IpAddr, Denied<'p>> {
-    // RULE: A name must match a pattern, and each of its addresses must be allowed.
-    if !policy.targets.names.contains(name) {
-        return Err(Denied::new(Reason::Name, policy.lines.names.as_ref()));
-    }
-    for address in addresses.iter().map(IpAddr::to_canonical) {
-        let network = IpNet::from(address);
-        policy.targets.admits(network).map_err(|excluded| {
-            let reason = Reason::AddressOfName { address, excluded };
-            Denied::new(reason, policy.lines.excluding(network, excluded))
-        })?;
-    }
-    // RULE: The tool is given an address that was checked.
-    let first = addresses.first().map(IpAddr::to_canonical);
-    first.ok_or_else(|| Denied::by_no_line(Reason::NameUnresolved))
-}
-
+/// How long it may run, and the grant that allows the call.
 pub(crate) fn allowed_time<'p>(
     policy: &'p Policy,
     tool: &Tool,
+    granted: Granted<'p>,
     requested: &RequestedLimits,
-) -> Result<Duration, Denied<'p>> {
+) -> Result<(Duration, &'p Grant), Denied<'p>> {
     let ceiling = policy.ceilings.timeout;
+    let too_long = |asked, most, by, place| Denied::new(Reason::Time { asked, most, by }, place);
     match requested.timeout {
-        None => Ok(tool.timeout.value.min(ceiling)),
-        Some(Duration::ZERO) => Err(Denied::by_no_line(Reason::NoTime)),
+        Some(Duration::ZERO) => return Err(Denied::by_no_line(Reason::NoTime)),
         Some(asked) if asked > ceiling => {
-            Err(Denied::new(Reason::Time(asked), policy.lines.timeout.as_ref()))
+            let place = policy.lines.timeout.as_ref();
+            return Err(too_long(asked, ceiling, LimitedBy::Policy, place));
         }
-        Some(asked) => Ok(asked),
+        _ => {}
     }
+    let check = |grant: &'p Grant, _| match (requested.timeout, grant.timeout) {
+        (Some(asked), Some(most)) if asked > most => {
+            Err(too_long(asked, most, LimitedBy::Grant, Some(&grant.place)))
+        }
+        _ => Ok(()),
+    };
+    let granted = granted.keep(check, |denied| match denied.denial.reason {
+        Reason::Time { most, .. } => most,
+        _ => Duration::ZERO,
+    })?;
+    // Of those that are left the one that gives most, and of equals the first: so the order of grants
+    // changes nothing but which of equals is named.
+    let time = |grant: &Grant| {
+        let most = grant.timeout.unwrap_or(ceiling).min(ceiling);
+        requested.timeout.unwrap_or(tool.timeout.value).min(most)
+    };
+    granted.most_by(time).map(|(grant, time)| (time, grant)).ok_or_else(|| {
+        let reason = Reason::NotGranted { grants_nothing: false, weight: None };
+        Denied::by_no_line(reason)
+    })
 }
 
 /// The tier of tool and merged options together, if the grant reaches it. A preset is as intrusive
@@ -178,33 +208,41 @@ pub(crate) fn allowed_time<'p>(
 pub(crate) fn allowed_tier<'p>(
     tool: &'p Tool,
     settings: &Settings,
-    granted: &Granted<'p>,
+    granted: Granted<'p>,
     arguments: &Arguments,
-) -> Result<Tier, Denied<'p>> {
+) -> Result<(Tier, Granted<'p>), Denied<'p>> {
     let used = tool.options.iter().zip(settings);
     let mut used = used.filter_map(|(o, value)| value.as_ref().map(|v| (o, v)));
     let intrusive = used.find(|(o, v)| o.tier_with(v) > Tier::Standard).map(|(o, _)| o);
-    let refused = |beyond, rule: &'p Place| Err(Denied::new(Reason::Intrusive(beyond), Some(rule)));
-    let option = match (tool.tier, intrusive) {
-        (Tier::Standard, None) => return Ok(Tier::Standard),
-        _ if granted.tier == Tier::Intrusive => return Ok(Tier::Intrusive),
-        (Tier::Intrusive, _) => return refused(Beyond::Tool, &tool.place),
-        (Tier::Standard, Some(option)) => option,
+    if tool.tier == Tier::Standard && intrusive.is_none() {
+        return Ok((Tier::Standard, granted));
+    }
+    let check = |_: &Grant, tier| match intrusive.filter(|_| tool.tier == Tier::Standard) {
+        _ if tier == Tier::Intrusive => Ok(()),
+        None => Err(Denied::new(Reason::Intrusive(Beyond::Tool), Some(&tool.place))),
+        Some(option) => {
+            let beyond = beyond_by(tool, option, tier, arguments);
+            Err(Denied::new(Reason::Intrusive(beyond), Some(&option.place)))
+        }
     };
+    Ok((Tier::Intrusive, granted.keep(check, |_| ())?))
+}
+
+/// By which of its parts a call is intrusive.
+fn beyond_by(tool: &Tool, option: &ToolOption, granted: Tier, arguments: &Arguments) -> Beyond {
     let preset = match arguments {
         Arguments::Given { preset: Some(name), .. } => tool.presets.get_key_value(name),
         Arguments::Given { preset: None, .. } | Arguments::Malformed(_) => None,
     };
-    let beyond = match preset {
+    match preset {
         Some((name, preset)) if preset.tier > Tier::Standard => {
-            Beyond::Preset { name: name.clone(), options: tool.set_by(preset, granted.tier) }
+            Beyond::Preset { name: name.clone(), options: tool.set_by(preset, granted) }
         }
         _ if option.tier > Tier::Standard => {
             Beyond::Option { option: option.id(), takes_value: option.takes_value() }
         }
         _ => Beyond::Value(option.id()),
-    };
-    refused(beyond, &option.place)
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use std::{net::Ipv4Addr, sync::LazyLock};
 
 use probity_advice::{Advice, SuggestedCall, advise, repair};
@@ -60,29 +62,33 @@ fn typed(tool: &str, preset: Option<&str>, options: &[(&str, Option<&str>)]) -> 
 }
 
 fn code(policy: &Policy, call: &Call) -> DenialCode {
-    decide(policy, &owner(), call).expect_err("it was approved").denial.reason.code()
+    decide(policy, &owner(), call, SystemTime::now())
+        .expect_err("it was approved")
+        .denial
+        .reason
+        .code()
 }
 
 /// What a frontend says of a denial to the owner.
 fn advice(policy: &Policy, call: &Call) -> Advice {
-    let denied = decide(policy, &owner(), call).expect_err("it was approved");
+    let denied = decide(policy, &owner(), call, SystemTime::now()).expect_err("it was approved");
     let subject = owner().at_most(call.limits.tier).into_owned();
-    let catalog = catalog(policy, &subject, |_| Availability::Available);
+    let catalog = catalog(policy, &subject, SystemTime::now(), |_| Availability::Available);
     advise(&catalog, call, &denied.denial)
 }
 
 /// And what it suggests.
 fn suggestion(policy: &Policy, call: &Call) -> SuggestedCall {
-    let denied = decide(policy, &owner(), call).expect_err("it was approved");
-    let catalog = catalog(policy, &owner(), |_| Availability::Available);
+    let denied = decide(policy, &owner(), call, SystemTime::now()).expect_err("it was approved");
+    let catalog = catalog(policy, &owner(), SystemTime::now(), |_| Availability::Available);
     let repaired = repair(&catalog, call, &denied.denial).expect("nothing is suggested");
-    assert!(decide(policy, &owner(), &repaired).is_ok(), "{repaired:?}");
+    assert!(decide(policy, &owner(), &repaired, SystemTime::now()).is_ok(), "{repaired:?}");
     SuggestedCall::of(repaired).unwrap()
 }
 
 fn arguments(policy: &Policy, call: &Call) -> String {
-    let approved =
-        decide(policy, &owner(), call).unwrap_or_else(|d| panic!("denied: {}", d.denial));
+    let approved = decide(policy, &owner(), call, SystemTime::now())
+        .unwrap_or_else(|d| panic!("denied: {}", d.denial));
     plan(approved).arguments().join(" ")
 }
 
@@ -144,7 +150,8 @@ fn who_is_granted_nothing_does_not_learn_which_tools_exist() {
     let policy = policy_with("");
     let stranger = Subject { uid: 4242, gids: vec![4242], owner: false, most: Tier::Intrusive };
     for tool in ["ping", "bash"] {
-        let denied = decide(&policy, &stranger, &call(tool, "10.0.0.1", "")).unwrap_err();
+        let denied =
+            decide(&policy, &stranger, &call(tool, "10.0.0.1", ""), SystemTime::now()).unwrap_err();
         let unknown = Reason::NotGranted { grants_nothing: false, weight: None };
         assert_eq!(denied.denial.reason, unknown, "{tool}");
     }
@@ -154,12 +161,13 @@ fn who_is_granted_nothing_does_not_learn_which_tools_exist() {
 fn grants_are_by_kernel_credentials_and_any_of_them_counts() {
     let policy = policy_with("[[grant]]\ngroup = 7001\ntools = [\"nmap\"]\nintrusive = true\n");
     let member = Subject { uid: 5, gids: vec![5, 7001], owner: false, most: Tier::Intrusive };
-    assert!(decide(&policy, &member, &call("nmap", "10.0.0.1", "-sS")).is_ok());
-    let ping = decide(&policy, &member, &call("ping", "10.0.0.1", "")).unwrap_err();
+    assert!(decide(&policy, &member, &call("nmap", "10.0.0.1", "-sS"), SystemTime::now()).is_ok());
+    let ping =
+        decide(&policy, &member, &call("ping", "10.0.0.1", ""), SystemTime::now()).unwrap_err();
     assert_eq!(ping.denial.reason.code(), DenialCode::NotGranted);
     // The standard grant of a subject does not hide its intrusive one.
     let both = Subject { owner: true, ..member };
-    assert!(decide(&policy, &both, &call("nmap", "10.0.0.1", "-sS")).is_ok());
+    assert!(decide(&policy, &both, &call("nmap", "10.0.0.1", "-sS"), SystemTime::now()).is_ok());
     assert_eq!(code(&policy, &call("nmap", "10.0.0.1", "-sS")), DenialCode::IntrusiveNotGranted);
 }
 
@@ -167,7 +175,7 @@ fn grants_are_by_kernel_credentials_and_any_of_them_counts() {
 fn a_call_that_asks_for_the_standard_tier_gets_no_more_whatever_the_grant() {
     let policy = policy_with("[[grant]]\nself = true\ntools = [\"nmap\"]\nintrusive = true\n");
     let syn = call("nmap", "10.0.0.1", "-sS");
-    assert!(decide(&policy, &owner(), &syn).is_ok());
+    assert!(decide(&policy, &owner(), &syn, SystemTime::now()).is_ok());
     for (tier, expected) in [
         (None, None),
         (Some(Tier::Intrusive), None),
@@ -175,7 +183,10 @@ fn a_call_that_asks_for_the_standard_tier_gets_no_more_whatever_the_grant() {
     ] {
         let limits = RequestedLimits { tier, ..Default::default() };
         let asked = Call { limits, ..syn.clone() };
-        assert_eq!(decide(&policy, &owner(), &asked).is_err(), expected.is_some());
+        assert_eq!(
+            decide(&policy, &owner(), &asked, SystemTime::now()).is_err(),
+            expected.is_some()
+        );
         if let Some(words) = expected {
             assert_eq!(code(&policy, &asked), DenialCode::IntrusiveNotGranted);
             let message = advice(&policy, &asked).message;
@@ -212,7 +223,7 @@ fn denied_networks_win_over_allowed_ones_even_in_part() {
     let policy = validate(&sources, &Accounts::default()).unwrap();
     assert_eq!(code(&policy, &call("ping", "10.9.0.1", "")), DenialCode::TargetNotAllowed);
     assert_eq!(code(&policy, &call("nmap", "10.9.0.0/24", "")), DenialCode::TargetNotAllowed);
-    assert!(decide(&policy, &owner(), &call("nmap", "10.9.1.0/24", "")).is_ok());
+    assert!(decide(&policy, &owner(), &call("nmap", "10.9.1.0/24", ""), SystemTime::now()).is_ok());
 }
 
 #[test]
@@ -273,7 +284,7 @@ fn a_timeout_of_the_client_is_refused_above_the_ceiling_and_limits_of_the_fronte
     greedy.limits.memory_bytes = Some(u64::MAX);
     greedy.limits.open_files = Some(32);
     greedy.limits.timeout = Some(Duration::from_millis(1500));
-    let plan = plan(decide(&policy, &owner(), &greedy).unwrap());
+    let plan = plan(decide(&policy, &owner(), &greedy, SystemTime::now()).unwrap());
     assert_eq!(plan.limits().memory_bytes, 512 << 20);
     assert_eq!(plan.limits().open_files, 32);
     assert_eq!(plan.limits().timeout, Duration::from_millis(1500));
@@ -370,7 +381,7 @@ proptest! {
             2 => 0xc0a8_0000 | (bits & 0x0000_ffff),
             _ => bits,
         });
-        let verdict = decide(&POLICY, &owner(), &call("ping", &address.to_string(), ""));
+        let verdict = decide(&POLICY, &owner(), &call("ping", &address.to_string(), ""), SystemTime::now());
         prop_assert_eq!(verdict.is_ok(), address.is_private(), "{}", address);
     }
 
@@ -379,7 +390,7 @@ proptest! {
         tool in prop::sample::select(vec!["ping", "traceroute", "nmap"]),
         args in hostile_words(),
     ) {
-        if let Ok(approved) = decide(&POLICY, &owner(), &call(tool, "10.66.2.2", &args)) {
+        if let Ok(approved) = decide(&POLICY, &owner(), &call(tool, "10.66.2.2", &args), SystemTime::now()) {
             let plan = plan(approved);
             let tool = POLICY.tool(tool).unwrap();
             prop_assert!(explained(tool, plan.arguments()), "{:?}", plan.arguments());
@@ -388,7 +399,7 @@ proptest! {
 
     #[test]
     fn random_text_never_panics(target in ".{0,40}", args in ".{0,60}") {
-        let _ = decide(&POLICY, &owner(), &call("nmap", &target, &args));
+        let _ = decide(&POLICY, &owner(), &call("nmap", &target, &args), SystemTime::now());
     }
 }
 
@@ -397,8 +408,10 @@ fn the_scanner_takes_one_word_and_its_deep_scans_are_of_the_intrusive_tier() {
     let policy = policy_with("[[grant]]\nuser = 7\ntools = [\"ScannerTool\"]\nintrusive = true\n");
     let admin = Subject { uid: 7, gids: vec![], owner: false, most: Tier::Intrusive };
     for preset in ["quick", "standard", "normal"] {
-        let plan =
-            plan(decide(&policy, &owner(), &typed("ScannerTool", Some(preset), &[])).unwrap());
+        let plan = plan(
+            decide(&policy, &owner(), &typed("ScannerTool", Some(preset), &[]), SystemTime::now())
+                .unwrap(),
+        );
         assert_eq!(plan.tool().as_str(), "scanner", "{preset}");
         assert!(plan.arguments().contains(&"--unprivileged".to_owned()), "{preset}");
     }
@@ -412,7 +425,7 @@ fn the_scanner_takes_one_word_and_its_deep_scans_are_of_the_intrusive_tier() {
         let preset = meant.preset.as_ref().map(Identifier::as_str);
         assert_eq!(preset, Some("standard"), "the most thorough of those that are less so");
         assert!(way.contains("the preset standard"), "{way}");
-        let plan = plan(decide(&policy, &admin, &deep).unwrap());
+        let plan = plan(decide(&policy, &admin, &deep, SystemTime::now()).unwrap());
         let arguments = plan.arguments().join(" ");
         let deep = "-p 1-65535 -T4 -sV -O --traceroute --script address-info,";
         assert!(arguments.contains(deep), "{arguments}");

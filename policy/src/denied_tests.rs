@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use probity_protocol::{
     Arguments, Call, CorrelationId, RequestedLimits, Target, Tier, ToolName, split_extra_args,
 };
@@ -39,7 +41,8 @@ fn line(tool: &str, target: Target, extra: &str, seconds: Option<u64>) -> Option
     let (sources, policy) = policy();
     let subject = Subject { uid: 7, gids: vec![7], owner: true, most: Tier::Intrusive };
     let call = call(tool, target, extra, seconds);
-    let place = decide(&policy, &subject, &call).expect_err("it was approved").rule?;
+    let place =
+        decide(&policy, &subject, &call, SystemTime::now()).expect_err("it was approved").rule?;
     let source = sources.every().find(|source| source.name() == place.file()).unwrap();
     Some(source.line(place.line()).unwrap().trim().to_owned())
 }

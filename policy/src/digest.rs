@@ -5,13 +5,17 @@
 //! spelling, places and the order of what has none are left out; everything that could change a
 //! decision or what is published is in. It reads nothing back.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use probity_protocol::Digest;
 use serde::Serialize;
 
 use crate::{
+    canonical::ScopeKey,
     grants::{Grant, GrantedTools},
     policy::{Ceilings, Policy},
     tool::Tool,
@@ -25,7 +29,7 @@ struct Effective<'p> {
     max_hosts: u64,
     ceilings: &'p Ceilings,
     landlock_abi_min: u32,
-    grants: BTreeSet<(String, Option<BTreeSet<&'p str>>, bool)>,
+    grants: BTreeSet<GrantKey<'p>>,
     audit_path: &'p str,
     tools: Vec<&'p Tool>,
 }
@@ -44,18 +48,38 @@ pub(crate) fn of(policy: &Policy) -> Result<Digest, postcard::Error> {
         max_hosts: policy.targets.max_hosts,
         ceilings: &policy.ceilings,
         landlock_abi_min: policy.landlock_abi_min,
-        grants: policy.grants.iter().map(grant).collect(),
+        grants: policy.grants.iter().map(GrantKey::of).collect(),
         audit_path: &policy.audit_path.to_string_lossy(),
         tools,
     };
     Ok(Digest::of(&postcard::to_stdvec(&effective)?))
 }
 
-/// What a grant says. An account by number and one by name are never written alike.
-fn grant(grant: &Grant) -> (String, Option<BTreeSet<&str>>, bool) {
-    let tools = match &grant.tools {
-        GrantedTools::All => None,
-        GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
-    };
-    (grant.grantee.to_string(), tools, grant.intrusive)
+/// What a grant says, but for its note. An account by number and one by name are never written alike.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct GrantKey<'p> {
+    grantee: String,
+    tools: Option<BTreeSet<&'p str>>,
+    intrusive: bool,
+    scope: ScopeKey,
+    timeout: Option<Duration>,
+    until: Option<Duration>,
+}
+
+impl<'p> GrantKey<'p> {
+    fn of(grant: &'p Grant) -> Self {
+        let tools = match &grant.tools {
+            GrantedTools::All => None,
+            GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
+        };
+        let since_epoch = |until: SystemTime| until.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            grantee: grant.grantee.to_string(),
+            tools,
+            intrusive: grant.intrusive,
+            scope: ScopeKey::of(&grant.scope),
+            timeout: grant.timeout,
+            until: grant.until.map(|until| since_epoch(until).unwrap_or_default()),
+        }
+    }
 }

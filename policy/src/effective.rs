@@ -4,19 +4,24 @@
 //! Two texts that mean the same give the same bytes here, and reading those bytes gives the same
 //! policy. Only `probity-policy` writes it, and the digest does not depend on it (`digest`).
 
-use std::{fmt::Display, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    time::{Duration, SystemTime},
+};
 
 use probity_protocol::{TargetKind, Tier};
 use serde::Serialize;
 use toml::Spanned;
 
 use crate::{
+    canonical::ScopeKey,
     grants::{Grant, GrantedTools, Grantee},
     policy::{Ceilings, Policy},
     raw::{
-        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
-        RawPolicy, RawPreset, RawSandbox, RawScalar, RawScratch, RawTargets, RawTool, RawValue,
-        Text,
+        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawMoment,
+        RawOption, RawPolicy, RawPreset, RawSandbox, RawScalar, RawScratch, RawTargets, RawTool,
+        RawValue, Text,
     },
     tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
@@ -59,6 +64,8 @@ impl Policy {
                 deny: texts(self.targets.denied.networks()),
                 max_hosts: Some(at(self.targets.max_hosts)),
             },
+            // Written out where they are used.
+            sets: BTreeMap::new(),
             ceilings: ceilings(&self.ceilings),
             sandbox: RawGlobalSandbox { landlock_abi_min: Some(at(self.landlock_abi_min)) },
             grants: grants.into_iter().map(|grant| at(grant.raw())).collect(),
@@ -74,6 +81,10 @@ struct GrantKey {
     grantee: Grantee,
     tools: Vec<String>,
     intrusive: bool,
+    scope: ScopeKey,
+    timeout: Option<Duration>,
+    until: Option<SystemTime>,
+    note: Option<String>,
 }
 
 impl GrantKey {
@@ -84,7 +95,15 @@ impl GrantKey {
         };
         tools.sort();
         tools.dedup();
-        Self { grantee: grant.grantee.clone(), tools, intrusive: grant.intrusive }
+        Self {
+            grantee: grant.grantee.clone(),
+            tools,
+            intrusive: grant.intrusive,
+            scope: ScopeKey::of(&grant.scope),
+            timeout: grant.timeout,
+            until: grant.until,
+            note: grant.note.clone(),
+        }
     }
 
     fn raw(self) -> RawGrant {
@@ -94,7 +113,21 @@ impl GrantKey {
             Grantee::Group(account) => group = Some(at(account)),
             Grantee::Owner => owner = Some(at(true)),
         }
-        RawGrant { user, group, owner, tools: texts(&self.tools), intrusive: self.intrusive }
+        let until = self.until.map(humantime::format_rfc3339_seconds);
+        RawGrant {
+            user,
+            group,
+            owner,
+            tools: texts(&self.tools),
+            intrusive: self.intrusive,
+            networks: self.scope.networks.map(|networks| at(texts(networks))),
+            names: self.scope.names.map(|names| at(texts(names))),
+            deny: texts(self.scope.denied),
+            max_hosts: self.scope.max_hosts.map(at),
+            timeout: self.timeout.map(time),
+            until: until.map(|until| at(RawMoment::Text(until.to_string()))),
+            note: self.note.map(text),
+        }
     }
 }
 
@@ -121,6 +154,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         }
         _ => None,
     });
+    let scope = ScopeKey::of(&tool.scope);
     let presets = tool.presets.iter().map(|(name, each)| (text(name), preset(tool, each)));
     RawTool {
         name: text(&tool.name),
@@ -133,6 +167,10 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
             TargetKind::Address => "address",
             TargetKind::Network => "network",
         }))),
+        networks: scope.networks.map(|networks| at(texts(networks))),
+        names: scope.names.map(|names| at(texts(names))),
+        deny: texts(scope.denied),
+        max_hosts: scope.max_hosts.map(at),
         argv: at(texts(tool.argv.iter().map(|part| match part {
             ArgvPart::Literal(literal) => literal,
             ArgvPart::Mode { .. } => "{mode}",

@@ -2,9 +2,15 @@
 //!
 //! A call asks this several times, so what each principal holds is worked out once, at load.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
-use crate::{raw::RawAccount, source::Place, subject::Principal};
+use probity_protocol::Tier;
+
+use crate::{raw::RawAccount, source::Place, subject::Principal, targets::Scope};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -14,7 +20,26 @@ pub(crate) struct Grant {
     pub principal: Principal,
     pub tools: GrantedTools,
     pub intrusive: bool,
+    /// What it leaves of the policy's targets.
+    pub scope: Scope,
+    /// Longest run, where that is less than the policy's.
+    pub timeout: Option<Duration>,
+    /// By the machine's clock: from then on it grants nothing.
+    pub until: Option<SystemTime>,
+    /// Who asked for it, and why: for administrators.
+    pub note: Option<String>,
     pub place: Place,
+}
+
+impl Grant {
+    pub(crate) fn tier(&self) -> Tier {
+        if self.intrusive { Tier::Intrusive } else { Tier::Standard }
+    }
+
+    /// When it ended, if it has.
+    pub(crate) fn ended(&self, now: SystemTime) -> Option<SystemTime> {
+        self.until.filter(|until| *until <= now)
+    }
 }
 
 /// Whom a grant is for, as the policy names it.
@@ -53,35 +78,11 @@ pub(crate) struct GrantIndex {
     held: HashMap<Principal, Held>,
 }
 
-/// What one principal holds.
+/// What one principal holds: numbers of grants, in the order of the policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
-    every_tool: Rules,
-    named: HashMap<usize, Rules>,
-}
-
-/// Grants that cover a tool: the first, and the first of the intrusive tier.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Rules {
-    pub first: Option<usize>,
-    pub intrusive: Option<usize>,
-}
-
-impl Rules {
-    fn add(&mut self, at: usize, grant: &Grant) {
-        self.first = self.first.or(Some(at));
-        if grant.intrusive {
-            self.intrusive = self.intrusive.or(Some(at));
-        }
-    }
-
-    pub(crate) fn or(self, other: Self) -> Self {
-        let earlier = |one: Option<usize>, other| one.into_iter().chain(other).min();
-        Self {
-            first: earlier(self.first, other.first),
-            intrusive: earlier(self.intrusive, other.intrusive),
-        }
-    }
+    every_tool: Vec<usize>,
+    named: HashMap<usize, Vec<usize>>,
 }
 
 impl GrantIndex {
@@ -91,10 +92,10 @@ impl GrantIndex {
         for (at, grant) in grants.iter().enumerate() {
             let held = index.held.entry(grant.principal).or_default();
             match &grant.tools {
-                GrantedTools::All => held.every_tool.add(at, grant),
+                GrantedTools::All => held.every_tool.push(at),
                 GrantedTools::Named(names) => {
                     for tool in names.iter().filter_map(|name| number(name)) {
-                        held.named.entry(tool).or_default().add(at, grant);
+                        held.named.entry(tool).or_default().push(at);
                     }
                 }
             }
@@ -111,9 +112,9 @@ impl GrantIndex {
 }
 
 impl Held {
-    /// The grants that cover a tool, by its number; a tool that does not exist where `None`.
-    pub(crate) fn rules(&self, tool: Option<usize>) -> Rules {
-        let named = tool.and_then(|tool| self.named.get(&tool).copied());
-        self.every_tool.or(named.unwrap_or_default())
+    /// The numbers of the grants that cover a tool, by its number; a tool that does not exist where `None`.
+    pub(crate) fn covering(&self, tool: Option<usize>) -> impl Iterator<Item = usize> {
+        let named = tool.and_then(|tool| self.named.get(&tool));
+        self.every_tool.iter().chain(named.into_iter().flatten()).copied()
     }
 }

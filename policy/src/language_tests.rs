@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     raw::{
         RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
-        RawPolicy, RawPreset, RawSandbox, RawTargets, RawTool, RawValue,
+        RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool, RawValue,
     },
     validate,
 };
@@ -36,6 +36,7 @@ const SECTIONS: &[Section] = &[
         way: &["sandbox"],
         whole: false,
     },
+    Section { heading: "[set.NAME]", known: keys::<RawSet>, way: &["set", "lab"], whole: false },
     Section { heading: "[[grant]]", known: keys::<RawGrant>, way: &["grant"], whole: true },
     Section { heading: "[audit]", known: keys::<RawAudit>, way: &["audit"], whole: false },
     Section { heading: "tools.d/NAME.toml", known: keys::<RawTool>, way: &["tool"], whole: false },

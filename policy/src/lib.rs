@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod allowance;
 mod arguments;
 mod beyond;
 mod canonical;
@@ -70,3 +71,5 @@ mod cost_tests;
 mod language_tests;
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod scope_tests;

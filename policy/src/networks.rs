@@ -6,6 +6,11 @@ use probity_protocol::{meaning, ranges::Ranges};
 
 use crate::work::{self, Kind};
 
+/// Of a set what is written for many hosts at once.
+pub(crate) fn many_hosts(set: &NetworkSet) -> Ranges {
+    set.networks().iter().copied().filter(|network| meaning::is_many(*network)).collect()
+}
+
 /// Networks as they are written, and the addresses in them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkSet {

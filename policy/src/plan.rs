@@ -45,6 +45,7 @@ pub struct Plan {
     tier: Tier,
     concurrency: u32,
     rule: Place,
+    note: Option<String>,
 }
 
 /// What a run may use up.
@@ -116,7 +117,7 @@ const fn environment(folder: EnvironmentValue) -> [(&'static str, EnvironmentVal
 /// Turns an approval into what is executed.
 // RULE: A call runs only if the policy approved it.
 pub fn plan(approved: Approved<'_>) -> Plan {
-    let Approved { policy, tool, target, name, settings, tier, timeout, requested, rule } =
+    let Approved { policy, tool, target, name, settings, tier, timeout, requested, grant } =
         approved;
     let ceilings = &policy.ceilings;
     let smaller = |asked: Option<u64>, most: u64| asked.map_or(most, |asked| asked.min(most));
@@ -170,7 +171,8 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         scratch: tool.sandbox.scratch,
         tier,
         concurrency: tool.concurrency.value,
-        rule: rule.clone(),
+        rule: grant.place.clone(),
+        note: grant.note.clone(),
     }
 }
 
@@ -292,6 +294,12 @@ impl Plan {
     #[must_use]
     pub fn rule(&self) -> &Place {
         &self.rule
+    }
+
+    /// What the grant says of itself: who asked for it, and why.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// The program's path and its arguments.

@@ -1,6 +1,8 @@
 //! A frontend may answer a call with the result of another whose summary is the same. So whatever
 //! decides how a run goes has to show in it, and nothing of who asked.
 
+use std::time::SystemTime;
+
 use std::collections::BTreeSet;
 
 use probity_protocol::{
@@ -85,6 +87,7 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         // When it runs, and where that is written.
         concurrency: _,
         rule: _,
+        note: _,
     } = one;
     *tool == other.tool
         && *target == other.target
@@ -105,7 +108,8 @@ fn summaries_are_the_same_if_and_only_if_the_runs_are() {
     let policy = validate(&load(&Origin::Shipped).unwrap(), &Accounts::default()).unwrap();
     let owner = Subject { uid: 1000, gids: vec![], owner: true, most: Tier::Intrusive };
     let calls = calls();
-    let approved = calls.iter().filter_map(|call| decide(&policy, &owner, call).ok());
+    let approved =
+        calls.iter().filter_map(|call| decide(&policy, &owner, call, SystemTime::now()).ok());
     let plans: Vec<Plan> = approved.map(plan).collect();
     for ping_sockets in [false, true] {
         let summaries: Vec<_> = plans.iter().map(|plan| plan.summary(ping_sockets)).collect();

@@ -21,6 +21,9 @@ pub(crate) struct RawPolicy {
     pub ceilings: RawCeilings,
     #[serde(default)]
     pub sandbox: RawGlobalSandbox,
+    /// Networks and names that other places write as `@name`.
+    #[serde(default, rename = "set", skip_serializing_if = "BTreeMap::is_empty")]
+    pub sets: BTreeMap<Text, RawSet>,
     #[serde(default, rename = "grant")]
     pub grants: Vec<Spanned<RawGrant>>,
     pub audit: RawAudit,
@@ -73,6 +76,31 @@ pub(crate) struct RawGrant {
     pub tools: Vec<Text>,
     #[serde(default)]
     pub intrusive: bool,
+    pub networks: Option<Spanned<Vec<Text>>>,
+    pub names: Option<Spanned<Vec<Text>>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Text>,
+    pub max_hosts: Option<Spanned<u64>>,
+    pub timeout: Option<Text>,
+    pub until: Option<Spanned<RawMoment>>,
+    pub note: Option<Text>,
+}
+
+/// A moment as TOML writes it, or as a text.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a moment such as 2030-12-31T18:00:00Z")]
+pub(crate) enum RawMoment {
+    Moment(toml::value::Datetime),
+    Text(String),
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSet {
+    #[serde(default)]
+    pub networks: Vec<Text>,
+    #[serde(default)]
+    pub names: Vec<Text>,
 }
 
 /// An account by name or by number.
@@ -100,6 +128,11 @@ pub(crate) struct RawTool {
     pub advice: Option<Text>,
     pub command: Text,
     pub targets: Spanned<Vec<Text>>,
+    pub networks: Option<Spanned<Vec<Text>>>,
+    pub names: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub deny: Vec<Text>,
+    pub max_hosts: Option<Spanned<u64>>,
     pub argv: Spanned<Vec<Text>>,
     pub mode: Option<Spanned<RawMode>>,
     pub timeout: Option<Text>,

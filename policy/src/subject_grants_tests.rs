@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use probity_advice::repair;
 use probity_protocol::{
     Arguments, Availability, Call, CorrelationId, RequestedLimits, Target, TargetKind, ToolName,
@@ -6,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Accounts, Origin, Source, catalog, decide,
+    Accounts, Origin, Place, Source, catalog, decide,
     grants::{Grant, GrantedTools},
     load, validate,
     value::ValueKind,
@@ -44,7 +46,7 @@ fn by_a_look_at_each<'p>(
     policy: &'p Policy,
     subject: &Subject,
     tool: Option<&Tool>,
-) -> Option<(Tier, &'p Place)> {
+) -> Option<(Tier, Vec<&'p Place>)> {
     let is = |principal| match principal {
         Principal::User(uid) => subject.uid == uid,
         Principal::Group(gid) => subject.gids.contains(&gid),
@@ -61,12 +63,15 @@ fn by_a_look_at_each<'p>(
                 (GrantedTools::Named(_), None) => false,
             }
     };
-    let mut covering = policy.grants.iter().filter(covers);
-    let first = covering.next()?;
-    let enough = first.intrusive || subject.most == Tier::Standard;
-    let decides = if enough { first } else { covering.find(|g| g.intrusive).unwrap_or(first) };
-    let granted = if decides.intrusive { Tier::Intrusive } else { Tier::Standard };
-    Some((granted.min(subject.most), &decides.place))
+    let covering: Vec<_> = policy.grants.iter().filter(covers).collect();
+    let is_intrusive = covering.iter().any(|grant| grant.intrusive);
+    let granted = if is_intrusive { Tier::Intrusive } else { Tier::Standard };
+    let places = || covering.iter().map(|grant| &grant.place).collect();
+    (!covering.is_empty()).then(|| (granted.min(subject.most), places()))
+}
+
+fn found_of(granted: Granted<'_>) -> (Tier, Vec<&Place>) {
+    (granted.tier(), granted.each().map(|(grant, _)| &grant.place).collect())
 }
 
 /// How much a tool takes: what is less may stand in for what is more.
@@ -105,29 +110,29 @@ proptest! {
         let policy = policy(&grants);
         let most = if standard { Tier::Standard } else { Tier::Intrusive };
         let subject = Subject { uid, gids: groups, owner, most };
-        let granted = SubjectGrants::of(&policy, &subject, None);
+        let granted = SubjectGrants::of(&policy, &subject, None, SystemTime::now());
         let mut usable = Vec::new();
         for (at, tool) in policy.tools.iter().enumerate() {
             let expected = by_a_look_at_each(&policy, &subject, Some(tool));
-            let found = granted.granted(Some(at)).map(|granted| (granted.tier, granted.place));
-            prop_assert_eq!(found, expected);
+            let found = granted.granted(Some(at)).map(found_of);
+            prop_assert_eq!(&found, &expected);
             let can = expected.is_some_and(|(tier, _)| tool.tier <= tier);
             prop_assert_eq!(granted.can_use(at).is_some(), can);
             usable.extend(can.then_some(at));
         }
-        let found = granted.granted(None).map(|granted| (granted.tier, granted.place));
+        let found = granted.granted(None).map(found_of);
         prop_assert_eq!(found, by_a_look_at_each(&policy, &subject, None));
         let found: Vec<_> = granted.usable().map(|(at, ..)| at).collect();
         prop_assert_eq!(&found, &usable);
 
         // In the place of a tool that is not granted the lightest is suggested, if it takes no more.
-        let catalog = catalog(&policy, &subject, |_| Availability::Available);
+        let catalog = catalog(&policy, &subject, SystemTime::now(), |_| Availability::Available);
         let usable: Vec<_> = usable.iter().map(|at| &policy.tools[*at]).collect();
         let refused = policy.tools.iter().enumerate();
         for (_, tool) in refused.filter(|(at, _)| granted.granted(Some(*at)).is_none()) {
             for (kind, target) in [(TargetKind::Address, "10.0.0.1"), (TargetKind::Network, "10.0.0.0/28")] {
                 let call = bare_call(tool, target);
-                let denial = decide(&policy, &subject, &call).unwrap_err().denial;
+                let denial = decide(&policy, &subject, &call, SystemTime::now()).unwrap_err().denial;
                 let found = repair(&catalog, &call, &denial).map(|call| {
                     weight(&policy, policy.tool(call.tool.as_str()).unwrap())
                 });

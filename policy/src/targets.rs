@@ -1,12 +1,19 @@
-//! What calls may aim at.
+//! What calls may aim at: by the policy, and by what a tool's file or a grant leaves of that.
+
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Excluded, NamePattern, meaning,
+    Excluded, HostName, LimitedBy, NamePattern, Reason, Target, meaning,
     ranges::{Ranges, address_count},
 };
 
-use crate::{names::NameSet, networks::NetworkSet};
+use crate::{
+    denied::Denied,
+    lines::Lines,
+    names::NameSet,
+    networks::{NetworkSet, many_hosts},
+};
 
 /// The policy's targets.
 #[derive(Debug, Clone, Default)]
@@ -27,28 +34,143 @@ impl Targets {
         max_hosts: u64,
     ) -> Self {
         let (allowed, denied) = (NetworkSet::new(allowed), NetworkSet::new(denied));
-        let everything = allowed.networks().iter().copied();
-        let many: Ranges = everything.filter(|network| meaning::is_many(*network)).collect();
+        let many = many_hosts(&allowed);
         let names = NameSet::new(names);
         Self { allowed, denied, names, max_hosts, many }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn admits(&self, network: IpNet) -> Result<(), Excluded> {
+        self.bounds(&Lines::default()).admits(network)
+    }
+
+    /// As what a call must keep to.
+    pub(crate) fn bounds<'p>(&'p self, lines: &'p Lines) -> Bounds<'p> {
+        Bounds {
+            allowed: Some((&self.allowed, &self.many)),
+            denied: &self.denied,
+            names: Some(&self.names),
+            max_hosts: self.max_hosts,
+            lines,
+            by: LimitedBy::Policy,
+        }
+    }
+}
+
+/// What a grant or a tool's file leaves of the policy's targets. What it does not say narrows nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    pub networks: Option<NetworkSet>,
+    pub denied: NetworkSet,
+    pub names: Option<NameSet>,
+    pub max_hosts: Option<u64>,
+    pub lines: Lines,
+    many: Ranges,
+}
+
+impl Scope {
+    pub(crate) fn new(
+        networks: Option<&[IpNet]>,
+        denied: &[IpNet],
+        names: Option<Vec<NamePattern>>,
+        max_hosts: Option<u64>,
+        lines: Lines,
+    ) -> Self {
+        let networks = networks.map(NetworkSet::new);
+        let many = networks.as_ref().map(many_hosts).unwrap_or_default();
+        let (denied, names) = (NetworkSet::new(denied), names.map(NameSet::new));
+        Self { networks, denied, names, max_hosts, lines, many }
+    }
+
+    /// Whether it narrows nothing.
+    pub(crate) fn is_open(&self) -> bool {
+        self.networks.is_none()
+            && self.denied.networks().is_empty()
+            && self.names.is_none()
+            && self.max_hosts.is_none()
+    }
+
+    /// As what a call must keep to.
+    pub(crate) fn bounds(&self, by: LimitedBy) -> Bounds<'_> {
+        Bounds {
+            allowed: self.networks.as_ref().map(|networks| (networks, &self.many)),
+            denied: &self.denied,
+            names: self.names.as_ref(),
+            max_hosts: self.max_hosts.unwrap_or(u64::MAX),
+            lines: &self.lines,
+            by,
+        }
+    }
+}
+
+/// What a call's target must keep to. A call must keep to the policy's, to its tool's and to those of the
+/// grant that allows it.
+pub(crate) struct Bounds<'p> {
+    /// The networks, and those of them where one address reaches many hosts; `None` for all.
+    allowed: Option<(&'p NetworkSet, &'p Ranges)>,
+    denied: &'p NetworkSet,
+    /// `None` for all.
+    names: Option<&'p NameSet>,
+    max_hosts: u64,
+    lines: &'p Lines,
+    by: LimitedBy,
+}
+
+impl<'p> Bounds<'p> {
+    /// Whether they leave a target in its canonical form.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub(crate) fn check(&self, canonical: &Target) -> Result<(), Denied<'p>> {
+        match canonical {
+            Target::Address(address) => self.network((*address).into()),
+            Target::Network(network) => self.network(*network),
+            Target::Name { name, addresses } => self.name(name, addresses),
+            Target::Malformed(defect) => {
+                Err(Denied::by_no_line(Reason::TargetSyntax(defect.clone())))
+            }
+        }
+    }
+
+    fn network(&self, network: IpNet) -> Result<(), Denied<'p>> {
+        self.admits(network).map_err(|excluded| {
+            let reason = Reason::Target { network, excluded, by: self.by };
+            Denied::new(reason, self.lines.excluding(network, excluded))
+        })
+    }
+
+    fn name(&self, name: &HostName, addresses: &[IpAddr]) -> Result<(), Denied<'p>> {
+        // RULE: A name must match a pattern, and each of its addresses must be allowed.
+        if self.names.is_some_and(|names| !names.contains(name)) {
+            return Err(Denied::new(Reason::Name(self.by), self.lines.names.as_ref()));
+        }
+        for address in addresses {
+            let network = IpNet::from(*address);
+            self.admits(network).map_err(|excluded| {
+                let reason = Reason::AddressOfName { address: *address, excluded, by: self.by };
+                Denied::new(reason, self.lines.excluding(network, excluded))
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether all of a network may be aimed at: by its own addresses, and by whatever they stand
     /// for besides.
     pub(crate) fn admits(&self, network: IpNet) -> Result<(), Excluded> {
+        let is_allowed = |other| self.allowed.is_none_or(|(networks, _)| networks.contains(other));
         // RULE: A target outside the policy's networks is refused.
-        if !self.allowed.contains(network) {
+        if !is_allowed(network) {
             return Err(Excluded::Outside);
         }
         // RULE: Deny wins.
         if self.denied.overlaps(network) {
             return Err(Excluded::Denied);
         }
-        if meaning::many(network).any(|part| !self.many.contains(part)) {
+        let names_many = |part| self.allowed.is_none_or(|(_, many)| many.contains(part));
+        if meaning::many(network).any(|part| !names_many(part)) {
             return Err(Excluded::Many);
         }
-        let is_open =
-            |other: &IpNet| self.allowed.contains(*other) && !self.denied.overlaps(*other);
+        let is_open = |other: &IpNet| is_allowed(*other) && !self.denied.overlaps(*other);
         if let Some(other) = meaning::taken_for(network).find(|other| !is_open(other)) {
             return Err(Excluded::TakenFor(other));
         }

@@ -17,6 +17,7 @@ use crate::{
     profile::Profile,
     raw::RawJoin,
     source::Place,
+    targets::Scope,
     value::{NotAValue, Value, ValueKind},
 };
 
@@ -32,6 +33,9 @@ pub struct Tool {
     pub(crate) command: PathBuf,
     #[serde(serialize_with = "canonical::as_set")]
     pub(crate) targets: Vec<TargetKind>,
+    /// What its file leaves of the policy's targets.
+    #[serde(serialize_with = "canonical::scope")]
+    pub(crate) scope: Scope,
     pub(crate) argv: Vec<ArgvPart>,
     pub(crate) timeout: OrDefault<Duration>,
     pub(crate) concurrency: OrDefault<u32>,

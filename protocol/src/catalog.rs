@@ -32,6 +32,15 @@ pub enum TargetKind {
 pub struct Catalog {
     /// The policy it was taken from.
     pub policy_digest: Digest,
+    /// What the policy leaves to everybody.
+    pub allowance: Allowance,
+    /// The tools, by name.
+    pub tools: Vec<ToolEntry>,
+}
+
+/// What calls may aim at, and how long they may take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
     /// Networks that may be aimed at.
     pub networks: Vec<IpNet>,
     /// Networks that may not, whatever `networks` says.
@@ -42,8 +51,6 @@ pub struct Catalog {
     pub max_hosts: u64,
     /// Longest run anybody gets.
     pub timeout_ceiling: Duration,
-    /// The tools, by name.
-    pub tools: Vec<ToolEntry>,
 }
 
 /// What a tool's file says of its circuit breaker; `None` leaves it to the frontend's own settings.
@@ -74,6 +81,8 @@ pub struct ToolEntry {
     pub command: String,
     /// What it takes as a target.
     pub targets: Vec<TargetKind>,
+    /// What it may aim at, where that is less than what the policy leaves to everybody.
+    pub allowance: Option<Allowance>,
     /// Its tier.
     pub tier: Tier,
     /// Whether the peer is granted its intrusive tier.

@@ -4,8 +4,8 @@
 use ipnet::IpNet;
 
 use crate::{
-    Catalog, Decimal, FORBIDDEN_CHARACTERS, LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS, Token,
-    ToolEntry,
+    Allowance, Catalog, Decimal, FORBIDDEN_CHARACTERS, LexicalDefect, MAX_ARGS_BYTES, MAX_OPTIONS,
+    Token, ToolEntry,
     lexical::{check_length, saturate},
 };
 
@@ -48,7 +48,7 @@ pub struct NetworkFamilies {
     pub ipv6: bool,
 }
 
-impl Catalog {
+impl Allowance {
     /// Which families are worth looking up.
     #[must_use]
     pub fn families(&self) -> NetworkFamilies {
@@ -56,6 +56,15 @@ impl Catalog {
             ipv4: self.networks.iter().any(|n| matches!(n, IpNet::V4(_))),
             ipv6: self.networks.iter().any(|n| matches!(n, IpNet::V6(_))),
         }
+    }
+}
+
+impl Catalog {
+    /// What calls of a tool of it may aim at. Where several grants give the tool it is what they allow
+    /// together, though a call must keep to one of them: the policy has the last word.
+    #[must_use]
+    pub fn allowance_of<'c>(&'c self, tool: &'c ToolEntry) -> &'c Allowance {
+        tool.allowance.as_ref().unwrap_or(&self.allowance)
     }
 
     /// A tool by its name or one of its aliases.

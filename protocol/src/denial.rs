@@ -11,6 +11,8 @@ pub enum DenialCode {
     UnknownTool,
     /// No grant gives this subject the tool.
     NotGranted,
+    /// The grant that gave this subject the tool has ended.
+    GrantExpired,
     /// The target is not an address, a network or a host name.
     TargetSyntax,
     /// The tool does not take this kind of target.
@@ -52,9 +54,10 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownTool,
         Self::NotGranted,
+        Self::GrantExpired,
         Self::TargetSyntax,
         Self::TargetKind,
         Self::TargetNotAllowed,
@@ -75,6 +78,7 @@ impl DenialCode {
         match self {
             Self::UnknownTool => "UNKNOWN_TOOL",
             Self::NotGranted => "NOT_GRANTED",
+            Self::GrantExpired => "GRANT_EXPIRED",
             Self::TargetSyntax => "TARGET_SYNTAX",
             Self::TargetKind => "TARGET_KIND",
             Self::TargetNotAllowed => "TARGET_NOT_ALLOWED",
@@ -94,7 +98,7 @@ impl DenialCode {
     #[must_use]
     pub const fn layer(self) -> Layer {
         match self {
-            Self::UnknownTool | Self::NotGranted => Layer::Tool,
+            Self::UnknownTool | Self::NotGranted | Self::GrantExpired => Layer::Tool,
             Self::TargetSyntax
             | Self::TargetKind
             | Self::TargetNotAllowed

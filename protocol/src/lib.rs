@@ -31,8 +31,8 @@ mod wire;
 
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
-    Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier, ToolEntry,
-    ValueType,
+    Allowance, Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier,
+    ToolEntry, ValueType,
 };
 #[cfg(feature = "client")]
 pub use client::{NetworkFamilies, PARSERS, split_extra_args};
@@ -49,7 +49,7 @@ pub use message::{
     RunSummary, SandboxFacts, SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
 };
 pub use ports::Ports;
-pub use reason::{Beyond, Denial, Excerpt, Excluded, OptionId, Reason, Weight};
+pub use reason::{Beyond, Denial, Excerpt, Excluded, LimitedBy, OptionId, Reason, Weight};
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{
     FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, decode, decode_hello, encode,

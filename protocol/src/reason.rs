@@ -3,7 +3,11 @@
 //! It holds what a reader needs to word the denial and to repair the call, and nothing that the
 //! caller may not know: neither where in the policy a rule stands, nor what somebody else is granted.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -34,6 +38,12 @@ pub enum Reason {
         /// not learn which tools exist.
         weight: Option<Weight>,
     },
+    /// Each grant of the tool has ended.
+    #[error("the grant of this tool has ended")]
+    Expired {
+        /// When the last of them did.
+        since: SystemTime,
+    },
     /// No tool has that name.
     #[error("there is no tool of this name")]
     UnknownTool,
@@ -44,23 +54,27 @@ pub enum Reason {
     #[error("the tool does not take this kind of target")]
     TargetKind,
     /// The target may not be aimed at.
-    #[error("{network} may not be aimed at: {excluded}")]
+    #[error("{network} may not be aimed at{by}: {excluded}")]
     Target {
         /// The target in its canonical form.
         network: IpNet,
         /// Why not.
         excluded: Excluded,
+        /// What says so.
+        by: LimitedBy,
     },
-    /// No pattern of the policy covers the name.
-    #[error("the name is not one that may be aimed at")]
-    Name,
+    /// No pattern covers the name.
+    #[error("the name is not one that may be aimed at{0}")]
+    Name(LimitedBy),
     /// An address of the name may not be aimed at.
-    #[error("the name has the address {address}, which may not be aimed at: {excluded}")]
+    #[error("the name has the address {address}, which may not be aimed at{by}: {excluded}")]
     AddressOfName {
         /// The address.
         address: IpAddr,
         /// Why not.
         excluded: Excluded,
+        /// What says so.
+        by: LimitedBy,
     },
     /// The name is allowed, and no address came with it.
     #[error("no address was found for the name")]
@@ -88,9 +102,16 @@ pub enum Reason {
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
     Operand(Excerpt),
-    /// More time than the policy's ceiling.
-    #[error("a timeout of {} s is more than the policy's ceiling", .0.as_secs_f64())]
-    Time(Duration),
+    /// More time than the policy's ceiling, or than the grants allow.
+    #[error("a timeout of {} s is more than the ceiling of {} s{by}", asked.as_secs_f64(), most.as_secs_f64())]
+    Time {
+        /// What was asked for.
+        asked: Duration,
+        /// What would pass.
+        most: Duration,
+        /// What says so.
+        by: LimitedBy,
+    },
     /// No time at all.
     #[error("a timeout of zero leaves no time to run")]
     NoTime,
@@ -99,17 +120,38 @@ pub enum Reason {
     Intrusive(Beyond),
 }
 
+/// What says no to a target or a time. A call must keep to all three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LimitedBy {
+    /// The policy, to everybody.
+    Policy,
+    /// The tool's file.
+    Tool,
+    /// Every grant that gives the caller the tool: none of them covers the call as a whole.
+    Grant,
+}
+
+impl fmt::Display for LimitedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "",
+            Self::Tool => " by this tool",
+            Self::Grant => " under this caller's grants",
+        })
+    }
+}
+
 /// Why a network may not be aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum Excluded {
-    /// No network of the policy holds it.
-    #[error("it is outside the networks of the policy")]
+    /// No allowed network holds it.
+    #[error("it is outside the allowed networks")]
     Outside,
-    /// The policy denies some of it.
-    #[error("the policy denies it or a part of it")]
+    /// Some of it is denied.
+    #[error("it or a part of it is denied")]
     Denied,
     /// One address of it reaches many hosts, and no line names it.
-    #[error("it reaches many hosts at once, and no line of the policy names it")]
+    #[error("it reaches many hosts at once, and no line names it")]
     Many,
     /// The kernel takes an address of it for this, which is not allowed, or is denied.
     #[error("an address of it is taken for {0}")]
@@ -199,11 +241,12 @@ impl Reason {
     pub const fn code(&self) -> DenialCode {
         match self {
             Self::NotGranted { .. } => DenialCode::NotGranted,
+            Self::Expired { .. } => DenialCode::GrantExpired,
             Self::UnknownTool => DenialCode::UnknownTool,
             Self::TargetSyntax(_) => DenialCode::TargetSyntax,
             Self::TargetKind => DenialCode::TargetKind,
             Self::Target { excluded: Excluded::TooLarge, .. } => DenialCode::TargetTooLarge,
-            Self::Target { .. } | Self::Name | Self::AddressOfName { .. } => {
+            Self::Target { .. } | Self::Name(_) | Self::AddressOfName { .. } => {
                 DenialCode::TargetNotAllowed
             }
             Self::NameUnresolved => DenialCode::NameUnresolved,
@@ -212,7 +255,7 @@ impl Reason {
             Self::OptionValue { .. } => DenialCode::OptionValue,
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
             Self::Operand(_) => DenialCode::Operand,
-            Self::Time(_) | Self::NoTime => DenialCode::Ceiling,
+            Self::Time { .. } | Self::NoTime => DenialCode::Ceiling,
             Self::Intrusive(_) => DenialCode::IntrusiveNotGranted,
         }
     }

@@ -274,6 +274,16 @@ impl NamePattern {
                 .is_some_and(|before| before.len() > 1 && before.ends_with('.')),
         }
     }
+
+    /// Whether it matches whatever another does.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Below(wide), Self::Below(narrow)) if wide == narrow => true,
+            (Self::Exact(_), Self::Below(_)) => false,
+            (_, Self::Exact(name) | Self::Below(name)) => self.matches(name),
+        }
+    }
 }
 
 impl FromStr for NamePattern {

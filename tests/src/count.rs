@@ -113,7 +113,15 @@ const FILES: &[(Purpose, &[&str])] = &[
             "policy/src/validate/",
         ],
     ),
-    (Telling, &["protocol/src/catalog.rs", "policy/src/catalog.rs", "broker/src/catalogs.rs"]),
+    (
+        Telling,
+        &[
+            "protocol/src/catalog.rs",
+            "policy/src/allowance.rs",
+            "policy/src/catalog.rs",
+            "broker/src/catalogs.rs",
+        ],
+    ),
     (Audit, &["protocol/src/chain.rs", "broker/src/audit/"]),
     (
         Queueing,

@@ -25,8 +25,9 @@ pub(crate) use value::nearest_value;
 #[must_use]
 pub fn repair(catalog: &Catalog, call: &Call, denial: &Denial) -> Option<Call> {
     let granted = Granted::of(catalog, call, denial);
-    let targets = Targets::of(catalog);
     let chosen = tool::chosen(granted, call, &denial.reason)?;
+    let allowance = catalog.allowance_of(chosen.tool.entry);
+    let targets = Targets::of(allowance);
     let kinds = &chosen.tool.entry.targets;
     let target = match targets.admits(kinds, &call.target) {
         true => call.target.clone(),
@@ -38,7 +39,7 @@ pub fn repair(catalog: &Catalog, call: &Call, denial: &Denial) -> Option<Call> {
         false => arguments::repaired(chosen.tool, &call.arguments)?,
     };
     let timeout = call.limits.timeout.filter(|asked| !asked.is_zero());
-    let timeout = timeout.map(|asked| asked.min(catalog.timeout_ceiling));
+    let timeout = timeout.map(|asked| asked.min(allowance.timeout_ceiling));
     Some(Call {
         tool: chosen.name.clone(),
         target,

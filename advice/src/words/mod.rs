@@ -3,9 +3,11 @@
 
 mod target;
 
+use std::time::SystemTime;
+
 use probity_protocol::{
-    Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, OptionId,
-    Reason, Tier,
+    Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, LimitedBy,
+    OptionId, Reason, Tier,
 };
 
 use crate::{
@@ -29,17 +31,19 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
     let tool = granted.tool(name);
     // A tool may be called by an alias; one that is beyond the caller is called as he does.
     let called = tool.map_or(name, |tool| tool.entry.name.as_str());
+    let allowance = tool.map_or(&catalog.allowance, |tool| catalog.allowance_of(tool.entry));
     match &denial.reason {
         Reason::NotGranted { grants_nothing, .. } => not_granted(granted, name, *grants_nothing),
+        Reason::Expired { since } => expired(granted, name, *since),
         Reason::UnknownTool => unknown_tool(granted, name),
         Reason::TargetSyntax(defect) => target::syntax(defect),
-        Reason::TargetKind => target::kind(catalog, tool, called, &call.target),
-        Reason::Target { network, excluded } => {
-            target::excluded(catalog, tool, &call.target, *network, *excluded)
+        Reason::TargetKind => target::kind(allowance, tool, called, &call.target),
+        Reason::Target { network, excluded, by } => {
+            target::excluded(allowance, tool, &call.target, *network, (*excluded, *by))
         }
-        Reason::Name => target::name(catalog, tool, &call.target),
-        Reason::AddressOfName { address, excluded } => {
-            target::address_of_name(catalog, tool, &call.target, *address, *excluded)
+        Reason::Name(by) => target::name(allowance, tool, &call.target, *by),
+        Reason::AddressOfName { address, excluded, by } => {
+            target::address_of_name(allowance, tool, &call.target, *address, (*excluded, *by))
         }
         Reason::NameUnresolved => target::unresolved(&call.target),
         Reason::ArgumentSyntax(defect) => argument_syntax(defect),
@@ -48,10 +52,9 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
         Reason::OptionValue { option, given } => option_value(tool, option, given.as_ref()),
         Reason::OptionRepeated(option) => option_repeated(option),
         Reason::Operand(word) => operand(tool, called, word),
-        Reason::Time(asked) => {
-            let [asked, ceiling] =
-                [*asked, catalog.timeout_ceiling].map(|d| format!("{} s", d.as_secs_f64()));
-            ceiling_of("A timeout", &asked, &ceiling)
+        Reason::Time { asked, most, by } => {
+            let [asked, most] = [*asked, *most].map(|d| format!("{} s", d.as_secs_f64()));
+            ceiling_of("A timeout", &asked, &most, *by)
         }
         Reason::NoTime => no_time(),
         Reason::Intrusive(beyond) => intrusive(granted, tool, called, beyond, call),
@@ -89,6 +92,18 @@ fn not_granted(granted: Granted<'_>, tool: &str, grants_nothing: bool) -> Advice
             Some(tools) => format!("Use {tools}, or ask for it: {ask}."),
         },
         &[],
+    )
+}
+
+fn expired(granted: Granted<'_>, tool: &str, since: SystemTime) -> Advice {
+    let since = humantime::format_rfc3339_seconds(since).to_string();
+    let others = usable(granted, Some(tool)).told();
+    let others = others.map_or_else(String::new, |tools| format!("Use {tools}, or ask for it: "));
+    advice(
+        DenialCode::GrantExpired,
+        format!("Your grant of {tool} has ended, at {since}."),
+        format!("{others}an administrator can renew the grant."),
+        &[("since", since)],
     )
 }
 
@@ -222,10 +237,14 @@ fn operand(tool: Option<Tool<'_>>, called: &str, word: &Excerpt) -> Advice {
     )
 }
 
-fn ceiling_of(what: &str, asked: &str, most: &str) -> Advice {
+fn ceiling_of(what: &str, asked: &str, most: &str, by: LimitedBy) -> Advice {
+    let whose = match by {
+        LimitedBy::Policy | LimitedBy::Tool => "this policy's ceiling",
+        LimitedBy::Grant => "your grants' ceiling",
+    };
     advice(
         DenialCode::Ceiling,
-        format!("{what} of {asked} is more than this policy's ceiling of {most}."),
+        format!("{what} of {asked} is more than {whose} of {most}."),
         format!("Ask for {most} or less."),
         &[("limit", what.to_owned()), ("ceiling", most.to_owned())],
     )

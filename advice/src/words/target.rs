@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Catalog, DenialCode, Excluded, LexicalDefect, Target,
+    Allowance, DenialCode, Excluded, LexicalDefect, LimitedBy, Target,
     ranges::{Ranges, address_count},
 };
 
@@ -25,12 +25,12 @@ pub(super) fn syntax(defect: &LexicalDefect) -> Advice {
 }
 
 pub(super) fn kind(
-    catalog: &Catalog,
+    allowance: &Allowance,
     tool: Option<Tool<'_>>,
     called: &str,
     target: &Target,
 ) -> Advice {
-    let example = example(catalog, tool, target);
+    let example = example(allowance, tool, target);
     let target = target.canonical();
     let takes =
         if matches!(target, Target::Network(_)) { "one address or host name" } else { "a network" };
@@ -46,70 +46,86 @@ pub(super) fn kind(
 }
 
 pub(super) fn excluded(
-    catalog: &Catalog,
+    allowance: &Allowance,
     tool: Option<Tool<'_>>,
     target: &Target,
     network: IpNet,
-    excluded: Excluded,
+    (excluded, by): (Excluded, LimitedBy),
 ) -> Advice {
-    match because(catalog, excluded) {
-        None => too_large(catalog, tool, target, network),
-        Some(because) => not_allowed(catalog, tool, target, &because),
+    match because(allowance, excluded, by) {
+        None => too_large(allowance, tool, target, network),
+        Some(because) => not_allowed(allowance, tool, target, &because),
     }
 }
 
-pub(super) fn name(catalog: &Catalog, tool: Option<Tool<'_>>, target: &Target) -> Advice {
-    not_allowed(catalog, tool, target, "it matches no name of this policy")
+pub(super) fn name(
+    allowance: &Allowance,
+    tool: Option<Tool<'_>>,
+    target: &Target,
+    by: LimitedBy,
+) -> Advice {
+    let because = format!("it matches no name of {}", whose(by).0);
+    not_allowed(allowance, tool, target, &because)
 }
 
 pub(super) fn address_of_name(
-    catalog: &Catalog,
+    allowance: &Allowance,
     tool: Option<Tool<'_>>,
     target: &Target,
     address: IpAddr,
-    excluded: Excluded,
+    (excluded, by): (Excluded, LimitedBy),
 ) -> Advice {
     let why = match excluded {
         // That is said by the list of what is allowed.
         Excluded::Outside | Excluded::Denied => None,
-        _ => because(catalog, excluded),
+        _ => because(allowance, excluded, by),
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let because = format!("it has the address {address}, which is not allowed{why}");
-    not_allowed(catalog, tool, target, &because)
+    not_allowed(allowance, tool, target, &because)
 }
 
 /// Why a network may not be aimed at; `None` where it is too large.
-fn because(catalog: &Catalog, excluded: Excluded) -> Option<String> {
+fn because(allowance: &Allowance, excluded: Excluded, by: LimitedBy) -> Option<String> {
+    let (whose, denies, allows_not) = whose(by);
     Some(match excluded {
-        Excluded::Outside => "it is outside the networks of this policy".into(),
-        Excluded::Denied => "this policy denies it or a part of it".into(),
+        Excluded::Outside => format!("it is outside the networks of {whose}"),
+        Excluded::Denied => format!("{whose} {denies} it or a part of it"),
         Excluded::Many => {
-            "it reaches many hosts at once, and no line of this policy names it".into()
+            format!("it reaches many hosts at once, and no line of {whose} names it")
         }
         Excluded::TakenFor(other) => {
-            let denied: Ranges = catalog.denied.iter().copied().collect();
-            let does = if denied.overlaps(other) { "denies" } else { "does not allow" };
-            format!("an address of it is taken for {}, which this policy {does}", spelled(other))
+            let denied: Ranges = allowance.denied.iter().copied().collect();
+            let does = if denied.overlaps(other) { denies } else { allows_not };
+            format!("an address of it is taken for {}, which {whose} {does}", spelled(other))
         }
         Excluded::Carries(other) => {
-            format!("it may carry to {}, of which this policy denies all or a part", spelled(other))
+            format!("it may carry to {}, of which {whose} {denies} all or a part", spelled(other))
         }
         Excluded::TooLarge => return None,
     })
 }
 
+/// What says no, and the verbs to it.
+fn whose(by: LimitedBy) -> (&'static str, &'static str, &'static str) {
+    match by {
+        LimitedBy::Policy => ("this policy", "denies", "does not allow"),
+        LimitedBy::Tool => ("this tool's file", "denies", "does not allow"),
+        LimitedBy::Grant => ("your grants", "deny", "do not allow"),
+    }
+}
+
 fn not_allowed(
-    catalog: &Catalog,
+    allowance: &Allowance,
     tool: Option<Tool<'_>>,
     target: &Target,
     because: &str,
 ) -> Advice {
-    let example = example(catalog, tool, target);
+    let example = example(allowance, tool, target);
     let target = target.canonical();
     advice(
         DenialCode::TargetNotAllowed,
-        format!("{target} is not an allowed target: {because}. {}.", allowed(catalog)),
+        format!("{target} is not an allowed target: {because}. {}.", allowed(allowance)),
         match &example {
             Some(example) => format!("Of it {example} may be aimed at."),
             None => "No call would pass that aims at it: tell the user so, and what is allowed."
@@ -119,12 +135,17 @@ fn not_allowed(
     )
 }
 
-fn too_large(catalog: &Catalog, tool: Option<Tool<'_>>, target: &Target, network: IpNet) -> Advice {
-    let most = u128::from(catalog.max_hosts);
+fn too_large(
+    allowance: &Allowance,
+    tool: Option<Tool<'_>>,
+    target: &Target,
+    network: IpNet,
+) -> Advice {
+    let most = u128::from(allowance.max_hosts);
     let prefix = (0..=network.max_prefix_len())
         .find(|&length| IpNet::new(network.addr(), length).is_ok_and(|n| address_count(n) <= most))
         .unwrap_or(network.max_prefix_len());
-    let example = example(catalog, tool, target);
+    let example = example(allowance, tool, target);
     let mut metadata =
         vec![("suggested_cidr", format!("/{prefix}")), ("max_hosts", most.to_string())];
     let such_as = such_as(example.as_deref());
@@ -151,17 +172,17 @@ pub(super) fn unresolved(target: &Target) -> Advice {
 }
 
 /// The part of the target that would pass, as the suggestion has it.
-fn example(catalog: &Catalog, tool: Option<Tool<'_>>, asked: &Target) -> Option<String> {
-    let target = Targets::of(catalog).nearest(&tool?.entry.targets, asked)?;
+fn example(allowance: &Allowance, tool: Option<Tool<'_>>, asked: &Target) -> Option<String> {
+    let target = Targets::of(allowance).nearest(&tool?.entry.targets, asked)?;
     Some(target.to_string())
 }
 
 /// What is allowed, as a sentence without its end.
-fn allowed(catalog: &Catalog) -> String {
+fn allowed(allowance: &Allowance) -> String {
     fn list<T: ToString>(items: &[T]) -> String {
         items.iter().take(MOST_TOLD).map(T::to_string).collect::<Vec<_>>().join(", ")
     }
-    let (networks, names) = (&catalog.networks, &catalog.names);
+    let (networks, names) = (&allowance.networks, &allowance.names);
     let private = networks.iter().all(is_private);
     let kind = if private { "Targets must be private" } else { "Allowed are" };
     match (networks.is_empty(), names.is_empty()) {

@@ -29,6 +29,7 @@ pub(crate) struct Approval {
     address: String,
     argv: Vec<String>,
     rule: String,
+    note: Option<String>,
     net_raw: bool,
 }
 
@@ -41,6 +42,7 @@ impl Approval {
             address: plan.target(),
             argv: plan.argv(),
             rule: plan.rule().to_string(),
+            note: plan.note().map(str::to_owned),
             net_raw: plan.net_raw().given(ping_sockets),
         }
     }
@@ -51,6 +53,7 @@ impl Approval {
         line.list("argv", self.argv.iter().map(String::as_str));
         line.flag("net_raw", self.net_raw);
         line.text("rule", &self.rule);
+        line.optional_text("note", self.note.as_deref());
     }
 }
 

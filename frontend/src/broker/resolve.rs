@@ -6,7 +6,7 @@
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, SockType};
-use probity_protocol::{Catalog, MAX_ADDRESSES, NetworkFamilies, Target};
+use probity_protocol::{Allowance, MAX_ADDRESSES, NetworkFamilies, Target};
 
 /// How long a look-up may take. The system's resolver may go on by itself for a while longer.
 const LOOK_UP_DEADLINE: Duration = Duration::from_secs(5);
@@ -33,12 +33,12 @@ impl Resolver {
         Self { look_up: Arc::new(look_up) }
     }
 
-    /// Adds its addresses to a name that matches the catalog's patterns. Everything else stays as
+    /// Adds its addresses to a name that matches the patterns of what the caller may aim at. Everything else stays as
     /// it is, and so does a name that has none or is not found in time.
-    pub async fn resolve(&self, target: Target, catalog: &Catalog) -> Target {
+    pub async fn resolve(&self, target: Target, allowance: &Allowance) -> Target {
         let Target::Name { name, .. } = target else { return target };
-        let families = catalog.families();
-        let known = catalog.names.iter().any(|pattern| pattern.matches(&name));
+        let families = allowance.families();
+        let known = allowance.names.iter().any(|pattern| pattern.matches(&name));
         if !known || !(families.ipv4 || families.ipv6) {
             return Target::Name { name, addresses: Vec::new() };
         }
@@ -87,23 +87,18 @@ fn system_look_up(name: &str, families: NetworkFamilies) -> io::Result<Vec<IpAdd
 mod tests {
     use super::*;
     use crate::process::events::tests::emitted;
-    use probity_protocol::Digest;
 
-    fn catalog() -> Catalog {
-        Catalog {
-            policy_digest: Digest([0; 32]),
+    fn allowance() -> Allowance {
+        Allowance {
             networks: vec!["10.0.0.0/8".parse().unwrap()],
-            denied: Vec::new(),
             names: vec!["*.lab.internal".parse().unwrap()],
-            max_hosts: 1,
-            timeout_ceiling: Duration::from_secs(1),
-            tools: Vec::new(),
+            ..Allowance::default()
         }
     }
 
     fn resolve(resolver: &Resolver, name: &str) -> Vec<IpAddr> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        match runtime.block_on(resolver.resolve(Target::parse(name), &catalog())) {
+        match runtime.block_on(resolver.resolve(Target::parse(name), &allowance())) {
             Target::Name { addresses, .. } => addresses,
             other => panic!("{other:?}"),
         }
@@ -154,9 +149,9 @@ mod tests {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
         let look_up = || {
-            let catalog = catalog();
+            let allowance = allowance();
             let found = runtime.block_on(async {
-                let found = resolver.resolve(Target::parse("slow.lab.internal"), &catalog);
+                let found = resolver.resolve(Target::parse("slow.lab.internal"), &allowance);
                 tokio::join!(found, tokio::time::advance(LOOK_UP_DEADLINE * 2)).0
             });
             assert!(matches!(found, Target::Name { addresses, .. } if addresses.is_empty()));

@@ -1,7 +1,7 @@
 //! The published tools for programs, in the words of the MCP schemas: `probity tools --json` and
 //! `GET /tools/{name}`.
 
-use probity_protocol::{Availability, OptionEntry, ValueType};
+use probity_protocol::{Allowance, Availability, OptionEntry, ValueType};
 use serde_json::{Value, json};
 
 use crate::calls::{
@@ -13,17 +13,28 @@ use crate::calls::{
 #[must_use]
 pub fn tools_json(listing: &Listing, controls: &Controls, hidden: &[(String, Hidden)]) -> Value {
     let catalog = &listing.catalog;
-    let mut value = json!(catalog);
     // Bytes and durations serialize for the wire, not for people.
-    value["policy_digest"] = json!(catalog.policy_digest.to_string());
-    value["timeout_ceiling"] = json!(catalog.timeout_ceiling.as_secs_f64());
-    value["names"] = json!(catalog.names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let mut value = json!({ "policy_digest": catalog.policy_digest.to_string() });
+    let allowed = allowance_json(&catalog.allowance);
+    if let (Some(value), Value::Object(allowed)) = (value.as_object_mut(), allowed) {
+        value.extend(allowed);
+    }
     value["tools"] = listing.tools().map(|tool| tool_json(tool, &controls.of(tool))).collect();
     let hidden = hidden.iter().map(
         |(name, hidden)| json!({ "name": name, "reason": format!("{name} {}", hidden.reason()) }),
     );
     value["hidden"] = hidden.collect();
     value
+}
+
+fn allowance_json(allowance: &Allowance) -> Value {
+    json!({
+        "networks": allowance.networks,
+        "denied": allowance.denied,
+        "names": allowance.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "max_hosts": allowance.max_hosts,
+        "timeout_ceiling": allowance.timeout_ceiling.as_secs_f64(),
+    })
 }
 
 /// One tool.
@@ -44,6 +55,7 @@ pub fn tool_json(published: Published<'_>, control: &Control) -> Value {
         "advice": tool.advice,
         "command": tool.command,
         "targets": tool.targets,
+        "allowance": tool.allowance.as_ref().map(allowance_json),
         "tier": tool.tier,
         "intrusive": tool.intrusive,
         "timeout_sec": tool.timeout.as_secs_f64(),

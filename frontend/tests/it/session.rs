@@ -70,7 +70,8 @@ fn lists_say_how_long_and_for_whom_they_hold() {
 #[test]
 fn descriptions_say_first_what_matters_and_keep_below_what_clients_cut() {
     let mut crowded = catalog();
-    crowded.networks = (0..200).map(|n| format!("10.{n}.0.0/16").parse().unwrap()).collect();
+    crowded.allowance.networks =
+        (0..200).map(|n| format!("10.{n}.0.0/16").parse().unwrap()).collect();
     for (catalog, aim) in [(catalog(), "10.0.0.0/8, 192.168.0.0/16"), (crowded, "192 more")] {
         let mut script = script();
         script.catalog = vec![Step::Send(Reply::Catalog(catalog))];

@@ -1,7 +1,12 @@
 //! Whatever a request gains from one policy to another is said to widen, for whoever asks, for that
 //! tool, and by what: held against the broker's own decision and plan.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
 
 use probity_protocol::{
     Arguments, Call, CorrelationId, GivenOption, Identifier, Layer, MAX_ARGS_BYTES, OptionText,
@@ -71,6 +76,36 @@ fn grant(which: usize) -> Value {
         tools = ["*"] },
         toml! { user = 7
         tools = ["traceroute"] },
+        toml! { user = 1000
+        tools = ["*"]
+        networks = ["10.0.0.0/9"] },
+        toml! { user = 1000
+        tools = ["*"]
+        networks = ["10.0.0.0/8", "fd00::/8"]
+        deny = ["10.0.0.0/24"]
+        max_hosts = 1 },
+        toml! { user = 1000
+        tools = ["ping", "nmap"]
+        intrusive = true
+        names = ["nas.lab.internal"]
+        timeout = "20s" },
+        toml! { group = 50
+        tools = ["*"]
+        deny = ["10.0.0.1"]
+        max_hosts = 256
+        timeout = "1m" },
+        toml! { group = 50
+        tools = ["*"]
+        names = ["*.x.lab.internal"]
+        until = "2999-01-01T00:00:00Z" },
+        toml! { group = 51
+        tools = ["*"]
+        intrusive = true
+        until = "2020-01-01T00:00:00Z" },
+        toml! { self = true
+        tools = ["*"]
+        networks = ["192.168.0.0/16"]
+        note = "a note" },
     ];
     Value::Table(grants[which % grants.len()].clone())
 }
@@ -135,7 +170,7 @@ impl Mutation {
                 return put(sub(policy, "targets"), "max_hosts", most);
             }
             4 => return ceiling(sub(policy, "ceilings"), part, how),
-            5 | 6 => {
+            5 | 6 | 9 if what != 9 || part.is_multiple_of(2) => {
                 let grants = list(policy, "grant");
                 match grants.iter().position(|g| *g == grant(how)) {
                     Some(at) => drop(grants.remove(at)),
@@ -190,7 +225,16 @@ fn change_tool(tool: &mut Table, what: u8, part: usize, how: usize) {
         12 => put(tool, "timeout", of(&["5s", "40s", "10m"], how)),
         13 => put(tool, "concurrency", [1_i64, 3, 5][how % 3]),
         14 => put(tool, "tier", tier),
-        15 => toggle(list(tool, "targets"), of(&["address", "network"], how)),
+        15 if part.is_multiple_of(3) => {
+            toggle(list(tool, "targets"), of(&["address", "network"], how));
+        }
+        15 if part % 3 == 1 => match how % 4 {
+            0 => toggle(list(tool, "networks"), of(&["10.0.0.0/9", "192.168.1.0/24"], how / 4)),
+            1 => toggle(list(tool, "names"), of(&["*.lab.internal", "nas.lab.internal"], how / 4)),
+            2 => toggle(list(tool, "deny"), of(&["10.0.0.0/24", "fd00::/64"], how / 4)),
+            _ => put(tool, "max_hosts", [1_i64, 256, 70_000][how / 4 % 3]),
+        },
+        15 => drop(tool.remove(of(&["networks", "names", "deny", "max_hosts"], how))),
         16 => put(tool, "command", of(&["/usr/bin/ping", "/usr/bin/true"], how)),
         17 => toggle(list(tool, "argv"), of(&["-z", "-n"], how)),
         18 => {
@@ -444,18 +488,20 @@ fn call_of(tool: &'static str, (options, extras, presets): Sayable) -> impl Stra
 /// What a request gained, each as the dimensions of which one must be said to widen.
 fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<Dimension>> {
     use Dimension as D;
-    let Ok(after) = decide(new, subject, call) else { return Vec::new() };
+    let Ok(after) = decide(new, subject, call, SystemTime::now()) else { return Vec::new() };
     let (name, after) = (call.tool.as_str(), plan(after));
     if old.tool(name).is_some_and(|tool| tool.name != *after.tool()) {
         return vec![vec![D::Alias, D::Grant]];
     }
-    let before = match decide(old, subject, call) {
+    let before = match decide(old, subject, call, SystemTime::now()) {
         Ok(approved) => plan(approved),
         Err(denied) => {
             return vec![match denied.denial.reason.code().layer() {
                 Layer::Tool => vec![D::Grant, D::Alias, D::Tier],
-                Layer::Target => vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds],
-                Layer::Argument => vec![D::Option, D::Preset, D::Ceiling],
+                Layer::Target => {
+                    vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds, D::Grant]
+                }
+                Layer::Argument => vec![D::Option, D::Preset, D::Ceiling, D::Grant],
                 Layer::Intrusive => vec![D::Grant, D::Tier, D::Option, D::Preset],
             }];
         }
@@ -468,7 +514,7 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
     };
     let (old_profile, new_profile) = (before.profile(), after.profile());
     let mut gains = vec![
-        (is.timeout > was.timeout, vec![D::Timeout, D::Ceiling]),
+        (is.timeout > was.timeout, vec![D::Timeout, D::Ceiling, D::Grant]),
         (
             is.memory_bytes > was.memory_bytes
                 || is.open_files > was.open_files

@@ -7,7 +7,7 @@ use humantime::format_duration;
 use ipnet::{IpNet, Ipv6Net};
 use probity_advice::open::Open;
 use probity_protocol::{
-    HostName, NamePattern, meaning,
+    NamePattern, meaning,
     ranges::{Ranges, address_count},
 };
 
@@ -116,7 +116,7 @@ pub(crate) fn without(these: &NetworkSet, those: &NetworkSet) -> Vec<IpNet> {
 fn names(old: &[NamePattern], new: &[NamePattern], add: Add<'_>) {
     let beyond = |these: &[NamePattern], those: &[NamePattern]| {
         let mut beyond: Vec<_> =
-            these.iter().filter(|this| !those.iter().any(|that| covers(that, this))).collect();
+            these.iter().filter(|this| !those.iter().any(|that| that.covers(this))).collect();
         beyond.dedup();
         (!beyond.is_empty()).then(|| some(beyond))
     };
@@ -135,17 +135,6 @@ fn names(old: &[NamePattern], new: &[NamePattern], add: Add<'_>) {
     if let Some(names) = lost {
         let text = format!("names that may no longer be asked for: {names}");
         add(Effect::Narrows, Dimension::Names, text);
-    }
-}
-
-/// Whether a pattern matches whatever another does.
-fn covers(wide: &NamePattern, narrow: &NamePattern) -> bool {
-    match (wide, narrow) {
-        (wide, NamePattern::Exact(name)) => wide.matches(name),
-        (NamePattern::Below(wide), NamePattern::Below(narrow)) => {
-            wide == narrow || NamePattern::Below(HostName::clone(wide)).matches(narrow)
-        }
-        (NamePattern::Exact(_), NamePattern::Below(_)) => false,
     }
 }
 

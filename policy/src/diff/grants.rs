@@ -1,21 +1,25 @@
-//! Who may use which tool at all, and in which tier.
+//! Who may use which tool at all, in which tier, and how far each grant of it reaches.
 //!
-//! A subject has what any of its principals is granted. So it gains a tool or a tier only where one
-//! of them does, and comparing them one by one leaves nothing out.
+//! A subject has what any of its principals is granted, and a call is allowed by one grant as a whole. So
+//! a subject gains something only where one of its principals is given a grant of the tool that no grant of
+//! the same principal covered, and comparing them one by one leaves nothing out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use probity_protocol::{Tier, ToolName};
 
-use super::{Change, Dimension, Effect, Scope};
+use super::{
+    Change, Dimension, Effect, Scope,
+    cover::{grant_covers, names_tool, narrowing},
+};
 use crate::{
-    grants::{GrantedTools, Grantee},
+    grants::{Grant, Grantee},
     policy::Policy,
     subject::Principal,
 };
 
 /// What each principal can use of a policy.
-pub(super) struct Access(BTreeMap<Whom, Held>);
+pub(super) struct Access<'p>(BTreeMap<Whom, Held<'p>>);
 
 /// By the kernel's number where this machine has the account, so that a name and its number are one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -24,34 +28,33 @@ enum Whom {
     Unknown(Grantee),
 }
 
-struct Held {
+struct Held<'p> {
     /// As the policy names it.
     name: String,
-    tools: BTreeMap<ToolName, Tier>,
+    tools: BTreeMap<ToolName, Vec<&'p Grant>>,
 }
 
-impl Access {
-    pub(super) fn of(policy: &Policy) -> Self {
+impl Held<'_> {
+    fn tier(&self, tool: &ToolName) -> Option<Tier> {
+        self.tools.get(tool)?.iter().map(|grant| grant.tier()).max()
+    }
+}
+
+impl<'p> Access<'p> {
+    pub(super) fn of(policy: &'p Policy) -> Self {
         let mut access = BTreeMap::new();
         for grant in &policy.grants {
             let whom = match grant.principal {
                 Principal::Nobody => Whom::Unknown(grant.grantee.clone()),
                 known => Whom::Known(known),
             };
-            let held: &mut Held = access.entry(whom).or_insert_with(|| Held {
+            let held: &mut Held<'_> = access.entry(whom).or_insert_with(|| Held {
                 name: grant.grantee.to_string(),
                 tools: BTreeMap::new(),
             });
-            let tier = if grant.intrusive { Tier::Intrusive } else { Tier::Standard };
-            for tool in policy.tools() {
-                let covered = match &grant.tools {
-                    GrantedTools::All => true,
-                    GrantedTools::Named(names) => names.iter().any(|n| n == tool.name.as_str()),
-                };
-                if covered && tool.tier <= tier {
-                    let best = held.tools.entry(tool.name.clone()).or_insert(tier);
-                    *best = tier.max(*best);
-                }
+            let tools = policy.tools().iter().filter(|tool| names_tool(grant, tool));
+            for tool in tools.filter(|tool| tool.tier <= grant.tier()) {
+                held.tools.entry(tool.name.clone()).or_default().push(grant);
             }
         }
         Self(access)
@@ -59,12 +62,17 @@ impl Access {
 
     /// Those who can use a tool in this tier.
     pub(super) fn users(&self, tool: &ToolName, tier: Tier) -> Vec<String> {
-        let can = |held: &&Held| held.tools.get(tool).is_some_and(|granted| *granted >= tier);
+        let can = |held: &&Held<'_>| held.tier(tool).is_some_and(|granted| granted >= tier);
         self.0.values().filter(can).map(|held| held.name.clone()).collect()
     }
 }
 
-pub(super) fn compare(old: &Policy, new: &Policy, was: &Access, is: &Access) -> Vec<Change> {
+pub(super) fn compare(
+    old: &Policy,
+    new: &Policy,
+    was: &Access<'_>,
+    is: &Access<'_>,
+) -> Vec<Change> {
     let everybody: BTreeSet<_> = was.0.keys().chain(is.0.keys()).collect();
     let mut changes = Vec::new();
     for whom in everybody {
@@ -72,19 +80,56 @@ pub(super) fn compare(old: &Policy, new: &Policy, was: &Access, is: &Access) -> 
         let Some(name) = after.or(before).map(|held| &held.name) else { continue };
         let tools = [before, after].into_iter().flatten().flat_map(|held| held.tools.keys());
         for tool in tools.collect::<BTreeSet<_>>() {
-            let tier = |held: Option<&Held>| held.and_then(|held| held.tools.get(tool).copied());
-            let Some((effect, text)) = step(tier(before), tier(after)) else { continue };
+            let mut add = |effect, text| {
+                let scope = Scope::Grantee(name.clone(), tool.clone());
+                changes.push(Change { effect, scope, dimension: Dimension::Grant, text });
+            };
+            let tier = |held: Option<&Held<'_>>| held.and_then(|held| held.tier(tool));
             let note = match (old.tool(tool.as_str()), new.tool(tool.as_str())) {
                 (None, Some(added)) => format!(", a new tool: runs {}", added.command.display()),
                 (Some(_), None) => ": the tool is gone".to_owned(),
                 _ => String::new(),
             };
-            let scope = Scope::Grantee(name.clone(), tool.clone());
-            let text = format!("{text}{note}");
-            changes.push(Change { effect, scope, dimension: Dimension::Grant, text });
+            let of = |held: Option<&Held<'_>>| {
+                held.and_then(|held| held.tools.get(tool)).map(|grants| described(grants))
+            };
+            if let Some((effect, text)) = step(tier(before), tier(after)) {
+                let narrowed = match after.and(of(after)).unwrap_or_default() {
+                    narrowed if narrowed.is_empty() => narrowed,
+                    narrowed => format!(" ({narrowed})"),
+                };
+                add(effect, format!("{text}{narrowed}{note}"));
+                continue;
+            }
+            let [before_grants, after_grants] = [before, after].map(|held| {
+                let grants = held.and_then(|held| held.tools.get(tool));
+                grants.map(Vec::as_slice).unwrap_or_default()
+            });
+            let is_beyond = |these: &[&Grant], those: &[&Grant], policy| {
+                let covered =
+                    |this: &&Grant| those.iter().any(|that| grant_covers(that, this, policy));
+                !these.iter().all(covered)
+            };
+            let [was, is] = [before, after].map(|held| match of(held) {
+                Some(narrowed) if !narrowed.is_empty() => narrowed,
+                _ => "all that the policy allows".to_owned(),
+            });
+            if is_beyond(after_grants, before_grants, new) {
+                add(Effect::Widens, format!("reaches further: {is}, was {was}"));
+            } else if tier(after) < tier(before) {
+                add(Effect::Narrows, "loses the intrusive tier".to_owned());
+            } else if is_beyond(before_grants, after_grants, old) {
+                add(Effect::Narrows, format!("reaches less far: {is}, was {was}"));
+            }
         }
     }
     changes
+}
+
+/// How far some grants reach; empty where one of them reaches as far as the policy.
+fn described(grants: &[&Grant]) -> String {
+    let each: Vec<_> = grants.iter().map(|grant| narrowing(grant)).collect();
+    if each.iter().any(String::is_empty) { String::new() } else { each.join(", or ") }
 }
 
 fn step(before: Option<Tier>, after: Option<Tier>) -> Option<(Effect, &'static str)> {
@@ -94,17 +139,14 @@ fn step(before: Option<Tier>, after: Option<Tier>) -> Option<(Effect, &'static s
         (Some(Tier::Standard), Some(Tier::Intrusive)) => {
             (Effect::Widens, "gains the intrusive tier")
         }
-        (Some(Tier::Intrusive), Some(Tier::Standard)) => {
-            (Effect::Narrows, "loses the intrusive tier")
-        }
         (Some(_), None) => (Effect::Narrows, "lost"),
-        (None, None) | (Some(Tier::Standard), Some(Tier::Standard)) => return None,
-        (Some(Tier::Intrusive), Some(Tier::Intrusive)) => return None,
+        // A tier that is lost may come with networks that are gained.
+        (Some(_), Some(_)) | (None, None) => return None,
     })
 }
 
 /// Everybody that either policy grants anything, each by one name.
-pub(super) fn named(was: &Access, is: &Access) -> Vec<String> {
+pub(super) fn named(was: &Access<'_>, is: &Access<'_>) -> Vec<String> {
     let gone = was.0.iter().filter(|(whom, _)| !is.0.contains_key(whom)).map(|(_, held)| held);
     is.0.values().chain(gone).map(|held| held.name.clone()).collect()
 }

@@ -6,6 +6,7 @@
 //! counts as more. Nothing is decided here.
 
 mod confinement;
+pub(crate) mod cover;
 mod everybody;
 mod grants;
 mod option;
@@ -150,7 +151,7 @@ impl Change {
 struct AboutTool<'a> {
     name: &'a ToolName,
     /// Under the new policy.
-    access: &'a Access,
+    access: &'a Access<'a>,
     changes: &'a mut Vec<Change>,
 }
 

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use humantime::format_duration;
 use probity_protocol::{Identifier, TargetKind, Tier};
 
-use super::{AboutTool, Dimension, Effect, by_size, confinement, option, some};
+use super::{AboutTool, Dimension, Effect, by_size, confinement, cover, option, some};
 use crate::{
     policy::Policy,
+    targets::Scope,
     tool::{ArgvPart, Preset, Setting, Tool},
 };
 
@@ -28,6 +29,7 @@ pub(super) fn compare(
     }
     aliases(old, new, about);
     target_kinds(old, new, about);
+    scope((old_policy, old), (new_policy, new), about);
     command(old, new, about);
     timeout((old_policy, old), (new_policy, new), about);
     let (was, is) = (old.concurrency, new.concurrency);
@@ -46,6 +48,34 @@ pub(super) fn compare(
     confinement::compare(old, new, about);
     cache(old, new, about);
     description(old, new, about);
+}
+
+/// What its file leaves of the policy's targets.
+fn scope(
+    (old_policy, old): (&Policy, &Tool),
+    (new_policy, new): (&Policy, &Tool),
+    about: &mut AboutTool<'_>,
+) {
+    type Covers = fn(&Scope, &Scope, &Policy) -> bool;
+    let parts: [(Dimension, Covers, &str); 4] = [
+        (Dimension::Networks, cover::networks, "networks"),
+        (Dimension::Networks, cover::denied, "networks that it never aims at"),
+        (Dimension::Names, cover::names, "names"),
+        (Dimension::MaxHosts, cover::max_hosts, "addresses in one call"),
+    ];
+    let told = |scope: &Scope| match cover::scope_parts(scope).as_slice() {
+        [] => "all that the policy allows".to_owned(),
+        parts => parts.join("; "),
+    };
+    let [is, was] = [new, old].map(|tool| told(&tool.scope));
+    for (dimension, covers, what) in parts {
+        let text = format!("its {what}: {is}, was {was}");
+        if !covers(&old.scope, &new.scope, new_policy) {
+            about.widens(dimension, Tier::Standard, text);
+        } else if !covers(&new.scope, &old.scope, old_policy) {
+            about.narrows(dimension, text);
+        }
+    }
 }
 
 fn aliases(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {

@@ -5,6 +5,7 @@
 mod help;
 mod option;
 mod policy;
+mod scope;
 mod tool;
 mod value;
 
@@ -29,6 +30,7 @@ use crate::{
     source::{Defect, Defects, Source, Sources},
     tool::Tool,
 };
+use scope::Ground;
 
 /// The policy language's version that this code reads.
 const VERSION: u32 = 1;
@@ -58,6 +60,7 @@ pub fn validate_with_help(sources: &Sources, accounts: &Accounts) -> Result<Poli
 fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Policy, Defects> {
     let mut validation = Validation::of(&sources.policy, help);
     let raw = validation.parse(|file| file.help.policy(file));
+    let ground = raw.as_ref().map(|raw| validation.ground(raw)).unwrap_or_default();
     let mut tools = ToolSet::default();
     for source in &sources.tools {
         let mut file = Validation::of(source, help);
@@ -65,7 +68,7 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
             continue;
         }
         match file.parse(|file| file.help.tool(file)) {
-            Some(raw) => file.add_tool(&raw, &mut tools),
+            Some(raw) => file.add_tool(&raw, &mut tools, &ground),
             None => tools.incomplete = true,
         }
         tools.incomplete |= file.incomplete;
@@ -73,10 +76,10 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
     }
     let policy = raw.and_then(|raw| {
         for tool in &raw.tools {
-            validation.add_tool(tool.get_ref(), &mut tools);
+            validation.add_tool(tool.get_ref(), &mut tools, &ground);
         }
         tools.incomplete |= validation.incomplete;
-        validation.policy(&raw, accounts, tools)
+        validation.policy(&raw, accounts, tools, ground)
     });
     match policy {
         Some(policy) if validation.defects.is_empty() => Ok(policy),
@@ -122,6 +125,8 @@ trait Help {
 enum Slip<'t> {
     Network(&'t str),
     Name(&'t str),
+    /// No set has this name, but these have one.
+    Set(&'t str, &'t mut dyn Iterator<Item = &'t String>),
     /// No tool has this name, but these have one.
     Tool(&'t str, &'t HashMap<String, usize>),
 }
@@ -209,11 +214,11 @@ impl<'s> Validation<'s> {
         true
     }
 
-    fn add_tool(&mut self, raw: &RawTool, set: &mut ToolSet) {
+    fn add_tool(&mut self, raw: &RawTool, set: &mut ToolSet, ground: &Ground) {
         if self.exclude(raw.name.get_ref(), raw.name.span(), set) {
             return;
         }
-        let Some(tool) = self.tool(raw) else {
+        let Some(tool) = self.tool(raw, ground) else {
             set.incomplete = true;
             return;
         };

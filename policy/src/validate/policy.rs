@@ -1,21 +1,23 @@
 //! `policy.toml`: targets, ceilings, grants, and the policy that they make with the tools.
 
-use ipnet::IpNet;
-use probity_protocol::{Digest, NamePattern, Target};
+use std::time::Duration;
+
+use probity_protocol::Digest;
 use toml::Spanned;
 
-use super::{Slip, ToolSet, VERSION, Validation};
+use super::{Slip, ToolSet, VERSION, Validation, scope::Ground};
 use crate::{
     accounts::{self, Accounts},
     digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
-    lines::{DenyLines, Lines},
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
-    raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, RawTargets, Text},
+    raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, Text},
     subject::Principal,
-    targets::Targets,
 };
+
+/// Longest note, in characters: it stands in each line of the audit log.
+const MAX_NOTE: usize = 200;
 
 impl Validation<'_> {
     /// `None` after a defect that leaves no policy to speak of.
@@ -24,6 +26,7 @@ impl Validation<'_> {
         raw: &RawPolicy,
         accounts: &Accounts,
         tools: ToolSet,
+        ground: Ground,
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message = format!(
@@ -33,8 +36,7 @@ impl Validation<'_> {
             );
             self.defect(raw.version.span(), message);
         }
-        let targets = self.targets(&raw.targets);
-        let lines = self.lines(raw);
+        let lines = self.lines(raw, &ground);
         let ceilings = self.ceilings(&raw.ceilings);
         let landlock_abi_min =
             raw.sandbox.landlock_abi_min.as_ref().map_or(2, |abi| *abi.get_ref());
@@ -42,7 +44,9 @@ impl Validation<'_> {
             let span = raw.sandbox.landlock_abi_min.as_ref().map_or(0..0, Spanned::span);
             self.defect(span, "Landlock cannot be done without: the least ABI is 1");
         }
-        let grants = raw.grants.iter().filter_map(|grant| self.grant(grant, accounts, &tools));
+        let longest = ceilings.timeout;
+        let grants = raw.grants.iter();
+        let grants = grants.filter_map(|g| self.grant(g, accounts, &tools, &ground, longest));
         let grants: Vec<_> = grants.collect();
         let audit_path = raw.audit.path.get_ref().into();
         if !raw.audit.path.get_ref().starts_with('/') {
@@ -53,7 +57,7 @@ impl Validation<'_> {
         let grant_index = GrantIndex::new(&grants, |name| names.get(name).copied());
         let mut policy = Policy {
             digest: Digest([0; 32]), // taken of the rest, below
-            targets,
+            targets: ground.targets,
             ceilings,
             landlock_abi_min,
             grants,
@@ -68,76 +72,6 @@ impl Validation<'_> {
         let message = |e| format!("no digest can be taken of the policy: {e}");
         policy.digest = self.accept(0..0, digest::of(&policy).map_err(message))?;
         Some(policy)
-    }
-
-    fn targets(&mut self, raw: &RawTargets) -> Targets {
-        let names = raw.names.iter().filter_map(|name| {
-            let parsed = name.get_ref().parse::<NamePattern>();
-            let message = |error| {
-                let meant = self.help.meant(Slip::Name(name.get_ref()));
-                format!("not a name or *.suffix: {}", meant.unwrap_or_else(|| format!("{error}")))
-            };
-            self.accept(name.span(), parsed.map_err(message))
-        });
-        let names = names.collect();
-        let max_hosts = raw.max_hosts.as_ref().map_or(1024, |n| *n.get_ref());
-        if max_hosts == 0 {
-            self.defect(raw.max_hosts.as_ref().map_or(0..0, Spanned::span), "at least 1");
-        }
-        let (allowed, denied) = (self.networks(&raw.networks), self.networks(&raw.deny));
-        Targets::new(&allowed, &denied, names, max_hosts)
-    }
-
-    fn networks(&mut self, texts: &[Text]) -> Vec<IpNet> {
-        texts.iter().filter_map(|text| self.network(text)).collect()
-    }
-
-    /// Where that stands which can refuse a call.
-    fn lines(&self, raw: &RawPolicy) -> Lines {
-        let targets = &raw.targets;
-        let place = |text: &Text| self.source.place(&text.span());
-        Lines {
-            networks: targets.networks.first().map(place),
-            names: targets.names.first().map(place),
-            deny: DenyLines::new(
-                targets
-                    .deny
-                    .iter()
-                    .filter_map(|text| Some((parse_network(text.get_ref())?, place(text))))
-                    .collect(),
-            ),
-            max_hosts: targets.max_hosts.as_ref().map(|n| self.source.place(&n.span())),
-            timeout: raw.ceilings.timeout.as_ref().map(place),
-        }
-    }
-
-    /// An address or a network. Strict: what an administrator writes with host bits set may be a
-    /// typing error in a place where one counts.
-    fn network(&mut self, text: &Text) -> Option<IpNet> {
-        let written = text.get_ref();
-        let Some(network) = parse_network(written) else {
-            let usual = || "write one such as \"10.0.0.0/8\", or an address".to_owned();
-            let meant = self.help.meant(Slip::Network(written)).unwrap_or_else(usual);
-            let message = format!("{written:?} is not a network: {meant}");
-            self.defect(text.span(), message);
-            return None;
-        };
-        let as_written = written.parse::<IpNet>().ok();
-        if let Some(given) = as_written.filter(|n| n.addr() != n.network()) {
-            let message = format!("{given} has host bits set; the network is {}", given.trunc());
-            self.defect(text.span(), message);
-        }
-        if as_written.is_some_and(|n| matches!(n, IpNet::V6(_)) && covers_mapped_ipv4(n)) {
-            let message = match as_written.is_some_and(|network| network.prefix_len() < MAPPED) {
-                true => {
-                    "it has all of IPv4 in it (::ffff:0:0/96), which is judged as IPv4: write \
-                     \"2000::/3\" for all that is routed of IPv6, and networks of IPv4 by themselves"
-                }
-                false => "IPv4 mapped into IPv6 is judged as IPv4: write the IPv4 network",
-            };
-            self.defect(text.span(), message);
-        }
-        Some(network)
     }
 
     fn ceilings(&mut self, raw: &RawCeilings) -> Ceilings {
@@ -186,6 +120,8 @@ impl Validation<'_> {
         grant: &Spanned<RawGrant>,
         accounts: &Accounts,
         tools: &ToolSet,
+        ground: &Ground,
+        longest: Duration,
     ) -> Option<Grant> {
         let raw = grant.get_ref();
         let (grantee, principal) = match (&raw.user, &raw.group, &raw.owner) {
@@ -230,11 +166,23 @@ impl Validation<'_> {
             }
         }
         let all = raw.tools.iter().any(|t| t.get_ref() == "*");
+        let timeout = raw.timeout.as_ref().and_then(|text| self.duration(text));
+        if let (Some(text), Some(_)) = (&raw.timeout, timeout.filter(|time| *time > longest)) {
+            let longest = humantime::format_duration(longest);
+            let message = format!(
+                "more than timeout of [ceilings], which is {longest}: a grant only narrows it"
+            );
+            self.defect(text.span(), message);
+        }
         Some(Grant {
             grantee,
             principal,
             tools: if all { GrantedTools::All } else { GrantedTools::Named(named) },
             intrusive: raw.intrusive,
+            scope: self.grant_scope(raw, ground),
+            timeout,
+            until: raw.until.as_ref().and_then(|until| self.moment(until)),
+            note: raw.note.as_ref().map(|note| self.line(note, MAX_NOTE)),
             place: self.source.place(&grant.span()),
         })
     }
@@ -263,18 +211,6 @@ impl Validation<'_> {
     }
 }
 
-/// Length of `::ffff:0:0/96`.
-const MAPPED: u8 = 96;
-
-/// A single address is a network of one.
-pub(super) fn parse_network(written: &str) -> Option<IpNet> {
-    match Target::parse(written) {
-        Target::Address(address) => Some(IpNet::from(address)),
-        Target::Network(network) => Some(network),
-        Target::Name { .. } | Target::Malformed(_) => None,
-    }
-}
-
 /// As written, but that a number is a number however it is spelled.
 fn account(written: &Spanned<RawAccount>) -> RawAccount {
     match written.get_ref() {
@@ -283,10 +219,4 @@ fn account(written: &Spanned<RawAccount>) -> RawAccount {
         }
         RawAccount::Id(id) => RawAccount::Id(*id),
     }
-}
-
-/// Whether an IPv6 network has addresses of `::ffff:0:0/96` in it.
-fn covers_mapped_ipv4(network: IpNet) -> bool {
-    let mapped: Result<IpNet, _> = "::ffff:0:0/96".parse();
-    mapped.is_ok_and(|mapped| mapped.contains(&network) || network.contains(&mapped))
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use probity_protocol::{TargetKind, Tier, ToolName};
 use toml::Spanned;
 
-use super::Validation;
+use super::{Validation, scope::Ground};
 use crate::{
     lookup::Lookup,
     profile::Profile,
@@ -33,7 +33,7 @@ const MAX_ADVICE: usize = 600;
 
 impl Validation<'_> {
     /// `None` after a defect that leaves no tool to speak of.
-    pub(super) fn tool(&mut self, raw: &RawTool) -> Option<Tool> {
+    pub(super) fn tool(&mut self, raw: &RawTool, ground: &Ground) -> Option<Tool> {
         let name = self.tool_name(&raw.name, true);
         let aliases = raw.aliases.iter().filter_map(|alias| self.tool_name(alias, false)).collect();
         let options = self.options(&raw.options);
@@ -49,6 +49,7 @@ impl Validation<'_> {
         Some(Tool {
             argv: self.argv(raw),
             targets: self.target_kinds(&raw.targets),
+            scope: self.tool_scope(raw, ground),
             command: self.absolute_path(&raw.command)?,
             timeout: OrDefault::new(
                 raw.timeout.as_ref().and_then(|text| self.duration(text)),

@@ -10,6 +10,8 @@
 //! The lists are taken from planned command lines, which is what nmap would get. All traffic stays
 //! inside namespaces that the test made.
 
+use std::time::SystemTime;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -86,7 +88,8 @@ impl Shipped {
 
     /// The sets whose words a subject is shown.
     fn words(&self, subject: &Subject) -> BTreeSet<String> {
-        let catalog = catalog(&self.policy, subject, |_| Availability::Available);
+        let catalog =
+            catalog(&self.policy, subject, SystemTime::now(), |_| Availability::Available);
         let nmap = catalog.tool("nmap").unwrap();
         let scripts = nmap.options.iter().find(|o| o.name.as_str() == "scripts").unwrap();
         match &scripts.value {
@@ -98,7 +101,7 @@ impl Shipped {
     /// The planned command line, or `None` for a call that is denied.
     fn argv(&self, tool: &str, subject: &Subject, arguments: &str) -> Option<Vec<String>> {
         let call = call(tool, &TARGET.to_string(), arguments);
-        Some(plan(decide(&self.policy, subject, &call).ok()?).argv())
+        Some(plan(decide(&self.policy, subject, &call, SystemTime::now()).ok()?).argv())
     }
 
     /// What nmap would be given after `--script`, or `None` for a call that is denied.
@@ -225,7 +228,7 @@ fn what_a_version_scan_adds_by_itself_is_known() {
     let rule = text.lines().find(|line| line.starts_with("portrule")).unwrap();
     assert!(rule.contains("version_port_or_service(17185, \"wdbrpc\", {\"udp\"}"), "{rule}");
     let udp = call("nmap", "10.0.0.1", "-sV -sU");
-    assert!(decide(&shipped.policy, &shipped.standard, &udp).is_err());
+    assert!(decide(&shipped.policy, &shipped.standard, &udp, SystemTime::now()).is_err());
 }
 
 fn can_run_the_lab() -> bool {

@@ -85,7 +85,7 @@ fn a_reload_changes_verdicts_and_catalogs_at_once() {
     let line = broker.reload().unwrap();
     assert!(!approves(&broker, "10.0.0.1") && approves(&broker, "10.0.1.1"));
     let after = next_catalog(&mut watching);
-    assert_eq!((before.denied.len(), after.denied.len()), (0, 1));
+    assert_eq!((before.allowance.denied.len(), after.allowance.denied.len()), (0, 1));
     assert_eq!(line["outcome"], "applied");
     assert_eq!(line["policy"], before.policy_digest.to_string());
     assert_eq!(line["new_policy"], after.policy_digest.to_string());
@@ -524,7 +524,7 @@ fn a_hundred_watchers_of_a_large_policy_share_one_catalog_before_a_reload_and_af
     policy.replace("policy.toml", "deny      = []", "deny      = [\"10.0.0.0/24\"]").unwrap();
     broker.reload().unwrap();
     for watcher in &mut watchers {
-        assert_eq!(next_catalog(watcher).denied.len(), 1);
+        assert_eq!(next_catalog(watcher).allowance.denied.len(), 1);
     }
     let grown = resident(broker.pid()).saturating_sub(before);
     assert!(grown < 40 * frame, "after a reload: {grown} bytes more, of {frame} each");

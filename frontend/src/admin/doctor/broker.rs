@@ -297,8 +297,8 @@ pub(super) fn grants(
         [] => "the standard tier".to_owned(),
         tools => format!("the intrusive tier of {} too", tools.join(", ")),
     };
-    let networks = catalog.networks.iter().map(ToString::to_string);
-    let targets = networks.chain(catalog.names.iter().map(ToString::to_string));
+    let networks = catalog.allowance.networks.iter().map(ToString::to_string);
+    let targets = networks.chain(catalog.allowance.names.iter().map(ToString::to_string));
     let mut targets: Vec<_> = targets.collect();
     if targets.len() > NETWORKS_NAMED {
         let more = targets.len() - NETWORKS_NAMED;

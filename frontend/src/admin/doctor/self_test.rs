@@ -82,7 +82,9 @@ fn worth_trying(catalog: &Catalog) -> Result<(), String> {
     if catalog.tools.is_empty() {
         return Err(format!("this user is granted no tool, so no {TOOL} either"));
     }
-    if !holds(&catalog.networks) || holds(&catalog.denied) {
+    let ping = catalog.tool(TOOL);
+    let allowance = ping.map_or(&catalog.allowance, |tool| catalog.allowance_of(tool));
+    if !holds(&allowance.networks) || holds(&allowance.denied) {
         return Err(format!(
             "the policy does not allow {LOOPBACK}. To try a call: probity call {TOOL} ADDRESS"
         ));
@@ -145,14 +147,14 @@ mod tests {
     fn the_call_is_tried_only_where_loopback_is_allowed_and_not_denied() {
         let mut catalog = test_catalog::of(&["ping"]);
         assert!(worth_trying(&catalog).unwrap_err().contains("does not allow 127.0.0.1"));
-        catalog.networks.push("127.0.0.0/8".parse().unwrap());
+        catalog.allowance.networks.push("127.0.0.0/8".parse().unwrap());
         assert_eq!(worth_trying(&catalog), Ok(()));
-        catalog.denied.push("127.0.0.1/32".parse().unwrap());
+        catalog.allowance.denied.push("127.0.0.1/32".parse().unwrap());
         assert!(worth_trying(&catalog).is_err());
         catalog.tools.clear();
         assert!(worth_trying(&catalog).unwrap_err().contains("granted no tool"));
         let mut without = test_catalog::of(&["nmap"]);
-        without.networks = vec!["127.0.0.0/8".parse().unwrap()];
+        without.allowance.networks = vec!["127.0.0.0/8".parse().unwrap()];
         assert!(worth_trying(&without).unwrap_err().contains("no ping is granted"));
     }
 

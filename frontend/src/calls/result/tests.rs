@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use probity_advice::Advice;
 use probity_protocol::{
-    Availability, Catalog, DenialCode, Digest, End, ExitStatus, Exited, Failure, FailureKind,
-    FenceRefusals, PlanSummary, SandboxSummary, Started, Tier, ToolName,
+    Allowance, Availability, Catalog, DenialCode, Digest, End, ExitStatus, Exited, Failure,
+    FailureKind, FenceRefusals, PlanSummary, SandboxSummary, Started, Tier, ToolName,
 };
 
 use super::*;
@@ -53,11 +53,13 @@ fn plan() -> PlanSummary {
 fn catalog() -> Catalog {
     Catalog {
         policy_digest: Digest([0; 32]),
-        networks: vec![],
-        denied: vec![],
-        names: vec![],
-        max_hosts: 1,
-        timeout_ceiling: Duration::from_secs(1),
+        allowance: Allowance {
+            networks: vec![],
+            denied: vec![],
+            names: vec![],
+            max_hosts: 1,
+            timeout_ceiling: Duration::from_secs(1),
+        },
         tools: vec![],
     }
 }

@@ -238,7 +238,10 @@ impl Service {
     }
 
     pub(super) async fn resolved(&self, mut call: Call, listing: &Listing) -> Call {
-        call.target = self.resolver.resolve(call.target, &listing.catalog).await;
+        let catalog = &listing.catalog;
+        let tool = catalog.tool(call.tool.as_str());
+        let allowance = tool.map_or(&catalog.allowance, |tool| catalog.allowance_of(tool));
+        call.target = self.resolver.resolve(call.target, allowance).await;
         call
     }
 }

@@ -22,17 +22,17 @@ pub fn page(listing: &Listing, all: &Listing) -> String {
         return page;
     }
     let list = |items: Vec<String>| if items.is_empty() { "none".into() } else { items.join(", ") };
-    let networks = list(catalog.networks.iter().map(ToString::to_string).collect());
-    let names = list(catalog.names.iter().map(ToString::to_string).collect());
-    let denied = list(catalog.denied.iter().map(ToString::to_string).collect());
-    let ceiling = catalog.timeout_ceiling.as_secs_f64();
+    let networks = list(catalog.allowance.networks.iter().map(ToString::to_string).collect());
+    let names = list(catalog.allowance.names.iter().map(ToString::to_string).collect());
+    let denied = list(catalog.allowance.denied.iter().map(ToString::to_string).collect());
+    let ceiling = catalog.allowance.timeout_ceiling.as_secs_f64();
     // Writing to a String cannot fail.
     let _ = write!(
         page,
         "- Allowed networks: {networks}\n- Allowed host names: {names} (each address must be in an \
          allowed network)\n- Never: {denied}\n- At most {} addresses in one call, and {ceiling} s \
          for one run\n- Policy {}\n",
-        catalog.max_hosts, catalog.policy_digest
+        catalog.allowance.max_hosts, catalog.policy_digest
     );
     for tool in listing.tools() {
         describe(&mut page, tool.entry, &targets(tool.entry, catalog));

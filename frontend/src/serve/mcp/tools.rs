@@ -92,23 +92,24 @@ fn description(entry: &ToolEntry, catalog: &Catalog) -> String {
 
 /// What the tool's targets may be here, in words.
 pub(super) fn targets(entry: &ToolEntry, catalog: &Catalog) -> String {
-    let networks = some_of(&catalog.networks);
+    let allowance = catalog.allowance_of(entry);
+    let networks = some_of(&allowance.networks);
     let takes = |kind| entry.targets.contains(&kind);
     let mut ways = Vec::new();
     if takes(TargetKind::Address) {
         ways.push(format!("one address in {networks}"));
-        if !catalog.names.is_empty() {
-            ways.push(format!("a host name {}", some_of(&catalog.names)));
+        if !allowance.names.is_empty() {
+            ways.push(format!("a host name {}", some_of(&allowance.names)));
         }
     }
     if takes(TargetKind::Network) {
         let inside = if takes(TargetKind::Address) { "these" } else { &networks };
-        let most = catalog.max_hosts;
+        let most = allowance.max_hosts;
         ways.push(format!("a network (CIDR) in {inside} of at most {most} addresses"));
     }
     let mut text = ways.join(", or ");
-    if !catalog.denied.is_empty() {
-        text.push_str(&format!("; never {}", some_of(&catalog.denied)));
+    if !allowance.denied.is_empty() {
+        text.push_str(&format!("; never {}", some_of(&allowance.denied)));
     }
     text
 }

@@ -167,7 +167,7 @@ fn way_to_allow(
 /// The limit that the run will have; none where there is no run.
 fn time_limit(args: &CallArgs, listing: &Listing) -> Option<Duration> {
     let tool = listing.tool(&args.tool).filter(|_| !args.dry_run)?;
-    let ceiling = listing.catalog.timeout_ceiling.max(tool.entry.timeout);
+    let ceiling = listing.catalog.allowance_of(tool.entry).timeout_ceiling.max(tool.entry.timeout);
     Some(args.timeout.unwrap_or(tool.entry.timeout).min(ceiling))
 }
 

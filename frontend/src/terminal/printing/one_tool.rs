@@ -104,27 +104,27 @@ const fn tier(tier: Tier) -> &'static str {
 }
 
 fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
-    let catalog = &listing.catalog;
+    let allowance = listing.catalog.allowance_of(entry);
     let takes = |kind| entry.targets.contains(&kind);
-    let mut targets = list(&catalog.networks);
-    if takes(TargetKind::Address) && !catalog.names.is_empty() {
-        targets.push_str(&format!("; names {}", list(&catalog.names)));
+    let mut targets = list(&allowance.networks);
+    if takes(TargetKind::Address) && !allowance.names.is_empty() {
+        targets.push_str(&format!("; names {}", list(&allowance.names)));
     }
-    if !catalog.denied.is_empty() {
-        targets.push_str(&format!("; never {}", list(&catalog.denied)));
+    if !allowance.denied.is_empty() {
+        targets.push_str(&format!("; never {}", list(&allowance.denied)));
     }
     let aims = match (takes(TargetKind::Address), takes(TargetKind::Network)) {
         (true, true) => {
-            format!("one address, or a network of at most {} addresses", catalog.max_hosts)
+            format!("one address, or a network of at most {} addresses", allowance.max_hosts)
         }
-        (false, true) => format!("a network of at most {} addresses", catalog.max_hosts),
+        (false, true) => format!("a network of at most {} addresses", allowance.max_hosts),
         (true, false) => "one address".into(),
         (false, false) => "nothing".into(),
     };
     let limits = format!(
         "{} s a run, or what --timeout says, up to {} s; {} at once",
         entry.timeout.as_secs_f64(),
-        catalog.timeout_ceiling.max(entry.timeout).as_secs_f64(),
+        allowance.timeout_ceiling.max(entry.timeout).as_secs_f64(),
         entry.concurrency
     );
     let kept = match entry.cache_seconds {

@@ -67,7 +67,9 @@ impl OwnPolicy {
         let network: Option<IpNet> =
             target.parse().ok().or_else(|| target.parse::<IpAddr>().ok().map(IpNet::from));
         let said = match network {
-            Some(network) if catalog.denied.iter().any(|denied| overlap(*denied, network)) => {
+            Some(network)
+                if catalog.allowance.denied.iter().any(|denied| overlap(*denied, network)) =>
+            {
                 format!(
                     "That is your own policy's word: {} has it under deny, which wins. Take it out there if \
                  it is meant to be allowed.",
@@ -124,7 +126,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(POLICY.as_bytes()).unwrap();
         let mut catalog = test_catalog::of(&["ping"]);
-        catalog.denied = vec!["10.9.0.0/16".parse().unwrap()];
+        catalog.allowance.denied = vec!["10.9.0.0/16".parse().unwrap()];
         let said =
             OwnPolicy::File(file.path().to_owned()).way_to_allow(code.as_str(), target, &catalog);
         said.map(|said| said.replace(&file.path().display().to_string(), "policy.toml"))

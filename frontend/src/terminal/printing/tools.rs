@@ -49,10 +49,10 @@ pub fn print_tools(listing: &Listing, hidden: &[(String, Hidden)]) -> std::io::R
         writeln!(out, "Not listed: {reasons}.\n")?;
     }
     let facts = [
-        ("Targets:", list(&catalog.networks)),
-        ("Never:", list(&catalog.denied)),
-        ("Names:", list(&catalog.names)),
-        ("At most:", format!("{} addresses in one call", catalog.max_hosts)),
+        ("Targets:", list(&catalog.allowance.networks)),
+        ("Never:", list(&catalog.allowance.denied)),
+        ("Names:", list(&catalog.allowance.names)),
+        ("At most:", format!("{} addresses in one call", catalog.allowance.max_hosts)),
     ];
     let facts: Vec<_> = facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect();
     writeln!(out, "{}", layout.facts(&facts))?;

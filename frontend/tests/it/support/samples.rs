@@ -1,6 +1,6 @@
 //! Messages that tests script the broker with.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use probity_protocol::*;
 
@@ -78,14 +78,21 @@ pub fn denial(code: DenialCode) -> Denial {
     let reason = match code {
         DenialCode::UnknownTool => Reason::UnknownTool,
         DenialCode::NotGranted => Reason::NotGranted { grants_nothing: false, weight: None },
+        DenialCode::GrantExpired => {
+            Reason::Expired { since: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600) }
+        }
         DenialCode::TargetSyntax => Reason::TargetSyntax(LexicalDefect::Empty),
         DenialCode::TargetKind => Reason::TargetKind,
-        DenialCode::TargetNotAllowed => {
-            Reason::Target { network: network(), excluded: Excluded::Outside }
-        }
-        DenialCode::TargetTooLarge => {
-            Reason::Target { network: network(), excluded: Excluded::TooLarge }
-        }
+        DenialCode::TargetNotAllowed => Reason::Target {
+            network: network(),
+            excluded: Excluded::Outside,
+            by: LimitedBy::Policy,
+        },
+        DenialCode::TargetTooLarge => Reason::Target {
+            network: network(),
+            excluded: Excluded::TooLarge,
+            by: LimitedBy::Policy,
+        },
         DenialCode::NameUnresolved => Reason::NameUnresolved,
         DenialCode::ArgumentSyntax => Reason::ArgumentSyntax(LexicalDefect::Unbalanced),
         DenialCode::OptionUnknown => Reason::OptionUnknown(Excerpt::of("-f")),
@@ -94,7 +101,11 @@ pub fn denial(code: DenialCode) -> Denial {
         }
         DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
         DenialCode::Operand => Reason::Operand(Excerpt::of("word")),
-        DenialCode::Ceiling => Reason::Time(Duration::from_secs(7200)),
+        DenialCode::Ceiling => Reason::Time {
+            asked: Duration::from_secs(7200),
+            most: Duration::from_secs(3600),
+            by: LimitedBy::Policy,
+        },
         DenialCode::IntrusiveNotGranted => {
             Reason::Intrusive(Beyond::Option { option: count(), takes_value: true })
         }
@@ -131,11 +142,13 @@ pub fn catalog() -> Catalog {
     let tool = |name: &str| ToolName::new(name).unwrap();
     Catalog {
         policy_digest: Digest([7; 32]),
-        networks: vec!["10.0.0.0/8".parse().unwrap(), "192.168.0.0/16".parse().unwrap()],
-        denied: vec!["10.9.0.0/16".parse().unwrap()],
-        names: vec!["*.lab.internal".parse().unwrap()],
-        max_hosts: 1024,
-        timeout_ceiling: Duration::from_secs(3600),
+        allowance: Allowance {
+            networks: vec!["10.0.0.0/8".parse().unwrap(), "192.168.0.0/16".parse().unwrap()],
+            denied: vec!["10.9.0.0/16".parse().unwrap()],
+            names: vec!["*.lab.internal".parse().unwrap()],
+            max_hosts: 1024,
+            timeout_ceiling: Duration::from_secs(3600),
+        },
         tools: vec![
             ToolEntry {
                 name: tool("ping"),
@@ -145,6 +158,7 @@ pub fn catalog() -> Catalog {
                 advice: Some("To see where packets are lost, prefer traceroute.".into()),
                 command: "/usr/bin/ping".into(),
                 targets: vec![TargetKind::Address],
+                allowance: None,
                 tier: Tier::Standard,
                 intrusive: false,
                 options: options(),
@@ -166,6 +180,7 @@ pub fn catalog() -> Catalog {
                 advice: None,
                 command: "/usr/bin/nmap".into(),
                 targets: vec![TargetKind::Address, TargetKind::Network],
+                allowance: None,
                 tier: Tier::Standard,
                 intrusive: false,
                 options: vec![option("ports", "-p", ValueType::Ports, None)],

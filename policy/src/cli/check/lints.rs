@@ -1,14 +1,20 @@
 //! What is legal in a policy and probably not meant. Nothing here looks at the machine.
 
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
 use probity_protocol::{PARSERS, Tier};
 
 use super::{Finding, scripts};
 use crate::{
     cli::written::{Written, parse_network},
+    diff::cover::grant_covers,
     grants::{Grant, GrantedTools, Grantee},
     networks::NetworkSet,
     policy::Policy,
-    raw::RawAccount,
+    raw::{RawAccount, Text},
     tool::{Reach, Tool},
 };
 
@@ -21,12 +27,16 @@ const EVERYBODY_GIDS: &[u32] = &[100, 65534];
 const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 const LOOPBACK: &[&str] = &["127.0.0.0/8", "::1/128"];
 const SCOPED: &[&str] = &["fe80::/10"];
+/// How long before its end a grant is told of.
+const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 const MULTICAST: &[&str] = &["224.0.0.0/4", "ff00::/8"];
 
 pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     targets(policy, written, &mut findings);
     grants(policy, written, &mut findings);
+    sets(written, &mut findings);
     tools(policy, written, &mut findings);
     scripts::find(policy, written, &mut findings);
     findings
@@ -110,10 +120,21 @@ fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
             }
             GrantedTools::Named(_) | GrantedTools::All => {}
         }
+        let now = SystemTime::now();
+        if let Some(until) = grant.until {
+            let moment = humantime::format_rfc3339_seconds(until);
+            if until <= now {
+                say(format!("this grant ended at {moment}: renew it, or take it out"));
+            } else if until.duration_since(now).is_ok_and(|left| left <= SOON) {
+                say(format!("this grant ends within a week, at {moment}"));
+            }
+        }
         // Of two that say the same, the later one is too many.
         let others = policy.grants.iter().enumerate().filter(|(other, _)| *other != at);
         let shadow = others
-            .filter(|(other, by)| covers(by, grant) && (*other < at || !covers(grant, by)))
+            .filter(|(other, by)| {
+                covers(by, grant, policy) && (*other < at || !covers(grant, by, policy))
+            })
             .map(|(_, by)| by)
             .next();
         if let Some(by) = shadow {
@@ -122,9 +143,36 @@ fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Sets that nothing uses.
+fn sets(written: &Written<'_>, findings: &mut Vec<Finding>) {
+    let Some(raw) = &written.policy else { return };
+    let lists = raw.sets.values().flat_map(|set| set.networks.iter().chain(&set.names));
+    let targets = &raw.targets;
+    let lists = lists.chain(&targets.networks).chain(&targets.names).chain(&targets.deny);
+    let some = |list: &'_ Option<toml::Spanned<Vec<Text>>>| -> Vec<String> {
+        let texts = list.iter().flat_map(|list| list.get_ref());
+        texts.map(|text| text.get_ref().clone()).collect()
+    };
+    let grants = raw.grants.iter().map(toml::Spanned::get_ref);
+    let of_grants =
+        grants.flat_map(|g| [some(&g.networks), some(&g.names), texts(&g.deny)].concat());
+    let tools = written.tools.iter().map(|(_, tool)| tool);
+    let of_tools = tools.flat_map(|t| [some(&t.networks), some(&t.names), texts(&t.deny)].concat());
+    let used = lists.map(|text| text.get_ref().clone()).chain(of_grants).chain(of_tools);
+    let used: BTreeSet<String> = used.collect();
+    for name in raw.sets.keys().filter(|name| !used.contains(&format!("@{}", name.get_ref()))) {
+        let message = format!("nothing uses the set @{}", name.get_ref());
+        findings.push(Finding::policy(written.at(name, message)));
+    }
+}
+
+fn texts(list: &[Text]) -> Vec<String> {
+    list.iter().map(|text| text.get_ref().clone()).collect()
+}
+
 /// Whether whoever has `of` and `by` has no more than with `by` alone.
-fn covers(by: &Grant, of: &Grant) -> bool {
-    if by.grantee != of.grantee || (of.intrusive && !by.intrusive) {
+fn covers(by: &Grant, of: &Grant, policy: &Policy) -> bool {
+    if by.grantee != of.grantee || !grant_covers(by, of, policy) {
         return false;
     }
     match (&by.tools, &of.tools) {

@@ -5,7 +5,11 @@ mod print;
 mod rules;
 mod trace;
 
-use std::{net::IpAddr, process::ExitCode, time::Duration};
+use std::{
+    net::IpAddr,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use probity_advice::{Advice, advise, repair};
 use probity_protocol::{
@@ -95,10 +99,11 @@ struct Denied {
 impl Denied {
     fn of(policy: &Policy, subject: &Subject, call: &Call, denial: &Denial) -> Self {
         let subject = subject.at_most(call.limits.tier);
-        let catalog = catalog(policy, &subject, |_| Availability::Available);
+        let catalog = catalog(policy, &subject, SystemTime::now(), |_| Availability::Available);
         let instead = repair(&catalog, call, denial);
         // As the broker is asked before a frontend suggests it.
-        let instead = instead.filter(|instead| decide(policy, &subject, instead).is_ok());
+        let instead =
+            instead.filter(|instead| decide(policy, &subject, instead, SystemTime::now()).is_ok());
         Self { advice: advise(&catalog, call, denial), instead }
     }
 }
@@ -108,7 +113,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let written = Written::of(&sources);
     let who = asker(args, &People::read()?)?;
     let call = call(args)?;
-    let verdict = decide(&policy, &who.subject, &call)
+    let verdict = decide(&policy, &who.subject, &call, SystemTime::now())
         .map(plan)
         .map_err(|denied| Denied::of(&policy, &who.subject, &call, &denied.denial));
     let message = verdict.as_ref().err().map(|denied| denied.advice.message.as_str());

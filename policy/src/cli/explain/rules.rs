@@ -1,5 +1,7 @@
 //! Every line that decided against a call: the broker names the first of them.
 
+use std::time::SystemTime;
+
 use ipnet::IpNet;
 use probity_protocol::{Call, Excluded, Reason, Tier};
 
@@ -22,18 +24,22 @@ pub(super) fn rules_of(
 ) -> Vec<Place> {
     let deny = &policy.lines.deny;
     let touched = match &denied.denial.reason {
-        Reason::Target { network, excluded } => by_deny(*network, *excluded),
-        Reason::AddressOfName { address, excluded } => by_deny(IpNet::from(*address), *excluded),
+        Reason::Target { network, excluded, .. } => by_deny(*network, *excluded),
+        Reason::AddressOfName { address, excluded, .. } => {
+            by_deny(IpNet::from(*address), *excluded)
+        }
         _ => None,
     };
     let mut rules: Vec<&Place> = denied.rule.into_iter().collect();
     rules.extend(touched.into_iter().flat_map(|network| deny.all(network)));
-    let grants = SubjectGrants::of(policy, subject, call.limits.tier);
+    let grants = SubjectGrants::of(policy, subject, call.limits.tier, SystemTime::now());
     if let (Reason::Intrusive(_), Ok((tool, granted))) =
         (&denied.denial.reason, granted_tool(&grants, call.tool.as_str()))
     {
         let settings = merge_arguments(tool, &call.arguments).unwrap_or_default();
-        rules.extend(intrusive_lines(tool, &settings).chain([granted.place]));
+        rules.extend(
+            intrusive_lines(tool, &settings).chain(granted.each().map(|(grant, _)| &grant.place)),
+        );
     }
     let mut each: Vec<Place> = Vec::new();
     for place in rules {

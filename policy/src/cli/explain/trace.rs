@@ -3,21 +3,22 @@
 //! Nothing is decided here: the steps are the very functions of [`crate::decide`], called in its
 //! order, and a test holds their outcome against its verdict.
 
+use std::time::SystemTime;
+
 use std::collections::BTreeSet;
 
-use ipnet::IpNet;
-use probity_protocol::{Arguments, Call, HostName, Target, Tier};
+use probity_protocol::{Arguments, Call, Target, Tier};
 
 use super::rules::{intrusive_lines, rules_of};
 use crate::{
     Policy, Subject,
     arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
-    decide::{allowed_target, allowed_tier, allowed_time, granted_tool},
+    decide::{Aimed, allowed_target, allowed_tier, allowed_time, granted_target, granted_tool},
     denied::Denied,
     plan::spelled,
     source::Place,
-    subject_grants::SubjectGrants,
+    subject_grants::{Granted, SubjectGrants},
     tool::{Setting, Tool},
 };
 
@@ -68,24 +69,28 @@ type Failed<'p> = (&'static str, Denied<'p>);
 impl<'p> Trace<'p> {
     fn walk(&mut self, subject: &Subject) -> Result<(), Failed<'p>> {
         let (policy, call) = (self.policy, self.call);
-        let grants = SubjectGrants::of(policy, subject, call.limits.tier);
+        let grants = SubjectGrants::of(policy, subject, call.limits.tier, SystemTime::now());
         let (tool, granted) =
             granted_tool(&grants, call.tool.as_str()).map_err(|denied| ("tool", denied))?;
-        let tier = show::tier(granted.tier);
-        self.passed(
-            "tool",
-            vec![
-                said(name_of(tool, call), Some(&tool.place)),
-                said(format!("granted, {tier} tier"), Some(granted.place)),
-            ],
-        );
-        let (target, name) =
+        let mut said_of_tool = vec![said(name_of(tool, call), Some(&tool.place))];
+        said_of_tool.extend(granted.each().map(|(grant, tier)| {
+            let tier = show::tier(tier);
+            let note = grant.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            said(format!("granted, {tier} tier{note}"), Some(&grant.place))
+        }));
+        self.passed("tool", said_of_tool);
+        let aimed =
             allowed_target(policy, tool, &call.target).map_err(|denied| ("target", denied))?;
-        self.passed("target", self.target(tool, target, name.as_ref()));
+        let of_target = granted.clone();
+        let granted = granted_target(granted, &aimed).map_err(|denied| ("target", denied))?;
+        let mut said_of_target = self.target(tool, &aimed);
+        said_of_target.extend(left_out(&of_target, &granted, "its grant does not reach that far"));
+        self.passed("target", said_of_target);
         let settings =
             merge_arguments(tool, &call.arguments).map_err(|denied| ("arguments", denied))?;
         self.passed("arguments", self.arguments(tool, &settings));
-        let tier = allowed_tier(tool, &settings, &granted, &call.arguments)
+        let of_tier = granted.clone();
+        let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)
             .map_err(|denied| ("tier", denied))?;
         let rules = intrusive_lines(tool, &settings);
         let text = match tier {
@@ -93,12 +98,14 @@ impl<'p> Trace<'p> {
             Tier::Intrusive => "intrusive, and the grant covers that",
         };
         let parts = rules.map(|place| said("intrusive by this line", Some(place)));
-        self.passed("tier", std::iter::once(said(text, None)).chain(parts).collect());
+        let left = left_out(&of_tier, &granted, "its grant is for the standard tier");
+        self.passed("tier", std::iter::once(said(text, None)).chain(parts).chain(left).collect());
         let ceiling = self.ceiling();
-        let timeout =
-            allowed_time(policy, tool, &call.limits).map_err(|denied| ("time", denied))?;
+        let (timeout, grant) =
+            allowed_time(policy, tool, granted, &call.limits).map_err(|denied| ("time", denied))?;
         let text = format!("{} at most", humantime::format_duration(timeout));
-        self.passed("time", vec![said(text, ceiling.as_ref())]);
+        let by = said("allowed as a whole by this grant", Some(&grant.place));
+        self.passed("time", vec![said(text, ceiling.as_ref()), by]);
         Ok(())
     }
 
@@ -106,9 +113,9 @@ impl<'p> Trace<'p> {
         self.steps.push(Step { what, passed: true, said });
     }
 
-    fn target(&self, tool: &Tool, target: IpNet, name: Option<&HostName>) -> Vec<Said> {
-        let mut facts = Vec::new();
-        if let Some(name) = name {
+    fn target(&self, tool: &Tool, aimed: &Aimed) -> Vec<Said> {
+        let (mut facts, target) = (Vec::new(), aimed.target);
+        if let Target::Name { name, .. } = &aimed.asked {
             let text = format!("the name {name} is allowed, and so is each address claimed for it");
             facts.push(said(text, self.written.naming(name).as_ref()));
         }
@@ -150,6 +157,14 @@ impl<'p> Trace<'p> {
         let written = self.written.policy.as_ref()?.ceilings.timeout.as_ref()?;
         Some(self.written.place_of(written))
     }
+}
+
+/// The grants that one step leaves out.
+fn left_out(before: &Granted<'_>, after: &Granted<'_>, why: &str) -> Vec<Said> {
+    let kept: BTreeSet<usize> = after.numbers().collect();
+    let each = before.numbers().zip(before.each());
+    let gone = each.filter(|(number, _)| !kept.contains(number));
+    gone.map(|(_, (grant, _))| said(why, Some(&grant.place))).collect()
 }
 
 fn said(text: impl Into<String>, place: Option<&Place>) -> Said {

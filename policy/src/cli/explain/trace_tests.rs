@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use probity_protocol::{
     CorrelationId, DenialCode, Identifier, Layer, RequestedLimits, ToolName, split_extra_args,
 };
@@ -49,7 +51,7 @@ fn the_steps_end_as_the_decision_does_for_every_combination_of_right_and_wrong()
                             correlation_id: CorrelationId::new("test").unwrap(),
                             client: None,
                         };
-                        let decided = decide(&policy, &subject, &call);
+                        let decided = decide(&policy, &subject, &call, SystemTime::now());
                         let message =
                             decided.as_ref().err().map(|denied| denied.denial.to_string());
                         let steps = trace(&policy, &written, &subject, &call, message.as_deref());

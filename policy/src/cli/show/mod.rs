@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{CliError, Which, output};
 use crate::{
     Policy,
+    diff::cover::narrowing,
     effective::{self, size},
     grants::{Grant, GrantedTools},
     tool::{CapabilityRule, Tool},
@@ -110,7 +111,7 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
     writeln!(out, "{}", output::head("TARGETS"))?;
     output::print_table(&mut out, table)?;
 
-    let mut table = output::table(["GRANTED TO", "TOOLS", "TIER", "AT"]);
+    let mut table = output::table(["GRANTED TO", "TOOLS", "TIER", "NARROWED TO", "AT"]);
     for grant in &policy.grants {
         let tools = match &grant.tools {
             GrantedTools::All => "every tool".to_owned(),
@@ -118,7 +119,8 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
         };
         let place = grant.place.to_string();
         table.add_row(
-            [grant.grantee.to_string(), tools, tier(granted_tier(grant)), place].map(output::cell),
+            [grant.grantee.to_string(), tools, tier(grant.tier()), narrowed(grant), place]
+                .map(output::cell),
         );
     }
     writeln!(out)?;
@@ -219,17 +221,20 @@ fn granted_to(policy: &Policy, tool: &Tool) -> String {
             GrantedTools::All => true,
             GrantedTools::Named(names) => names.iter().any(|name| name == tool.name.as_str()),
         };
-        named && granted_tier(grant) >= tool.tier
+        named && grant.tier() >= tool.tier
     });
-    let each = covering.map(|g| format!("{} ({})", g.grantee, tier(granted_tier(g))));
+    let each = covering.map(|g| format!("{} ({})", g.grantee, tier(g.tier())));
     match each.collect::<Vec<_>>().as_slice() {
         [] => "nobody".to_owned(),
         each => each.join("\n"),
     }
 }
 
-fn granted_tier(grant: &Grant) -> Tier {
-    if grant.intrusive { Tier::Intrusive } else { Tier::Standard }
+/// What a grant leaves of what the policy allows, and who asked for it.
+fn narrowed(grant: &Grant) -> String {
+    let parts = [Some(narrowing(grant)), grant.note.as_ref().map(|note| format!("({note})"))];
+    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "-".to_owned() } else { parts.join("\n") }
 }
 
 fn kinds(tool: &Tool) -> String {

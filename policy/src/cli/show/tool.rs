@@ -14,6 +14,7 @@ use super::{capability, granted_to, intrusive_parts, kinds, listed, tier};
 use crate::{
     Policy,
     cli::output,
+    diff::cover::scope_parts,
     effective::size,
     tool::{ArgvPart, OrDefault, Preset, Reach, Scratch, Setting, Tool, ToolOption},
     value::{Value, ValueKind},
@@ -46,6 +47,14 @@ pub(super) fn print(policy: &Policy, tool: &Tool) -> io::Result<()> {
     Ok(())
 }
 
+/// What its file leaves of what the policy allows.
+fn narrowed(tool: &Tool) -> String {
+    match scope_parts(&tool.scope).as_slice() {
+        [] => "nothing: all that the policy allows".to_owned(),
+        parts => parts.join("; "),
+    }
+}
+
 fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
     let sandbox = &tool.sandbox;
     let profile = &sandbox.profile;
@@ -62,6 +71,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         ("tier", tier(tool.tier)),
         ("intrusive parts", intrusive_parts(tool)),
         ("targets", kinds(tool)),
+        ("narrowed to", narrowed(tool)),
         ("command", tool.command.display().to_string()),
         ("arguments", argv(tool)),
         ("timeout", default_or(&tool.timeout, format_duration(timeout))),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets};
 use probity_protocol::NamePattern;
 
-use crate::validate::policy::parse_network;
+use crate::validate::scope::parse_network;
 
 /// Networks that are listed in place of a range.
 const MOST_LISTED: usize = 8;

@@ -46,6 +46,9 @@ impl Help for FullHelp {
         match slip {
             Slip::Network(text) => meant::network(text),
             Slip::Name(text) => meant::name(text),
+            Slip::Set(name, known) => {
+                closest(name, known.map(String::as_str)).map(|it| format!("did you mean @{it}?"))
+            }
             Slip::Tool(name, known) => closest(name, known.keys().map(String::as_str))
                 .map(|it| format!("did you mean {it:?}?")),
         }

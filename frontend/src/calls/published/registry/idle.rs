@@ -14,12 +14,13 @@ type Tool<'a> = (&'a ToolEntry, Settled);
 /// The settings of `config` that come to nothing with the tools of `catalog`.
 #[must_use]
 pub fn idle_settings(config: &Config, catalog: &Catalog) -> Vec<IdleSetting> {
-    let settled = |entry| (entry, Settled::of(config, entry, catalog.timeout_ceiling));
+    let settled =
+        |entry| (entry, Settled::of(config, entry, catalog.allowance_of(entry).timeout_ceiling));
     let all: Vec<Tool<'_>> = catalog.tools.iter().map(settled).collect();
     let mut found = Found(Vec::new());
     let of_all = &config.for_all;
     // It caps what calls ask for, too.
-    let caps = |set: &Set<Duration>| set.value <= catalog.timeout_ceiling;
+    let caps = |set: &Set<Duration>| set.value <= catalog.allowance.timeout_ceiling;
     if !of_all.timeout.as_ref().is_some_and(caps) {
         found.look("tool.default_timeout", &of_all.timeout, &all, timeout);
     }

@@ -97,7 +97,8 @@ impl Listing {
     pub(super) fn new(config: &Config, catalog: &Catalog, disabled: &BTreeSet<String>) -> Self {
         let mut published = catalog.clone();
         if let Some(longest) = &config.for_all.timeout {
-            published.timeout_ceiling = published.timeout_ceiling.min(longest.value);
+            published.allowance.timeout_ceiling =
+                published.allowance.timeout_ceiling.min(longest.value);
         }
         let mut hidden = Vec::new();
         let mut settled_by_tool = Vec::new();
@@ -108,7 +109,8 @@ impl Listing {
             match reason_to_hide(config, &entry, disabled) {
                 Some(reason) => hidden.push((entry, reason)),
                 None => {
-                    let settled = Settled::of(config, &entry, catalog.timeout_ceiling);
+                    let settled =
+                        Settled::of(config, &entry, catalog.allowance_of(&entry).timeout_ceiling);
                     entry.timeout = settled.timeout.unwrap_or(entry.timeout);
                     entry.concurrency = settled.concurrency;
                     settled_by_tool.push(settled);

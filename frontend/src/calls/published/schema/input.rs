@@ -1,7 +1,9 @@
 //! What a call takes: typed properties with the policy's ranges, words, defaults and examples.
 
 use ipnet::IpNet;
-use probity_protocol::{Catalog, Decimal, OptionEntry, TargetKind, Tier, ToolEntry, ValueType};
+use probity_protocol::{
+    Allowance, Catalog, Decimal, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
+};
 use serde_json::{Map, Value, json};
 
 use super::{JsonObject, object, seconds};
@@ -16,7 +18,8 @@ const TRIED: usize = 64;
 #[must_use]
 pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> JsonObject {
     let mut properties = Map::new();
-    properties.insert("target".into(), target(entry, catalog));
+    let allowance = catalog.allowance_of(entry);
+    properties.insert("target".into(), target(entry, allowance));
     for option in &entry.options {
         properties.insert(option.name.to_string(), property(option));
     }
@@ -24,7 +27,7 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
         properties.insert("preset".into(), preset(entry));
     }
     // A tool's own time may be set above what is set for all.
-    let ceiling = catalog.timeout_ceiling.max(entry.timeout);
+    let ceiling = allowance.timeout_ceiling.max(entry.timeout);
     let (ceiling, usual) = (seconds(ceiling), seconds(entry.timeout));
     properties.insert(
         "timeout_sec".into(),
@@ -52,12 +55,12 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
 }
 
 /// What a target looks like. Which are allowed stands in the tool's description, once.
-fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
+fn target(entry: &ToolEntry, allowance: &Allowance) -> Value {
     let takes = |kind| entry.targets.contains(&kind);
     let mut ways = Vec::new();
     if takes(TargetKind::Address) {
         ways.push("one IP address");
-        if !catalog.names.is_empty() {
+        if !allowance.names.is_empty() {
             ways.push("one host name");
         }
     }
@@ -71,7 +74,7 @@ fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
     text.push('.');
     let mut schema =
         json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
-    let examples = examples(entry, catalog);
+    let examples = examples(entry, allowance);
     if !examples.is_empty() {
         schema["examples"] = json!(examples);
     }
@@ -79,21 +82,21 @@ fn target(entry: &ToolEntry, catalog: &Catalog) -> Value {
 }
 
 /// Targets that would pass: a host, and a small network where the tool takes one.
-fn examples(entry: &ToolEntry, catalog: &Catalog) -> Vec<String> {
+fn examples(entry: &ToolEntry, allowance: &Allowance) -> Vec<String> {
     let denied = |network: IpNet| {
-        catalog.denied.iter().any(|denied| denied.contains(&network) || network.contains(denied))
+        allowance.denied.iter().any(|denied| denied.contains(&network) || network.contains(denied))
     };
     let allowed = |network: &IpNet| (!denied(*network)).then_some(*network);
     let of_length = |length: u8| {
         let wanted = |network: &&IpNet| network.prefix_len() <= length;
-        let subnets = catalog.networks.iter().filter(wanted).filter_map(move |network| {
+        let subnets = allowance.networks.iter().filter(wanted).filter_map(move |network| {
             // The first few are enough to step over what is denied.
             network.subnets(length).ok()?.take(TRIED).find_map(|subnet| allowed(&subnet))
         });
         subnets.map(|network| network.to_string()).next()
     };
     let host = || {
-        let hosts = catalog.networks.iter().flat_map(|network| network.hosts().take(TRIED));
+        let hosts = allowance.networks.iter().flat_map(|network| network.hosts().take(TRIED));
         hosts.map(IpNet::from).find_map(|host| allowed(&host)).map(|host| host.addr().to_string())
     };
     let takes = |kind| entry.targets.contains(&kind);

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use probity_advice::Advice;
-use probity_protocol::{Busy, BusyScope, Catalog, DenialCode, Digest, Failure, FailureKind};
+use probity_protocol::{
+    Allowance, Busy, BusyScope, Catalog, DenialCode, Digest, Failure, FailureKind,
+};
 use serde_json::Value;
 
 use super::*;
@@ -160,11 +162,13 @@ fn results() -> Vec<ToolResult> {
     };
     let catalog = Catalog {
         policy_digest: Digest([0; 32]),
-        networks: vec![],
-        denied: vec![],
-        names: vec![],
-        max_hosts: 1,
-        timeout_ceiling: std::time::Duration::from_secs(1),
+        allowance: Allowance {
+            networks: vec![],
+            denied: vec![],
+            names: vec![],
+            max_hosts: 1,
+            timeout_ceiling: std::time::Duration::from_secs(1),
+        },
         tools: vec![],
     };
     let denied = |code| {

@@ -1,0 +1,410 @@
+//! How far a grant reaches: by its networks, names, size, time and end, and by the tool's file. Held
+//! against a check that knows nothing of the code that decides.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use ipnet::IpNet;
+use probity_advice::{advise, repair};
+use probity_protocol::{
+    Arguments, Availability, Call, CorrelationId, DenialCode, Excluded, HostName, LimitedBy,
+    Reason, RequestedLimits, Target, Tier, ToolName, split_extra_args,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::subject::Subject;
+
+const ADA: u32 = 7;
+
+/// 2026-01-01, long before and long after which nothing happens here.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
+
+fn read(more: &str) -> Result<Policy, Defects> {
+    let sources = load(&Origin::Shipped).unwrap();
+    let text = format!(
+        "version = 1\n[targets]\nnetworks = [\"10.0.0.0/8\", \"fd00::/8\"]\nnames = [\"*.lab.internal\"]\n\
+         deny = [\"10.9.0.0/16\"]\nmax_hosts = 256\n[audit]\npath = \"/a\"\n{more}"
+    );
+    validate(&Sources { policy: Source::new("policy.toml", text), ..sources }, &Accounts::default())
+}
+
+fn granting(more: &str) -> Policy {
+    read(more).unwrap_or_else(|defects| panic!("{defects}"))
+}
+
+/// The one defect of a policy.
+fn defect(more: &str) -> String {
+    let defects = read(more).expect_err("it has no defect");
+    let [defect] = defects.0.as_slice() else { panic!("{defects}") };
+    defect.message().to_owned()
+}
+
+fn ada() -> Subject {
+    Subject { uid: ADA, gids: vec![50], owner: false, most: Tier::Intrusive }
+}
+
+fn call(tool: &str, target: &str, args: &str) -> Call {
+    let tokens = split_extra_args(args, 1000).unwrap();
+    Call {
+        tool: ToolName::new(tool).unwrap(),
+        target: Target::parse(target),
+        arguments: Arguments::Given { preset: None, options: Vec::new(), tokens },
+        limits: RequestedLimits::default(),
+        correlation_id: CorrelationId::new("t").unwrap(),
+        client: None,
+    }
+}
+
+fn named(tool: &str, name: &str, addresses: &[&str]) -> Call {
+    let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    Call {
+        target: Target::Name { name: HostName::new(name).unwrap(), addresses },
+        ..call(tool, "10.0.0.1", "")
+    }
+}
+
+fn reason(policy: &Policy, call: &Call) -> Reason {
+    decide(policy, &ada(), call, now()).expect_err("it was approved").denial.reason
+}
+
+/// The line of the grant that allows it.
+fn line(policy: &Policy, call: &Call) -> u32 {
+    let approved = decide(policy, &ada(), call, now());
+    let plan = plan(approved.unwrap_or_else(|denied| panic!("{call:?}: {denied:?}")));
+    plan.rule().line()
+}
+
+#[test]
+fn a_grant_reaches_its_own_networks_and_no_others() {
+    let policy = granting("[[grant]]\nuser = 7\ntools = [\"*\"]\nnetworks = [\"10.1.0.0/16\"]\n");
+    line(&policy, &call("ping", "10.1.2.3", ""));
+    let outside = reason(&policy, &call("ping", "10.2.0.1", ""));
+    let expected = Reason::Target {
+        network: "10.2.0.1/32".parse().unwrap(),
+        excluded: Excluded::Outside,
+        by: LimitedBy::Grant,
+    };
+    assert_eq!(outside, expected);
+    // What the policy leaves out for everybody is told as the policy's.
+    let by = |target| match reason(&policy, &call("ping", target, "")) {
+        Reason::Target { by, .. } => by,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((by("11.0.0.1"), by("10.9.0.1")), (LimitedBy::Policy, LimitedBy::Policy));
+}
+
+#[test]
+fn deny_of_the_targets_wins_over_a_grant_that_names_the_network() {
+    let policy = granting("[[grant]]\nuser = 7\ntools = [\"*\"]\nnetworks = [\"10.9.1.0/24\"]\n");
+    assert!(matches!(
+        reason(&policy, &call("ping", "10.9.1.1", "")),
+        Reason::Target { excluded: Excluded::Denied, by: LimitedBy::Policy, .. }
+    ));
+}
+
+#[test]
+fn what_two_grants_give_is_never_added_up() {
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.1.0.0/25\"]\n\
+         [[grant]]\ngroup = 50\ntools = [\"nmap\"]\nnetworks = [\"10.1.0.128/25\"]\nintrusive = true\n",
+    );
+    let (standard, intrusive) = (9, 13);
+    assert_eq!(line(&policy, &call("nmap", "10.1.0.7", "-sV")), standard);
+    assert_eq!(line(&policy, &call("nmap", "10.1.0.200", "-sS")), intrusive);
+    // Intrusive in the first one's network, and a network that only both together hold.
+    assert!(matches!(reason(&policy, &call("nmap", "10.1.0.7", "-sS")), Reason::Intrusive(_)));
+    assert!(matches!(
+        reason(&policy, &call("nmap", "10.1.0.0/24", "-sV")),
+        Reason::Target { excluded: Excluded::Outside, by: LimitedBy::Grant, .. }
+    ));
+}
+
+#[test]
+fn the_nearest_reason_is_told_and_not_the_last_one_tried() {
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nmax_hosts = 16\nnetworks = [\"10.1.0.0/16\"]\n\
+         [[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.2.0.0/16\"]\n",
+    );
+    // The first grant would give a part of it, the second nothing.
+    assert_eq!(
+        reason(&policy, &call("nmap", "10.1.0.0/24", "")).code(),
+        DenialCode::TargetTooLarge
+    );
+    assert_eq!(
+        reason(&policy, &call("nmap", "10.3.0.0/24", "")).code(),
+        DenialCode::TargetNotAllowed
+    );
+}
+
+#[test]
+fn a_name_has_to_match_the_grant_and_each_of_its_addresses_has_to_be_in_it() {
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"*\"]\nnames = [\"*.x.lab.internal\"]\nnetworks = [\"10.1.0.0/16\"]\n",
+    );
+    line(&policy, &named("ping", "a.x.lab.internal", &["10.1.0.1", "10.1.0.2"]));
+    assert_eq!(
+        reason(&policy, &named("ping", "a.lab.internal", &["10.1.0.1"])),
+        Reason::Name(LimitedBy::Grant)
+    );
+    assert!(matches!(
+        reason(&policy, &named("ping", "a.x.lab.internal", &["10.1.0.1", "10.2.0.1"])),
+        Reason::AddressOfName { by: LimitedBy::Grant, excluded: Excluded::Outside, .. }
+    ));
+}
+
+#[test]
+fn a_host_that_a_grant_denies_is_denied_by_each_of_its_addresses() {
+    let policy = granting("[[grant]]\nuser = 7\ntools = [\"*\"]\ndeny = [\"10.1.0.1\"]\n");
+    for target in ["10.1.0.1", "10.1.0.0/24", "::ffff:10.1.0.1", "fd00::5efe:10.1.0.1"] {
+        let tool = if target.contains('/') { "nmap" } else { "ping" };
+        match reason(&policy, &call(tool, target, "")) {
+            Reason::Target { by: LimitedBy::Grant, .. } => {}
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+    line(&policy, &call("ping", "10.1.0.2", ""));
+}
+
+#[test]
+fn of_grants_that_allow_a_call_the_one_that_gives_most_time_decides_in_any_order() {
+    let (short, long) = (
+        "[[grant]]\nuser = 7\ntools = [\"ping\"]\ntimeout = \"5s\"\n",
+        "[[grant]]\nuser = 7\ntools = [\"ping\"]\ntimeout = \"20s\"\n",
+    );
+    for policy in [granting(&format!("{short}{long}")), granting(&format!("{long}{short}"))] {
+        let approved = decide(&policy, &ada(), &call("ping", "10.0.0.1", ""), now()).unwrap();
+        assert_eq!(plan(approved).limits().timeout, Duration::from_secs(20));
+        let asked = |seconds| {
+            let mut call = call("ping", "10.0.0.1", "");
+            call.limits.timeout = Some(Duration::from_secs(seconds));
+            call
+        };
+        line(&policy, &asked(20));
+        let expected = Reason::Time {
+            asked: Duration::from_secs(21),
+            most: Duration::from_secs(20),
+            by: LimitedBy::Grant,
+        };
+        assert_eq!(reason(&policy, &asked(21)), expected);
+    }
+}
+
+#[test]
+fn a_grant_that_has_ended_gives_nothing_and_says_since_when() {
+    let until = |moment: &str| {
+        granting(&format!("[[grant]]\nuser = 7\ntools = [\"ping\"]\nuntil = {moment}\n"))
+    };
+    let ping = call("ping", "10.0.0.1", "");
+    line(&until("2026-01-01T00:00:01Z"), &ping);
+    // By its offset an hour earlier than it looks, and that very second.
+    for ended in ["2026-01-01T00:59:59+01:00", "2026-01-01T00:00:00Z", "\"2026-01-01T00:00:00Z\""] {
+        let policy = until(ended);
+        assert!(matches!(reason(&policy, &ping), Reason::Expired { since } if since <= now()));
+        // Neither is it published, and other tools are as unknown as to anybody.
+        let catalog = catalog(&policy, &ada(), now(), |_| Availability::Available);
+        assert!(catalog.tools.is_empty() && catalog.allowance.networks.is_empty());
+        assert_eq!(reason(&policy, &call("nmap", "10.0.0.1", "")).code(), DenialCode::NotGranted);
+        let denial = decide(&policy, &ada(), &ping, now()).unwrap_err().denial;
+        let said = advise(&catalog, &ping, &denial);
+        assert_eq!(said.code, DenialCode::GrantExpired);
+        assert!(
+            said.message.contains("2025-12-31T23:59:59Z")
+                || said.message.contains("2026-01-01T00:00:00Z"),
+            "{said:?}"
+        );
+    }
+    // Another that holds is enough.
+    let both = granting(
+        "[[grant]]\nuser = 7\ntools = [\"ping\"]\nuntil = 2020-01-01T00:00:00Z\n\
+         [[grant]]\nuser = 7\ntools = [\"ping\"]\n",
+    );
+    assert_eq!(line(&both, &ping), 13);
+}
+
+#[test]
+fn a_tool_reaches_what_its_file_leaves_for_whoever_is_granted_it() {
+    let tool = "[[tool]]\nname = \"near\"\nsummary = \"Looks.\"\ncommand = \"/usr/bin/true\"\n\
+        targets = [\"address\", \"network\"]\nnetworks = [\"10.1.0.0/16\", \"192.168.0.0/16\"]\n\
+        deny = [\"10.1.0.1\"]\nmax_hosts = 4\nargv = [\"{options}\", \"{target}\"]\n\
+        sandbox = { net_raw = \"never\", syscalls = \"base\" }\n";
+    let policy = granting(&format!("{tool}[[grant]]\nuser = 7\ntools = [\"*\"]\n"));
+    line(&policy, &call("near", "10.1.0.2", ""));
+    line(&policy, &call("near", "10.1.0.4/30", ""));
+    line(&policy, &call("ping", "10.2.0.1", ""));
+    for (target, expected) in [
+        ("10.2.0.1", (Excluded::Outside, LimitedBy::Tool)),
+        ("10.1.0.1", (Excluded::Denied, LimitedBy::Tool)),
+        ("10.1.0.8/29", (Excluded::TooLarge, LimitedBy::Tool)),
+        // It narrows the policy's networks, and adds none.
+        ("192.168.0.1", (Excluded::Outside, LimitedBy::Policy)),
+    ] {
+        match reason(&policy, &call("near", target, "")) {
+            Reason::Target { excluded, by, .. } => assert_eq!((excluded, by), expected, "{target}"),
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+    // The catalog says so for this tool, and not for the others.
+    let catalog = catalog(&policy, &ada(), now(), |_| Availability::Available);
+    let near = catalog.tool("near").unwrap();
+    let allowance = near.allowance.as_ref().unwrap();
+    assert_eq!(allowance.networks, ["10.1.0.0/16".parse::<IpNet>().unwrap()]);
+    assert_eq!(allowance.max_hosts, 4);
+    assert_eq!(catalog.tool("ping").unwrap().allowance, None);
+}
+
+#[test]
+fn a_suggestion_keeps_to_what_the_caller_is_granted_for_that_tool() {
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.1.2.0/24\"]\nmax_hosts = 16\n\
+         [[grant]]\nuser = 8\ntools = [\"*\"]\n",
+    );
+    let wide = call("nmap", "10.1.0.0/16", "");
+    let denial = decide(&policy, &ada(), &wide, now()).unwrap_err().denial;
+    let catalog = catalog(&policy, &ada(), now(), |_| Availability::Available);
+    let repaired = repair(&catalog, &wide, &denial).unwrap();
+    assert!(decide(&policy, &ada(), &repaired, now()).is_ok(), "{repaired:?}");
+    let Target::Network(network) = repaired.target else { panic!("{repaired:?}") };
+    assert_eq!(network, "10.1.2.0/28".parse().unwrap());
+    // What only somebody else is granted is not even named.
+    let outside = call("nmap", "10.5.0.1", "");
+    let denial = decide(&policy, &ada(), &outside, now()).unwrap_err().denial;
+    let said = advise(&catalog, &outside, &denial).message;
+    assert!(said.contains("outside the networks of your grants"), "{said}");
+    assert!(said.contains("10.1.2.0/24") && !said.contains("10.0.0.0/8"), "{said}");
+    assert_eq!(catalog.allowance.networks, ["10.1.2.0/24".parse::<IpNet>().unwrap()]);
+}
+
+#[test]
+fn a_set_stands_for_what_is_in_it_and_in_the_sets_in_it() {
+    let policy = granting(
+        "[set.lab]\nnetworks = [\"10.1.0.0/16\", \"@more\"]\nnames = [\"*.x.lab.internal\"]\n\
+         [set.more]\nnetworks = [\"10.2.0.0/16\"]\n\
+         [[grant]]\nuser = 7\ntools = [\"*\"]\nnetworks = [\"@lab\"]\nnames = [\"@lab\"]\ndeny = [\"@more\"]\n\
+         [[grant]]\nuser = 8\ntools = [\"*\"]\nnetworks = [\"@more\"]\n",
+    );
+    line(&policy, &call("ping", "10.1.0.1", ""));
+    line(&policy, &named("ping", "a.x.lab.internal", &["10.1.0.1"]));
+    assert!(matches!(
+        reason(&policy, &call("ping", "10.2.0.1", "")),
+        Reason::Target { excluded: Excluded::Denied, by: LimitedBy::Grant, .. }
+    ));
+    // Written out, it is the same policy.
+    let again = Source::new("policy.toml", policy.to_toml().unwrap());
+    let again =
+        validate(&Sources { policy: again, tools: Vec::new() }, &Accounts::default()).unwrap();
+    assert_eq!(again.digest(), policy.digest());
+}
+
+#[test]
+fn what_does_not_narrow_is_a_defect_that_says_what_to_do() {
+    let grant = "[[grant]]\nuser = 7\ntools = [\"*\"]\n";
+    for (more, expected) in [
+        ("networks = [\"10.0.0.0/7\"]\n", "10.0.0.0/7 is not inside the networks of [targets]"),
+        ("networks = [\"192.168.0.0/16\"]\n", "a grant only narrows them"),
+        ("networks = []\n", "reaches nothing: leave the key out"),
+        ("names = [\"*.internal\"]\n", "*.internal is none of the names of [targets]"),
+        ("max_hosts = 257\n", "more than max_hosts of [targets], which is 256"),
+        ("max_hosts = 0\n", "at least 1"),
+        ("timeout = \"2h\"\n", "more than timeout of [ceilings], which is 1h"),
+        ("until = 2026-12-31\n", "not a moment with its offset from UTC"),
+        ("until = 2026-12-31T10:00:00\n", "not a moment with its offset from UTC"),
+        ("until = \"tomorrow\"\n", "write one such as 2030-12-31T18:00:00Z"),
+        ("networks = [\"@nowhere\"]\n", "there is no set @nowhere"),
+        ("networks = [\"@\"]\n", "there is no set @"),
+    ] {
+        let message = defect(&format!("{grant}{more}"));
+        assert!(message.contains(expected), "{more}: {message}");
+    }
+    let sets = "[set.lab]\nnetworks = [\"10.1.0.0/16\"]\n";
+    let message = defect(&format!("{sets}{grant}names = [\"@lab\"]\n"));
+    assert!(message.contains("the set @lab has no names"), "{message}");
+    for (sets, expected) in [
+        ("[set.a]\nnetworks = [\"@a\"]\n", "@a has @a"),
+        (
+            "[set.a]\nnetworks = [\"@b\"]\n[set.b]\nnetworks = [\"@c\"]\n[set.c]\nnetworks = [\"@a\"]\n",
+            "@a has @b has @c has @a",
+        ),
+    ] {
+        let message = defect(sets);
+        assert!(message.contains("inside itself") && message.contains(expected), "{message}");
+    }
+    assert!(defect("[set.\"A b\"]\nnetworks = [\"10.1.0.0/16\"]\n").contains("lower-case letters"));
+}
+
+/// A grant as it is written: networks by number, deny, size, whether it is intrusive.
+type Written = (Vec<usize>, Vec<usize>, Option<u64>, bool);
+
+const NETWORKS: [&str; 6] =
+    ["10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/15", "10.3.0.0/28", "10.1.2.128/25", "10.8.0.0/14"];
+
+fn written() -> impl Strategy<Value = Written> {
+    let some = |most| prop::collection::vec(0..NETWORKS.len(), 0..most);
+    let size = prop::option::of(prop::sample::select(vec![1, 16, 256]));
+    (some(3), some(2), size, any::<bool>())
+}
+
+fn nets(which: &[usize]) -> Vec<IpNet> {
+    which.iter().map(|at| NETWORKS[*at].parse().unwrap()).collect()
+}
+
+/// Whether every address of a small network is in one of these, by a look at each.
+fn all_in(network: IpNet, these: &[IpNet]) -> bool {
+    network.hosts().chain([network.network(), network.broadcast()]).all(|a| any_has(these, a))
+}
+
+fn any_has(these: &[IpNet], address: IpAddr) -> bool {
+    these.iter().any(|net| net.contains(&address))
+}
+
+proptest! {
+    #[test]
+    fn a_call_is_allowed_where_one_grant_covers_all_of_it(
+        grants in prop::collection::vec(written(), 1..4),
+        (second, third, prefix) in (prop::sample::select(vec![1_u8, 2, 3, 9, 10]), 0..4_u8, 24..=32_u8),
+        intrusive: bool,
+    ) {
+        let mut text = String::new();
+        for (networks, denied, most, intrusive) in &grants {
+            text.push_str(&format!("[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = {intrusive}\n"));
+            let list = |which: &[usize]| which.iter().map(|at| format!("{:?}", NETWORKS[*at])).collect::<Vec<_>>().join(", ");
+            if !networks.is_empty() {
+                text.push_str(&format!("networks = [{}]\n", list(networks)));
+            }
+            text.push_str(&format!("deny = [{}]\n", list(denied)));
+            text.extend(most.map(|most| format!("max_hosts = {most}\n")));
+        }
+        let policy = granting(&text);
+        let target = IpNet::new(IpAddr::from([10, second, third, 0]), prefix).unwrap().trunc();
+        let call = call("nmap", &target.to_string(), if intrusive { "-sS" } else { "-sV" });
+
+        let size = 1_u64 << (32 - prefix);
+        let denied_to_all = ["10.9.0.0/16".parse().unwrap()];
+        let of_policy = !any_has(&denied_to_all, target.network()) && size <= 256;
+        let covers = |(networks, denied, most, tier): &Written| {
+            let (networks, denied) = (nets(networks), nets(denied));
+            let touches = |net: &IpNet| net.contains(&target) || target.contains(net);
+            (networks.is_empty() || all_in(target, &networks))
+                && !denied.iter().any(touches)
+                && most.is_none_or(|most| size <= most)
+                && (*tier || !intrusive)
+        };
+        let expected = of_policy && grants.iter().any(covers);
+        let found = decide(&policy, &ada(), &call, now());
+        prop_assert_eq!(found.is_ok(), expected, "{:?}", found);
+        // What is suggested instead is approved of, or nothing is.
+        if let Err(denied) = &found {
+            let catalog = catalog(&policy, &ada(), now(), |_| Availability::Available);
+            if let Some(repaired) = repair(&catalog, &call, &denied.denial)
+                && decide(&policy, &ada(), &repaired, now()).is_ok()
+            {
+                let Target::Network(part) = &repaired.target else { return Ok(()) };
+                prop_assert!(target.contains(part), "{:?}", repaired);
+            }
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! What calls may aim at: sets of networks and names, the policy's targets, and what a grant or a tool's
+//! file leaves of them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::SystemTime,
+};
+
+use ipnet::IpNet;
+use probity_protocol::{NamePattern, Target};
+use toml::{
+    Spanned,
+    value::{Datetime, Offset},
+};
+
+use super::{Slip, Validation};
+use crate::{
+    lines::{DenyLines, Lines},
+    raw::{RawGrant, RawMoment, RawPolicy, RawSet, RawTargets, RawTool, Text},
+    source::Place,
+    targets::{Scope, Targets},
+};
+
+/// What begins the name of a set where it is used.
+const SET: char = '@';
+
+/// What grants and tools narrow.
+#[derive(Default)]
+pub(super) struct Ground {
+    pub targets: Targets,
+    sets: HashMap<String, Set>,
+    /// All of it could be read, so that what does not fit to it is to blame.
+    is_whole: bool,
+}
+
+#[derive(Clone, Default)]
+struct Set {
+    networks: Vec<IpNet>,
+    names: Vec<NamePattern>,
+}
+
+impl Ground {
+    fn set(&self, text: &str) -> Option<&Set> {
+        self.sets.get(text.strip_prefix(SET)?)
+    }
+}
+
+impl Validation<'_> {
+    /// The sets and the targets of a policy.
+    pub(super) fn ground(&mut self, raw: &RawPolicy) -> Ground {
+        let before = self.defects.len();
+        let mut ground = Ground { is_whole: !self.incomplete, ..Ground::default() };
+        for name in raw.sets.keys() {
+            self.set(name, &raw.sets, &mut Vec::new(), &mut ground);
+        }
+        ground.targets = self.targets(&raw.targets, &ground);
+        ground.is_whole &= self.defects.len() == before;
+        ground
+    }
+
+    /// Reads a set, and first the sets in it. `within` are those that it is read for.
+    fn set<'r>(
+        &mut self,
+        name: &'r Text,
+        raw: &'r BTreeMap<Text, RawSet>,
+        within: &mut Vec<&'r str>,
+        ground: &mut Ground,
+    ) {
+        let key = name.get_ref().as_str();
+        let (false, Some(RawSet { networks, names })) =
+            (ground.sets.contains_key(key), raw.get(name))
+        else {
+            return;
+        };
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        if key.is_empty() || !key.chars().all(is_plain) {
+            self.defect(name.span(), "a set's name is lower-case letters, digits, - and _");
+        }
+        within.push(key);
+        for text in networks.iter().chain(names) {
+            let inner = text.get_ref().strip_prefix(SET);
+            let Some((inner, _)) = inner.and_then(|inner| raw.get_key_value(inner)) else {
+                continue;
+            };
+            if within.contains(&inner.get_ref().as_str()) {
+                let way = within.iter().map(|name| format!("{SET}{name}")).collect::<Vec<_>>();
+                let way = way.join(" has ");
+                let message = format!("a set is inside itself: {way} has {}", text.get_ref());
+                self.defect(text.span(), message);
+                // What refers to it is not to blame.
+                ground.is_whole = false;
+                ground.sets.entry(inner.get_ref().clone()).or_default();
+            } else {
+                self.set(inner, raw, within, ground);
+            }
+        }
+        within.pop();
+        let set = Set {
+            networks: self.networks(networks, ground),
+            names: self.name_patterns(names, ground),
+        };
+        ground.sets.insert(key.to_owned(), set);
+    }
+
+    fn targets(&mut self, raw: &RawTargets, ground: &Ground) -> Targets {
+        let names = self.name_patterns(&raw.names, ground);
+        let max_hosts = self.max_hosts(raw.max_hosts.as_ref()).unwrap_or(1024);
+        let allowed = self.networks(&raw.networks, ground);
+        let denied = self.networks(&raw.deny, ground);
+        Targets::new(&allowed, &denied, names, max_hosts)
+    }
+
+    /// Where that stands of the targets which can refuse a call.
+    pub(super) fn lines(&self, raw: &RawPolicy, ground: &Ground) -> Lines {
+        let targets = &raw.targets;
+        let first = |texts: &[Text]| texts.first().map(|text| self.place(text));
+        Lines {
+            networks: first(&targets.networks),
+            names: first(&targets.names),
+            deny: self.deny_lines(&targets.deny, ground),
+            max_hosts: targets.max_hosts.as_ref().map(|n| self.place(n)),
+            timeout: raw.ceilings.timeout.as_ref().map(|text| self.place(text)),
+        }
+    }
+
+    /// What a grant leaves of the targets: never more than they are.
+    pub(super) fn grant_scope(&mut self, raw: &RawGrant, ground: &Ground) -> Scope {
+        let targets = &ground.targets;
+        if let Some(networks) = &raw.networks {
+            if networks.get_ref().is_empty() {
+                let message =
+                    "no network is left, so it reaches nothing: leave the key out for all";
+                self.defect(networks.span(), message);
+            }
+            for text in networks.get_ref() {
+                let outside = self.read_network(text, ground).into_iter();
+                let mut outside = outside.filter(|network| !targets.allowed.contains(*network));
+                if let Some(network) = outside.next().filter(|_| ground.is_whole) {
+                    let message = format!(
+                        "{network} is not inside the networks of [targets], and a grant only narrows \
+                         them: add it there, or take it out here"
+                    );
+                    self.defect(text.span(), message);
+                }
+            }
+        }
+        for text in raw.names.iter().flat_map(|names| names.get_ref()) {
+            let allowed = targets.names.patterns();
+            let covered = |name: &NamePattern| allowed.iter().any(|pattern| pattern.covers(name));
+            let outside = self.read_names(text, ground).into_iter().find(|name| !covered(name));
+            if let Some(name) = outside.filter(|_| ground.is_whole) {
+                let message = format!(
+                    "{name} is none of the names of [targets], and a grant only narrows them: add it \
+                     there, or take it out here"
+                );
+                self.defect(text.span(), message);
+            }
+        }
+        let max_hosts = self.max_hosts(raw.max_hosts.as_ref());
+        if let (Some(most), Some(number)) = (max_hosts, &raw.max_hosts)
+            && ground.is_whole
+            && most > targets.max_hosts
+        {
+            let message = format!(
+                "more than max_hosts of [targets], which is {}: a grant only narrows it",
+                targets.max_hosts
+            );
+            self.defect(number.span(), message);
+        }
+        let (networks, names) = (raw.networks.as_ref(), raw.names.as_ref());
+        self.scope(networks, names, &raw.deny, max_hosts, raw.max_hosts.as_ref(), ground)
+    }
+
+    /// What a tool's file leaves of the targets. It may name more than they are: a file is written for
+    /// more policies than one.
+    pub(super) fn tool_scope(&mut self, raw: &RawTool, ground: &Ground) -> Scope {
+        let max_hosts = self.max_hosts(raw.max_hosts.as_ref());
+        let (networks, names) = (raw.networks.as_ref(), raw.names.as_ref());
+        self.scope(networks, names, &raw.deny, max_hosts, raw.max_hosts.as_ref(), ground)
+    }
+
+    fn scope(
+        &mut self,
+        networks: Option<&Spanned<Vec<Text>>>,
+        names: Option<&Spanned<Vec<Text>>>,
+        deny: &[Text],
+        max_hosts: Option<u64>,
+        max_hosts_at: Option<&Spanned<u64>>,
+        ground: &Ground,
+    ) -> Scope {
+        let place = |list: Option<&Spanned<Vec<Text>>>| {
+            let first = list.and_then(|list| list.get_ref().first());
+            first.map(|text| self.place(text)).or_else(|| list.map(|list| self.place(list)))
+        };
+        let lines = Lines {
+            networks: place(networks),
+            names: place(names),
+            deny: self.deny_lines(deny, ground),
+            max_hosts: max_hosts_at.map(|number| self.place(number)),
+            timeout: None,
+        };
+        let networks = networks.map(|texts| self.networks(texts.get_ref(), ground));
+        let names = names.map(|texts| self.name_patterns(texts.get_ref(), ground));
+        let denied = self.networks(deny, ground);
+        Scope::new(networks.as_deref(), &denied, names, max_hosts, lines)
+    }
+
+    fn place<T>(&self, word: &Spanned<T>) -> Place {
+        self.source.place(&word.span())
+    }
+
+    fn deny_lines(&self, deny: &[Text], ground: &Ground) -> DenyLines {
+        let lines = deny.iter().flat_map(|text| {
+            let networks = match ground.set(text.get_ref()) {
+                Some(set) => set.networks.clone(),
+                None => parse_network(text.get_ref()).into_iter().collect(),
+            };
+            networks.into_iter().map(|network| (network, self.place(text)))
+        });
+        DenyLines::new(lines.collect())
+    }
+
+    fn max_hosts(&mut self, number: Option<&Spanned<u64>>) -> Option<u64> {
+        let number = number?;
+        if *number.get_ref() == 0 {
+            self.defect(number.span(), "at least 1");
+        }
+        Some(*number.get_ref())
+    }
+
+    fn networks(&mut self, texts: &[Text], ground: &Ground) -> Vec<IpNet> {
+        texts.iter().flat_map(|text| self.network(text, ground)).collect()
+    }
+
+    fn name_patterns(&mut self, texts: &[Text], ground: &Ground) -> Vec<NamePattern> {
+        texts.iter().flat_map(|text| self.names(text, ground)).collect()
+    }
+
+    /// The networks of a word that was read before, or is about to be: nothing is said of it.
+    fn read_network(&self, text: &Text, ground: &Ground) -> Vec<IpNet> {
+        match ground.set(text.get_ref()) {
+            Some(set) => set.networks.clone(),
+            None => parse_network(text.get_ref()).into_iter().collect(),
+        }
+    }
+
+    fn read_names(&self, text: &Text, ground: &Ground) -> Vec<NamePattern> {
+        match ground.set(text.get_ref()) {
+            Some(set) => set.names.clone(),
+            None => text.get_ref().parse().into_iter().collect(),
+        }
+    }
+
+    /// What a set has of `part`, where the word is the name of one.
+    fn of_set<T: Clone>(
+        &mut self,
+        text: &Text,
+        ground: &Ground,
+        part: impl Fn(&Set) -> &[T],
+        what: &str,
+    ) -> Option<Vec<T>> {
+        let name = text.get_ref().strip_prefix(SET)?;
+        match ground.sets.get(name) {
+            Some(set) if part(set).is_empty() && ground.is_whole => {
+                let message = format!("the set {SET}{name} has no {what}");
+                self.defect(text.span(), message);
+            }
+            Some(set) => return Some(part(set).to_vec()),
+            None if !ground.is_whole && self.incomplete => {}
+            None => {
+                let meant = self.help.meant(Slip::Set(name, &mut ground.sets.keys()));
+                let meant = meant.map_or_else(String::new, |it| format!(": {it}"));
+                let message = format!("there is no set {SET}{name}{meant}");
+                self.defect(text.span(), message);
+            }
+        }
+        Some(Vec::new())
+    }
+
+    fn names(&mut self, text: &Text, ground: &Ground) -> Vec<NamePattern> {
+        if let Some(names) = self.of_set(text, ground, |set| &set.names, "names") {
+            return names;
+        }
+        let parsed = text.get_ref().parse::<NamePattern>();
+        let message = |error| {
+            let meant = self.help.meant(Slip::Name(text.get_ref()));
+            format!("not a name or *.suffix: {}", meant.unwrap_or_else(|| format!("{error}")))
+        };
+        self.accept(text.span(), parsed.map_err(message)).into_iter().collect()
+    }
+
+    /// A network, an address or a set. Strict: what an administrator writes with host bits set may be a
+    /// typing error in a place where one counts.
+    fn network(&mut self, text: &Text, ground: &Ground) -> Vec<IpNet> {
+        if let Some(networks) = self.of_set(text, ground, |set| &set.networks, "networks") {
+            return networks;
+        }
+        let written = text.get_ref();
+        let Some(network) = parse_network(written) else {
+            let usual = || "write one such as \"10.0.0.0/8\", or an address".to_owned();
+            let meant = self.help.meant(Slip::Network(written)).unwrap_or_else(usual);
+            let message = format!("{written:?} is not a network: {meant}");
+            self.defect(text.span(), message);
+            return Vec::new();
+        };
+        let as_written = written.parse::<IpNet>().ok();
+        if let Some(given) = as_written.filter(|n| n.addr() != n.network()) {
+            let message = format!("{given} has host bits set; the network is {}", given.trunc());
+            self.defect(text.span(), message);
+        }
+        if as_written.is_some_and(|n| matches!(n, IpNet::V6(_)) && covers_mapped_ipv4(n)) {
+            let message = match as_written.is_some_and(|network| network.prefix_len() < MAPPED) {
+                true => {
+                    "it has all of IPv4 in it (::ffff:0:0/96), which is judged as IPv4: write \
+                     \"2000::/3\" for all that is routed of IPv6, and networks of IPv4 by themselves"
+                }
+                false => "IPv4 mapped into IPv6 is judged as IPv4: write the IPv4 network",
+            };
+            self.defect(text.span(), message);
+        }
+        vec![network]
+    }
+
+    /// A moment by everybody's clock: without its offset it would be another one elsewhere.
+    pub(super) fn moment(&mut self, raw: &Spanned<RawMoment>) -> Option<SystemTime> {
+        let parsed = match raw.get_ref() {
+            RawMoment::Moment(moment) => moment_of(moment),
+            RawMoment::Text(text) => text.parse().ok().as_ref().and_then(moment_of),
+        };
+        if parsed.is_none() {
+            let message = "not a moment with its offset from UTC: write one such as \
+                           2030-12-31T18:00:00Z or 2030-12-31T18:00:00+01:00";
+            self.defect(raw.span(), message);
+        }
+        parsed
+    }
+}
+
+fn moment_of(moment: &Datetime) -> Option<SystemTime> {
+    let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = moment else {
+        return None;
+    };
+    let ahead = match offset {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(*minutes),
+    };
+    let local = format!(
+        "{date}T{:02}:{:02}:{:02}Z",
+        time.hour,
+        time.minute,
+        time.second.unwrap_or_default()
+    );
+    let local = humantime::parse_rfc3339(&local).ok()?;
+    let since = i64::try_from(local.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let since = u64::try_from(since.checked_sub(ahead * 60)?).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(since))
+}
+
+/// Length of `::ffff:0:0/96`.
+const MAPPED: u8 = 96;
+
+/// A single address is a network of one.
+pub(super) fn parse_network(written: &str) -> Option<IpNet> {
+    match Target::parse(written) {
+        Target::Address(address) => Some(IpNet::from(address)),
+        Target::Network(network) => Some(network),
+        Target::Name { .. } | Target::Malformed(_) => None,
+    }
+}
+
+/// Whether an IPv6 network has addresses of `::ffff:0:0/96` in it.
+fn covers_mapped_ipv4(network: IpNet) -> bool {
+    let mapped: Result<IpNet, _> = "::ffff:0:0/96".parse();
+    mapped.is_ok_and(|mapped| mapped.contains(&network) || network.contains(&mapped))
+}
