@@ -37,7 +37,7 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 test: ## Everything CI runs, and what each part of it took
 	@PROBITY_PROFILE=dev .ci/steps
 
-test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
+test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready image-here $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
