@@ -14,7 +14,7 @@ use std::{
 
 use nix::{sys::signal::Signal, unistd::Pid};
 
-use crate::{lab::Lab, procs::ProcStatus};
+use crate::{lab::Lab, machine::said, procs::ProcStatus};
 
 /// The image, as `make image-here` tags it.
 pub const IMAGE: &str = "localhost/probity:latest";
@@ -72,12 +72,6 @@ pub fn done<'w>(words: impl IntoIterator<Item = &'w str>) -> io::Result<String> 
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(io::Error::other(format!("{command:?}\n{}", said(&output)))),
     }
-}
-
-/// All that a process said.
-#[must_use]
-pub fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// A name that no other test has.

@@ -11,8 +11,9 @@ use std::{
 };
 
 use probity_tests::{
-    container::{Container, Run, name, said, with_store},
+    container::{Container, Run, name, with_store},
     lab::{HOST, HOST_NAME, Lab, ROUTER},
+    machine::said,
     needs,
     procs::{ProcStatus, wait_until},
 };

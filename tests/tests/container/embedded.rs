@@ -3,8 +3,9 @@
 use std::process::Stdio;
 
 use probity_tests::{
-    container::{Run, said},
+    container::Run,
     lab::{HOST, Lab, ROUTER},
+    machine::said,
     mcp::Session,
     needs,
 };

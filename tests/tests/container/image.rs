@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 use probity_tests::{
-    container::{IMAGE, Run, done, parts, said},
+    container::{IMAGE, Run, done, parts},
+    machine::said,
     needs,
 };
 use serde_json::Value;

@@ -11,8 +11,9 @@ use std::{
 
 use probity_tests::{
     broker::program,
-    container::{Run, said},
+    container::Run,
     lab::{HOST, Lab},
+    machine::said,
     needs,
 };
 use serde_json::{Value, json};
