@@ -118,7 +118,7 @@ image: ## The container image, localhost/probity, compiled in a container (podma
 
 # What the suite tests/tests/container runs: the same file, with what `make build` has built, over the Debian of
 # the boot test.
-image-here: build boot-tree
+image-here: packages build boot-tree
 	@packaging/install-packages $(CONTAINERS)
 	packaging/container/image here
 

@@ -44,6 +44,10 @@ struct Stack {
     _folder: tempfile::TempDir,
 }
 
+fn podman_compose() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/compose/bin/podman-compose")
+}
+
 fn packaged(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/container").join(file)
 }
@@ -86,9 +90,7 @@ impl Stack {
     }
 
     fn compose(&self, words: &[&str]) {
-        let compose =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/compose/bin/podman-compose");
-        let mut command = with_store(compose);
+        let mut command = with_store(podman_compose());
         command.args(["--in-pod", "false", "--project-name", &self.project]);
         for file in &self.files {
             command.arg("--file").arg(file);
@@ -199,7 +201,7 @@ fn process(container: &Container, name: &str) -> Option<ProcStatus> {
 }
 
 fn holds(way: Way, column: &str) {
-    if !needs::image() {
+    if !needs::image() || !needs::tool(podman_compose()) {
         return;
     }
     let stack = Stack::up(way);
