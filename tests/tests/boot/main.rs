@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`bundle`] | the bundle for desktop assistants as a host takes it, and what a registry is told of it |
 //! | [`confined`] | what the kernel says of the processes, the fence, a broker that is killed |
+//! | [`forwarding`] | the audit log in the journal and at a syslog server |
 //! | [`from_source`] | `make install` and `make uninstall` |
 //! | [`package`] | upgrades, removal, purging; machines where something is missing |
 //! | [`pages`] | the lines of the administrators' pages |
@@ -15,6 +16,7 @@
 
 mod bundle;
 mod confined;
+mod forwarding;
 mod from_source;
 mod package;
 mod pages;

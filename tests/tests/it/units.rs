@@ -5,6 +5,9 @@ use std::{path::PathBuf, process::Command};
 
 use probity_tests::broker::program;
 
+const UNITS: [&str; 3] =
+    ["probity-broker.service", "probity.service", "probity-audit-forward.service"];
+
 fn shipped(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../systemd").join(name)
 }
@@ -26,9 +29,10 @@ fn exposure(unit: &str) -> f64 {
 }
 
 #[test]
-fn the_broker_is_exposed_by_1_8_at_most_and_the_frontend_by_1_0() {
+fn the_broker_is_exposed_by_1_8_at_most_and_the_others_by_1_0() {
     assert!(exposure("probity-broker.service") <= 1.8);
     assert!(exposure("probity.service") <= 1.0);
+    assert!(exposure("probity-audit-forward.service") <= 1.0);
 }
 
 /// A preinst is unpacked alone, so what it asks stands in both ways of installing.
@@ -45,7 +49,7 @@ fn package_and_make_install_ask_the_same_of_accounts() {
 
 #[test]
 fn each_directive_of_the_confinement_stands_below_a_comment() {
-    for unit in ["probity-broker.service", "probity.service"] {
+    for unit in UNITS {
         let text = std::fs::read_to_string(shipped(unit)).unwrap();
         let (_, confinement) = text.split_once("--- Who it is").unwrap();
         let (confinement, _) = confinement.split_once("--- What is left open").unwrap();
@@ -63,7 +67,7 @@ fn each_directive_of_the_confinement_stands_below_a_comment() {
 
 #[test]
 fn what_is_left_open_is_explained_in_the_unit_itself() {
-    for unit in ["probity-broker.service", "probity.service"] {
+    for unit in UNITS {
         let mut command = Command::new("/usr/bin/systemd-analyze");
         command.args(["security", "--offline=yes", "--no-pager"]).arg(shipped(unit));
         // The marks are ASCII elsewhere.
