@@ -15,6 +15,7 @@ use probity::{
     calls::control::gate::ClientKey,
     calls::observe::health::{Finding, HealthCheck, Looking, Priority},
     calls::observe::metrics::{Label, Tools},
+    calls::observe::trace::TraceContext,
     calls::service::Asking,
     config::{self, Environment, Flags},
     terminal::connect,
@@ -88,6 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         client: None,
         session: ClientKey::ONLY,
         tier: None,
+        trace: TraceContext::default(),
     };
     let result = service.call(asking, &mut |_| {}).await;
     match result.parsed.as_ref().map(|parsed| &parsed["alive"]) {

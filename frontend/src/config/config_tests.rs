@@ -48,6 +48,7 @@ fn other_value(setting: &Setting) -> (String, String) {
         Kind::Port => same("0"),
         Kind::Host => same("::1"),
         Kind::Path => same("/tmp/other.sock"),
+        Kind::Url => same("http://127.0.0.1:4318"),
         Kind::Word(words) => (words[1].to_uppercase(), words[1].to_owned()),
         Kind::Level => ("warning".into(), "WARNING".into()),
         Kind::Names => same("ping"),
@@ -117,6 +118,7 @@ fn each_variable_wins_over_the_file_and_the_file_over_the_default() {
         let third = match setting.default {
             "" if setting.kind == Kind::Switch => "true",
             "" if setting.kind == Kind::Networks => "unix",
+            "" if setting.kind == Kind::Url => "http://127.0.0.1:9091",
             "" => "nmap",
             default => default,
         };
@@ -192,7 +194,7 @@ fn each_invalid_value_of_a_file_is_told_of_and_leaves_the_default() {
             let loaded = from_toml(&format!("[{section}]\n{key} = {bad}\n"));
             let expected = match setting.kind {
                 Kind::Switch => "false",
-                Kind::Path | Kind::Secret if setting.default.is_empty() => "nil",
+                Kind::Path | Kind::Secret | Kind::Url if setting.default.is_empty() => "nil",
                 _ => setting.default,
             };
             assert_eq!(plain(&shown(&loaded, setting.key).0), expected, "{} = {bad}", setting.key);

@@ -9,6 +9,8 @@ use config::ValueKind;
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
+use super::url::HttpUrl;
+
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -34,6 +36,8 @@ pub enum Kind {
     Host,
     /// A file's path.
     Path,
+    /// An `http://` URL.
+    Url,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
     /// A level of logging.
@@ -101,7 +105,7 @@ impl Kind {
             (Self::Names, WrittenValue::List(items)) => return Some(names(items)),
             (Self::Networks, WrittenValue::List(items)) => return networks(items),
             // Nobody's host or file is called so, unless in quotes.
-            (Self::Host | Self::Path, WrittenValue::Bare(_)) => return None,
+            (Self::Host | Self::Path | Self::Url, WrittenValue::Bare(_)) => return None,
             (_, WrittenValue::Text(text) | WrittenValue::Bare(text)) => text.trim(),
             _ => return None,
         };
@@ -117,6 +121,7 @@ impl Kind {
             Self::Port => text.parse::<u16>().ok().map(|port| i64::from(port).into()),
             Self::Host => is_host(text).then(|| text.into()),
             Self::Path => some_text.then(|| text.into()),
+            Self::Url => HttpUrl::parse(text).map(|url| url.to_string().into()),
             Self::Word(words) => {
                 words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| (*word).into())
             }
@@ -157,6 +162,7 @@ impl Kind {
             Self::Port => "a port, 0 to 65535".into(),
             Self::Host => "an address or a host name".into(),
             Self::Path => "a path".into(),
+            Self::Url => "a URL that begins with http://, without a password".into(),
             Self::Word(words) => words.join(" or "),
             Self::Level => {
                 let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();

@@ -20,6 +20,7 @@ mod proxies;
 pub mod settings;
 pub mod show;
 mod tables;
+mod url;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -38,6 +39,7 @@ pub use self::{
     notice::Notice,
     per_tool::{ToolOverride, ToolOverrides},
     proxies::Proxies,
+    url::HttpUrl,
 };
 use self::{
     kind::level_named,
@@ -68,6 +70,8 @@ pub struct Config {
     pub log: Log,
     /// What counts as health.
     pub health: Health,
+    /// What is pushed, and where to.
+    pub telemetry: Telemetry,
     /// Counters of the file's own.
     pub counters: Vec<CounterSettings>,
     /// Which broker is asked.
@@ -262,6 +266,20 @@ pub struct Health {
     pub checks: Vec<CheckSettings>,
 }
 
+/// What is pushed, and where to. Nothing is where nobody says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The collector that traces go to, by OTLP.
+    pub otlp: Option<HttpUrl>,
+}
+
+impl Telemetry {
+    /// The TCP ports that are connected to.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.otlp.iter().map(HttpUrl::port)
+    }
+}
+
 /// Which broker is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerSettings {
@@ -346,6 +364,7 @@ impl Config {
                 disk_percent: values.get("health.disk_percent")?,
                 checks,
             },
+            telemetry: Telemetry { otlp: values.url("telemetry.otlp_endpoint")? },
             counters,
             broker: BrokerSettings {
                 socket: values.get("broker.socket")?,
@@ -394,6 +413,10 @@ impl Values<'_> {
     fn duration(&self, key: &str) -> Result<Duration, ConfigError> {
         let seconds = Duration::try_from_secs_f64(self.get(key)?);
         seconds.map_err(|error| ConfigError::Foreign(Box::new(error)))
+    }
+
+    fn url(&self, key: &str) -> Result<Option<HttpUrl>, ConfigError> {
+        Ok(self.get::<Option<String>>(key)?.as_deref().and_then(HttpUrl::parse))
     }
 
     fn log_level(&self) -> Result<Option<LevelFilter>, ConfigError> {

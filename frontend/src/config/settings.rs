@@ -301,6 +301,14 @@ pub const SETTINGS: &[Setting] = &[
         help: "Log lines as key=value text, or as JSON.",
     },
     Setting {
+        key: "telemetry.otlp_endpoint",
+        variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default: "",
+        kind: Kind::Url,
+        unit: "",
+        help: "Collector that a span of each call goes to, by OTLP over HTTP (/v1/traces below it).",
+    },
+    Setting {
         key: "broker.socket",
         variable: "PROBITY_SOCKET",
         default: "/run/probity/broker.sock",

@@ -151,6 +151,19 @@ pub const EVENTS: &[Event] = &[
         "No broker is installed here, so this server starts its own, and decides by this policy.",
     ),
     event(
+        "telemetry.failed",
+        Level::WARN,
+        &["what", "error", "left_out"],
+        "What was to be pushed did not arrive, for this reason; calls go on. `left_out`: how many such lines \
+         are missing before this one.",
+    ),
+    event(
+        "telemetry.no_traces",
+        Level::WARN,
+        &["endpoint"],
+        "A collector is configured, and this program was built without the feature `otel`: no traces go to it.",
+    ),
+    event(
         "broker.ended",
         Level::WARN,
         &["status"],

@@ -1,7 +1,10 @@
-//! This process: what it logs, which signals end it and how, and what it gives up.
+//! This process: what it logs, which signals end it and how, what it gives up, and
+//! what it pushes.
 
 pub mod confine;
 pub mod events;
 pub mod logging;
 pub mod shutdown;
 pub mod signals;
+#[cfg(feature = "otel")]
+pub mod telemetry;

@@ -299,6 +299,7 @@ impl Prepared {
             nobody_in: becomes_nobody.then(group),
             removes: self.entrance.as_ref().and_then(Entrance::own_path),
             health_checks: &config.health.checks,
+            telemetry: Some(&config.telemetry),
         };
         confine::give_up_all_but(needs).map(Some).map_err(CommandError::Confine)
     }

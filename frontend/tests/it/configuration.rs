@@ -76,6 +76,7 @@ fn each_variable_shows_with_its_value_and_its_name() {
             Kind::Port => ("1".into(), 1.into()),
             Kind::Host => ("::1".into(), "::1".into()),
             Kind::Path => ("/x.sock".into(), "/x.sock".into()),
+            Kind::Url => ("http://a:1".into(), "http://a:1".into()),
             Kind::Word(words) => (words[1].into(), words[1].into()),
             Kind::Level => ("critical".into(), "CRITICAL".into()),
             Kind::Names => ("ping, NmapTool".into(), serde_json::json!(["ping", "NmapTool"])),

@@ -16,6 +16,7 @@
 //! | [`policy_check`] | `probity-policy` check, show, explain: what is wrong with a policy is said in full |
 //! | [`policy_diff`] | `probity-policy diff`: what a change of policy widens |
 //! | [`restarts`] | brokers that end under a frontend, and frontends that end |
+//! | [`traces`] | a span for each call, at a collector |
 //! | [`units`] | the units as they are shipped, by systemd's own measure |
 
 mod cache;
@@ -30,4 +31,5 @@ mod policy_audit;
 mod policy_check;
 mod policy_diff;
 mod restarts;
+mod traces;
 mod units;

@@ -31,6 +31,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("health.unhealthy", "the same"),
     ("health.recovered", "the same"),
+    ("telemetry.failed", "a collector that is away: tests/tests/it/traces.rs"),
+    ("telemetry.no_traces", "a build without traces"),
     ("schema.invalid", "a fault in Probity: frontend/src/calls/published/arguments_tests.rs"),
 ];
 

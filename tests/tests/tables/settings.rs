@@ -103,6 +103,7 @@ fn rows() -> Vec<Row> {
         only_shown("health.disk_percent", "the machine's load is not this test's to make", ("70", json!(70)), ("100", json!(100)), json!(90)),
         row("log.level", levels_logged, ("info", json!(["INFO", "WARN"])), ("WARNING", json!(["WARN"])), json!([])),
         row("log.format", form_of_lines, ("json", json!("json")), ("text", json!("text")), json!("text")),
+        only_shown("telemetry.otlp_endpoint", "at a collector: tests/tests/it/traces.rs", ("http://127.0.0.1:4318/", json!("http://127.0.0.1:4318")), ("http://[::1]:4318", json!("http://[::1]:4318")), json!(null)),
         row("broker.socket", broker_asked, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
         row("broker.embedded", starts_its_own, ("true", json!(true)), ("false", json!(false)), json!(false)),
         row("broker.policy", decided_by, ("{rig}/a.toml", json!("a.toml")), ("{rig}/b.toml", json!("b.toml")), json!("built-in")),

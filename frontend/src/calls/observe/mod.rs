@@ -1,5 +1,6 @@
-//! What is seen of calls and of this server: logged, counted, looked at.
+//! What is seen of calls and of this server: logged, counted, traced, looked at.
 
 pub mod call_events;
 pub mod health;
 pub mod metrics;
+pub mod trace;

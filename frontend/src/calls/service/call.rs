@@ -23,6 +23,7 @@ use crate::{
         observe::{
             call_events as events,
             metrics::{Execution, UNKNOWN_TOOL},
+            trace::{CallSpan, Phase},
         },
         published::{
             meant,
@@ -46,12 +47,26 @@ struct RunContext<'a> {
     pass: Option<Pass<'a>>,
     session: ClientKey,
     on_event: OnEvent<'a>,
+    span: &'a mut CallSpan,
 }
 
 impl Service {
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
     /// goes wrong is in the result. Dropping the future ends the run, wherever it is.
     pub async fn call(&self, asking: Asking<'_>, on_event: OnEvent<'_>) -> ToolResult {
+        let name = self.listing().name_of(asking.tool).map(str::to_owned);
+        let mut span = self.tracer.call(name.as_deref().unwrap_or(UNKNOWN_TOOL), asking.trace);
+        let result = self.call_within(&mut span, asking, on_event).await;
+        span.ended(&result);
+        result
+    }
+
+    async fn call_within(
+        &self,
+        span: &mut CallSpan,
+        asking: Asking<'_>,
+        on_event: OnEvent<'_>,
+    ) -> ToolResult {
         let listing = self.listing();
         let tool = listing.tool(asking.tool);
         if let (None, Some(hidden)) = (tool, listing.hidden(asking.tool)) {
@@ -83,7 +98,10 @@ impl Service {
             || meant::targets(&asked.target) != [asked.target.as_str()];
         let control = tool.map(|tool| self.control(tool));
         let mut result = match asked.dry_run {
-            true => self.check(call, &asked, tool, &listing).await,
+            true => {
+                span.enter(Phase::Decide);
+                self.check(call, &asked, tool, &listing).await
+            }
             // Asked before the queue: a call that would only be refused does not wait.
             false => match control.as_ref().map(|control| control.breaker.ask()).transpose() {
                 Err(open) => turned_away::breaker_open(&asked, &open),
@@ -94,7 +112,8 @@ impl Service {
                     let mut execution = self.metrics.execution(name);
                     let tool = tool.zip(control.as_ref());
                     let tool = tool.map(|(published, control)| Controlled { published, control });
-                    let context = RunContext { tool, pass, session: asking.session, on_event };
+                    let context =
+                        RunContext { tool, pass, session: asking.session, on_event, span };
                     let result = self.run(call, &asked, &listing, context, &mut execution).await;
                     execution.ended();
                     running.ended();
@@ -138,7 +157,7 @@ impl Service {
         context: RunContext<'_>,
         execution: &mut Execution<'_>,
     ) -> ToolResult {
-        let RunContext { tool, mut pass, session, on_event } = context;
+        let RunContext { tool, mut pass, session, on_event, span } = context;
         // The pass is dropped with an answer: nothing is learnt of the tool.
         let ToRun { call, is_resolved, vacancy } = match self.kept(call, asked, tool, listing).await
         {
@@ -150,6 +169,7 @@ impl Service {
         if let Some(Controlled { published, control }) = tool {
             let told = |place| on_event(RunEvent::Queued(place));
             let asked_at = Instant::now();
+            span.enter(Phase::Queue);
             match control.gate.enter(session, told).await {
                 Ok(taken) => turn = Some(taken),
                 Err(full) => return turned_away::queue_full(asked, &full),
@@ -167,8 +187,19 @@ impl Service {
         }
         let parser = tool.and_then(|tool| tool.published.entry.parser.as_deref());
         let choice = tool.map(|tool| Choice::of(&call, tool.published));
+        span.enter(Phase::Resolve);
         let call = if is_resolved { call } else { self.resolved(call, listing).await };
-        let outcome = self.run_when_connected(&call, on_event).await;
+        span.enter(Phase::Decide);
+        let mut heard = |event: RunEvent<'_>| {
+            match &event {
+                RunEvent::Queued(_) => span.enter(Phase::Queue),
+                RunEvent::Started(_) => span.enter(Phase::Run),
+                RunEvent::Output(..) => {}
+            }
+            on_event(event);
+        };
+        let outcome = self.run_when_connected(&call, &mut heard).await;
+        span.enter(Phase::Parse);
         let says = Outcome::of(&outcome, choice, parser);
         if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {
             turn.took(run.1.duration);
@@ -185,6 +216,7 @@ impl Service {
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
             Err(error) => ToolResult::unanswered(asked, &error, parser),
         };
+        span.leave();
         if let Some(pass) = pass {
             says.in_view_of(&result).tell(pass, result.error.as_deref());
         }

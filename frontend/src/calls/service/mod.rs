@@ -32,6 +32,7 @@ use crate::{
             call_events as events,
             health::{HealthCheck, HealthReport, Machine, Monitor},
             metrics::{Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
+            trace::{TraceContext, Tracer},
         },
         published::registry::{Listing, NoSuchTool, Published, Registry},
         result::ToolResult,
@@ -47,6 +48,7 @@ pub struct Service {
     registry: Arc<Registry>,
     controls: Arc<Controls>,
     metrics: Metrics,
+    tracer: Tracer,
     machine: Arc<Machine>,
     health: Monitor,
     limiter: Limiter,
@@ -67,6 +69,8 @@ pub struct Asking<'a> {
     pub session: ClientKey,
     /// The highest tier that this client may use; `None` leaves it to configuration and policy.
     pub tier: Option<Tier>,
+    /// Which trace it is in, by its own word.
+    pub trace: TraceContext<'a>,
 }
 
 impl Service {
@@ -78,6 +82,7 @@ impl Service {
         let controls = Arc::new(Controls::new(config.tools.queue, &registry.listing()));
         let metrics = Metrics::with(&config.counters, &controls);
         let broker = broker.timed(metrics.round_trips());
+        let tracer = Tracer::to(config.telemetry.otlp.as_ref());
         let machine = Arc::new(Machine::default());
         let health = Monitor::new(broker.clone(), &registry, &controls, &machine, &config.health);
         let limiter = Limiter::new(config.http.rate);
@@ -90,6 +95,7 @@ impl Service {
             registry,
             controls,
             metrics,
+            tracer,
             machine,
             health,
             limiter,

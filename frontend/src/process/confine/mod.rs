@@ -1,5 +1,5 @@
-//! A frontend has nothing to execute, nothing to write and nobody to connect to but its broker and a name
-//! server, so it gives all that up: whoever takes it over starts no shell and no tool, and changes no file of
+//! A frontend has nothing to execute, nothing to write and nobody to connect to but its broker, a name
+//! server, and what its settings name (health checks, a collector), so it gives all that up: whoever takes it over starts no shell and no tool, and changes no file of
 //! the person who started it. One that root starts becomes nobody first (`user.rs`). Its own broker, where it
 //! has one, is started by another process (`embedded`).
 //!
@@ -22,7 +22,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::config::{CheckKind, CheckSettings};
+use crate::config::{CheckKind, CheckSettings, Telemetry};
 
 pub use self::user::{NOBODY, can_become_nobody, group_of};
 
@@ -38,6 +38,8 @@ pub struct Needs<'a> {
     pub removes: Option<&'a Path>,
     /// What it looks at; some of these connect.
     pub health_checks: &'a [CheckSettings],
+    /// Where it pushes what it has counted and traced.
+    pub telemetry: Option<&'a Telemetry>,
 }
 
 /// How far the kernel holds this process to what it gave up.
@@ -89,6 +91,9 @@ fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
             rules = rules.add_rule(NetPort::new(address.port(), AccessNet::ConnectTcp))?;
         }
     }
+    for port in needs.telemetry.into_iter().flat_map(Telemetry::ports) {
+        rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
     // Without the folder there is nothing to remove.
     if let Some(folder) = needs.removes.and_then(|path| PathFd::new(folder_of(path)).ok()) {
         rules = rules.add_rule(PathBeneath::new(folder, AccessFs::RemoveFile))?;
@@ -126,7 +131,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::Priority;
+    use crate::config::{HttpUrl, Priority};
 
     /// What a thread that gave up all but its needs gets to see.
     fn confined<T: Send>(needs: Needs<'_>, look: impl FnOnce() -> T + Send) -> T {
@@ -218,6 +223,18 @@ mod tests {
             // Where names are asked for first.
             UdpSocket::bind("127.0.0.1:0").unwrap().connect(other).unwrap();
         });
+    }
+
+    #[test]
+    fn it_connects_to_its_collector_and_to_none_where_it_has_none() {
+        let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+        let [collector, other] = listeners.each_ref().map(|it| it.local_addr().unwrap());
+        let telemetry = Telemetry { otlp: HttpUrl::parse(&format!("http://{collector}")) };
+        confined(Needs { telemetry: Some(&telemetry), ..Needs::default() }, || {
+            TcpStream::connect(collector).unwrap();
+            refused(TcpStream::connect(other));
+        });
+        confined(Needs::default(), || refused(TcpStream::connect(collector)));
     }
 
     #[test]

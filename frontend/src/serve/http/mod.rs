@@ -22,6 +22,7 @@ mod routes;
 mod seats;
 mod sse;
 mod tickets;
+mod traced;
 
 use std::{
     hash::{BuildHasher as _, RandomState},

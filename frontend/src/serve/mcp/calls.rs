@@ -50,6 +50,7 @@ impl Server {
             client: label.as_ref(),
             session: self.client.key(),
             tier: self.client.highest_tier(),
+            trace: self.client.trace(context),
         };
         if let Some(refused) = self.refusal(asking) {
             return Ok(answer::answer(&refused, &self.store, read_on));

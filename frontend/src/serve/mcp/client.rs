@@ -8,6 +8,7 @@ use rmcp::{RoleServer, service::RequestContext};
 use crate::{
     calls::{
         control::{gate::ClientKey, limiter::RateKey},
+        observe::trace::{OwnedTraceContext, TraceContext},
         published::registry::Listing,
         request::client_label,
         service::Service,
@@ -42,6 +43,8 @@ pub struct Asker {
     pub rate_key: RateKey,
     /// The request's id.
     pub correlation_id: String,
+    /// Which trace the request is in, by its headers.
+    pub trace: OwnedTraceContext,
 }
 
 impl Client {
@@ -81,6 +84,16 @@ impl Client {
                 client.and_then(|info| client_label(&info.name, &info.version))
             }
             Self::Caller(asker) => asker.caller.label(),
+        }
+    }
+
+    /// Which trace a request is in: by what it says itself, or by the headers that it came with.
+    #[must_use]
+    pub fn trace<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> TraceContext<'a> {
+        let meta = &context.meta;
+        match (meta.get_traceparent(), self) {
+            (None, Self::Caller(asker)) => asker.trace.borrowed(),
+            (parent, _) => TraceContext { parent, state: meta.get_tracestate() },
         }
     }
 

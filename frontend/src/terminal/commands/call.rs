@@ -14,6 +14,7 @@ use crate::{
     broker::{client::RunEvent, embedded::EmbeddedBroker},
     calls::{
         control::gate::ClientKey,
+        observe::trace::TraceContext,
         published::{registry::Listing, schema::seconds},
         request::join_words,
         result::{ErrorType, ToolResult},
@@ -70,6 +71,7 @@ pub(super) async fn call(
         client: None,
         session: ClientKey::ONLY,
         tier: None,
+        trace: TraceContext::default(),
     };
     let parser = listing.tool(&args.tool).and_then(|tool| tool.entry.parser.as_deref());
     let (mut watcher, status) = Watcher::new(parser);

@@ -26,6 +26,7 @@ use crate::{
             entry::{stopping, withdrawn},
             feed::{Ending, Teller},
             request_id::{CORRELATION_ID, RequestId},
+            traced::Traced,
         },
     },
 };
@@ -41,6 +42,7 @@ pub(super) struct Call {
     label: Option<ClientLabel>,
     session: ClientKey,
     tier: Option<Tier>,
+    trace: Traced,
     _open: TaskTrackerToken,
 }
 
@@ -49,6 +51,7 @@ impl Call {
         server: Arc<Server>,
         caller: &Caller,
         RequestId(id): RequestId,
+        trace: Traced,
         Named(tool): Named,
         mut properties: Map<String, Value>,
     ) -> Result<Self, Problem> {
@@ -81,6 +84,7 @@ impl Call {
             label,
             session,
             tier,
+            trace,
             _open: open,
         };
         Ok(call)
@@ -97,9 +101,15 @@ impl Call {
     /// recalled: what it had found is its result. One whose token is taken back is ended, and says no
     /// more than that.
     pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
-        let Self { server, caller, tool, properties, label, session, tier, .. } = self;
-        let client = label.as_ref();
-        let asking = Asking { tool, arguments: properties, client, session: *session, tier: *tier };
+        let Self { server, caller, tool, properties, label, session, tier, trace, .. } = self;
+        let asking = Asking {
+            tool,
+            arguments: properties,
+            client: label.as_ref(),
+            session: *session,
+            tier: *tier,
+            trace: trace.0.borrowed(),
+        };
         let listing = server.service.listing();
         // Nobody hears of the progress of a plain call.
         let parser = teller.and(listing.tool(tool)).and_then(|tool| tool.entry.parser.as_deref());

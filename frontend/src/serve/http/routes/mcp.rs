@@ -23,6 +23,7 @@ use crate::serve::{
         mcp::{self, Forms, PROTOCOL_VERSION, WITHOUT_SESSIONS, Withdrawable},
         request_id::RequestId,
         sse::{self, ServerSentEvent},
+        traced::Traced,
     },
     mcp::{
         ASSUMED_VERSION, Answer, Asker, Client, Input, ListenPlaces, News, WITH_BATCHES, read_input,
@@ -99,7 +100,7 @@ pub(super) async fn post(
         Err(answer) => return Ok(mcp::no_message(*answer)),
     };
     let mut withdrawn = Box::pin(caller.withdrawn(&server.tokens));
-    let client = client_of(&server, caller, id);
+    let client = client_of(&server, caller, id, Traced::of(&parts.headers));
     let answering = async {
         match input {
             Input::One(message) => server.mcp.answer(client, *message, parts, forms).await,
@@ -156,7 +157,7 @@ pub(super) async fn get(
         return Err(Problem::new(Kind::NotAcceptable, message, suggestion).into_response());
     }
     let withdrawn = caller.withdrawn(&server.tokens);
-    let client = client_of(&server, caller, id);
+    let client = client_of(&server, caller, id, Traced::default());
     let (shared, most) = (&server.mcp.shared, client.most_listens());
     let Some(place) = ListenPlaces::take(shared.places(), client.key(), most) else {
         let message = format!("at most {most} streams of news are open at once");
@@ -204,9 +205,14 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn client_of(server: &Server, caller: Caller, RequestId(correlation_id): RequestId) -> Client {
+fn client_of(
+    server: &Server,
+    caller: Caller,
+    RequestId(correlation_id): RequestId,
+    Traced(trace): Traced,
+) -> Client {
     let (key, rate_key) = (server.key_of(&caller), server.rate_key_of(&caller));
-    Client::Caller(Box::new(Asker { caller, key, rate_key, correlation_id }))
+    Client::Caller(Box::new(Asker { caller, key, rate_key, correlation_id, trace }))
 }
 
 /// Dates compare as text does.

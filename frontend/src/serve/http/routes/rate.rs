@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 
 use super::tools::Named;
 use crate::{
-    calls::service::Asking,
+    calls::{observe::trace::TraceContext, service::Asking},
     config::RateLimit,
     serve::{
         access::Caller,
@@ -52,6 +52,7 @@ pub(super) async fn limit(
                 client: None,
                 session: key,
                 tier: None,
+                trace: TraceContext::default(),
             };
             let result = server.service.rate_limited(asking, &exceeded);
             let problem = Problem::of_result(&result).ok_or(StatusCode::TOO_MANY_REQUESTS);

@@ -15,7 +15,10 @@ use crate::{
     calls::result::ToolResult,
     serve::{
         access::Caller,
-        http::{Problem, Server, body::Properties, request_id::RequestId, sse::ServerSentEvent},
+        http::{
+            Problem, Server, body::Properties, request_id::RequestId, sse::ServerSentEvent,
+            traced::Traced,
+        },
     },
 };
 
@@ -31,11 +34,12 @@ pub(super) async fn check(
     State(server): State<Arc<Server>>,
     caller: Caller,
     id: RequestId,
+    trace: Traced,
     name: Named,
     Properties(mut properties): Properties,
 ) -> Result<Response, Problem> {
     properties.insert("dry_run".into(), json!(true));
-    Call::of(server, &caller, id, name, properties)?.answered().await
+    Call::of(server, &caller, id, trace, name, properties)?.answered().await
 }
 
 /// The result of a run, whatever came of it. With `Accept: text/event-stream`, what becomes of the run
@@ -53,11 +57,12 @@ pub(super) async fn execute(
     State(server): State<Arc<Server>>,
     caller: Caller,
     id: RequestId,
+    trace: Traced,
     name: Named,
     WantsEvents(wants_events): WantsEvents,
     Properties(properties): Properties,
 ) -> Result<Response, Problem> {
-    let call = Call::of(server, &caller, id, name, properties)?;
+    let call = Call::of(server, &caller, id, trace, name, properties)?;
     match wants_events {
         true => stream::watched(call).await,
         false => call.answered().await,
