@@ -131,7 +131,7 @@ venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, podm
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
 		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready \
-		$(VENV)/kubernetes/ready $(VENV)/compose/ready
+		$(VENV)/kubernetes/ready $(VENV)/compose/ready $(VENV)/pushgateway/prometheus-pushgateway
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -206,6 +206,10 @@ endef
 # It scrapes, and its promtool checks the metrics and the rules.
 $(VENV)/prometheus/prometheus:
 	$(call take_out_of,prometheus,bin/prometheus bin/promtool)
+
+# What metrics are pushed to.
+$(VENV)/pushgateway/prometheus-pushgateway:
+	$(call take_out_of,prometheus-pushgateway,bin/prometheus-pushgateway)
 
 # The proxy of docs/http.md. The libraries that it wants come with Python and the base system.
 $(VENV)/nginx/nginx:

@@ -8,6 +8,7 @@ pub mod control;
 pub mod error_type;
 pub mod observe;
 pub mod published;
+pub mod push;
 pub mod request;
 pub mod result;
 pub mod service;

@@ -271,12 +271,16 @@ pub struct Health {
 pub struct Telemetry {
     /// The collector that traces go to, by OTLP.
     pub otlp: Option<HttpUrl>,
+    /// The Pushgateway that metrics are put to.
+    pub pushgateway: Option<HttpUrl>,
+    /// How often they are.
+    pub push_interval: Duration,
 }
 
 impl Telemetry {
     /// The TCP ports that are connected to.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
-        self.otlp.iter().map(HttpUrl::port)
+        self.otlp.iter().chain(&self.pushgateway).map(HttpUrl::port)
     }
 }
 
@@ -364,7 +368,11 @@ impl Config {
                 disk_percent: values.get("health.disk_percent")?,
                 checks,
             },
-            telemetry: Telemetry { otlp: values.url("telemetry.otlp_endpoint")? },
+            telemetry: Telemetry {
+                otlp: values.url("telemetry.otlp_endpoint")?,
+                pushgateway: values.url("telemetry.pushgateway")?,
+                push_interval: values.duration("telemetry.push_interval")?,
+            },
             counters,
             broker: BrokerSettings {
                 socket: values.get("broker.socket")?,

@@ -309,6 +309,22 @@ pub const SETTINGS: &[Setting] = &[
         help: "Collector that a span of each call goes to, by OTLP over HTTP (/v1/traces below it).",
     },
     Setting {
+        key: "telemetry.pushgateway",
+        variable: "PROBITY_PUSHGATEWAY",
+        default: "",
+        kind: Kind::Url,
+        unit: "",
+        help: "Pushgateway that `stdio` and `http` put their metrics to, where nobody scrapes.",
+    },
+    Setting {
+        key: "telemetry.push_interval",
+        variable: "PROBITY_PUSH_INTERVAL_SEC",
+        default: "15",
+        kind: Kind::Seconds { least: 1.0, most: 3600.0 },
+        unit: "seconds",
+        help: "How often they are put there; at the end they are once more.",
+    },
+    Setting {
         key: "broker.socket",
         variable: "PROBITY_SOCKET",
         default: "/run/probity/broker.sock",

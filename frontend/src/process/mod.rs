@@ -6,5 +6,4 @@ pub mod events;
 pub mod logging;
 pub mod shutdown;
 pub mod signals;
-#[cfg(feature = "otel")]
 pub mod telemetry;

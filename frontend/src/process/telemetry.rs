@@ -1,5 +1,5 @@
-//! Sends what is pushed: traces, to a collector. By HTTP without TLS, to where the settings say and nowhere
-//! else: no proxy of the environment's, and no redirection.
+//! Sends what is pushed: traces to a collector, metrics to a gateway. By HTTP without TLS, to where the
+//! settings say and nowhere else: no proxy of the environment's, and no redirection.
 //!
 //! It waits, so whoever uses it does so on a thread that may. Whatever becomes of what was sent, nothing
 //! else does: one that is away is told of in the log, seldom.

@@ -12,7 +12,7 @@ const ROOMS: [&str; 9] =
     ["text", "config", "process", "broker", "output", "calls", "serve", "admin", "terminal"];
 
 /// The parts of `calls`, the lowest first.
-const PARTS_OF_CALLS: [&str; 9] = [
+const PARTS_OF_CALLS: [&str; 10] = [
     "error_type",
     "request",
     "published",
@@ -21,6 +21,7 @@ const PARTS_OF_CALLS: [&str; 9] = [
     "observe",
     "tool_view",
     "service",
+    "push",
     "watch",
 ];
 

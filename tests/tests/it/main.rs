@@ -15,6 +15,7 @@
 //! | [`policy_audit`] | `probity-policy audit`: verify, query, tail |
 //! | [`policy_check`] | `probity-policy` check, show, explain: what is wrong with a policy is said in full |
 //! | [`policy_diff`] | `probity-policy diff`: what a change of policy widens |
+//! | [`pushed`] | metrics at a Pushgateway |
 //! | [`restarts`] | brokers that end under a frontend, and frontends that end |
 //! | [`traces`] | a span for each call, at a collector |
 //! | [`units`] | the units as they are shipped, by systemd's own measure |
@@ -30,6 +31,7 @@ mod openapi;
 mod policy_audit;
 mod policy_check;
 mod policy_diff;
+mod pushed;
 mod restarts;
 mod traces;
 mod units;

@@ -104,6 +104,8 @@ fn rows() -> Vec<Row> {
         row("log.level", levels_logged, ("info", json!(["INFO", "WARN"])), ("WARNING", json!(["WARN"])), json!([])),
         row("log.format", form_of_lines, ("json", json!("json")), ("text", json!("text")), json!("text")),
         only_shown("telemetry.otlp_endpoint", "at a collector: tests/tests/it/traces.rs", ("http://127.0.0.1:4318/", json!("http://127.0.0.1:4318")), ("http://[::1]:4318", json!("http://[::1]:4318")), json!(null)),
+        only_shown("telemetry.pushgateway", "at a gateway: tests/tests/it/pushed.rs", ("http://127.0.0.1:9091", json!("http://127.0.0.1:9091")), ("http://a:9091/metrics/job/x", json!("http://a:9091/metrics/job/x")), json!(null)),
+        only_shown("telemetry.push_interval", "the same", ("5", json!(5.0)), ("0.5", json!(1.0)), json!(15.0)),
         row("broker.socket", broker_asked, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
         row("broker.embedded", starts_its_own, ("true", json!(true)), ("false", json!(false)), json!(false)),
         row("broker.policy", decided_by, ("{rig}/a.toml", json!("a.toml")), ("{rig}/b.toml", json!("b.toml")), json!("built-in")),

@@ -229,7 +229,11 @@ mod tests {
     fn it_connects_to_its_collector_and_to_none_where_it_has_none() {
         let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
         let [collector, other] = listeners.each_ref().map(|it| it.local_addr().unwrap());
-        let telemetry = Telemetry { otlp: HttpUrl::parse(&format!("http://{collector}")) };
+        let telemetry = Telemetry {
+            otlp: None,
+            pushgateway: HttpUrl::parse(&format!("http://{collector}")),
+            push_interval: Duration::from_secs(1),
+        };
         confined(Needs { telemetry: Some(&telemetry), ..Needs::default() }, || {
             TcpStream::connect(collector).unwrap();
             refused(TcpStream::connect(other));

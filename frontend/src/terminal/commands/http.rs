@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use super::{CommandError, Exit, complain};
 use crate::{
     broker::embedded::{self, EmbeddedBroker},
-    calls::{published::registry::Listing, service::Service},
+    calls::{published::registry::Listing, push::Pusher, service::Service},
     config::{self, Config, Loaded},
     process::{
         shutdown::Shutdown,
@@ -87,17 +87,21 @@ async fn serve(
     let tools: Vec<String> = tools.map(ToString::to_string).collect();
     let settings = config::show::in_force(loaded, listener.port(), &tools);
     let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
+    let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
     let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
     let most = connections(loaded.config.http.max_connections);
     tracing::info!(address = listener.to_string(), "http.listening");
     greet(&listener, made.as_ref());
     tell(&[NotifyState::Ready]);
     tokio::select! {
-        () = server.serve(&listener, most) => Ok(()),
+        () = server.serve(&listener, most) => {}
         never = embedded::kept(&mut embedded) => match never {},
         never = watched() => match never {},
         never = names => match never {},
+        never = pusher.push() => match never {},
     }
+    pusher.last().await;
+    Ok(())
 }
 
 /// Warns of tokens for tools that there are not, at the start and whenever the tokens are read again.

@@ -8,6 +8,7 @@ use std::{
 use super::{CommandError, Exit, complain};
 use crate::{
     broker::embedded::{self, EmbeddedBroker},
+    calls::push::Pusher,
     config::Loaded,
     process::{shutdown::Shutdown, signals::Signals},
     serve::mcp,
@@ -53,9 +54,12 @@ async fn serve(
     if stdin().is_terminal() {
         complain(&TO_A_PERSON);
     }
+    let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
     let served = tokio::select! {
         served = mcp::serve_stdio(service, shutdown) => served,
         never = embedded::kept(&mut embedded) => match never {},
+        never = pusher.push() => match never {},
     };
+    pusher.last().await;
     Ok(served.inspect_err(|_| shutdown.end("failure"))?)
 }
