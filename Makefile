@@ -97,9 +97,9 @@ deb: build $(CARGO_DEB) ## The Debian package, in target/package
 		--profile $(PROBITY_PROFILE) --no-build --output $(TARGET)/package/
 	lintian --allow-root --fail-on error $(TARGET)/package/*.deb
 
-mcpb: build $(VENV)/mcpb/ready ## The bundle for desktop assistants (MCPB), in target/dist
+mcpb: build $(VENV)/mcpb/ready ## The bundle for desktop assistants (MCPB), in target/mcpb
 	@packaging/install-packages $(DIST)
-	$(AS_RELEASED) packaging/mcpb/pack $(TARGET)/dist/probity.mcpb
+	$(AS_RELEASED) packaging/mcpb/pack $(TARGET)/mcpb/probity.mcpb
 
 dist: deb $(VENV)/mcpb/ready ## A release: archives, package, bundle, bills of materials and sums, in target/dist
 	@packaging/install-packages $(DIST)

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use probity_tests::{
@@ -69,7 +69,7 @@ impl Host {
             server.arg(format!("{name}={}", text(value)));
         }
         server.arg(text(&start["command"]));
-        server.args(start["args"].as_array().unwrap().iter().map(text));
+        server.args(start["args"].as_array().unwrap().iter().map(text)).stderr(Stdio::null());
         (start["manifest"].take(), Session::start(server).unwrap())
     }
 }
