@@ -1,6 +1,6 @@
 """Holds files against CycloneDX's schema, version 1.6, and prints what does not fit.
 
-Usage: cyclonedx.py FILE …
+Usage: bill_of_materials.py FILE …
 """
 
 import sys
