@@ -7,11 +7,12 @@ use std::{
     env,
     ffi::OsStr,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use probity_tests::needs;
+use probity_tests::{broker::package_folder, needs};
 use serde_json::Value;
 
 const PROGRAMS: [&str; 3] = ["probity", "probity-broker", "probity-policy"];
@@ -176,11 +177,17 @@ fn crates(release: &Path, program: &str) -> BTreeMap<String, bool> {
 
 /// Crates that a program names itself: in the paths of the places where it may panic.
 fn crates_named_in(program: &Path) -> BTreeSet<String> {
-    const BEFORE: &str = "/cargo/registry/";
     let bytes = fs::read(program).unwrap();
     let text = String::from_utf8_lossy(&bytes);
-    let after = text.split(BEFORE).skip(1);
-    after.filter_map(|rest| Some(rest.split_once('/')?.0.to_owned())).collect()
+    let after = text.split("cargo/registry/").skip(1).filter_map(|rest| {
+        // Where paths are as the compiler found them, the registry's own folder comes first.
+        match rest.strip_prefix("src/") {
+            Some(rest) => Some(rest.split_once('/')?.1),
+            None => Some(rest),
+        }
+    });
+    let is_of_a_name = |c: &char| c.is_ascii_alphanumeric() || "-._+".contains(*c);
+    after.map(|rest| rest.chars().take_while(is_of_a_name).collect()).collect()
 }
 
 #[test]
@@ -229,15 +236,21 @@ fn to_pack_it_again_gives_the_same_bytes() {
     }
     let Some(cargo_deb) = needs::venv("cargo-deb/bin/cargo-deb") else { return };
     let folder = tempfile::tempdir().unwrap();
+    let programs = unpacked(&release, folder.path()).join("bin");
     // Later than the release was packed, by somebody with other habits.
-    let later = |words: &[&OsStr]| {
+    let later = |target: &Path, words: &[&OsStr]| {
         let mut command = Command::new(root().join("packaging/as-released"));
         command.args(["sh", "-c", "umask 077; exec \"$@\"", "sh"]).args(words);
-        command.env("BUILT", unpacked(&release, folder.path()).join("bin"));
+        command.env("BUILT", &programs).env("CARGO_TARGET_DIR", target);
         done(command.env("TZ", "Asia/Kathmandu").env("LC_ALL", "C.UTF-8").current_dir(root()));
     };
     let again = folder.path().join("a folder elsewhere");
-    later(&[root().join("packaging/dist/pack").as_os_str(), again.as_os_str()]);
+    let built = release.parent().unwrap();
+    later(built, &[root().join("packaging/dist/pack").as_os_str(), again.as_os_str()]);
+    // The programs of the release, where the package takes them from: what is built may be younger.
+    let target = folder.path().join("target");
+    fs::create_dir(&target).unwrap();
+    symlink(&programs, target.join(package_folder())).unwrap();
     let package = again.join("package");
     let profile = env::var_os("PROBITY_PROFILE").unwrap_or("release".into());
     let quiet = ["--quiet", "-p", "probity", "--no-build", "--output"].map(OsStr::new);
@@ -245,7 +258,7 @@ fn to_pack_it_again_gives_the_same_bytes() {
     let fast = (profile == "dev").then_some(OsStr::new("--fast"));
     let fast: Vec<_> = fast.into_iter().collect();
     let words = [&[cargo_deb.as_os_str()], &fast[..], &quiet[..], &[package.as_os_str()]].concat();
-    later(&[&words[..], &[OsStr::new("--profile"), &profile]].concat());
+    later(&target, &[&words[..], &[OsStr::new("--profile"), &profile]].concat());
     let deb = named(&package, ".deb");
     fs::rename(&deb, again.join(deb.file_name().unwrap())).unwrap();
     for entry in fs::read_dir(&release).unwrap() {
