@@ -87,8 +87,9 @@ pub(crate) fn granted_tool<'p>(
     let tool = at.and_then(|at| policy.tools.get(at));
     let Some(granted) = grants.granted(at) else {
         // RULE: A grant that has ended gives nothing.
-        if let Some(since) = grants.ended(at) {
-            return Err(Denied::by_no_line(Reason::Expired { since }));
+        let last = grants.ended(at).max_by_key(|grant| grant.until);
+        if let Some((last, since)) = last.and_then(|last| Some((last, last.until?))) {
+            return Err(Denied::new(Reason::Expired { since }, Some(&last.place)));
         }
         let known = tool.filter(|_| !grants.is_empty());
         let weight = known.map(|tool| Weight {

@@ -65,10 +65,10 @@ impl<'p> SubjectGrants<'p> {
         (!grants.is_empty()).then_some(Granted { grants, most: self.most })
     }
 
-    /// When the last of the grants of a tool ended, where there were some.
-    pub(crate) fn ended(&self, tool: Option<usize>) -> Option<SystemTime> {
+    /// The grants of a tool that have ended.
+    pub(crate) fn ended(&self, tool: Option<usize>) -> impl Iterator<Item = &'p Grant> {
         let grants = self.covering(tool).filter_map(|at| self.policy.grants.get(at));
-        grants.filter_map(|grant| grant.ended(self.now)).max()
+        grants.filter(|grant| grant.ended(self.now).is_some())
     }
 
     fn covering(&self, tool: Option<usize>) -> impl Iterator<Item = usize> {

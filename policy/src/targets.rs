@@ -34,8 +34,7 @@ impl Targets {
         max_hosts: u64,
     ) -> Self {
         let (allowed, denied) = (NetworkSet::new(allowed), NetworkSet::new(denied));
-        let many = many_hosts(&allowed);
-        let names = NameSet::new(names);
+        let (many, names) = (many_hosts(&allowed), NameSet::new(names));
         Self { allowed, denied, names, max_hosts, many }
     }
 

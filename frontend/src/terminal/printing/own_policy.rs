@@ -76,6 +76,12 @@ impl OwnPolicy {
                     place("deny")
                 )
             }
+            Some(network) if targets_hold(&text, network) => format!(
+                "That is your own policy's word: [targets] has the network, and no [[grant]] of yours reaches \
+                 it, or the tool's file leaves it out. What each grant reaches: `probity-policy show`. They \
+                 stand in {}",
+                clean_str(&file.to_string_lossy())
+            ),
             Some(network) => {
                 let entry = match network.prefix_len() == network.max_prefix_len() {
                     true => network.addr().to_string(),
@@ -100,6 +106,17 @@ impl OwnPolicy {
 
 fn overlap(one: IpNet, other: IpNet) -> bool {
     one.contains(&other) || other.contains(&one)
+}
+
+/// Whether one of the networks of `[targets]` holds a network, as far as they are written out.
+fn targets_hold(text: &str, network: IpNet) -> bool {
+    let Ok(document) = text.parse::<toml::Table>() else { return false };
+    let written = document.get("targets").and_then(|targets| targets.get("networks"));
+    let texts = written.and_then(toml::Value::as_array).into_iter().flatten();
+    let network_of =
+        |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let mut networks = texts.filter_map(|text| network_of(text.as_str()?));
+    networks.any(|allowed| allowed.contains(&network))
 }
 
 /// The line on which a key of `[targets]` stands; where it does not, that of the section.
@@ -139,6 +156,8 @@ mod tests {
             ("127.0.0.1", "add \"127.0.0.1\" to networks there: policy.toml:4"),
             ("192.0.2.9/24", "add \"192.0.2.0/24\" to networks there: policy.toml:4"),
             ("Web.Example", "add \"web.example\" to names there: policy.toml:7"),
+            // It is in the networks, so it was a grant or the tool's file.
+            ("10.5.0.1", "no [[grant]] of yours reaches it"),
             // No line for deny: the section's.
             ("10.9.1.1", "policy.toml:3 has it under deny, which wins"),
         ] {

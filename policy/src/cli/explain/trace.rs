@@ -78,6 +78,12 @@ impl<'p> Trace<'p> {
             let note = grant.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             said(format!("granted, {tier} tier{note}"), Some(&grant.place))
         }));
+        let ended = grants.ended(policy.tool_number(call.tool.as_str()));
+        said_of_tool.extend(ended.map(|grant| {
+            let until = grant.until.map(humantime::format_rfc3339_seconds);
+            let until = until.map(|until| format!(" at {until}")).unwrap_or_default();
+            said(format!("a grant of it ended{until}"), Some(&grant.place))
+        }));
         self.passed("tool", said_of_tool);
         let aimed =
             allowed_target(policy, tool, &call.target).map_err(|denied| ("target", denied))?;
