@@ -1,4 +1,4 @@
-//! Which part of a target may be aimed at, by what the catalog says of networks and names to be aimed at.
+//! Which part of a target may be aimed at, by what the catalog says of networks and names.
 
 use std::{cell::OnceCell, net::IpAddr};
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use probity_protocol::{Allowance, NamePattern};
 
 use crate::{
+    grants::Grant,
     networks::NetworkSet,
     policy::Policy,
     subject_grants::Granted,
@@ -24,21 +25,24 @@ pub(crate) fn of_everybody(targets: &Targets, timeout_ceiling: Duration) -> Allo
     }
 }
 
-/// Whether each of the grants narrows what the policy leaves: where one does not, it is all of that.
-pub(crate) fn narrows(granted: &Granted<'_>) -> bool {
-    granted.each().all(|(grant, _)| !grant.scope.is_open() || grant.timeout.is_some())
+/// The grants by which a tool can be used at all, where each of them narrows what the policy leaves; else
+/// there is one that reaches as far as that.
+pub(crate) fn narrowing<'p>(tool: &Tool, granted: &Granted<'p>) -> Option<Vec<&'p Grant>> {
+    let usable = granted.each().filter(|(_, tier)| tool.tier <= *tier);
+    let narrows = |grant: &'p Grant| !grant.scope.is_open() || grant.timeout.is_some();
+    usable.map(|(grant, _)| narrows(grant).then_some(grant)).collect()
 }
 
 /// `None` where neither the tool nor the grants narrow what the policy leaves to everybody.
 pub(crate) fn of(policy: &Policy, tool: &Tool, granted: &Granted<'_>) -> Option<Allowance> {
-    let everybody = of_everybody(&policy.targets, policy.ceilings.timeout);
-    let narrowing = Some(granted).filter(|granted| narrows(granted));
+    let narrowing = narrowing(tool, granted);
     if narrowing.is_none() && tool.scope.is_open() {
         return None;
     }
+    let everybody = of_everybody(&policy.targets, policy.ceilings.timeout);
     let of_tool = narrowed(&everybody, &tool.scope, None);
-    let Some(granted) = narrowing else { return Some(of_tool) };
-    let each = granted.each().map(|(grant, _)| narrowed(&of_tool, &grant.scope, grant.timeout));
+    let Some(grants) = narrowing else { return Some(of_tool) };
+    let each = grants.into_iter().map(|grant| narrowed(&of_tool, &grant.scope, grant.timeout));
     each.reduce(joined)
 }
 
@@ -49,16 +53,7 @@ fn narrowed(from: &Allowance, scope: &Scope, timeout: Option<Duration>) -> Allow
         None => from.networks.clone(),
     };
     let names = match &scope.names {
-        Some(names) => {
-            let (ours, theirs) = (&from.names, names.patterns());
-            let within = |these: &[NamePattern], those: &[NamePattern]| -> Vec<NamePattern> {
-                let covered = |this: &&NamePattern| those.iter().any(|that| that.covers(this));
-                these.iter().filter(covered).cloned().collect()
-            };
-            let mut names = within(theirs, ours);
-            names.extend(within(ours, theirs).into_iter().filter(|name| !theirs.contains(name)));
-            names
-        }
+        Some(names) => both(&from.names, names.patterns(), NamePattern::covers),
         None => from.names.clone(),
     };
     let denied = [from.denied.as_slice(), scope.denied.networks()].concat();
@@ -71,25 +66,34 @@ fn narrowed(from: &Allowance, scope: &Scope, timeout: Option<Duration>) -> Allow
     }
 }
 
-/// What either leaves. What only one of them denies is not denied.
+/// What either leaves. What one of them denies is denied where the other does not reach.
 pub(crate) fn joined(one: Allowance, other: Allowance) -> Allowance {
+    let mut denied = common(&one.denied, &other.denied);
+    for (this, that) in [(&one, &other), (&other, &one)] {
+        let reach = NetworkSet::new(&that.networks);
+        denied.extend(this.denied.iter().copied().filter(|network| !reach.overlaps(*network)));
+    }
     let networks = [one.networks, other.networks].concat();
     let mut names = one.names;
     names.extend(other.names.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
     Allowance {
         networks: NetworkSet::new(&networks).networks().to_vec(),
-        denied: common(&one.denied, &other.denied),
+        denied: NetworkSet::new(&denied).networks().to_vec(),
         names,
         max_hosts: one.max_hosts.max(other.max_hosts),
         timeout_ceiling: one.timeout_ceiling.max(other.timeout_ceiling),
     }
 }
 
-/// The networks that are in both lists. Of two networks one lies within the other, or they are apart.
+/// The networks that are in both lists.
 fn common(these: &[IpNet], those: &[IpNet]) -> Vec<IpNet> {
-    let within = |these: &[IpNet], those: &[IpNet]| -> Vec<IpNet> {
-        let inside = |this: &&IpNet| those.iter().any(|that| that.contains(*this));
-        these.iter().filter(inside).copied().collect()
-    };
-    NetworkSet::new(&[within(these, those), within(those, these)].concat()).networks().to_vec()
+    NetworkSet::new(&both(these, those, |wide, narrow| wide.contains(narrow))).networks().to_vec()
+}
+
+/// What is in both lists, each once. Of two entries one covers the other, or they are apart.
+fn both<T: Clone + PartialEq>(these: &[T], those: &[T], covers: fn(&T, &T) -> bool) -> Vec<T> {
+    let is_in = |list: &[T], one: &T| list.iter().any(|wide| covers(wide, one));
+    let of_these = these.iter().filter(|one| is_in(those, one));
+    let of_those = those.iter().filter(|one| is_in(these, one) && !these.contains(one));
+    of_these.chain(of_those).cloned().collect()
 }

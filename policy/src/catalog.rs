@@ -61,8 +61,9 @@ impl CatalogKey {
             Some(Tier::Intrusive) => 2,
         });
         let mut key: Vec<usize> = tiers.collect();
-        for (at, _, _) in grants.usable() {
-            let narrowing = grants.granted(Some(at)).filter(allowance::narrows);
+        for (at, tool, _) in grants.usable() {
+            let narrows = |granted: &Granted<'_>| allowance::narrowing(tool, granted).is_some();
+            let narrowing = grants.granted(Some(at)).filter(narrows);
             key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
         }
         Self(key.into())

@@ -279,6 +279,41 @@ fn a_suggestion_keeps_to_what_the_caller_is_granted_for_that_tool() {
     assert_eq!(catalog.allowance.networks, ["10.1.2.0/24".parse::<IpNet>().unwrap()]);
 }
 
+/// What the catalog says of a tool's networks, and of what is denied.
+fn told(policy: &Policy, tool: &str) -> (Vec<String>, Vec<String>) {
+    let catalog = catalog(policy, &ada(), now(), |_| Availability::Available);
+    let allowance = catalog.allowance_of(catalog.tool(tool).unwrap()).clone();
+    let texts = |networks: Vec<IpNet>| networks.iter().map(ToString::to_string).collect();
+    (texts(allowance.networks), texts(allowance.denied))
+}
+
+#[test]
+fn the_catalog_has_what_several_grants_leave_together_and_no_more() {
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.1.0.0/16\"]\ndeny = [\"10.1.5.0/24\"]\n\
+         [[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.2.0.0/16\"]\n",
+    );
+    let (networks, denied) = told(&policy, "nmap");
+    assert_eq!(networks, ["10.1.0.0/16", "10.2.0.0/16"]);
+    assert_eq!(denied, ["10.1.5.0/24", "10.9.0.0/16"]);
+    // What one denies and the other reaches is not denied.
+    let policy = granting(
+        "[[grant]]\nuser = 7\ntools = [\"nmap\"]\ndeny = [\"10.1.5.0/24\"]\n\
+         [[grant]]\nuser = 7\ntools = [\"nmap\"]\nnetworks = [\"10.1.0.0/16\"]\n",
+    );
+    assert_eq!(told(&policy, "nmap").1, ["10.9.0.0/16"]);
+    // A grant that does not reach the tool's tier gives nothing of it.
+    let tool = "[[tool]]\nname = \"loud\"\ntier = \"intrusive\"\nsummary = \"Looks.\"\n\
+        command = \"/usr/bin/true\"\ntargets = [\"address\"]\nargv = [\"{options}\", \"{target}\"]\n\
+        sandbox = { net_raw = \"never\", syscalls = \"base\" }\n";
+    let policy = granting(&format!(
+        "{tool}[[grant]]\nuser = 7\ntools = [\"*\"]\n\
+         [[grant]]\nuser = 7\ntools = [\"loud\"]\nintrusive = true\nnetworks = [\"10.1.0.0/16\"]\n"
+    ));
+    assert_eq!(told(&policy, "loud").0, ["10.1.0.0/16"]);
+    assert!(matches!(reason(&policy, &call("loud", "10.2.0.1", "")), Reason::Intrusive(_)));
+}
+
 #[test]
 fn a_set_stands_for_what_is_in_it_and_in_the_sets_in_it() {
     let policy = granting(

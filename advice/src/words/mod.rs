@@ -97,12 +97,14 @@ fn not_granted(granted: Granted<'_>, tool: &str, grants_nothing: bool) -> Advice
 
 fn expired(granted: Granted<'_>, tool: &str, since: SystemTime) -> Advice {
     let since = humantime::format_rfc3339_seconds(since).to_string();
-    let others = usable(granted, Some(tool)).told();
-    let others = others.map_or_else(String::new, |tools| format!("Use {tools}, or ask for it: "));
+    let instead = match usable(granted, Some(tool)).told() {
+        None => "An administrator can renew the grant.".to_owned(),
+        Some(tools) => format!("Use {tools}, or ask for it: an administrator can renew the grant."),
+    };
     advice(
         DenialCode::GrantExpired,
         format!("Your grant of {tool} has ended, at {since}."),
-        format!("{others}an administrator can renew the grant."),
+        instead,
         &[("since", since)],
     )
 }

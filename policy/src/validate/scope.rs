@@ -211,11 +211,8 @@ impl Validation<'_> {
 
     fn deny_lines(&self, deny: &[Text], ground: &Ground) -> DenyLines {
         let lines = deny.iter().flat_map(|text| {
-            let networks = match ground.set(text.get_ref()) {
-                Some(set) => set.networks.clone(),
-                None => parse_network(text.get_ref()).into_iter().collect(),
-            };
-            networks.into_iter().map(|network| (network, self.place(text)))
+            let networks = self.read_network(text, ground).into_iter();
+            networks.map(|network| (network, self.place(text)))
         });
         DenyLines::new(lines.collect())
     }
