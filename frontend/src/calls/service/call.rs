@@ -54,8 +54,8 @@ impl Service {
     /// Does what a client asks for: checks it where `dry_run` says so, runs it otherwise. Whatever
     /// goes wrong is in the result. Dropping the future ends the run, wherever it is.
     pub async fn call(&self, asking: Asking<'_>, on_event: OnEvent<'_>) -> ToolResult {
-        let name = self.listing().name_of(asking.tool).map(str::to_owned);
-        let mut span = self.tracer.call(name.as_deref().unwrap_or(UNKNOWN_TOOL), asking.trace);
+        let name = || self.listing().name_of(asking.tool).unwrap_or(UNKNOWN_TOOL).to_owned();
+        let mut span = self.tracer.call(name, asking.trace);
         let result = self.call_within(&mut span, asking, on_event).await;
         span.ended(&result);
         result

@@ -15,7 +15,11 @@ impl Tracer {
         Self
     }
 
-    pub(crate) fn call(&self, _tool: &str, _caller: TraceContext<'_>) -> CallSpan {
+    pub(crate) fn call(
+        &self,
+        _tool: impl FnOnce() -> String,
+        _caller: TraceContext<'_>,
+    ) -> CallSpan {
         CallSpan
     }
 }

@@ -63,9 +63,10 @@ impl Tracer {
         Self(Some(Exporting { provider, tracer }))
     }
 
-    /// The span of a call to this tool, from now on.
-    pub(crate) fn call(&self, tool: &str, caller: TraceContext<'_>) -> CallSpan {
+    /// The span of a call to this tool, from now on. Where there are no spans nobody asks for its name.
+    pub(crate) fn call(&self, tool: impl FnOnce() -> String, caller: TraceContext<'_>) -> CallSpan {
         let open = self.0.as_ref().map(|Exporting { tracer, .. }| {
+            let tool = tool();
             let caller = parent::read(caller);
             let context = caller.map_or_else(Context::new, |caller| {
                 Context::new().with_remote_span_context(caller)
@@ -75,7 +76,7 @@ impl Tracer {
                 .with_kind(SpanKind::Server)
                 .with_attributes([
                     KeyValue::new("gen_ai.operation.name", "execute_tool"),
-                    KeyValue::new("gen_ai.tool.name", tool.to_owned()),
+                    KeyValue::new("gen_ai.tool.name", tool),
                 ])
                 .start_with_context(tracer, &context);
             let context = context.with_span(span);
