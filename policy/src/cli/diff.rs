@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{CliError, NO, Which, output};
 use crate::{
     Policy,
-    diff::{Change, Difference, Effect, Scope, diff},
+    diff::{Affected, Change, Difference, Effect, diff},
     source::printable,
 };
 
@@ -69,9 +69,9 @@ fn print(difference: &Difference) -> io::Result<()> {
     for (whom, changes) in grouped(&difference.changes) {
         writeln!(out, "{}", output::head(printable(&whom)))?;
         for change in changes {
-            let text = match &change.scope {
-                Scope::Grantee(_, tool) => format!("{tool}: {}", change.text),
-                Scope::Tool(..) | Scope::Everybody => change.text.clone(),
+            let text = match &change.affected {
+                Affected::Grantee(_, tool) => format!("{tool}: {}", change.text),
+                Affected::Tool(..) | Affected::Everybody => change.text.clone(),
             };
             let text = printable(&text);
             match change.effect {
@@ -104,7 +104,7 @@ fn print(difference: &Difference) -> io::Result<()> {
 fn grouped(changes: &[Change]) -> Vec<(String, Vec<&Change>)> {
     let mut groups: Vec<(String, Vec<&Change>)> = Vec::new();
     for change in changes {
-        let whom = whom(&change.scope);
+        let whom = whom(&change.affected);
         match groups.iter_mut().find(|(name, _)| *name == whom) {
             Some((_, group)) => group.push(change),
             None => groups.push((whom, vec![change])),
@@ -113,12 +113,12 @@ fn grouped(changes: &[Change]) -> Vec<(String, Vec<&Change>)> {
     groups
 }
 
-fn whom(scope: &Scope) -> String {
-    match scope {
-        Scope::Grantee(name, _) => name.clone(),
-        Scope::Tool(tool, users) if users.is_empty() => format!("{tool}, granted to nobody"),
-        Scope::Tool(tool, users) => format!("{tool}, for {}", users.join(", ")),
-        Scope::Everybody => "everybody who is granted anything".to_owned(),
+fn whom(affected: &Affected) -> String {
+    match affected {
+        Affected::Grantee(name, _) => name.clone(),
+        Affected::Tool(tool, users) if users.is_empty() => format!("{tool}, granted to nobody"),
+        Affected::Tool(tool, users) => format!("{tool}, for {}", users.join(", ")),
+        Affected::Everybody => "everybody who is granted anything".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use probity_protocol::{Tier, ToolName};
 
 use super::{
-    Change, Dimension, Effect, Scope,
+    Affected, Change, Dimension, Effect,
     cover::{grant_covers, names_tool, narrowing},
 };
 use crate::{
@@ -81,8 +81,8 @@ pub(super) fn compare(
         let tools = [before, after].into_iter().flatten().flat_map(|held| held.tools.keys());
         for tool in tools.collect::<BTreeSet<_>>() {
             let mut add = |effect, text| {
-                let scope = Scope::Grantee(name.clone(), tool.clone());
-                changes.push(Change { effect, scope, dimension: Dimension::Grant, text });
+                let affected = Affected::Grantee(name.clone(), tool.clone());
+                changes.push(Change { effect, affected, dimension: Dimension::Grant, text });
             };
             let tier = |held: Option<&Held<'_>>| held.and_then(|held| held.tier(tool));
             let note = match (old.tool(tool.as_str()), new.tool(tool.as_str())) {

@@ -24,7 +24,7 @@ use grants::Access;
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub effect: Effect,
-    pub scope: Scope,
+    pub affected: Affected,
     pub dimension: Dimension,
     /// What, in words.
     pub text: String,
@@ -42,7 +42,7 @@ pub(crate) enum Effect {
 
 /// For whom it is a change. Grantees are as the policies name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum Affected {
     /// One grantee and one tool.
     Grantee(String, ToolName),
     /// Those whom the new policy grants the tool, in the tier that the change is about.
@@ -126,23 +126,23 @@ impl Difference {
 
 impl Change {
     fn everybody(effect: Effect, dimension: Dimension, text: impl Into<String>) -> Self {
-        Self { effect, scope: Scope::Everybody, dimension, text: text.into() }
+        Self { effect, affected: Affected::Everybody, dimension, text: text.into() }
     }
 
     /// Whether it is a change for somebody whom a policy names so.
     pub(crate) fn concerns(&self, grantee: &str) -> bool {
-        match &self.scope {
-            Scope::Grantee(name, _) => name == grantee,
-            Scope::Tool(_, names) => names.iter().any(|name| name == grantee),
-            Scope::Everybody => true,
+        match &self.affected {
+            Affected::Grantee(name, _) => name == grantee,
+            Affected::Tool(_, names) => names.iter().any(|name| name == grantee),
+            Affected::Everybody => true,
         }
     }
 
     /// The tool it is a change of, if it is of one.
     pub(crate) fn tool(&self) -> Option<&ToolName> {
-        match &self.scope {
-            Scope::Grantee(_, tool) | Scope::Tool(tool, _) => Some(tool),
-            Scope::Everybody => None,
+        match &self.affected {
+            Affected::Grantee(_, tool) | Affected::Tool(tool, _) => Some(tool),
+            Affected::Everybody => None,
         }
     }
 }
@@ -182,8 +182,8 @@ impl AboutTool<'_> {
     }
 
     fn add(&mut self, effect: Effect, dimension: Dimension, users: Vec<String>, text: String) {
-        let scope = Scope::Tool(self.name.clone(), users);
-        self.changes.push(Change { effect, scope, dimension, text });
+        let affected = Affected::Tool(self.name.clone(), users);
+        self.changes.push(Change { effect, affected, dimension, text });
     }
 }
 
