@@ -16,6 +16,8 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 # so that little is left to compile.
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
+# Where they are then, for what packs them. (Cargo's folder of the profile dev has another name.)
+export BUILT ?= $(TARGET)/$(PROBITY_PROFILE:dev=debug)
 
 .PHONY: help mcpb dist aarch64 demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree image image-here packages venv
 
@@ -144,19 +146,8 @@ $(VENV)/python-v1/ready: $(CLIENTS)/requirements-v1.txt
 	$(make_venv)
 	touch $@
 
-$(VENV)/schemathesis/ready: $(CLIENTS)/requirements-schemathesis.txt
-	$(make_venv)
-	touch $@
-
-$(VENV)/ocsf/ready: $(CLIENTS)/requirements-ocsf.txt
-	$(make_venv)
-	touch $@
-
-$(VENV)/cyclonedx/ready: $(CLIENTS)/requirements-cyclonedx.txt
-	$(make_venv)
-	touch $@
-
-$(VENV)/compose/ready: $(CLIENTS)/requirements-compose.txt
+$(foreach name,schemathesis ocsf cyclonedx compose,$(VENV)/$(name)/ready): \
+		$(VENV)/%/ready: $(CLIENTS)/requirements-%.txt
 	$(make_venv)
 	touch $@
 
