@@ -86,7 +86,7 @@ fn the_list_of_its_parts_has_each_crate_that_is_compiled_in_and_each_package() {
         return;
     }
     let list: Value = serde_json::from_slice(&fs::read(parts().unwrap()).unwrap()).unwrap();
-    assert_eq!((&list["bomFormat"], &list["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
+    assert_eq!((&list["bomFormat"], &list["specVersion"]), (&"CycloneDX".into(), &"1.6".into()));
     let components = list["components"].as_array().unwrap();
     let purls: Vec<&str> = components.iter().map(|it| it["purl"].as_str().unwrap()).collect();
     let has = |start: &str| purls.iter().any(|purl| purl.starts_with(start));
