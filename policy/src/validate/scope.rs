@@ -39,6 +39,14 @@ struct Set {
     names: Vec<NamePattern>,
 }
 
+/// What narrows the targets, as a grant or a tool's file has it.
+struct Narrowing<'r> {
+    networks: &'r Option<Spanned<Vec<Text>>>,
+    names: &'r Option<Spanned<Vec<Text>>>,
+    deny: &'r [Text],
+    max_hosts: &'r Option<Spanned<u64>>,
+}
+
 impl Ground {
     fn set(&self, text: &str) -> Option<&Set> {
         self.sets.get(text.strip_prefix(SET)?)
@@ -125,41 +133,44 @@ impl Validation<'_> {
 
     /// What a grant leaves of the targets: never more than they are.
     pub(super) fn grant_scope(&mut self, raw: &RawGrant, ground: &Ground) -> Scope {
-        let targets = &ground.targets;
-        if let Some(networks) = &raw.networks {
-            if networks.get_ref().is_empty() {
-                let message =
-                    "no network is left, so it reaches nothing: leave the key out for all";
-                self.defect(networks.span(), message);
-            }
-            for text in networks.get_ref() {
-                let outside = self.read_network(text, ground).into_iter();
-                let mut outside = outside.filter(|network| !targets.allowed.contains(*network));
-                if let Some(network) = outside.next().filter(|_| ground.is_whole) {
-                    let message = format!(
-                        "{network} is not inside the networks of [targets], and a grant only narrows \
-                         them: add it there, or take it out here"
-                    );
-                    self.defect(text.span(), message);
-                }
-            }
+        let RawGrant { networks, names, deny, max_hosts, .. } = raw;
+        let narrowing = Narrowing { networks, names, deny, max_hosts };
+        if let Some(networks) = networks.as_ref().filter(|list| list.get_ref().is_empty()) {
+            let message = "no network is left, so it reaches nothing: leave the key out for all";
+            self.defect(networks.span(), message);
         }
-        for text in raw.names.iter().flat_map(|names| names.get_ref()) {
-            let allowed = targets.names.patterns();
-            let covered = |name: &NamePattern| allowed.iter().any(|pattern| pattern.covers(name));
-            let outside = self.read_names(text, ground).into_iter().find(|name| !covered(name));
-            if let Some(name) = outside.filter(|_| ground.is_whole) {
-                let message = format!(
-                    "{name} is none of the names of [targets], and a grant only narrows them: add it \
-                     there, or take it out here"
-                );
+        if ground.is_whole {
+            self.refuse_more_than_the_targets(&narrowing, ground);
+        }
+        self.scope(&narrowing, ground)
+    }
+
+    fn refuse_more_than_the_targets(&mut self, narrowing: &Narrowing<'_>, ground: &Ground) {
+        let targets = &ground.targets;
+        let beyond = |what: String| {
+            format!(
+                "{what} of [targets], and a grant only narrows them: add it there, or take it out here"
+            )
+        };
+        for text in narrowing.networks.iter().flat_map(|networks| networks.get_ref()) {
+            let mut networks = self.read_network(text, ground).into_iter();
+            let outside = networks.find(|network| !targets.allowed.contains(*network));
+            if let Some(network) = outside {
+                let message = beyond(format!("{network} is not inside the networks"));
                 self.defect(text.span(), message);
             }
         }
-        let max_hosts = self.max_hosts(raw.max_hosts.as_ref());
-        if let (Some(most), Some(number)) = (max_hosts, &raw.max_hosts)
-            && ground.is_whole
-            && most > targets.max_hosts
+        for text in narrowing.names.iter().flat_map(|names| names.get_ref()) {
+            let allowed = targets.names.patterns();
+            let covered = |name: &NamePattern| allowed.iter().any(|pattern| pattern.covers(name));
+            let outside = self.read_names(text, ground).into_iter().find(|name| !covered(name));
+            if let Some(name) = outside {
+                let message = beyond(format!("{name} is none of the names"));
+                self.defect(text.span(), message);
+            }
+        }
+        if let Some(number) =
+            narrowing.max_hosts.as_ref().filter(|n| *n.get_ref() > targets.max_hosts)
         {
             let message = format!(
                 "more than max_hosts of [targets], which is {}: a grant only narrows it",
@@ -167,41 +178,31 @@ impl Validation<'_> {
             );
             self.defect(number.span(), message);
         }
-        let (networks, names) = (raw.networks.as_ref(), raw.names.as_ref());
-        self.scope(networks, names, &raw.deny, max_hosts, raw.max_hosts.as_ref(), ground)
     }
 
     /// What a tool's file leaves of the targets. It may name more than they are: a file is written for
     /// more policies than one.
     pub(super) fn tool_scope(&mut self, raw: &RawTool, ground: &Ground) -> Scope {
-        let max_hosts = self.max_hosts(raw.max_hosts.as_ref());
-        let (networks, names) = (raw.networks.as_ref(), raw.names.as_ref());
-        self.scope(networks, names, &raw.deny, max_hosts, raw.max_hosts.as_ref(), ground)
+        let RawTool { networks, names, deny, max_hosts, .. } = raw;
+        self.scope(&Narrowing { networks, names, deny, max_hosts }, ground)
     }
 
-    fn scope(
-        &mut self,
-        networks: Option<&Spanned<Vec<Text>>>,
-        names: Option<&Spanned<Vec<Text>>>,
-        deny: &[Text],
-        max_hosts: Option<u64>,
-        max_hosts_at: Option<&Spanned<u64>>,
-        ground: &Ground,
-    ) -> Scope {
-        let place = |list: Option<&Spanned<Vec<Text>>>| {
-            let first = list.and_then(|list| list.get_ref().first());
-            first.map(|text| self.place(text)).or_else(|| list.map(|list| self.place(list)))
+    fn scope(&mut self, narrowing: &Narrowing<'_>, ground: &Ground) -> Scope {
+        let Narrowing { networks, names, deny, max_hosts } = *narrowing;
+        let place = |list: &Option<Spanned<Vec<Text>>>| {
+            let first = list.iter().find_map(|list| list.get_ref().first());
+            first.map(|text| self.place(text)).or_else(|| list.as_ref().map(|l| self.place(l)))
         };
         let lines = Lines {
             networks: place(networks),
             names: place(names),
             deny: self.deny_lines(deny, ground),
-            max_hosts: max_hosts_at.map(|number| self.place(number)),
+            max_hosts: max_hosts.as_ref().map(|number| self.place(number)),
             timeout: None,
         };
-        let networks = networks.map(|texts| self.networks(texts.get_ref(), ground));
-        let names = names.map(|texts| self.name_patterns(texts.get_ref(), ground));
-        let denied = self.networks(deny, ground);
+        let networks = networks.as_ref().map(|texts| self.networks(texts.get_ref(), ground));
+        let names = names.as_ref().map(|texts| self.name_patterns(texts.get_ref(), ground));
+        let (denied, max_hosts) = (self.networks(deny, ground), self.max_hosts(max_hosts.as_ref()));
         Scope::new(networks.as_deref(), &denied, names, max_hosts, lines)
     }
 
