@@ -17,7 +17,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 PROBITY_PROFILE ?= release
 export PROBITY_PROFILE
 # Where they are then, for what packs them. (Cargo's folder of the profile dev has another name.)
-export BUILT ?= $(TARGET)/$(PROBITY_PROFILE:dev=debug)
+export BUILT = $(TARGET)/$(PROBITY_PROFILE:dev=debug)
 
 .PHONY: help mcpb dist aarch64 demo check test test-long lint deny count bench build install uninstall deb cargo-installed boot-tree image image-here packages venv
 
@@ -36,8 +36,9 @@ check: ## The day's loop, in under 3 minutes: formatting, clippy, and the tests 
 		--features probity-policy/cli
 	$(CARGO) test --quiet -p probity-tests --test house
 
+test: export PROBITY_PROFILE = dev
 test: ## Everything CI runs, and what each part of it took
-	@PROBITY_PROFILE=dev .ci/steps
+	@.ci/steps
 
 test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready image-here $(VENV)/claude-code/ready ## The same suites with their full counts: properties, and runs under the sandbox
 	$(CARGO) build --workspace --all-targets
