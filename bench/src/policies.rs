@@ -66,6 +66,7 @@ pub(crate) fn owner() -> Subject {
 /// One tool, which does nothing.
 pub(crate) fn with_true() -> Result<Policy, Unmeasured> {
     let sources = Sources {
+        drop_ins: Vec::new(),
         policy: Source::new("bench/policy.toml", LOOPBACK),
         tools: vec![Source::new("bench/true.toml", TRUE)],
     };
@@ -160,6 +161,7 @@ mod tests {
         assert_eq!(with_networks(10_000).unwrap().tools().len(), 4);
         let (policy, ping) = loopback().unwrap();
         let sources = Sources {
+            drop_ins: Vec::new(),
             policy: Source::new("policy.toml", policy),
             tools: vec![Source::new("ping.toml", ping)],
         };

@@ -20,7 +20,7 @@ fn read(sources: &Sources) -> Policy {
 
 /// A policy of this one document.
 fn inline(text: impl Into<String>) -> Sources {
-    Sources { policy: Source::new("policy.toml", text), tools: Vec::new() }
+    Sources { policy: Source::new("policy.toml", text), tools: Vec::new(), drop_ins: Vec::new() }
 }
 
 /// One key of a document, as the way to it.
@@ -184,7 +184,7 @@ fn a_timeout_that_is_written_out_differs_from_one_that_a_frontend_may_lower() {
         ["timeout = \"5m\"", ""].map(|key| ping.text().replace("timeout = \"30s\"", key)).into();
     let digest_of = |text: String, sources: &Sources| {
         let tools = vec![Source::new("ping.toml", text)];
-        read(&Sources { policy: sources.policy.clone(), tools }).digest()
+        read(&Sources { policy: sources.policy.clone(), tools, drop_ins: Vec::new() }).digest()
     };
     let sources = sources.clone();
     assert_ne!(digest_of(with, &sources), digest_of(without, &sources));

@@ -7,8 +7,8 @@ use toml::{Table, Value};
 use super::*;
 use crate::{
     raw::{
-        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawOption,
-        RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool, RawValue,
+        RawAudit, RawBreaker, RawCeilings, RawDropIn, RawGlobalSandbox, RawGrant, RawMode,
+        RawOption, RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool, RawValue,
     },
     validate,
 };
@@ -38,6 +38,7 @@ const SECTIONS: &[Section] = &[
     },
     Section { heading: "[set.NAME]", known: keys::<RawSet>, way: &["set", "lab"], whole: false },
     Section { heading: "[[grant]]", known: keys::<RawGrant>, way: &["grant"], whole: true },
+    Section { heading: "policy.d", known: keys::<RawDropIn>, way: &[], whole: false },
     Section { heading: "[audit]", known: keys::<RawAudit>, way: &["audit"], whole: false },
     Section { heading: "tools.d/NAME.toml", known: keys::<RawTool>, way: &["tool"], whole: false },
     Section { heading: "mode", known: keys::<RawMode>, way: &["tool", "mode"], whole: true },
@@ -124,7 +125,7 @@ fn table_at<'t>(document: &'t mut Table, way: &[&str]) -> &'t mut Table {
 
 fn read(document: &Table) -> Result<Policy, Defects> {
     let policy = Source::new("policy.toml", toml::to_string(document).unwrap());
-    validate(&Sources { policy, tools: Vec::new() }, &Accounts::default())
+    validate(&Sources { policy, tools: Vec::new(), drop_ins: Vec::new() }, &Accounts::default())
 }
 
 /// A cell's value, where it has one.

@@ -20,8 +20,8 @@ use crate::{
 /// Largest policy file that is read. A thousand networks take 20 KB.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Most files in `tools.d`.
-const MAX_TOOL_FILES: usize = 4096;
+/// Most files in `tools.d`, and in `policy.d`.
+const MAX_FILES: usize = 4096;
 
 /// The policy that is compiled in, for embedded use without a file.
 const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
@@ -76,6 +76,19 @@ pub enum LoadError {
     Several(Vec<Self>),
 }
 
+impl LoadError {
+    /// Of several files, or of the one there is.
+    fn all(mut errors: Vec<Self>) -> Self {
+        match errors.pop() {
+            Some(error) if errors.is_empty() => error,
+            last => {
+                errors.extend(last);
+                Self::Several(errors)
+            }
+        }
+    }
+}
+
 /// What mends a refusal: a policy holds no secret.
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -95,6 +108,7 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
         Origin::Shipped => {
             return Ok(Sources {
                 policy: Source::new("(shipped) policy.toml", SHIPPED_POLICY),
+                drop_ins: Vec::new(),
                 tools: shipped_tools(),
             });
         }
@@ -108,7 +122,13 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
     let holder = trusted_folder(beside, owner)?;
     let policy = read_file(path, owner, &holder);
     let folder = path.with_file_name("tools.d");
-    let tools = match (read_tools(&folder, owner), &policy) {
+    let drop_ins = match read_folder(&path.with_file_name("policy.d"), owner) {
+        Err(LoadError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        drop_ins => drop_ins,
+    };
+    let tools = match (read_folder(&folder, owner), &policy) {
         (Err(LoadError::Io { error, .. }), Ok(policy))
             if error.kind() == io::ErrorKind::NotFound && holds_tools(policy) =>
         {
@@ -121,10 +141,12 @@ pub fn load(origin: &Origin) -> Result<Sources, LoadError> {
         }
         (tools, _) => tools,
     };
-    match (policy, tools) {
-        (Ok(policy), Ok(tools)) => Ok(Sources { policy, tools }),
-        (Err(policy), Err(tools)) => Err(LoadError::Several(vec![policy, tools])),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    match (policy, drop_ins, tools) {
+        (Ok(policy), Ok(drop_ins), Ok(tools)) => Ok(Sources { policy, drop_ins, tools }),
+        (policy, drop_ins, tools) => {
+            let errors = [policy.err(), drop_ins.err(), tools.err()].into_iter().flatten();
+            Err(LoadError::all(errors.collect()))
+        }
     }
 }
 
@@ -140,7 +162,8 @@ fn shipped_tools() -> Vec<Source> {
     tools.map(|(name, text)| Source::new(format!("(shipped) tools.d/{name}"), *text)).collect()
 }
 
-fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
+/// The files of `tools.d`, or of `policy.d`.
+fn read_folder(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
     let fail = |error| LoadError::Io { path: folder.to_owned(), error };
     let holder = trusted_folder(folder, owner)?;
     let mut paths = Vec::new();
@@ -152,8 +175,8 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
             paths.push(path);
         }
     }
-    if paths.len() > MAX_TOOL_FILES {
-        let reason = format!("{} tool files, and at most {MAX_TOOL_FILES} are read", paths.len());
+    if paths.len() > MAX_FILES {
+        let reason = format!("{} files, and at most {MAX_FILES} are read", paths.len());
         return Err(LoadError::NotText { path: folder.to_owned(), reason });
     }
     paths.sort();
@@ -164,14 +187,7 @@ fn read_tools(folder: &Path, owner: u32) -> Result<Vec<Source>, LoadError> {
             Err(error) => errors.push(error),
         }
     }
-    match errors.pop() {
-        None => Ok(sources),
-        Some(error) if errors.is_empty() => Err(error),
-        Some(error) => {
-            errors.push(error);
-            Err(LoadError::Several(errors))
-        }
-    }
+    if errors.is_empty() { Ok(sources) } else { Err(LoadError::all(errors)) }
 }
 
 /// A folder in which nobody but `owner` and root can put or replace a file.

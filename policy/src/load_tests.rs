@@ -113,6 +113,32 @@ fn a_policy_belongs_to_root_only_if_every_file_and_folder_of_it_does() {
 }
 
 #[test]
+fn drop_ins_are_read_in_the_order_of_their_names_and_trusted_like_the_policy() {
+    let folder = Folder::new();
+    assert!(folder.load().unwrap().drop_ins.is_empty());
+    fs::create_dir(folder.path("policy.d")).unwrap();
+    for (name, text) in
+        [("b.toml", "# b"), ("a.toml", "# a"), (".hidden.toml", "x"), ("notes", "x")]
+    {
+        fs::write(folder.path("policy.d").join(name), text).unwrap();
+    }
+    let sources = folder.load().unwrap();
+    let texts: Vec<_> = sources.drop_ins.iter().map(Source::text).collect();
+    assert_eq!(texts, ["# a", "# b"]);
+    for (name, mode) in [("policy.d/a.toml", 0o666), ("policy.d", 0o777)] {
+        folder.chmod(name, mode);
+        assert!(refusal(&folder).contains(name), "{}", refusal(&folder));
+        folder.chmod(name, if name == "policy.d" { 0o755 } else { 0o644 });
+    }
+    // More than one thing that is wrong is told at once.
+    folder.chmod("policy.d/a.toml", 0o666);
+    folder.chmod("policy.d/b.toml", 0o666);
+    folder.chmod("tools.d/ping.toml", 0o666);
+    let said = refusal(&folder);
+    assert!(["a.toml", "b.toml", "ping.toml"].iter().all(|name| said.contains(name)), "{said}");
+}
+
+#[test]
 fn a_missing_tools_folder_means_the_shipped_tools_for_a_user_and_an_error_for_root() {
     let folder = Folder::new();
     fs::remove_dir_all(folder.path("tools.d")).unwrap();

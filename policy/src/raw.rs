@@ -32,6 +32,16 @@ pub(crate) struct RawPolicy {
     pub tools: Vec<Spanned<RawTool>>,
 }
 
+/// A file of `policy.d`: what it adds to `policy.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawDropIn {
+    #[serde(default, rename = "set")]
+    pub sets: BTreeMap<Text, RawSet>,
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<Spanned<RawGrant>>,
+}
+
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTargets {

@@ -330,9 +330,85 @@ fn a_set_stands_for_what_is_in_it_and_in_the_sets_in_it() {
     ));
     // Written out, it is the same policy.
     let again = Source::new("policy.toml", policy.to_toml().unwrap());
-    let again =
-        validate(&Sources { policy: again, tools: Vec::new() }, &Accounts::default()).unwrap();
+    let again = validate(
+        &Sources { policy: again, tools: Vec::new(), drop_ins: Vec::new() },
+        &Accounts::default(),
+    )
+    .unwrap();
     assert_eq!(again.digest(), policy.digest());
+}
+
+/// The shipped policy's targets, with files of `policy.d` beside it.
+fn with_drop_ins(files: &[(&str, &str)]) -> Result<Policy, Defects> {
+    let mut sources = load(&Origin::Shipped).unwrap();
+    sources.drop_ins = files.iter().map(|(name, text)| Source::new(*name, *text)).collect();
+    validate(&sources, &Accounts::default())
+}
+
+#[test]
+fn drop_ins_add_grants_and_sets_in_any_order_and_see_each_others_sets() {
+    let grants =
+        ("policy.d/ada.toml", "[[grant]]\nuser = 7\ntools = [\"ping\"]\nnetworks = [\"@lab\"]\n");
+    let sets = ("policy.d/sets.toml", "[set.lab]\nnetworks = [\"10.1.0.0/16\", \"@more\"]\n");
+    let more = ("policy.d/z.toml", "[set.more]\nnetworks = [\"10.2.0.0/16\"]\n");
+    let policy = with_drop_ins(&[grants, sets, more]).unwrap();
+    let other = with_drop_ins(&[more, sets, grants]).unwrap();
+    assert_eq!(policy.digest(), other.digest());
+    let shipped = with_drop_ins(&[]).unwrap();
+    assert_ne!(policy.digest(), shipped.digest());
+    for policy in [policy, other] {
+        let approved = decide(&policy, &ada(), &call("ping", "10.2.0.1", ""), now()).unwrap();
+        assert_eq!(plan(approved).rule().to_string(), "policy.d/ada.toml:1:1");
+        assert!(decide(&policy, &ada(), &call("ping", "10.3.0.1", ""), now()).is_err());
+        // As one document it is the same.
+        let one = Source::new("policy.toml", policy.to_toml().unwrap());
+        let one = Sources { policy: one, drop_ins: Vec::new(), tools: Vec::new() };
+        assert_eq!(validate(&one, &Accounts::default()).unwrap().digest(), policy.digest());
+    }
+}
+
+#[test]
+fn a_drop_in_with_a_defect_is_a_policy_with_a_defect() {
+    let defects = |files: &[(&str, &str)]| {
+        let defects = with_drop_ins(files).expect_err("it has no defect").0;
+        defects.iter().map(|d| format!("{}: {}", d.place(), d.message())).collect::<Vec<_>>()
+    };
+    let grant = "[[grant]]\nuser = 7\ntools = [\"ping\"]\n";
+    for (text, place, expected) in [
+        ("[[grant]]\nuser = 7\n", "policy.d/a.toml:1:1", "missing field `tools`"),
+        (
+            "[targets]\nnetworks = [\"0.0.0.0/0\"]\n",
+            "policy.d/a.toml:1:2",
+            "unknown field `targets`",
+        ),
+        ("[ceilings]\ntimeout = \"2h\"\n", "policy.d/a.toml:1:2", "unknown field `ceilings`"),
+        ("version = 1\n", "policy.d/a.toml:1:1", "unknown field `version`"),
+        ("nonsense", "policy.d/a.toml:1:9", "key with no value"),
+        (
+            &format!("{grant}networks = [\"8.8.8.0/24\"]\n"),
+            "policy.d/a.toml:4:13",
+            "a grant only narrows",
+        ),
+        (&format!("{grant}timeout = \"2h\"\n"), "policy.d/a.toml:4:11", "more than timeout"),
+        (
+            &format!("{grant}networks = [\"@none\"]\n"),
+            "policy.d/a.toml:4:13",
+            "there is no set @none",
+        ),
+    ] {
+        let found = defects(&[("policy.d/a.toml", text)]);
+        let [found] = found.as_slice() else { panic!("{text}: {found:?}") };
+        assert!(found.starts_with(place) && found.contains(expected), "{text}: {found}");
+    }
+    let set = "[set.lab]\nnetworks = [\"10.1.0.0/16\"]\n";
+    let found = defects(&[("policy.d/a.toml", set), ("policy.d/b.toml", set)]);
+    assert_eq!(found, ["policy.d/b.toml:1:6: the set @lab is at policy.d/a.toml:1:6 already"]);
+    let circle = "[set.a]\nnetworks = [\"@b\"]\n";
+    let found = defects(&[
+        ("policy.d/a.toml", circle),
+        ("policy.d/b.toml", "[set.b]\nnetworks = [\"@a\"]\n"),
+    ]);
+    assert_eq!(found, ["policy.d/b.toml:2:13: a set is inside itself: @a has @b has @a"]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Source {
 pub struct Sources {
     /// `policy.toml`.
     pub policy: Source,
+    /// The files of `policy.d`, by name.
+    pub drop_ins: Vec<Source>,
     /// The files of `tools.d`, by name.
     pub tools: Vec<Source>,
 }
@@ -97,9 +99,9 @@ impl Sources {
         self.tools.iter().any(|source| source.owner.is_none())
     }
 
-    /// Every file, `policy.toml` first.
+    /// Every file, `policy.toml` first, then those of `policy.d`.
     pub fn every(&self) -> impl Iterator<Item = &Source> {
-        std::iter::once(&self.policy).chain(&self.tools)
+        std::iter::once(&self.policy).chain(&self.drop_ins).chain(&self.tools)
     }
 }
 

@@ -338,7 +338,11 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
 
 fn validated(table: &Table) -> Option<Policy> {
     let text = toml::to_string(table).unwrap();
-    let sources = Sources { policy: Source::new("policy.toml", text), tools: Vec::new() };
+    let sources = Sources {
+        policy: Source::new("policy.toml", text),
+        tools: Vec::new(),
+        drop_ins: Vec::new(),
+    };
     validate(&sources, &Accounts::parse("ada:x:1001:60::/:/bin/sh\n", "")).ok()
 }
 

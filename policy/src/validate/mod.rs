@@ -26,7 +26,7 @@ use toml::{
 use crate::{
     accounts::Accounts,
     policy::{ExcludedTool, Policy, Warning},
-    raw::{RawPolicy, RawTool, Text},
+    raw::{RawDropIn, RawPolicy, RawTool, Text},
     source::{Defect, Defects, Source, Sources},
     tool::Tool,
 };
@@ -60,7 +60,10 @@ pub fn validate_with_help(sources: &Sources, accounts: &Accounts) -> Result<Poli
 fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Policy, Defects> {
     let mut validation = Validation::of(&sources.policy, help);
     let raw = validation.parse(|file| file.help.policy(file));
-    let ground = raw.as_ref().map(|raw| validation.ground(raw)).unwrap_or_default();
+    let mut drop_ins: Vec<_> = sources.drop_ins.iter().map(|s| Validation::of(s, help)).collect();
+    let added: Vec<Option<RawDropIn>> =
+        drop_ins.iter_mut().map(|file| file.parse(|file| file.help.drop_in(file))).collect();
+    let ground = Ground::of(&mut validation, raw.as_ref(), &mut drop_ins, &added);
     let mut tools = ToolSet::default();
     for source in &sources.tools {
         let mut file = Validation::of(source, help);
@@ -79,8 +82,18 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
             validation.add_tool(tool.get_ref(), &mut tools, &ground);
         }
         tools.incomplete |= validation.incomplete;
-        validation.policy(&raw, accounts, tools, ground)
+        let mut grants = Vec::new();
+        for (file, added) in drop_ins.iter_mut().zip(&added) {
+            let added = added.iter().flat_map(|added| &added.grants);
+            let longest = validation.longest(&raw);
+            grants.extend(added.filter_map(|g| file.grant(g, accounts, &tools, &ground, longest)));
+            validation.warnings.append(&mut file.warnings);
+        }
+        validation.policy(&raw, accounts, tools, ground, grants)
     });
+    for file in &mut drop_ins {
+        validation.defects.append(&mut file.defects);
+    }
     match policy {
         Some(policy) if validation.defects.is_empty() => Ok(policy),
         _ => Err(sorted(validation.defects, sources)),
@@ -103,6 +116,11 @@ fn sorted(mut defects: Vec<Defect>, sources: &Sources) -> Defects {
 trait Help {
     /// Reads `policy.toml` past a defect of form.
     fn policy(&self, _: &mut Validation<'_>) -> Option<RawPolicy> {
+        None
+    }
+
+    /// The same for a file of `policy.d`.
+    fn drop_in(&self, _: &mut Validation<'_>) -> Option<RawDropIn> {
         None
     }
 

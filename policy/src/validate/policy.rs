@@ -27,6 +27,7 @@ impl Validation<'_> {
         accounts: &Accounts,
         tools: ToolSet,
         ground: Ground,
+        added: Vec<Grant>,
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message = format!(
@@ -47,7 +48,7 @@ impl Validation<'_> {
         let longest = ceilings.timeout;
         let grants = raw.grants.iter();
         let grants = grants.filter_map(|g| self.grant(g, accounts, &tools, &ground, longest));
-        let grants: Vec<_> = grants.collect();
+        let grants: Vec<_> = grants.chain(added).collect();
         let audit_path = raw.audit.path.get_ref().into();
         if !raw.audit.path.get_ref().starts_with('/') {
             self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
@@ -72,6 +73,13 @@ impl Validation<'_> {
         let message = |e| format!("no digest can be taken of the policy: {e}");
         policy.digest = self.accept(0..0, digest::of(&policy).map_err(message))?;
         Some(policy)
+    }
+
+    /// The longest run that anybody gets. What is wrong with it is said where the ceilings are read.
+    pub(super) fn longest(&self, raw: &RawPolicy) -> Duration {
+        let written = raw.ceilings.timeout.as_ref();
+        let read = written.and_then(|text| humantime::parse_duration(text.get_ref()).ok());
+        read.unwrap_or(Ceilings::default().timeout)
     }
 
     fn ceilings(&mut self, raw: &RawCeilings) -> Ceilings {
@@ -115,7 +123,7 @@ impl Validation<'_> {
         }
     }
 
-    fn grant(
+    pub(super) fn grant(
         &mut self,
         grant: &Spanned<RawGrant>,
         accounts: &Accounts,

@@ -16,7 +16,7 @@ use toml::{
 use super::{Slip, Validation};
 use crate::{
     lines::{DenyLines, Lines},
-    raw::{RawGrant, RawMoment, RawPolicy, RawSet, RawTargets, RawTool, Text},
+    raw::{RawDropIn, RawGrant, RawMoment, RawPolicy, RawSet, RawTargets, RawTool, Text},
     source::Place,
     targets::{Scope, Targets},
 };
@@ -47,69 +47,101 @@ struct Narrowing<'r> {
     max_hosts: &'r Option<Spanned<u64>>,
 }
 
+/// A set as it is written, and in which file: 0 is `policy.toml`.
+struct Written<'r> {
+    name: &'r Text,
+    raw: &'r RawSet,
+    file: usize,
+}
+
 impl Ground {
+    /// The sets of all files, and the policy's targets.
+    pub(super) fn of<'s>(
+        policy: &mut Validation<'s>,
+        raw: Option<&RawPolicy>,
+        drop_ins: &mut [Validation<'s>],
+        added: &[Option<RawDropIn>],
+    ) -> Self {
+        let of_policy = raw.into_iter().flat_map(|raw| &raw.sets).map(|set| (set, 0));
+        let of_drop_ins = added.iter().zip(1..).flat_map(|(added, file)| {
+            added.iter().flat_map(|added| &added.sets).map(move |set| (set, file))
+        });
+        let sets: Vec<_> = of_policy.chain(of_drop_ins).collect();
+        let mut files: Vec<&mut Validation<'s>> = Vec::from([policy]);
+        files.extend(drop_ins);
+        let before: usize = files.iter().map(|file| file.defects.len()).sum();
+        let is_whole = files.iter().all(|file| !file.incomplete);
+        let mut ground = Self { is_whole, ..Self::default() };
+
+        let mut written: BTreeMap<&str, Written<'_>> = BTreeMap::new();
+        for ((name, raw), file) in sets {
+            let this = Written { name, raw, file };
+            let Some(there) = written.get(name.get_ref().as_str()) else {
+                written.insert(name.get_ref(), this);
+                continue;
+            };
+            let place = files.get(there.file).map(|file| file.place(there.name));
+            let place = place.map(|place| place.to_string()).unwrap_or_default();
+            if let Some(file) = files.get_mut(file) {
+                let message = format!("the set {SET}{} is at {place} already", name.get_ref());
+                file.defect(name.span(), message);
+            }
+        }
+        for key in written.keys() {
+            ground.read(key, &written, &mut Vec::new(), &mut files);
+        }
+        if let (Some(raw), Some(policy)) = (raw, files.first_mut()) {
+            ground.targets = policy.targets(&raw.targets, &ground);
+        }
+        let after: usize = files.iter().map(|file| file.defects.len()).sum();
+        ground.is_whole &= after == before;
+        ground
+    }
+
+    /// Reads a set, and first the sets in it. `within` are those that it is read for.
+    fn read<'r>(
+        &mut self,
+        key: &'r str,
+        written: &BTreeMap<&'r str, Written<'r>>,
+        within: &mut Vec<&'r str>,
+        files: &mut [&mut Validation<'_>],
+    ) {
+        let (false, Some(set)) = (self.sets.contains_key(key), written.get(key)) else { return };
+        let RawSet { networks, names } = set.raw;
+        within.push(key);
+        for text in networks.iter().chain(names) {
+            let inner = text.get_ref().strip_prefix(SET);
+            let Some(inner) = inner.filter(|inner| written.contains_key(inner)) else { continue };
+            if !within.contains(&inner) {
+                self.read(inner, written, within, files);
+                continue;
+            }
+            let way = within.iter().map(|name| format!("{SET}{name}")).collect::<Vec<_>>();
+            let way = way.join(" has ");
+            if let Some(file) = files.get_mut(set.file) {
+                let message = format!("a set is inside itself: {way} has {}", text.get_ref());
+                file.defect(text.span(), message);
+            }
+            // What refers to it is not to blame.
+            self.is_whole = false;
+            self.sets.entry(inner.to_owned()).or_default();
+        }
+        within.pop();
+        let Some(file) = files.get_mut(set.file) else { return };
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        if key.is_empty() || !key.chars().all(is_plain) {
+            file.defect(set.name.span(), "a set's name is lower-case letters, digits, - and _");
+        }
+        let (networks, names) = (file.networks(networks, self), file.name_patterns(names, self));
+        self.sets.insert(key.to_owned(), Set { networks, names });
+    }
+
     fn set(&self, text: &str) -> Option<&Set> {
         self.sets.get(text.strip_prefix(SET)?)
     }
 }
 
 impl Validation<'_> {
-    /// The sets and the targets of a policy.
-    pub(super) fn ground(&mut self, raw: &RawPolicy) -> Ground {
-        let before = self.defects.len();
-        let mut ground = Ground { is_whole: !self.incomplete, ..Ground::default() };
-        for name in raw.sets.keys() {
-            self.set(name, &raw.sets, &mut Vec::new(), &mut ground);
-        }
-        ground.targets = self.targets(&raw.targets, &ground);
-        ground.is_whole &= self.defects.len() == before;
-        ground
-    }
-
-    /// Reads a set, and first the sets in it. `within` are those that it is read for.
-    fn set<'r>(
-        &mut self,
-        name: &'r Text,
-        raw: &'r BTreeMap<Text, RawSet>,
-        within: &mut Vec<&'r str>,
-        ground: &mut Ground,
-    ) {
-        let key = name.get_ref().as_str();
-        let (false, Some(RawSet { networks, names })) =
-            (ground.sets.contains_key(key), raw.get(name))
-        else {
-            return;
-        };
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-        if key.is_empty() || !key.chars().all(is_plain) {
-            self.defect(name.span(), "a set's name is lower-case letters, digits, - and _");
-        }
-        within.push(key);
-        for text in networks.iter().chain(names) {
-            let inner = text.get_ref().strip_prefix(SET);
-            let Some((inner, _)) = inner.and_then(|inner| raw.get_key_value(inner)) else {
-                continue;
-            };
-            if within.contains(&inner.get_ref().as_str()) {
-                let way = within.iter().map(|name| format!("{SET}{name}")).collect::<Vec<_>>();
-                let way = way.join(" has ");
-                let message = format!("a set is inside itself: {way} has {}", text.get_ref());
-                self.defect(text.span(), message);
-                // What refers to it is not to blame.
-                ground.is_whole = false;
-                ground.sets.entry(inner.get_ref().clone()).or_default();
-            } else {
-                self.set(inner, raw, within, ground);
-            }
-        }
-        within.pop();
-        let set = Set {
-            networks: self.networks(networks, ground),
-            names: self.name_patterns(names, ground),
-        };
-        ground.sets.insert(key.to_owned(), set);
-    }
-
     fn targets(&mut self, raw: &RawTargets, ground: &Ground) -> Targets {
         let names = self.name_patterns(&raw.names, ground);
         let max_hosts = self.max_hosts(raw.max_hosts.as_ref()).unwrap_or(1024);

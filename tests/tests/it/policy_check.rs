@@ -397,7 +397,8 @@ fn of_200_mutated_policies_it_accepts_exactly_those_that_the_loader_of_the_broke
         let expected = match load(&origin).map(|sources| validate(&sources, &accounts)) {
             Ok(Ok(policy)) => {
                 let policy_alone = Source::new("policy.toml", policy.to_toml().unwrap());
-                let alone = Sources { policy: policy_alone, tools: Vec::new() };
+                let alone =
+                    Sources { policy: policy_alone, tools: Vec::new(), drop_ins: Vec::new() };
                 let again = validate(&alone, &accounts).unwrap_or_else(|e| panic!("{round}: {e}"));
                 assert_eq!(again.digest(), policy.digest(), "round {round}, {file}");
                 0

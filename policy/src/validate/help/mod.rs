@@ -22,7 +22,7 @@ use toml::{
 };
 
 use super::{Help, Slip, Validation};
-use crate::raw::{RawPolicy, RawTool};
+use crate::raw::{RawDropIn, RawPolicy, RawTool};
 
 /// What the TOML parser says of each line after a list that is not closed.
 const NO_COMMA: &str = "missing comma between array elements";
@@ -35,6 +35,10 @@ pub(super) struct FullHelp;
 
 impl Help for FullHelp {
     fn policy(&self, validation: &mut Validation<'_>) -> Option<RawPolicy> {
+        validation.parse_past_defects()
+    }
+
+    fn drop_in(&self, validation: &mut Validation<'_>) -> Option<RawDropIn> {
         validation.parse_past_defects()
     }
 
