@@ -6,6 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use probity_protocol::{Allowance, NamePattern};
 
+#[cfg(feature = "cli")]
+use crate::grants::Grant;
 use crate::{
     grants::Grant,
     networks::NetworkSet,
@@ -44,6 +46,13 @@ pub(crate) fn of(policy: &Policy, tool: &Tool, granted: &Granted<'_>) -> Option<
     let Some(grants) = narrowing else { return Some(of_tool) };
     let each = grants.into_iter().map(|grant| narrowed(&of_tool, &grant.scope, grant.timeout));
     each.reduce(joined)
+}
+
+/// What one grant leaves of a tool.
+#[cfg(feature = "cli")]
+pub(crate) fn by(policy: &Policy, tool: &Tool, grant: &Grant) -> Allowance {
+    let everybody = of_everybody(&policy.targets, policy.ceilings.timeout);
+    narrowed(&narrowed(&everybody, &tool.scope, None), &grant.scope, grant.timeout)
 }
 
 /// What a scope leaves.

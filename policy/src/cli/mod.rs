@@ -5,6 +5,7 @@
 //! It starts no program and uses no network. A further subcommand is one module with `Args` and
 //! `run`, and two lines here.
 
+mod asker;
 mod audit;
 mod check;
 mod diff;

@@ -453,6 +453,58 @@ fn a_tool_is_shown_with_all_that_a_reviewer_asks_for() {
     assert_eq!(ask(&["show", "pong", "--shipped"]).code, 2);
 }
 
+#[test]
+fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
+    let folder = PolicyFolder::shipped(
+        "[set.lab]\nnetworks = [\"10.20.0.0/16\"]\n\
+         [[grant]]\nuser = 4711\ntools = [\"nmap\"]\nintrusive = true\nnetworks = [\"@lab\"]\n\
+         max_hosts = 16\ntimeout = \"2m\"\nuntil = 2999-01-01T00:00:00Z\nnote = \"ticket 12\"\n\
+         [[grant]]\nuser = 4711\ntools = [\"traceroute\"]\nuntil = 2020-01-01T00:00:00Z\n\
+         [[grant]]\ngroup = 4712\ntools = [\"ping\"]\n",
+    )
+    .unwrap();
+    let path = folder.path("policy.toml").display().to_string();
+    let of = |more: &[&str]| ask(&[&["show", "--policy", &path, "--user", "4711"], more].concat());
+    let shown = of(&[]).said;
+    for expected in [
+        "10.20.0.0/16",
+        "networks of at most 16 addresses",
+        "2m, at most 2m",
+        "until 2999-01-01T00:00:00Z",
+        "(ticket 12)",
+        "Not granted: ping, scanner, traceroute",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    assert!(!shown.contains("192.168.0.0/16"), "{shown}");
+    let json = of(&["--group", "4712", "--json"]).json();
+    let tools: Vec<_> = json["grants"].as_array().unwrap().iter().map(|g| &g["tool"]).collect();
+    assert_eq!(tools, ["nmap", "ping"]);
+    assert_eq!(json["grants"][0]["tier"], "intrusive");
+    assert_eq!(json["grants"][1]["networks"].as_array().unwrap().len(), 3);
+    assert_eq!(ask(&["show", "--policy", &path, "--user", "no-such-user"]).code, 2);
+    assert_eq!(ask(&["show", "--policy", &path, "--group", "4712"]).code, 2);
+}
+
+#[test]
+fn grants_that_end_and_sets_that_nothing_uses_are_told_of() {
+    let folder = PolicyFolder::shipped(
+        "[set.unused]\nnetworks = [\"10.20.0.0/16\"]\n\
+         [[grant]]\nuser = 1\ntools = [\"ping\"]\nuntil = 2020-01-01T00:00:00Z\n\
+         [[grant]]\nuser = 2\ntools = [\"ping\"]\nnetworks = [\"10.1.0.0/16\"]\n\
+         [[grant]]\nuser = 2\ntools = [\"*\"]\nnetworks = [\"10.0.0.0/8\"]\n",
+    )
+    .unwrap();
+    let said = check(&folder, &[]).said;
+    for expected in [
+        "nothing uses the set @unused",
+        "this grant ended at 2020-01-01T00:00:00Z",
+        "this grant adds nothing to the one at",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
 const EMBEDDED: [&str; 5] = ["explain", "--shipped", "--embedded", "--user", "7"];
 
 #[test]

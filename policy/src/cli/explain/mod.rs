@@ -14,12 +14,11 @@ use std::{
 use probity_advice::{Advice, advise, repair};
 use probity_protocol::{
     Arguments, Availability, Call, CorrelationId, Denial, GivenOption, Identifier, MAX_ADDRESSES,
-    MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, Tier, ToolName,
-    split_extra_args,
+    MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolName, split_extra_args,
 };
 
-use super::{CliError, NO, Which, people::People, written::Written};
-use crate::{Plan, Policy, Subject, accounts::number, catalog, decide, plan};
+use super::{CliError, NO, Which, asker::Asker, people::People, written::Written};
+use crate::{Plan, Policy, Subject, catalog, decide, plan};
 use trace::{Step, trace};
 
 /// Say whether a call would be allowed, by which lines, and what exactly would run
@@ -82,13 +81,6 @@ struct Explanation<'p> {
     verdict: Result<Plan, Denied>,
 }
 
-/// Who asks, by name and by the kernel's numbers.
-struct Asker {
-    name: String,
-    subject: Subject,
-    groups: Vec<String>,
-}
-
 /// A denial, worded and repaired as a frontend does it.
 struct Denied {
     advice: Advice,
@@ -111,7 +103,7 @@ impl Denied {
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let (sources, policy) = which.read()?;
     let written = Written::of(&sources);
-    let who = asker(args, &People::read()?)?;
+    let who = Asker::of(&args.user, &args.groups, args.embedded, &People::read()?)?;
     let call = call(args)?;
     let verdict = decide(&policy, &who.subject, &call, SystemTime::now())
         .map(plan)
@@ -125,32 +117,6 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
         print::print(&explanation, args, which)?;
     }
     Ok(if explanation.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
-}
-
-/// The credentials that the kernel would report.
-fn asker(args: &Args, people: &People) -> Result<Asker, CliError> {
-    let found = people.user(&args.user);
-    let uid = found.map(|user| user.uid).or_else(|| number(&args.user)).ok_or_else(|| {
-        usage(format!("there is no user {:?} in /etc/passwd; a number would do too", args.user))
-    })?;
-    let mut gids = found.map(|user| people.gids(user)).unwrap_or_default();
-    for name in &args.groups {
-        let gid = number(name).or_else(|| people.group(name));
-        gids.push(gid.ok_or_else(|| {
-            usage(format!("there is no group {name:?} in /etc/group; a number would do too"))
-        })?);
-    }
-    gids.sort_unstable();
-    gids.dedup();
-    let named = |gid: &u32| match people.group_name(*gid) {
-        Some(name) => format!("{name} ({gid})"),
-        None => gid.to_string(),
-    };
-    Ok(Asker {
-        name: found.map_or_else(|| args.user.clone(), |user| user.name.clone()),
-        groups: gids.iter().map(named).collect(),
-        subject: Subject { uid, gids, owner: args.embedded, most: Tier::Intrusive },
-    })
 }
 
 /// The call as a frontend would put it to the broker.

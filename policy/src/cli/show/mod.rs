@@ -2,6 +2,7 @@
 //! that the broker would not decide by: defaults are filled in, files are merged.
 
 mod tool;
+mod user;
 
 use std::{
     io::{self, Write},
@@ -13,7 +14,7 @@ use probity_protocol::{TargetKind, Tier};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CliError, Which, output};
+use super::{CliError, Which, asker::Asker, output, people::People};
 use crate::{
     Policy,
     diff::cover::narrowing,
@@ -30,11 +31,21 @@ Examples:
   probity-policy show                        who may do what to whom, and what nobody exceeds
   probity-policy show nmap                   one tool: options with ranges, files, system calls
   probity-policy show nmap --syscalls        each system call it may make
+  probity-policy show --user ada             all that this user may do, on a page
   probity-policy show --toml > policy.toml   all of it as one file, which a broker reads as the same
                                              policy with the same digest"))]
 pub(super) struct Args {
     /// One tool, by its name or an alias
     tool: Option<String>,
+    /// All that this user may do: a name of /etc/passwd, or a number
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tool", "toml"])]
+    user: Option<String>,
+    /// A group to add to the user's; several times for several
+    #[arg(long = "group", value_name = "NAME", requires = "user")]
+    groups: Vec<String>,
+    /// As the user who starts a broker for himself, whom grants with self = true are for
+    #[arg(long, requires = "user")]
+    embedded: bool,
     /// In the policy's own language: a policy file, or a file of tools.d
     #[arg(long, conflicts_with = "json")]
     toml: bool,
@@ -48,6 +59,14 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let (_, policy) = which.read()?;
+    if let Some(user) = &args.user {
+        let who = Asker::of(user, &args.groups, args.embedded, &People::read()?)?;
+        match args.json {
+            true => output::print_json(&user::as_json(&policy, &who))?,
+            false => user::print(&policy, &who)?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let named = |name: &String| {
         let names: Vec<_> = policy.tools().iter().map(|tool| tool.name().as_str()).collect();
         let message = || format!("no tool is called {name:?}; there are {}", names.join(", "));
