@@ -7,7 +7,6 @@ use ipnet::IpNet;
 use probity_protocol::{Allowance, NamePattern};
 
 #[cfg(feature = "cli")]
-use crate::grants::Grant;
 use crate::{
     grants::Grant,
     networks::NetworkSet,
