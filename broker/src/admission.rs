@@ -62,16 +62,10 @@ impl Admission {
     }
 
     /// Takes a run's place, or says which limit is reached.
-    pub(crate) fn run(
-        &self,
-        uid: u32,
-        tool: &str,
-        tool_limit: u32,
-        ceilings: &Ceilings,
-    ) -> Result<Taken, Busy> {
-        let slots = Wanted::new(uid, tool, tool_limit, ceilings).slots();
-        Taken::take(&self.counts, slots).map_err(|(slot, limit)| Busy {
+    pub(crate) fn run(&self, wanted: &Wanted) -> Result<Taken, Busy> {
+        Taken::take(&self.counts, wanted.slots()).map_err(|(slot, limit)| Busy {
             scope: match slot {
+                Slot::RunOfGrant(_) => BusyScope::Grant,
                 Slot::RunOfTool(_) => BusyScope::Tool,
                 Slot::RunOf(_) | Slot::ConnectionOf(_) => BusyScope::User,
                 Slot::Run | Slot::Connection => BusyScope::Broker,
@@ -82,23 +76,16 @@ impl Admission {
     }
 
     /// A run's place, or one in the line for it, or which limit is reached where that is full.
-    pub(crate) fn run_or_wait(
-        &self,
-        uid: u32,
-        tool: &str,
-        tool_limit: u32,
-        ceilings: &Ceilings,
-    ) -> Result<Admitted, Busy> {
-        let busy = match self.run(uid, tool, tool_limit, ceilings) {
+    pub(crate) fn run_or_wait(&self, wanted: Wanted, queue: u32) -> Result<Admitted, Busy> {
+        let busy = match self.run(&wanted) {
             Ok(taken) => {
-                self.counts.borrow_mut().line.served(uid, tool);
+                self.counts.borrow_mut().line.served(&wanted);
                 return Ok(Admitted::Now(taken));
             }
             Err(busy) => busy,
         };
-        let wanted = Wanted::new(uid, tool, tool_limit, ceilings);
         let counts = self.counts.borrow();
-        if counts.line.is_full(&wanted, ceilings.queue) {
+        if counts.line.is_full(&wanted, queue) {
             return Err(Busy { expected_wait: counts.line.expected_wait(&wanted), ..busy });
         }
         drop(counts);
@@ -150,13 +137,18 @@ mod tests {
     #[test]
     fn the_limit_that_is_reached_is_named_and_a_dropped_place_is_free_again() {
         let admission = Admission::default();
-        let run = |uid, tool| admission.run(uid, tool, 1, &ceilings());
+        let run = |uid, tool| admission.run(&Wanted::new(uid, tool, 1, &ceilings()));
         let first = run(1, "ping").unwrap();
         assert_eq!(run(2, "ping").unwrap_err().scope, BusyScope::Tool);
         let _second = run(1, "nmap").unwrap();
         assert_eq!(run(1, "dig").unwrap_err().scope, BusyScope::User);
         let _third = run(2, "dig").unwrap();
         assert_eq!(run(3, "mtr").unwrap_err().scope, BusyScope::Broker);
+        let of_grant = |limit| {
+            let wanted = Wanted::new(3, "mtr", 1, &ceilings());
+            wanted.by_grant(Some(("policy.toml:7".into(), limit)))
+        };
+        assert_eq!(admission.run(&of_grant(0)).unwrap_err().scope, BusyScope::Grant);
         drop(first);
         let _fourth = run(3, "ping").unwrap();
         assert_eq!(admission.totals(), (0, 3));

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use probity_policy::Ceilings;
+use probity_policy::{Ceilings, Plan};
 use probity_protocol::Queued;
 use tokio::sync::watch;
 
@@ -22,6 +22,8 @@ pub(crate) enum Slot {
     Run,
     RunOf(u32),
     RunOfTool(String),
+    /// By where the grant stands in the policy's files.
+    RunOfGrant(String),
 }
 
 /// What a run needs, and how much of it there is.
@@ -30,16 +32,30 @@ pub(crate) struct Wanted {
     uid: u32,
     tool: String,
     tool_limit: u32,
+    /// The grant that limits it, and to how many.
+    grant: Option<(String, u32)>,
     user_limit: u32,
     limit: u32,
 }
 
 impl Wanted {
+    /// What a user's run needs.
+    pub(crate) fn of(uid: u32, plan: &Plan, ceilings: &Ceilings) -> Self {
+        let grant = plan.grant_concurrency().map(|limit| (plan.rule().to_string(), limit));
+        Self::new(uid, plan.tool().as_str(), plan.concurrency(), ceilings).by_grant(grant)
+    }
+
+    /// The same where a grant limits it.
+    pub(crate) fn by_grant(self, grant: Option<(String, u32)>) -> Self {
+        Self { grant, ..self }
+    }
+
     pub(crate) fn new(uid: u32, tool: &str, tool_limit: u32, ceilings: &Ceilings) -> Self {
         Self {
             uid,
             tool: tool.to_owned(),
             tool_limit,
+            grant: None,
             user_limit: ceilings.concurrency_per_user,
             limit: ceilings.concurrency,
         }
@@ -47,11 +63,13 @@ impl Wanted {
 
     /// The slots that it takes, each with how many of them there are.
     pub(crate) fn slots(&self) -> Vec<(Slot, u32)> {
-        vec![
+        let grant = self.grant.iter().map(|(rule, limit)| (Slot::RunOfGrant(rule.clone()), *limit));
+        let others = [
             (Slot::RunOfTool(self.tool.clone()), self.tool_limit),
             (Slot::RunOf(self.uid), self.user_limit),
             (Slot::Run, self.limit),
-        ]
+        ];
+        grant.chain(others).collect()
     }
 }
 
@@ -113,7 +131,7 @@ impl Line {
         waiter.came = true;
         waiter.turn.send_replace(Turn::Came);
         let wanted = waiter.wanted.clone();
-        self.served(wanted.uid, &wanted.tool);
+        self.served(&wanted);
         Some(wanted)
     }
 
@@ -122,15 +140,8 @@ impl Line {
     }
 
     /// Has one wait for something else, as long as it has waited. Answers what it had been given.
-    pub(crate) fn change(
-        &mut self,
-        number: u64,
-        tool: &str,
-        tool_limit: u32,
-        ceilings: &Ceilings,
-    ) -> Option<Wanted> {
+    pub(crate) fn change(&mut self, number: u64, wanted: Wanted) -> Option<Wanted> {
         let waiter = self.find(number)?;
-        let wanted = Wanted::new(waiter.wanted.uid, tool, tool_limit, ceilings);
         let before = std::mem::replace(&mut waiter.wanted, wanted);
         waiter.came.then_some(before)
     }
@@ -160,7 +171,7 @@ impl Line {
     }
 
     /// Notes that a user was given a place.
-    pub(crate) fn served(&mut self, uid: u32, tool: &str) {
+    pub(crate) fn served(&mut self, wanted: &Wanted) {
         if self.served.len() >= MAX_SERVED {
             let waiters = &self.waiters;
             self.served.retain(|(uid, tool), _| {
@@ -168,7 +179,7 @@ impl Line {
             });
         }
         self.given += 1;
-        self.served.insert((uid, tool.to_owned()), self.given);
+        self.served.insert((wanted.uid, wanted.tool.clone()), self.given);
     }
 
     pub(crate) fn learn(&mut self, tool: &str, duration: Duration) {
@@ -214,7 +225,8 @@ impl Line {
 
     fn wait(&self, wanted: &Wanted, ahead: u32) -> Option<Duration> {
         let mean = self.means.get(&wanted.tool)?;
-        let at_once = wanted.tool_limit.min(wanted.user_limit).min(wanted.limit).max(1);
+        let limits = wanted.slots().into_iter().map(|(_, limit)| limit);
+        let at_once = limits.min().unwrap_or_default().max(1);
         Some(mean.saturating_mul(ahead.saturating_add(1)) / at_once)
     }
 

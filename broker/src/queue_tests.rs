@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use probity_policy::Ceilings;
 use probity_protocol::{Busy, Queued};
 use proptest::prelude::*;
 
@@ -16,6 +17,8 @@ const TOOLS: [&str; 3] = ["ping", "nmap", "dig"];
 /// What a policy says of the line.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
+    /// Of the grant that each of two users has, and nobody else.
+    grant: u32,
     tool: u32,
     user: u32,
     all: u32,
@@ -24,7 +27,7 @@ struct Limits {
 
 impl Limits {
     /// One run at once, and a line without an end.
-    const ONE: Self = Self { tool: 1, user: 1, all: 1, queue: 10_000 };
+    const ONE: Self = Self { grant: 9, tool: 1, user: 1, all: 1, queue: 10_000 };
 
     fn ceilings(self) -> Ceilings {
         Ceilings {
@@ -34,6 +37,15 @@ impl Limits {
             ..Ceilings::default()
         }
     }
+
+    fn wanted(self, uid: u32, tool: usize) -> Wanted {
+        let grant = shares_a_grant(uid).then(|| ("policy.toml:7".to_owned(), self.grant));
+        Wanted::new(uid, TOOLS[tool], self.tool, &self.ceilings()).by_grant(grant)
+    }
+}
+
+fn shares_a_grant(uid: u32) -> bool {
+    uid < 2
 }
 
 /// A run that was asked for. Its number is the order of its coming.
@@ -153,6 +165,8 @@ impl Model {
         count(&|_| true) < limits.all
             && count(&|other| other.uid == asked.uid) < limits.user
             && count(&|other| other.tool == asked.tool) < limits.tool
+            && (!shares_a_grant(asked.uid)
+                || count(&|other| shares_a_grant(other.uid)) < limits.grant)
     }
 
     /// How many of its tool would be served before it, one after the other.
@@ -194,9 +208,8 @@ impl Rig {
     fn ask(&mut self, uid: u32, tool: usize) -> Result<Asked, Busy> {
         self.last_number += 1;
         let asked = Asked { number: self.last_number, uid, tool };
-        let Limits { tool: tool_limit, .. } = self.limits;
-        let admitted =
-            self.admission.run_or_wait(uid, TOOLS[tool], tool_limit, &self.limits.ceilings());
+        let wanted = self.limits.wanted(uid, tool);
+        let admitted = self.admission.run_or_wait(wanted, self.limits.queue);
         let fate = match &admitted {
             Ok(Admitted::Now(_)) => Fate::Runs,
             Ok(Admitted::Waits(_)) => Fate::Waits,
@@ -235,7 +248,7 @@ impl Rig {
         let (asked, has) = self.asked.iter_mut().find(|(a, _)| a.number == number).unwrap();
         let Has::Line { waiting, .. } = has else { panic!("{asked:?} does not wait") };
         asked.tool = tool;
-        waiting.wants(TOOLS[tool], self.limits.tool, &self.limits.ceilings());
+        waiting.wants(self.limits.wanted(asked.uid, tool));
         self.model.wants(number, tool, self.limits);
     }
 
@@ -314,12 +327,8 @@ enum Act {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (1..4_u32, 1..4_u32, 1..6_u32, 0..14_u32).prop_map(|(tool, user, all, queue)| Limits {
-        tool,
-        user,
-        all,
-        queue,
-    })
+    let limits = (1..4_u32, 1..4_u32, 1..4_u32, 1..6_u32, 0..14_u32);
+    limits.prop_map(|(grant, tool, user, all, queue)| Limits { grant, tool, user, all, queue })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -395,9 +404,14 @@ proptest! {
     }
 }
 
+/// A run where only one is allowed.
+fn one(uid: u32, tool: &str) -> Wanted {
+    Wanted::new(uid, tool, 1, &Limits::ONE.ceilings())
+}
+
 /// Asks for a run where there is none to be had.
 fn wait(admission: &Admission, uid: u32, tool: &str) -> Waiting {
-    match admission.run_or_wait(uid, tool, 1, &Limits::ONE.ceilings()) {
+    match admission.run_or_wait(one(uid, tool), Limits::ONE.queue) {
         Ok(Admitted::Waits(waiting)) => waiting,
         Ok(Admitted::Now(_)) | Err(_) => panic!("it does not wait"),
     }
@@ -405,7 +419,7 @@ fn wait(admission: &Admission, uid: u32, tool: &str) -> Waiting {
 
 /// Runs where there is room.
 fn run(admission: &Admission, uid: u32, tool: &str) -> Taken {
-    match admission.run_or_wait(uid, tool, 1, &Limits::ONE.ceilings()) {
+    match admission.run_or_wait(one(uid, tool), Limits::ONE.queue) {
         Ok(Admitted::Now(place)) => place,
         Ok(Admitted::Waits(_)) | Err(_) => panic!("it does not run"),
     }
@@ -458,9 +472,8 @@ fn who_waits_for_several_tools_has_a_turn_at_each_and_no_more() {
 fn of_several_places_the_last_never_goes_to_the_same_user() {
     let held = |queue, uids: &[u32]| {
         let admission = Admission::default();
-        let ceilings = Limits { queue, ..Limits::ONE }.ceilings();
-        let _running = admission.run(0, "ping", 1, &ceilings).unwrap();
-        let ask = |uid: &u32| match admission.run_or_wait(*uid, "ping", 1, &ceilings) {
+        let _running = admission.run(&one(0, "ping")).unwrap();
+        let ask = |uid: &u32| match admission.run_or_wait(one(*uid, "ping"), queue) {
             Ok(Admitted::Waits(waiting)) => Some(waiting),
             Ok(Admitted::Now(_)) | Err(_) => None,
         };
@@ -476,12 +489,13 @@ fn of_several_places_the_last_never_goes_to_the_same_user() {
 #[test]
 fn the_expected_wait_is_the_runs_before_by_the_mean_of_those_that_were() {
     let admission = Admission::default();
-    let ceilings = Limits { tool: 2, user: 2, all: 2, queue: 2 }.ceilings();
+    let limits = Limits { grant: 2, tool: 2, user: 2, all: 2, queue: 2 };
+    let ping = |uid| limits.wanted(uid, 0);
     let seconds = Duration::from_secs;
     admission.learn("ping", seconds(8));
     admission.learn("ping", seconds(16));
-    let _running = [1, 2].map(|uid| admission.run(uid, "ping", 2, &ceilings).unwrap());
-    let ask = |uid| admission.run_or_wait(uid, "ping", 2, &ceilings);
+    let _running = [1, 2].map(|uid| admission.run(&ping(uid)).unwrap());
+    let ask = |uid| admission.run_or_wait(ping(uid), limits.queue);
     let (Ok(Admitted::Waits(mut first)), Ok(Admitted::Waits(mut second))) = (ask(1), ask(2)) else {
         panic!("they do not wait");
     };

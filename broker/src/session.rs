@@ -21,7 +21,7 @@ use crate::{
     complain::complain,
     connection::{self, Gone, Incoming, Outgoing, refusal},
     peer::Peer,
-    queue::Turn,
+    queue::{Turn, Wanted},
     rules::Rules,
     run,
     sandbox::hard_limits,
@@ -128,10 +128,10 @@ impl Session {
             drop(slice);
             return self.not_started(call, &approval, failure).await;
         }
-        let (uid, asked) = (self.peer.subject.uid, plan.tool().as_str());
+        let uid = self.peer.subject.uid;
         let ceilings = self.rules.policy.ceilings();
-        let admission = &self.broker.admission;
-        let place = match admission.run_or_wait(uid, asked, plan.concurrency(), ceilings) {
+        let wanted = Wanted::of(uid, &plan, ceilings);
+        let place = match self.broker.admission.run_or_wait(wanted, ceilings.queue) {
             Ok(Admitted::Now(place)) => place,
             Ok(Admitted::Waits(waiting)) => {
                 drop(slice);
@@ -242,7 +242,7 @@ impl Session {
                         }
                     };
                     let ceilings = self.rules.policy.ceilings();
-                    waiting.wants(plan.tool().as_str(), plan.concurrency(), ceilings);
+                    waiting.wants(Wanted::of(self.peer.subject.uid, plan, ceilings));
                 }
                 turn = waiting.changed() => match turn {
                     Turn::Came => return Ok(waiting.take()),

@@ -5,7 +5,6 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use probity_policy::Ceilings;
 use tokio::sync::watch;
 
 use crate::queue::{Line, Slot, Turn, Wanted};
@@ -129,9 +128,9 @@ impl Waiting {
 
     /// Waits under other limits from now on, or for another tool, as long as it has waited. Slots
     /// that it was given and has not fetched stay its own where they are still to be had.
-    pub(crate) fn wants(&self, tool: &str, tool_limit: u32, ceilings: &Ceilings) {
+    pub(crate) fn wants(&self, wanted: Wanted) {
         let counts = &mut *self.counts.borrow_mut();
-        if let Some(before) = counts.line.change(self.number, tool, tool_limit, ceilings) {
+        if let Some(before) = counts.line.change(self.number, wanted) {
             counts.leave(&before.slots());
             let fits = |wanted: &Wanted| has_room(&counts.in_use, wanted);
             if let Some(wanted) = counts.line.give_again(self.number, &before, fits) {

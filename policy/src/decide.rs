@@ -194,11 +194,12 @@ pub(crate) fn allowed_time<'p>(
     })?;
     // Of those that are left the one that gives most, and of equals the first: so the order of grants
     // changes nothing but which of equals is named.
-    let time = |grant: &Grant| {
+    let gives = |grant: &Grant| {
         let most = grant.timeout.unwrap_or(ceiling).min(ceiling);
-        requested.timeout.unwrap_or(tool.timeout.value).min(most)
+        let time = requested.timeout.unwrap_or(tool.timeout.value).min(most);
+        (time, grant.concurrency.unwrap_or(u32::MAX))
     };
-    granted.most_by(time).map(|(grant, time)| (time, grant)).ok_or_else(|| {
+    granted.most_by(gives).map(|(grant, (time, _))| (time, grant)).ok_or_else(|| {
         let reason = Reason::NotGranted { grants_nothing: false, weight: None };
         Denied::by_no_line(reason)
     })

@@ -63,6 +63,7 @@ struct GrantKey<'p> {
     intrusive: bool,
     scope: ScopeKey,
     timeout: Option<Duration>,
+    concurrency: Option<u32>,
     until: Option<Duration>,
 }
 
@@ -79,6 +80,7 @@ impl<'p> GrantKey<'p> {
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
             timeout: grant.timeout,
+            concurrency: grant.concurrency,
             until: grant.until.map(|until| since_epoch(until).unwrap_or_default()),
         }
     }

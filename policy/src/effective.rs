@@ -83,6 +83,7 @@ struct GrantKey {
     intrusive: bool,
     scope: ScopeKey,
     timeout: Option<Duration>,
+    concurrency: Option<u32>,
     until: Option<SystemTime>,
     note: Option<String>,
 }
@@ -101,6 +102,7 @@ impl GrantKey {
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
             timeout: grant.timeout,
+            concurrency: grant.concurrency,
             until: grant.until,
             note: grant.note.clone(),
         }
@@ -125,6 +127,7 @@ impl GrantKey {
             deny: texts(self.scope.denied),
             max_hosts: self.scope.max_hosts.map(at),
             timeout: self.timeout.map(time),
+            concurrency: self.concurrency.map(at),
             until: until.map(|until| at(RawMoment::Text(until.to_string()))),
             note: self.note.map(text),
         }

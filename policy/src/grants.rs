@@ -24,6 +24,8 @@ pub(crate) struct Grant {
     pub scope: Scope,
     /// Longest run, where that is less than the policy's.
     pub timeout: Option<Duration>,
+    /// Its runs at once, of all who are granted it together, where that is less than the policy's.
+    pub concurrency: Option<u32>,
     /// By the machine's clock: from then on it grants nothing.
     pub until: Option<SystemTime>,
     /// Who asked for it, and why: for administrators.

@@ -44,6 +44,7 @@ pub struct Plan {
     scratch: Option<Scratch>,
     tier: Tier,
     concurrency: u32,
+    grant_concurrency: Option<u32>,
     rule: Place,
     note: Option<String>,
 }
@@ -171,6 +172,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         scratch: tool.sandbox.scratch,
         tier,
         concurrency: tool.concurrency.value,
+        grant_concurrency: grant.concurrency,
         rule: grant.place.clone(),
         note: grant.note.clone(),
     }
@@ -282,6 +284,12 @@ impl Plan {
     #[must_use]
     pub fn concurrency(&self) -> u32 {
         self.concurrency
+    }
+
+    /// Runs at once by the grant that allowed it, where the grant says so.
+    #[must_use]
+    pub fn grant_concurrency(&self) -> Option<u32> {
+        self.grant_concurrency
     }
 
     /// The tier that the merged options came to.

@@ -86,6 +86,7 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         tier,
         // When it runs, and where that is written.
         concurrency: _,
+        grant_concurrency: _,
         rule: _,
         note: _,
     } = one;

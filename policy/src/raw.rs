@@ -92,6 +92,7 @@ pub(crate) struct RawGrant {
     pub deny: Vec<Text>,
     pub max_hosts: Option<Spanned<u64>>,
     pub timeout: Option<Text>,
+    pub concurrency: Option<Spanned<u32>>,
     pub until: Option<Spanned<RawMoment>>,
     pub note: Option<Text>,
 }

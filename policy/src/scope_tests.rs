@@ -195,6 +195,28 @@ fn of_grants_that_allow_a_call_the_one_that_gives_most_time_decides_in_any_order
 }
 
 #[test]
+fn of_grants_that_give_equal_time_the_one_with_most_runs_at_once_decides_in_any_order() {
+    let grant = |more: &str| format!("[[grant]]\nuser = 7\ntools = [\"ping\"]\n{more}\n");
+    let chosen = |grants: [&str; 2]| {
+        let policy = granting(&grants.map(grant).concat());
+        let approved = decide(&policy, &ada(), &call("ping", "10.0.0.1", ""), now()).unwrap();
+        plan(approved).grant_concurrency()
+    };
+    for (grants, expected) in [
+        (["concurrency = 1", "concurrency = 2"], Some(2)),
+        (["concurrency = 8", ""], None),
+        (["concurrency = 1\ntimeout = \"20s\"", "concurrency = 2\ntimeout = \"5s\""], Some(1)),
+    ] {
+        let [one, other] = grants;
+        assert_eq!(
+            [chosen([one, other]), chosen([other, one])],
+            [expected, expected],
+            "{grants:?}"
+        );
+    }
+}
+
+#[test]
 fn a_grant_that_has_ended_gives_nothing_and_says_since_when() {
     let until = |moment: &str| {
         granting(&format!("[[grant]]\nuser = 7\ntools = [\"ping\"]\nuntil = {moment}\n"))
@@ -422,6 +444,8 @@ fn what_does_not_narrow_is_a_defect_that_says_what_to_do() {
         ("max_hosts = 257\n", "more than max_hosts of [targets], which is 256"),
         ("max_hosts = 0\n", "at least 1"),
         ("timeout = \"2h\"\n", "more than timeout of [ceilings], which is 1h"),
+        ("concurrency = 9\n", "more than concurrency of [ceilings], which is 8"),
+        ("concurrency = 0\n", "at least 1"),
         ("until = 2026-12-31\n", "not a moment with its offset from UTC"),
         ("until = 2026-12-31T10:00:00\n", "not a moment with its offset from UTC"),
         ("until = \"tomorrow\"\n", "write one such as 2030-12-31T18:00:00Z"),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The version of these messages. Another one is refused.
-pub const PROTOCOL_VERSION: u16 = 7;
+pub const PROTOCOL_VERSION: u16 = 8;
 
 /// The client's first frame. Its layout never changes, so that versions can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +195,8 @@ pub struct Queued {
 /// The limit that a [`Busy`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BusyScope {
+    /// Runs by the grant that allows it.
+    Grant,
     /// Runs of this tool.
     Tool,
     /// Runs of this user.

@@ -1,7 +1,5 @@
 //! Whether one grant gives all that another gives, whatever is asked. What cannot be shown counts as no.
 
-use std::time::Duration;
-
 use ipnet::IpNet;
 use probity_protocol::NamePattern;
 
@@ -23,7 +21,6 @@ pub(crate) fn names_tool(grant: &Grant, tool: &Tool) -> bool {
 
 /// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it.
 pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> bool {
-    let ceiling = policy.ceilings.timeout;
     let lasts = match (wide.until, narrow.until) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -31,11 +28,13 @@ pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> boo
     };
     wide.tier() >= narrow.tier()
         && lasts
-        && longest(wide.timeout, narrow.timeout, ceiling)
+        && no_more(narrow.timeout, wide.timeout, policy.ceilings.timeout)
+        && no_more(narrow.concurrency, wide.concurrency, policy.ceilings.concurrency)
         && scope_covers(&wide.scope, &narrow.scope, policy)
 }
 
-fn longest(wide: Option<Duration>, narrow: Option<Duration>, ceiling: Duration) -> bool {
+/// Whether a limit, under the `ceiling` of its policy, is within another.
+fn no_more<T: Ord + Copy>(narrow: Option<T>, wide: Option<T>, ceiling: T) -> bool {
     wide.is_none_or(|wide| narrow.unwrap_or(ceiling).min(ceiling) <= wide)
 }
 
@@ -77,14 +76,14 @@ pub(crate) fn names(wide: &Scope, narrow: &Scope, policy: &Policy) -> bool {
 }
 
 pub(crate) fn max_hosts(wide: &Scope, narrow: &Scope, policy: &Policy) -> bool {
-    let most = policy.targets.max_hosts;
-    wide.max_hosts.is_none_or(|wide| narrow.max_hosts.unwrap_or(most).min(most) <= wide)
+    no_more(narrow.max_hosts, wide.max_hosts, policy.targets.max_hosts)
 }
 
 /// What a grant narrows, in words; empty where nothing.
 pub(crate) fn narrowing(grant: &Grant) -> String {
     let mut parts = scope_parts(&grant.scope);
     parts.extend(grant.timeout.map(|t| format!("{} at most", humantime::format_duration(t))));
+    parts.extend(grant.concurrency.map(|runs| format!("{runs} at once")));
     parts.extend(grant.until.map(|u| format!("until {}", humantime::format_rfc3339_seconds(u))));
     parts.join("; ")
 }

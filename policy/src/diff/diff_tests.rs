@@ -93,6 +93,7 @@ fn grant(which: usize) -> Value {
         tools = ["*"]
         deny = ["10.0.0.1"]
         max_hosts = 256
+        concurrency = 2
         timeout = "1m" },
         toml! { group = 50
         tools = ["*"]

@@ -30,6 +30,7 @@ use crate::{
     source::{Defect, Defects, Source, Sources},
     tool::Tool,
 };
+use policy::Bounds;
 use scope::Ground;
 
 /// The policy language's version that this code reads.
@@ -82,14 +83,15 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
             validation.add_tool(tool.get_ref(), &mut tools, &ground);
         }
         tools.incomplete |= validation.incomplete;
-        let mut grants = Vec::new();
+        let ceilings = validation.ceilings(&raw.ceilings);
+        let bounds = Bounds { accounts, tools: &tools, ground: &ground, ceilings: &ceilings };
+        let mut grants = validation.grants(&raw.grants, &bounds);
         for (file, added) in drop_ins.iter_mut().zip(&added) {
             let added = added.iter().flat_map(|added| &added.grants);
-            let longest = validation.longest(&raw);
-            grants.extend(added.filter_map(|g| file.grant(g, accounts, &tools, &ground, longest)));
+            grants.extend(file.grants(added, &bounds));
             validation.warnings.append(&mut file.warnings);
         }
-        validation.policy(&raw, accounts, tools, ground, grants)
+        validation.policy(&raw, tools, ground, ceilings, grants)
     });
     for file in &mut drop_ins {
         validation.defects.append(&mut file.defects);

@@ -1,7 +1,5 @@
 //! `policy.toml`: targets, ceilings, grants, and the policy that they make with the tools.
 
-use std::time::Duration;
-
 use probity_protocol::Digest;
 use toml::Spanned;
 
@@ -19,15 +17,23 @@ use crate::{
 /// Longest note, in characters: it stands in each line of the audit log.
 const MAX_NOTE: usize = 200;
 
+/// What a grant may name, and what it may not exceed.
+pub(super) struct Bounds<'b> {
+    pub accounts: &'b Accounts,
+    pub tools: &'b ToolSet,
+    pub ground: &'b Ground,
+    pub ceilings: &'b Ceilings,
+}
+
 impl Validation<'_> {
     /// `None` after a defect that leaves no policy to speak of.
     pub(super) fn policy(
         &mut self,
         raw: &RawPolicy,
-        accounts: &Accounts,
         tools: ToolSet,
         ground: Ground,
-        added: Vec<Grant>,
+        ceilings: Ceilings,
+        grants: Vec<Grant>,
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message = format!(
@@ -38,17 +44,12 @@ impl Validation<'_> {
             self.defect(raw.version.span(), message);
         }
         let lines = self.lines(raw, &ground);
-        let ceilings = self.ceilings(&raw.ceilings);
         let landlock_abi_min =
             raw.sandbox.landlock_abi_min.as_ref().map_or(2, |abi| *abi.get_ref());
         if landlock_abi_min == 0 {
             let span = raw.sandbox.landlock_abi_min.as_ref().map_or(0..0, Spanned::span);
             self.defect(span, "Landlock cannot be done without: the least ABI is 1");
         }
-        let longest = ceilings.timeout;
-        let grants = raw.grants.iter();
-        let grants = grants.filter_map(|g| self.grant(g, accounts, &tools, &ground, longest));
-        let grants: Vec<_> = grants.chain(added).collect();
         let audit_path = raw.audit.path.get_ref().into();
         if !raw.audit.path.get_ref().starts_with('/') {
             self.defect(raw.audit.path.span(), "the audit log's path must be absolute");
@@ -75,14 +76,7 @@ impl Validation<'_> {
         Some(policy)
     }
 
-    /// The longest run that anybody gets. What is wrong with it is said where the ceilings are read.
-    pub(super) fn longest(&self, raw: &RawPolicy) -> Duration {
-        let written = raw.ceilings.timeout.as_ref();
-        let read = written.and_then(|text| humantime::parse_duration(text.get_ref()).ok());
-        read.unwrap_or(Ceilings::default().timeout)
-    }
-
-    fn ceilings(&mut self, raw: &RawCeilings) -> Ceilings {
+    pub(super) fn ceilings(&mut self, raw: &RawCeilings) -> Ceilings {
         let default = Ceilings::default();
         Ceilings {
             timeout: raw.timeout.as_ref().and_then(|t| self.duration(t)).unwrap_or(default.timeout),
@@ -123,14 +117,16 @@ impl Validation<'_> {
         }
     }
 
-    pub(super) fn grant(
+    pub(super) fn grants<'r>(
         &mut self,
-        grant: &Spanned<RawGrant>,
-        accounts: &Accounts,
-        tools: &ToolSet,
-        ground: &Ground,
-        longest: Duration,
-    ) -> Option<Grant> {
+        raw: impl IntoIterator<Item = &'r Spanned<RawGrant>>,
+        bounds: &Bounds<'_>,
+    ) -> Vec<Grant> {
+        raw.into_iter().filter_map(|grant| self.grant(grant, bounds)).collect()
+    }
+
+    fn grant(&mut self, grant: &Spanned<RawGrant>, bounds: &Bounds<'_>) -> Option<Grant> {
+        let Bounds { accounts, tools, ground, ceilings } = *bounds;
         let raw = grant.get_ref();
         let (grantee, principal) = match (&raw.user, &raw.group, &raw.owner) {
             (Some(user), None, None) => (
@@ -175,12 +171,17 @@ impl Validation<'_> {
         }
         let all = raw.tools.iter().any(|t| t.get_ref() == "*");
         let timeout = raw.timeout.as_ref().and_then(|text| self.duration(text));
+        let beyond = |key: &str, most: String| {
+            format!("more than {key} of [ceilings], which is {most}: a grant only narrows it")
+        };
+        let longest = ceilings.timeout;
         if let (Some(text), Some(_)) = (&raw.timeout, timeout.filter(|time| *time > longest)) {
-            let longest = humantime::format_duration(longest);
-            let message = format!(
-                "more than timeout of [ceilings], which is {longest}: a grant only narrows it"
-            );
-            self.defect(text.span(), message);
+            let longest = humantime::format_duration(longest).to_string();
+            self.defect(text.span(), beyond("timeout", longest));
+        }
+        let most = ceilings.concurrency;
+        if let Some(number) = raw.concurrency.as_ref().filter(|number| *number.get_ref() > most) {
+            self.defect(number.span(), beyond("concurrency", most.to_string()));
         }
         Some(Grant {
             grantee,
@@ -189,6 +190,7 @@ impl Validation<'_> {
             intrusive: raw.intrusive,
             scope: self.grant_scope(raw, ground),
             timeout,
+            concurrency: raw.concurrency.as_ref().map(|n| self.positive(Some(n), 1)),
             until: raw.until.as_ref().and_then(|until| self.moment(until)),
             note: raw.note.as_ref().map(|note| self.line(note, MAX_NOTE)),
             place: self.source.place(&grant.span()),

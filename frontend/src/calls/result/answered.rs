@@ -93,6 +93,7 @@ impl ToolResult {
     #[must_use]
     pub fn busy(asked: &Asked, busy: &Busy) -> Self {
         let whose = match busy.scope {
+            BusyScope::Grant => "by the grant that allows it",
             BusyScope::Tool => "of this tool",
             BusyScope::User => "of this user",
             BusyScope::Broker => "in all",
