@@ -5,8 +5,8 @@ use std::{cell::RefCell, rc::Rc, time::Instant};
 use tokio::sync::watch;
 
 use crate::{
-    admission::Admission, audit::AuditLog, rules::Rules, runs::Runs, shutdown::Phase,
-    slices::Slices,
+    admission::Admission, approvals::Approvals, audit::AuditLog, rules::Rules, runs::Runs,
+    shutdown::Phase, slices::Slices,
 };
 
 /// The state of a broker.
@@ -14,6 +14,7 @@ pub(crate) struct Broker {
     pub rules: watch::Sender<Rc<Rules>>,
     pub audit: RefCell<AuditLog>,
     pub admission: Admission,
+    pub approvals: Approvals,
     pub slices: Slices,
     pub runs: Runs,
     /// The uid that started it for itself, in embedded mode.

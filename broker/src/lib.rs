@@ -8,6 +8,7 @@
 
 mod accept;
 mod admission;
+mod approvals;
 mod audit;
 mod broker;
 mod buckets;

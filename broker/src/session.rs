@@ -3,6 +3,9 @@
 //! Nothing reaches a process but through the policy, and nothing happens that is not in the audit
 //! log: each step that fails ends the session with a typed answer.
 
+mod approval;
+mod line;
+
 use std::time::SystemTime;
 
 use std::rc::Rc;
@@ -16,17 +19,16 @@ use tokio::net::UnixStream;
 
 use crate::{
     admission::{Admitted, Arrival},
-    audit::{Approval, AuditError, AuditLog, By},
+    audit::{AuditError, AuditLog, By, Decision},
     broker::Broker,
     complain::complain,
     connection::{self, Gone, Incoming, Outgoing, refusal},
     peer::Peer,
-    queue::{Turn, Wanted},
+    queue::Wanted,
     rules::Rules,
     run,
     sandbox::hard_limits,
     slices::Slice,
-    slots::{Taken, Waiting},
 };
 
 /// Serves one connection.
@@ -98,6 +100,19 @@ impl Session {
                 drop(slice);
                 self.status().await
             }
+            Request::Pending => {
+                let pending = self.broker.approvals.seen_by(&self.peer.subject, &self.rules.policy);
+                drop(slice);
+                self.outgoing.send(&Reply::Pending(pending)).await
+            }
+            Request::Answer { id, answer } => {
+                let reply = self.answer(&id, answer);
+                drop(slice);
+                match reply {
+                    Reply::Refused(refusal) => self.refuse(refusal).await,
+                    reply => self.outgoing.send(&reply).await,
+                }
+            }
         }
     }
 
@@ -117,39 +132,57 @@ impl Session {
 
     /// The critical sequence.
     async fn run_call(&mut self, mut slice: Slice, call: &Call) -> Result<(), Gone> {
-        let (mut plan, mut approval) = match self.decide(call, false) {
-            Ok(approved) => approved,
+        let (mut plan, mut decision) = match self.decide(call, false) {
+            Ok(allowed) => allowed,
             Err(not_run) => {
                 drop(slice);
                 return self.outgoing.send(&not_run.into()).await;
             }
         };
-        if let Err(failure) = self.can_start(&plan) {
-            drop(slice);
-            return self.not_started(call, &approval, failure).await;
-        }
         let uid = self.peer.subject.uid;
-        let ceilings = self.rules.policy.ceilings();
-        let wanted = Wanted::of(uid, &plan, ceilings);
-        let place = match self.broker.admission.run_or_wait(wanted, ceilings.queue) {
-            Ok(Admitted::Now(place)) => place,
-            Ok(Admitted::Waits(waiting)) => {
+        let place = loop {
+            // Looked at again after each wait: the program may have gone, or the rules have another.
+            if let Err(failure) = self.can_start(&plan) {
                 drop(slice);
-                let waited = self.wait(call, waiting, &mut plan, &mut approval).await?;
-                let Some(place) = waited else { return Ok(()) };
-                slice = self.slice().await;
-                // The program may have gone while it waited, or the rules have another by now.
-                if let Err(failure) = self.can_start(&plan) {
-                    drop((place, slice));
-                    return self.not_started(call, &approval, failure).await;
-                }
-                place
+                return self.not_started(call, &decision, failure).await;
             }
-            Err(busy) => {
-                let message = format!("busy: {} runs are all that are allowed at once", busy.limit);
-                self.record(|audit, by| audit.not_started(by, call, &approval, &message));
+            if !plan.approvers().is_empty() && !decision.is_approved() {
                 drop(slice);
-                return self.outgoing.send(&Reply::Busy(busy)).await;
+                if !self.is_approved(call, &mut plan, &mut decision).await? {
+                    return Ok(());
+                }
+                slice = self.slice().await;
+                self.void_where_rules_changed(&mut decision);
+                continue;
+            }
+            let ceilings = self.rules.policy.ceilings();
+            let wanted = Wanted::of(uid, &plan, ceilings);
+            match self.broker.admission.run_or_wait(wanted, ceilings.queue) {
+                Ok(Admitted::Now(place)) => break place,
+                Ok(Admitted::Waits(waiting)) => {
+                    drop(slice);
+                    let waited = self.wait(call, waiting, &mut plan, &mut decision).await?;
+                    let Some(turn) = waited else { return Ok(()) };
+                    slice = self.slice().await;
+                    let was_approved = decision.is_approved();
+                    self.void_where_rules_changed(&mut decision);
+                    match (turn, self.can_start(&plan)) {
+                        (_, Ok(())) if was_approved != decision.is_approved() => {}
+                        (Some(place), Ok(())) => break place,
+                        (place, Err(failure)) => {
+                            drop((place, slice));
+                            return self.not_started(call, &decision, failure).await;
+                        }
+                        (None, Ok(())) => {}
+                    }
+                }
+                Err(busy) => {
+                    let limit = busy.limit;
+                    let message = format!("busy: {limit} runs are all that are allowed at once");
+                    self.record(|audit, by| audit.not_started(by, call, &decision, &message));
+                    drop(slice);
+                    return self.outgoing.send(&Reply::Busy(busy)).await;
+                }
             }
         };
 
@@ -160,7 +193,7 @@ impl Session {
             Err(error) => {
                 drop((place, slice));
                 complain!("{tool} was not started: {error}");
-                return self.not_started(call, &approval, error.failure()).await;
+                return self.not_started(call, &decision, error.failure()).await;
             }
         };
         let pid = process.pid.as_raw().unsigned_abs();
@@ -184,78 +217,8 @@ impl Session {
         drop((place, listed));
 
         // The run cannot be undone; the next decision that cannot be recorded is refused.
-        self.record(|audit, by| audit.exit(by, call, &approval, pid, &exited));
+        self.record(|audit, by| audit.exit(by, call, &decision, pid, &exited));
         self.outgoing.send(&Reply::Exited(exited)).await
-    }
-
-    /// Waits in the line. `None` where the call comes to no run: its answer has been given by then.
-    async fn wait(
-        &mut self,
-        call: &Call,
-        mut waiting: Waiting,
-        plan: &mut Plan,
-        approval: &mut Approval,
-    ) -> Result<Option<Taken>, Gone> {
-        let mut changes = self.broker.rules_changes();
-        if !Rc::ptr_eq(&changes.borrow(), &self.rules) {
-            changes.mark_changed();
-        }
-        let left = "its client left while it waited";
-        loop {
-            // In this order: no place is used for who has left, or under rules that hold no more.
-            tokio::select! {
-                biased;
-                wants_answer = self.incoming.interrupted() => {
-                    drop(waiting);
-                    let cancelled = "cancelled while it waited: nothing was started";
-                    let message = if wants_answer { cancelled } else { left };
-                    self.record(|audit, by| audit.not_started(by, call, approval, message));
-                    if wants_answer {
-                        let refusal = refusal(RefusalKind::Cancelled, cancelled);
-                        self.outgoing.send(&Reply::Refused(refusal)).await?;
-                    }
-                    return Ok(None);
-                }
-                () = self.broker.stopping() => {
-                    drop(waiting);
-                    let message = "the broker is stopping: ask again in a moment";
-                    self.record(|audit, by| audit.not_started(by, call, approval, message));
-                    let refusal = refusal(RefusalKind::ShuttingDown, message);
-                    self.outgoing.send(&Reply::Refused(refusal)).await?;
-                    return Ok(None);
-                }
-                changed = changes.changed() => {
-                    changed.map_err(|_| Gone)?;
-                    // The same policy may grant another group by now: accounts are read with it.
-                    let message = "the policy was read again while it waited: it is decided again";
-                    self.record(|audit, by| audit.not_started(by, call, approval, message));
-                    self.rules = Rc::clone(&changes.borrow_and_update());
-                    let slice = self.slice().await;
-                    let decided = self.decide(call, false);
-                    drop(slice);
-                    (*plan, *approval) = match decided {
-                        Ok(approved) => approved,
-                        Err(not_run) => {
-                            drop(waiting);
-                            self.outgoing.send(&not_run.into()).await?;
-                            return Ok(None);
-                        }
-                    };
-                    let ceilings = self.rules.policy.ceilings();
-                    waiting.wants(Wanted::of(self.peer.subject.uid, plan, ceilings));
-                }
-                turn = waiting.changed() => match turn {
-                    Turn::Came => return Ok(waiting.take()),
-                    Turn::Waits(queued) => {
-                        if let Err(gone) = self.outgoing.send(&Reply::Queued(queued)).await {
-                            drop(waiting);
-                            self.record(|audit, by| audit.not_started(by, call, approval, left));
-                            return Err(gone);
-                        }
-                    }
-                },
-            }
-        }
     }
 
     async fn check(&mut self, slice: Slice, call: &Call) -> Result<(), Gone> {
@@ -271,19 +234,34 @@ impl Session {
         self.outgoing.send(&reply).await
     }
 
+    /// An approval is not for rules that came while the thread was waited for.
+    fn void_where_rules_changed(&self, decision: &mut Decision) {
+        if !Rc::ptr_eq(&self.broker.rules(), &self.rules) {
+            decision.void();
+        }
+    }
+
+    /// The same of a call that waits. It may be granted otherwise by the same policy, since accounts are
+    /// read with it.
+    async fn decide_again(
+        &mut self,
+        call: &Call,
+        before: &Decision,
+        rules: Rc<Rules>,
+    ) -> Result<(Plan, Decision), NotRun> {
+        let message = "the policy was read again while it waited: it is decided again";
+        self.record(|audit, by| audit.not_started(by, call, before, message));
+        self.rules = rules;
+        let _slice = self.slice().await;
+        self.decide(call, false)
+    }
+
     /// Asks the policy, and records its answer before anybody hears it.
-    fn decide(&self, call: &Call, dry_run: bool) -> Result<(Plan, Approval), NotRun> {
+    fn decide(&self, call: &Call, dry_run: bool) -> Result<(Plan, Decision), NotRun> {
         let Rules { policy, sandbox, .. } = &*self.rules;
         let subject = &self.peer.subject;
         // RULE: A decision that cannot be recorded is a refusal.
-        let unrecorded = |error| {
-            complain!("{error}");
-            NotRun::Failed(Failure {
-                kind: FailureKind::Audit,
-                message: "The call was refused, since it cannot be recorded.".into(),
-                remedy: "An administrator must make the audit log writable; the broker's log says what is wrong with it.".into(),
-            })
-        };
+        let unrecorded = |error| NotRun::Failed(unrecorded(&error));
         let audit = &mut *self.broker.audit.borrow_mut();
         let planned = decide(policy, subject, call, SystemTime::now()).map(plan);
         match planned.map(|plan| plan.within(&hard_limits())) {
@@ -354,10 +332,10 @@ impl Session {
     async fn not_started(
         &mut self,
         call: &Call,
-        approval: &Approval,
+        decision: &Decision,
         failure: Failure,
     ) -> Result<(), Gone> {
-        self.record(|audit, by| audit.not_started(by, call, approval, &failure.message));
+        self.record(|audit, by| audit.not_started(by, call, decision, &failure.message));
         self.outgoing.send(&Reply::Failed(failure)).await
     }
 
@@ -397,6 +375,16 @@ impl Session {
             Some(availability) => availability,
             None => Availability::Available,
         }
+    }
+}
+
+/// What cannot be recorded does not happen.
+fn unrecorded(error: &AuditError) -> Failure {
+    complain!("{error}");
+    Failure {
+        kind: FailureKind::Audit,
+        message: "The call was refused, since it cannot be recorded.".into(),
+        remedy: "An administrator must make the audit log writable; the broker's log says what is wrong with it.".into(),
     }
 }
 

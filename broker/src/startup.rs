@@ -41,6 +41,7 @@ use tokio::{
 use crate::{
     accept,
     admission::Admission,
+    approvals::Approvals,
     audit::{AuditError, AuditLog, LogFile},
     broker::Broker,
     cli::Options,
@@ -229,6 +230,7 @@ pub(crate) fn start(mut options: Options) -> Result<ExitCode, StartError> {
     };
     let (enter, phases) = watch::channel(Phase::Serving);
     let broker = Broker {
+        approvals: Approvals::default(),
         rules: watch::Sender::new(Rc::new(rules)),
         audit: RefCell::new(audit),
         admission: Admission::default(),

@@ -34,6 +34,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         targets: vec![TargetKind::Address],
         allowance: None,
         tier: Tier::Standard,
+        needs_approval: false,
         intrusive: false,
         options: vec![],
         presets: vec![],

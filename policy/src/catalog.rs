@@ -29,9 +29,10 @@ pub fn catalog(
     let grants = SubjectGrants::of(policy, subject, None, now);
     let usable = grants.usable();
     let entry = |(at, tool, tier)| {
-        let allowance =
-            grants.granted(Some(at)).and_then(|granted| allowance::of(policy, tool, &granted));
-        entry(policy, tool, tier, allowance, available(tool))
+        let granted = grants.granted(Some(at));
+        let allowance = granted.as_ref().and_then(|granted| allowance::of(policy, tool, granted));
+        let needs_approval = granted.is_some_and(|granted| needs_approval(tool, &granted));
+        entry(policy, tool, (tier, needs_approval), allowance, available(tool))
     };
     let mut tools: Vec<_> = usable.map(entry).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -65,15 +66,23 @@ impl CatalogKey {
             let narrows = |granted: &Granted<'_>| allowance::narrowing(tool, granted).is_some();
             let narrowing = grants.granted(Some(at)).filter(narrows);
             key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
+            let granted = grants.granted(Some(at));
+            key.push(granted.is_some_and(|granted| needs_approval(tool, &granted)).into());
         }
         Self(key.into())
     }
 }
 
+/// Whether no grant by which the tool can be used does without another person.
+fn needs_approval(tool: &Tool, granted: &Granted<'_>) -> bool {
+    let mut usable = granted.each().filter(|(_, tier)| tool.tier <= *tier);
+    usable.all(|(grant, _)| grant.needs_approval)
+}
+
 fn entry(
     policy: &Policy,
     tool: &Tool,
-    tier: Tier,
+    (tier, needs_approval): (Tier, bool),
     allowance: Option<Allowance>,
     availability: Availability,
 ) -> ToolEntry {
@@ -91,6 +100,7 @@ fn entry(
         allowance,
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,
+        needs_approval,
         options: options.map(|option| option_entry(option, tier)).collect(),
         presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
         timeout: tool.timeout.value.min(longest),

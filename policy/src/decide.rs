@@ -13,6 +13,7 @@ use probity_protocol::{
 };
 
 use crate::{
+    approvers::Approver,
     arguments::{Settings, merge_arguments},
     beyond::beyond,
     denied::Denied,
@@ -40,6 +41,8 @@ pub struct Approved<'p> {
     pub(crate) requested: RequestedLimits,
     /// The grant that allowed it.
     pub(crate) grant: &'p Grant,
+    /// Who may approve it: somebody, where the grant asks for that.
+    pub(crate) approvers: Vec<&'p Approver>,
 }
 
 /// Decides whether `subject` may make `call` at this moment, by the machine's clock.
@@ -55,8 +58,9 @@ pub fn decide<'p>(
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
     let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
+    let granted = approvable(policy, tool, subject.uid, granted)?;
     let tier = granted.tier();
-    judge(policy, tool, granted, call).map_err(|mut denied| {
+    judge(policy, tool, subject.uid, granted, call).map_err(|mut denied| {
         denied.denial.beyond = beyond(tool, tier, &call.arguments);
         denied
     })
@@ -65,6 +69,7 @@ pub fn decide<'p>(
 fn judge<'p>(
     policy: &'p Policy,
     tool: &'p Tool,
+    uid: u32,
     granted: Granted<'p>,
     call: &Call,
 ) -> Result<Approved<'p>, Denied<'p>> {
@@ -74,7 +79,21 @@ fn judge<'p>(
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
     let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
     let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
-    Ok(Approved { policy, tool, target, name, settings, tier, timeout, requested, grant })
+    let needed = Some(&tool.name).filter(|_| grant.needs_approval);
+    let approvers = needed.into_iter().flat_map(|tool| policy.approvers(tool, uid)).collect();
+    let approved = Approved {
+        policy,
+        tool,
+        target,
+        name,
+        settings,
+        tier,
+        timeout,
+        requested,
+        grant,
+        approvers,
+    };
+    Ok(approved)
 }
 
 /// The tool, if it exists and a grant covers it. Who is granted nothing does not learn what exists.
@@ -101,6 +120,20 @@ pub(crate) fn granted_tool<'p>(
     };
     let tool = tool.ok_or_else(|| Denied::by_no_line(Reason::UnknownTool))?;
     Ok((tool, granted))
+}
+
+/// The grants by which it can come to a run: where another person has to approve, there is one.
+pub(crate) fn approvable<'p>(
+    policy: &'p Policy,
+    tool: &'p Tool,
+    uid: u32,
+    granted: Granted<'p>,
+) -> Result<Granted<'p>, Denied<'p>> {
+    let check = |grant: &'p Grant, _| {
+        let can = !grant.needs_approval || policy.approvers(&tool.name, uid).next().is_some();
+        can.then_some(()).ok_or_else(|| Denied::new(Reason::NoApprover, Some(&grant.place)))
+    };
+    granted.keep(check, |_| ())
 }
 
 /// What a call aims at, checked.
@@ -197,9 +230,9 @@ pub(crate) fn allowed_time<'p>(
     let gives = |grant: &Grant| {
         let most = grant.timeout.unwrap_or(ceiling).min(ceiling);
         let time = requested.timeout.unwrap_or(tool.timeout.value).min(most);
-        (time, grant.concurrency.unwrap_or(u32::MAX))
+        (!grant.needs_approval, time, grant.concurrency.unwrap_or(u32::MAX))
     };
-    granted.most_by(gives).map(|(grant, (time, _))| (time, grant)).ok_or_else(|| {
+    granted.most_by(gives).map(|(grant, (_, time, _))| (time, grant)).ok_or_else(|| {
         let reason = Reason::NotGranted { grants_nothing: false, weight: None };
         Denied::by_no_line(reason)
     })

@@ -30,6 +30,7 @@ struct Effective<'p> {
     ceilings: &'p Ceilings,
     landlock_abi_min: u32,
     grants: BTreeSet<GrantKey<'p>>,
+    approvers: BTreeSet<(String, ToolsKey<'p>)>,
     audit_path: &'p str,
     tools: Vec<&'p Tool>,
 }
@@ -49,38 +50,51 @@ pub(crate) fn of(policy: &Policy) -> Result<Digest, postcard::Error> {
         ceilings: &policy.ceilings,
         landlock_abi_min: policy.landlock_abi_min,
         grants: policy.grants.iter().map(GrantKey::of).collect(),
+        approvers: policy
+            .approvers
+            .iter()
+            .map(|approver| (approver.who.to_string(), tools_key(&approver.tools)))
+            .collect(),
         audit_path: &policy.audit_path.to_string_lossy(),
         tools,
     };
     Ok(Digest::of(&postcard::to_stdvec(&effective)?))
 }
 
+/// `None` is every tool.
+type ToolsKey<'p> = Option<BTreeSet<&'p str>>;
+
+fn tools_key(tools: &GrantedTools) -> ToolsKey<'_> {
+    match tools {
+        GrantedTools::All => None,
+        GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
+    }
+}
+
 /// What a grant says, but for its note. An account by number and one by name are never written alike.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct GrantKey<'p> {
     grantee: String,
-    tools: Option<BTreeSet<&'p str>>,
+    tools: ToolsKey<'p>,
     intrusive: bool,
     scope: ScopeKey,
     timeout: Option<Duration>,
     concurrency: Option<u32>,
+    needs_approval: bool,
     until: Option<Duration>,
 }
 
 impl<'p> GrantKey<'p> {
     fn of(grant: &'p Grant) -> Self {
-        let tools = match &grant.tools {
-            GrantedTools::All => None,
-            GrantedTools::Named(names) => Some(names.iter().map(String::as_str).collect()),
-        };
         let since_epoch = |until: SystemTime| until.duration_since(SystemTime::UNIX_EPOCH);
         Self {
             grantee: grant.grantee.to_string(),
-            tools,
+            tools: tools_key(&grant.tools),
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
             timeout: grant.timeout,
             concurrency: grant.concurrency,
+            needs_approval: grant.needs_approval,
             until: grant.until.map(|until| since_epoch(until).unwrap_or_default()),
         }
     }

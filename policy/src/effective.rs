@@ -5,7 +5,7 @@
 //! policy. Only `probity-policy` writes it, and the digest does not depend on it (`digest`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     time::{Duration, SystemTime},
 };
@@ -19,9 +19,9 @@ use crate::{
     grants::{Grant, GrantedTools, Grantee},
     policy::{Ceilings, Policy},
     raw::{
-        RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox, RawGrant, RawMode, RawMoment,
-        RawOption, RawPolicy, RawPreset, RawSandbox, RawScalar, RawScratch, RawTargets, RawTool,
-        RawValue, Text,
+        RawAccount, RawApproval, RawApprover, RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox,
+        RawGrant, RawMode, RawMoment, RawOption, RawPolicy, RawPreset, RawSandbox, RawScalar,
+        RawScratch, RawTargets, RawTool, RawValue, Text,
     },
     tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
@@ -54,6 +54,9 @@ impl Policy {
         let mut grants: Vec<_> = self.grants.iter().map(GrantKey::of).collect();
         grants.sort();
         grants.dedup();
+        let approvers = self.approvers.iter();
+        let approvers: BTreeSet<_> =
+            approvers.map(|each| (each.who.clone(), tools_of(&each.tools))).collect();
         let mut tools: Vec<_> = self.tools.iter().collect();
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         RawPolicy {
@@ -69,6 +72,7 @@ impl Policy {
             ceilings: ceilings(&self.ceilings),
             sandbox: RawGlobalSandbox { landlock_abi_min: Some(at(self.landlock_abi_min)) },
             grants: grants.into_iter().map(|grant| at(grant.raw())).collect(),
+            approvers: approvers.into_iter().map(|each| at(approver(each))).collect(),
             audit: RawAudit { path: text(self.audit_path.to_string_lossy()) },
             tools: tools.into_iter().map(|each| at(tool(each))).collect(),
         }
@@ -84,37 +88,29 @@ struct GrantKey {
     scope: ScopeKey,
     timeout: Option<Duration>,
     concurrency: Option<u32>,
+    needs_approval: bool,
     until: Option<SystemTime>,
     note: Option<String>,
 }
 
 impl GrantKey {
     fn of(grant: &Grant) -> Self {
-        let mut tools = match &grant.tools {
-            GrantedTools::All => vec!["*".to_owned()],
-            GrantedTools::Named(names) => names.clone(),
-        };
-        tools.sort();
-        tools.dedup();
         Self {
             grantee: grant.grantee.clone(),
-            tools,
+            tools: tools_of(&grant.tools),
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
             timeout: grant.timeout,
             concurrency: grant.concurrency,
+            needs_approval: grant.needs_approval,
             until: grant.until,
             note: grant.note.clone(),
         }
     }
 
     fn raw(self) -> RawGrant {
-        let (mut user, mut group, mut owner) = (None, None, None);
-        match self.grantee {
-            Grantee::User(account) => user = Some(at(account)),
-            Grantee::Group(account) => group = Some(at(account)),
-            Grantee::Owner => owner = Some(at(true)),
-        }
+        let (user, group) = accounts(&self.grantee);
+        let owner = (self.grantee == Grantee::Owner).then(|| at(true));
         let until = self.until.map(humantime::format_rfc3339_seconds);
         RawGrant {
             user,
@@ -128,10 +124,35 @@ impl GrantKey {
             max_hosts: self.scope.max_hosts.map(at),
             timeout: self.timeout.map(time),
             concurrency: self.concurrency.map(at),
+            approval: self.needs_approval.then(|| at(RawApproval::Required)),
             until: until.map(|until| at(RawMoment::Text(until.to_string()))),
             note: self.note.map(text),
         }
     }
+}
+
+fn tools_of(tools: &GrantedTools) -> Vec<String> {
+    let mut tools = match tools {
+        GrantedTools::All => vec!["*".to_owned()],
+        GrantedTools::Named(names) => names.clone(),
+    };
+    tools.sort();
+    tools.dedup();
+    tools
+}
+
+/// The keys `user` and `group`.
+fn accounts(who: &Grantee) -> (Option<Spanned<RawAccount>>, Option<Spanned<RawAccount>>) {
+    match who {
+        Grantee::User(account) => (Some(at(account.clone())), None),
+        Grantee::Group(account) => (None, Some(at(account.clone()))),
+        Grantee::Owner => (None, None),
+    }
+}
+
+fn approver((who, tools): (Grantee, Vec<String>)) -> RawApprover {
+    let (user, group) = accounts(&who);
+    RawApprover { user, group, tools: texts(&tools) }
 }
 
 fn ceilings(ceilings: &Ceilings) -> RawCeilings {
@@ -143,6 +164,7 @@ fn ceilings(ceilings: &Ceilings) -> RawCeilings {
         connections: Some(at(ceilings.connections)),
         connections_per_user: Some(at(ceilings.connections_per_user)),
         requests_per_second: Some(at(ceilings.requests_per_second)),
+        approval_ttl: Some(time(ceilings.approval_ttl)),
         memory: Some(text(size(ceilings.memory_bytes))),
         open_files: Some(at(ceilings.open_files)),
         stdout: Some(text(size(ceilings.stdout_bytes))),

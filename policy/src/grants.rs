@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use probity_protocol::Tier;
+use probity_protocol::{Tier, ToolName};
 
 use crate::{raw::RawAccount, source::Place, subject::Principal, targets::Scope};
 
@@ -26,6 +26,8 @@ pub(crate) struct Grant {
     pub timeout: Option<Duration>,
     /// Its runs at once, of all who are granted it together, where that is less than the policy's.
     pub concurrency: Option<u32>,
+    /// Another person has to approve each call.
+    pub needs_approval: bool,
     /// By the machine's clock: from then on it grants nothing.
     pub until: Option<SystemTime>,
     /// Who asked for it, and why: for administrators.
@@ -72,6 +74,15 @@ pub(crate) enum GrantedTools {
     All,
     /// Short names.
     Named(Vec<String>),
+}
+
+impl GrantedTools {
+    pub(crate) fn has(&self, tool: &ToolName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|name| name == tool.as_str()),
+        }
+    }
 }
 
 /// The grants by whom they are for. Numbers are those of the policy's lists.

@@ -7,8 +7,9 @@ use toml::{Table, Value};
 use super::*;
 use crate::{
     raw::{
-        RawAudit, RawBreaker, RawCeilings, RawDropIn, RawGlobalSandbox, RawGrant, RawMode,
-        RawOption, RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool, RawValue,
+        RawApprover, RawAudit, RawBreaker, RawCeilings, RawDropIn, RawGlobalSandbox, RawGrant,
+        RawMode, RawOption, RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool,
+        RawValue,
     },
     validate,
 };
@@ -38,6 +39,12 @@ const SECTIONS: &[Section] = &[
     },
     Section { heading: "[set.NAME]", known: keys::<RawSet>, way: &["set", "lab"], whole: false },
     Section { heading: "[[grant]]", known: keys::<RawGrant>, way: &["grant"], whole: true },
+    Section {
+        heading: "[[approver]]",
+        known: keys::<RawApprover>,
+        way: &["approver"],
+        whole: true,
+    },
     Section { heading: "policy.d", known: keys::<RawDropIn>, way: &[], whole: false },
     Section { heading: "[audit]", known: keys::<RawAudit>, way: &["audit"], whole: false },
     Section { heading: "tools.d/NAME.toml", known: keys::<RawTool>, way: &["tool"], whole: false },

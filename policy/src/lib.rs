@@ -12,6 +12,7 @@
 
 mod accounts;
 mod allowance;
+mod approvers;
 mod arguments;
 mod beyond;
 mod canonical;

@@ -45,6 +45,7 @@ pub struct Plan {
     tier: Tier,
     concurrency: u32,
     grant_concurrency: Option<u32>,
+    approvers: Vec<String>,
     rule: Place,
     note: Option<String>,
 }
@@ -118,8 +119,18 @@ const fn environment(folder: EnvironmentValue) -> [(&'static str, EnvironmentVal
 /// Turns an approval into what is executed.
 // RULE: A call runs only if the policy approved it.
 pub fn plan(approved: Approved<'_>) -> Plan {
-    let Approved { policy, tool, target, name, settings, tier, timeout, requested, grant } =
-        approved;
+    let Approved {
+        policy,
+        tool,
+        target,
+        name,
+        settings,
+        tier,
+        timeout,
+        requested,
+        grant,
+        approvers,
+    } = approved;
     let ceilings = &policy.ceilings;
     let smaller = |asked: Option<u64>, most: u64| asked.map_or(most, |asked| asked.min(most));
 
@@ -173,6 +184,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         tier,
         concurrency: tool.concurrency.value,
         grant_concurrency: grant.concurrency,
+        approvers: approvers.iter().map(|approver| approver.who.to_string()).collect(),
         rule: grant.place.clone(),
         note: grant.note.clone(),
     }
@@ -292,6 +304,12 @@ impl Plan {
         self.grant_concurrency
     }
 
+    /// Who may approve it, as the policy names them: empty where nobody has to.
+    #[must_use]
+    pub fn approvers(&self) -> &[String] {
+        &self.approvers
+    }
+
     /// The tier that the merged options came to.
     #[must_use]
     pub fn tier(&self) -> Tier {
@@ -333,6 +351,7 @@ impl Plan {
             environment: self.environment().map(|(k, v)| (k.to_owned(), text(v))).collect(),
             tier: self.tier,
             timeout: self.limits.timeout,
+            approvers: self.approvers.clone(),
             memory_bytes: self.limits.memory_bytes,
             open_files: self.limits.open_files,
             stdout_bytes: self.limits.stdout_bytes,

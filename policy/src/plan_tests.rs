@@ -87,6 +87,7 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         // When it runs, and where that is written.
         concurrency: _,
         grant_concurrency: _,
+        approvers,
         rule: _,
         note: _,
     } = one;
@@ -102,6 +103,7 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         && *reach == other.reach
         && *scratch == other.scratch
         && *tier == other.tier
+        && *approvers == other.approvers
 }
 
 #[test]

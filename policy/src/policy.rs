@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use probity_protocol::Digest;
+use probity_protocol::{Digest, ToolName};
 use serde::Serialize;
 
 use crate::{
+    approvers::Approver,
     grants::{Grant, GrantIndex},
     lines::Lines,
     source::Place,
+    subject::Subject,
     targets::Targets,
     tool::Tool,
 };
@@ -21,6 +23,7 @@ pub struct Policy {
     pub(crate) ceilings: Ceilings,
     pub(crate) landlock_abi_min: u32,
     pub(crate) grants: Vec<Grant>,
+    pub(crate) approvers: Vec<Approver>,
     pub(crate) audit_path: PathBuf,
     pub(crate) tools: Vec<Arc<Tool>>,
     /// Indexes into `tools`, by name and alias.
@@ -50,6 +53,8 @@ pub struct Ceilings {
     pub connections_per_user: u32,
     /// Requests of one user in a second.
     pub requests_per_second: u32,
+    /// How long a call waits for another person to approve it.
+    pub approval_ttl: Duration,
     /// Address space of a tool, in bytes.
     pub memory_bytes: u64,
     /// Open descriptors of a tool.
@@ -70,6 +75,7 @@ impl Default for Ceilings {
             connections: 256,
             connections_per_user: 128,
             requests_per_second: 1000,
+            approval_ttl: Duration::from_secs(600),
             memory_bytes: 512 << 20,
             open_files: 256,
             stdout_bytes: 1 << 20,
@@ -153,5 +159,19 @@ impl Policy {
     /// The number of a tool in the list of tools, by its name or an alias of it.
     pub(crate) fn tool_number(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// Who may approve this user's calls of a tool.
+    pub(crate) fn approvers(&self, tool: &ToolName, uid: u32) -> impl Iterator<Item = &Approver> {
+        let others = self.approvers.iter().filter(move |approver| approver.is_other_than(uid));
+        others.filter(move |approver| approver.tools.has(tool))
+    }
+
+    /// Whether `subject` may approve a call of a tool that the user `asked_by` made.
+    // RULE: Nobody approves a call of his own.
+    #[must_use]
+    pub fn may_approve(&self, subject: &Subject, tool: &ToolName, asked_by: u32) -> bool {
+        subject.uid != asked_by
+            && self.approvers(tool, asked_by).any(|approver| approver.is(subject))
     }
 }

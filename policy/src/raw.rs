@@ -26,6 +26,8 @@ pub(crate) struct RawPolicy {
     pub sets: BTreeMap<Text, RawSet>,
     #[serde(default, rename = "grant")]
     pub grants: Vec<Spanned<RawGrant>>,
+    #[serde(default, rename = "approver", skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Spanned<RawApprover>>,
     pub audit: RawAudit,
     /// Tools written here rather than in files of `tools.d`.
     #[serde(default, rename = "tool", skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +42,8 @@ pub(crate) struct RawDropIn {
     pub sets: BTreeMap<Text, RawSet>,
     #[serde(default, rename = "grant")]
     pub grants: Vec<Spanned<RawGrant>>,
+    #[serde(default, rename = "approver")]
+    pub approvers: Vec<Spanned<RawApprover>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -64,6 +68,7 @@ pub(crate) struct RawCeilings {
     pub connections: Option<Spanned<u32>>,
     pub connections_per_user: Option<Spanned<u32>>,
     pub requests_per_second: Option<Spanned<u32>>,
+    pub approval_ttl: Option<Text>,
     pub memory: Option<Text>,
     pub open_files: Option<Spanned<u64>>,
     pub stdout: Option<Text>,
@@ -93,8 +98,25 @@ pub(crate) struct RawGrant {
     pub max_hosts: Option<Spanned<u64>>,
     pub timeout: Option<Text>,
     pub concurrency: Option<Spanned<u32>>,
+    pub approval: Option<Spanned<RawApproval>>,
     pub until: Option<Spanned<RawMoment>>,
     pub note: Option<Text>,
+}
+
+/// Whether another person has to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawApproval {
+    Required,
+}
+
+/// Who may agree.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawApprover {
+    pub user: Option<Spanned<RawAccount>>,
+    pub group: Option<Spanned<RawAccount>>,
+    pub tools: Vec<Text>,
 }
 
 /// A moment as TOML writes it, or as a text.

@@ -217,6 +217,86 @@ fn of_grants_that_give_equal_time_the_one_with_most_runs_at_once_decides_in_any_
 }
 
 #[test]
+fn of_grants_that_allow_a_call_one_that_needs_no_approval_decides_in_any_order() {
+    let approver = "[[approver]]\nuser = 8\ntools = [\"*\"]\n";
+    let free = "[[grant]]\nuser = 7\ntools = [\"ping\"]\ntimeout = \"5s\"\n";
+    let held = "[[grant]]\nuser = 7\ntools = [\"ping\"]\napproval = \"required\"\n";
+    for policy in
+        [granting(&[free, held, approver].concat()), granting(&[held, free, approver].concat())]
+    {
+        let of = |seconds: Option<u64>| {
+            let mut call = call("ping", "10.0.0.1", "");
+            call.limits.timeout = seconds.map(Duration::from_secs);
+            plan(decide(&policy, &ada(), &call, now()).unwrap()).approvers().to_vec()
+        };
+        assert!(of(None).is_empty());
+        assert!(of(Some(5)).is_empty());
+        assert_eq!(of(Some(6)), ["user 8"], "only the other one gives so much time");
+    }
+}
+
+#[test]
+fn nobody_approves_a_call_of_his_own_and_an_approver_is_one_for_his_tools_alone() {
+    let grant = "[[grant]]\ngroup = 50\ntools = [\"ping\", \"nmap\"]\napproval = \"required\"\n";
+    let policy = granting(&format!(
+        "{grant}[[approver]]\nuser = 7\ntools = [\"ping\"]\n[[approver]]\nuser = 8\ntools = [\"nmap\"]\n\
+         [[approver]]\ngroup = 60\ntools = [\"ping\"]\n"
+    ));
+    let who = |tool| plan(decide(&policy, &ada(), &call(tool, "10.0.0.1", ""), now()).unwrap());
+    assert_eq!(who("ping").approvers(), ["group 60"], "7 is who asks");
+    assert_eq!(who("nmap").approvers(), ["user 8"]);
+    let may = |uid, gids: &[u32], tool: &str| {
+        let subject = Subject { uid, gids: gids.to_vec(), owner: false, most: Tier::Intrusive };
+        policy.may_approve(&subject, &ToolName::new(tool).unwrap(), ADA)
+    };
+    assert!(!may(7, &[60], "ping"), "his own, whatever group he is in");
+    assert!(may(9, &[60], "ping") && !may(9, &[60], "nmap") && !may(9, &[50], "ping"));
+    assert!(may(8, &[], "nmap") && !may(8, &[], "ping"));
+    // Who is alone with his right is refused at once, and told so.
+    let alone = format!("{grant}[[approver]]\nuser = 7\ntools = [\"*\"]\n");
+    assert_eq!(reason(&granting(&alone), &call("ping", "10.0.0.1", "")), Reason::NoApprover);
+}
+
+#[test]
+fn an_approval_that_nobody_can_give_is_a_defect_that_says_what_to_add() {
+    let grant = |who: &str| {
+        format!("[[grant]]\n{who}\ntools = [\"ping\", \"nmap\"]\napproval = \"required\"\n")
+    };
+    for (policy, expected) in [
+        (grant("user = 7"), "nobody else may approve calls of"),
+        (
+            format!("{}[[approver]]\nuser = 8\ntools = [\"ping\"]\n", grant("user = 7")),
+            "calls of nmap: add [[approver]]",
+        ),
+        (
+            format!("{}[[approver]]\nuser = 7\ntools = [\"*\"]\n", grant("user = 7")),
+            "nobody else may approve",
+        ),
+        (
+            format!("{}[[approver]]\nuser = 8\ntools = [\"*\"]\n", grant("self = true")),
+            "is alone with it",
+        ),
+        ("[[approver]]\ntools = [\"ping\"]\n".into(), "an approver names one of: user, group"),
+        (
+            "[[approver]]\nuser = 8\nself = true\ntools = [\"ping\"]\n".into(),
+            "unknown field `self`",
+        ),
+        ("[[approver]]\nuser = 8\ntools = [\"pong\"]\n".into(), "no tool is called \"pong\""),
+        (
+            "[[grant]]\nuser = 7\ntools = [\"ping\"]\napproval = \"perhaps\"\n".into(),
+            "unknown variant `perhaps`",
+        ),
+        ("[[grant]]\nuser = 7\ntools = [\"ping\"]\napproval = true\n".into(), ""),
+        ("[ceilings]\napproval_ttl = \"0s\"\n".into(), ""),
+    ] {
+        let said = defect(&policy);
+        assert!(said.contains(expected), "{policy}: {said}");
+    }
+    // An approver of a file of policy.d counts, and one of a group may be another than who asks.
+    granting(&format!("{}[[approver]]\ngroup = 50\ntools = [\"*\"]\n", grant("group = 50")));
+}
+
+#[test]
 fn a_grant_that_has_ended_gives_nothing_and_says_since_when() {
     let until = |moment: &str| {
         granting(&format!("[[grant]]\nuser = 7\ntools = [\"ping\"]\nuntil = {moment}\n"))

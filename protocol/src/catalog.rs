@@ -87,6 +87,8 @@ pub struct ToolEntry {
     pub tier: Tier,
     /// Whether the peer is granted its intrusive tier.
     pub intrusive: bool,
+    /// Each run waits until another person approves it.
+    pub needs_approval: bool,
     /// The granted options.
     pub options: Vec<OptionEntry>,
     /// The granted presets.

@@ -13,6 +13,8 @@ pub enum DenialCode {
     NotGranted,
     /// The grant that gave this subject the tool has ended.
     GrantExpired,
+    /// Another person would have to approve, and the policy names none.
+    NoApprover,
     /// The target is not an address, a network or a host name.
     TargetSyntax,
     /// The tool does not take this kind of target.
@@ -54,10 +56,11 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
+        Self::NoApprover,
         Self::TargetSyntax,
         Self::TargetKind,
         Self::TargetNotAllowed,
@@ -79,6 +82,7 @@ impl DenialCode {
             Self::UnknownTool => "UNKNOWN_TOOL",
             Self::NotGranted => "NOT_GRANTED",
             Self::GrantExpired => "GRANT_EXPIRED",
+            Self::NoApprover => "NO_APPROVER",
             Self::TargetSyntax => "TARGET_SYNTAX",
             Self::TargetKind => "TARGET_KIND",
             Self::TargetNotAllowed => "TARGET_NOT_ALLOWED",
@@ -98,7 +102,9 @@ impl DenialCode {
     #[must_use]
     pub const fn layer(self) -> Layer {
         match self {
-            Self::UnknownTool | Self::NotGranted | Self::GrantExpired => Layer::Tool,
+            Self::UnknownTool | Self::NotGranted | Self::GrantExpired | Self::NoApprover => {
+                Layer::Tool
+            }
             Self::TargetSyntax
             | Self::TargetKind
             | Self::TargetNotAllowed

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Digest;
+
 /// Longest `extra_args`, in bytes, that is looked at.
 pub const MAX_ARGS_BYTES: usize = 2048;
 
@@ -255,6 +257,25 @@ checked_text! {
 checked_text! {
     /// What the frontend says of its own client. It is claimed, never believed.
     ClientLabel, max 128, Accepted::graphic(true, ""), begins |_| true
+}
+
+checked_text! {
+    /// What a call that waits for an approval is named by.
+    ApprovalId, max 16, Accepted::alphanumeric(""), begins |_| true
+}
+
+impl ApprovalId {
+    /// The first digits of a hash.
+    #[must_use]
+    pub fn of(hash: &Digest, digits: usize) -> Self {
+        let hash = hash.to_string();
+        Self(hash.get(..digits.min(Self::MAX_BYTES)).unwrap_or(&hash).to_owned())
+    }
+}
+
+checked_text! {
+    /// Why a call was not approved.
+    ApprovalNote, max 200, Accepted::graphic(true, ""), begins |_| true
 }
 
 #[cfg(test)]

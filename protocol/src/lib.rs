@@ -11,6 +11,7 @@
 //! that what decodes is lexically valid and nobody needs to check it twice.
 #![forbid(unsafe_code)]
 
+mod approval;
 mod bounded;
 mod call;
 mod catalog;
@@ -23,12 +24,14 @@ mod digest;
 mod lexical;
 pub mod meaning;
 mod message;
+mod plan;
 mod ports;
 pub mod ranges;
 mod reason;
 mod target;
 mod wire;
 
+pub use approval::{ApprovalAnswer, Awaiting, PendingCall};
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
     Allowance, Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier,
@@ -40,14 +43,15 @@ pub use decimal::{Decimal, DecimalError, parse_seconds};
 pub use denial::{DenialCode, Layer};
 pub use digest::{Digest, Hasher};
 pub use lexical::{
-    ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier, LexicalDefect, MAX_ARGS_BYTES,
-    OptionText, Token, ToolName,
+    ApprovalId, ApprovalNote, ClientLabel, CorrelationId, FORBIDDEN_CHARACTERS, Identifier,
+    LexicalDefect, MAX_ARGS_BYTES, OptionText, Token, ToolName,
 };
 pub use message::{
     Busy, BusyScope, End, ExitStatus, Exited, Failure, FailureKind, FenceRefusals, Hello,
-    Interrupt, PROTOCOL_VERSION, PlanSummary, Queued, Refusal, RefusalKind, Reply, Request,
-    RunSummary, SandboxFacts, SandboxSummary, Started, StatusReport, Stream, Verdict, Welcome,
+    Interrupt, NotApproved, PROTOCOL_VERSION, Queued, Refusal, RefusalKind, Reply, Request,
+    RunSummary, SandboxFacts, Started, StatusReport, Stream, Verdict, Welcome,
 };
+pub use plan::{PlanSummary, SandboxSummary};
 pub use ports::Ports;
 pub use reason::{Beyond, Denial, Excerpt, Excluded, LimitedBy, OptionId, Reason, Weight};
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};

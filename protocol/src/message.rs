@@ -5,7 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Availability, Call, Catalog, CorrelationId, Denial, Digest, Tier, ToolName, chain::Head,
+    ApprovalAnswer, ApprovalId, ApprovalNote, Availability, Awaiting, Call, Catalog, CorrelationId,
+    Denial, Digest, PendingCall, PlanSummary, Tier, ToolName, chain::Head,
 };
 
 /// The version of these messages. Another one is refused.
@@ -48,6 +49,15 @@ pub enum Request {
     Run(Call),
     /// What is going on.
     Status,
+    /// Which calls wait for an approval: the peer's own, and those that it may approve.
+    Pending,
+    /// Answers a call that waits for an approval.
+    Answer {
+        /// Which.
+        id: ApprovalId,
+        /// What becomes of it.
+        answer: ApprovalAnswer,
+    },
 }
 
 /// What a client may send while its run waits or goes on.
@@ -73,6 +83,11 @@ pub enum Reply {
     /// [`Request::Run`] was approved and waits for its turn. Comes again as the line moves on, and is
     /// followed by any other answer to a run.
     Queued(Queued),
+    /// [`Request::Run`] was allowed, and waits until another person approves it. Is followed by any other
+    /// answer to a run.
+    AwaitsApproval(Awaiting),
+    /// [`Request::Run`] was allowed, and another person refused it.
+    NotApproved(NotApproved),
     /// [`Request::Run`] was approved, but there is no room now, nor in the line.
     Busy(Busy),
     /// [`Request::Run`] was approved, but could not be started.
@@ -90,6 +105,10 @@ pub enum Reply {
     Exited(Exited),
     /// Answers [`Request::Status`].
     Status(StatusReport),
+    /// Answers [`Request::Pending`].
+    Pending(Vec<PendingCall>),
+    /// [`Request::Answer`] was taken: it holds for this call.
+    Answered(PendingCall),
     /// The connection is of no use; it closes after this.
     Refused(Refusal),
 }
@@ -120,6 +139,7 @@ pub struct SandboxFacts {
 
 /// What would happen to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // One of these exists per connection.
 pub enum Verdict {
     /// It would run like this, if the tool is available.
     Approved {
@@ -130,46 +150,6 @@ pub enum Verdict {
     },
     /// It would be refused.
     Denied(Denial),
-}
-
-/// An approved run, as it would be executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanSummary {
-    /// The tool's short name.
-    pub tool: ToolName,
-    /// The address or network it is aimed at.
-    pub target: String,
-    /// The program's path, then its arguments.
-    pub argv: Vec<String>,
-    /// The whole environment.
-    pub environment: Vec<(String, String)>,
-    /// The tier the merged options came to.
-    pub tier: Tier,
-    /// Wall-clock limit.
-    pub timeout: Duration,
-    /// Address space, in bytes.
-    pub memory_bytes: u64,
-    /// Open descriptors.
-    pub open_files: u64,
-    /// Standard output kept, in bytes.
-    pub stdout_bytes: u64,
-    /// Standard error kept, in bytes.
-    pub stderr_bytes: u64,
-    /// How it is confined.
-    pub sandbox: SandboxSummary,
-}
-
-/// The confinement of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxSummary {
-    /// `CAP_NET_RAW` is passed to it.
-    pub net_raw: bool,
-    /// The syscall profile.
-    pub syscalls: String,
-    /// Files and folders it may read, beyond libraries.
-    pub read: Vec<String>,
-    /// Programs it may execute.
-    pub execute: Vec<String>,
 }
 
 /// No room for a run, now.
@@ -190,6 +170,20 @@ pub struct Queued {
     pub ahead: u32,
     /// How long that will probably take, where runs have shown that.
     pub expected_wait: Option<Duration>,
+}
+
+/// Why an allowed run was not approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotApproved {
+    /// Somebody refused it.
+    Refused {
+        /// His account's name, or its number.
+        by: String,
+        /// What he says.
+        why: Option<ApprovalNote>,
+    },
+    /// Nobody answered in this time.
+    Expired(Duration),
 }
 
 /// The limit that a [`Busy`] is about.
@@ -383,4 +377,14 @@ pub enum RefusalKind {
     ShuttingDown,
     /// The client cancelled its run while that waited for its turn: nothing was started.
     Cancelled,
+    /// No call waits under this id, and none did lately.
+    NoSuchCall,
+    /// Who asks does not approve his own call.
+    OwnCall,
+    /// No line of the policy lets this peer approve it.
+    NotAnApprover,
+    /// Somebody has approved or refused it already.
+    AlreadyAnswered,
+    /// It waits no more: nobody answered in time, its caller left, or the policy was read again.
+    NoLongerWaits,
 }

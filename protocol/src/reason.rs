@@ -44,6 +44,9 @@ pub enum Reason {
         /// When the last of them did.
         since: SystemTime,
     },
+    /// Each grant of the tool asks for another person's approval, and the policy names none who could.
+    #[error("it needs another person's approval, and nobody else may approve it")]
+    NoApprover,
     /// No tool has that name.
     #[error("there is no tool of this name")]
     UnknownTool,
@@ -242,6 +245,7 @@ impl Reason {
         match self {
             Self::NotGranted { .. } => DenialCode::NotGranted,
             Self::Expired { .. } => DenialCode::GrantExpired,
+            Self::NoApprover => DenialCode::NoApprover,
             Self::UnknownTool => DenialCode::UnknownTool,
             Self::TargetSyntax(_) => DenialCode::TargetSyntax,
             Self::TargetKind => DenialCode::TargetKind,

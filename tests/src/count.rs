@@ -66,6 +66,7 @@ const FILES: &[(Purpose, &[&str])] = &[
     (
         Decision,
         &[
+            "policy/src/approvers.rs",
             "policy/src/arguments.rs",
             "policy/src/beyond.rs",
             "policy/src/decide.rs",
@@ -94,7 +95,9 @@ const FILES: &[(Purpose, &[&str])] = &[
             "broker/src/connection.rs",
             "broker/src/peer.rs",
             "broker/src/run.rs",
+            "broker/src/approvals.rs",
             "broker/src/session.rs",
+            "broker/src/session/",
             "broker/src/sys/peer.rs",
         ],
     ),

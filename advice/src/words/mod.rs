@@ -35,6 +35,7 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
     match &denial.reason {
         Reason::NotGranted { grants_nothing, .. } => not_granted(granted, name, *grants_nothing),
         Reason::Expired { since } => expired(granted, name, *since),
+        Reason::NoApprover => no_approver(granted, name),
         Reason::UnknownTool => unknown_tool(granted, name),
         Reason::TargetSyntax(defect) => target::syntax(defect),
         Reason::TargetKind => target::kind(allowance, tool, called, &call.target),
@@ -106,6 +107,21 @@ fn expired(granted: Granted<'_>, tool: &str, since: SystemTime) -> Advice {
         format!("Your grant of {tool} has ended, at {since}."),
         instead,
         &[("since", since)],
+    )
+}
+
+fn no_approver(granted: Granted<'_>, tool: &str) -> Advice {
+    let ask = "an administrator can name somebody else who may approve it ([[approver]])";
+    advice(
+        DenialCode::NoApprover,
+        format!(
+            "Your calls of {tool} need another person's approval, and nobody else may give it."
+        ),
+        match usable(granted, Some(tool)).told() {
+            None => format!("Ask for it: {ask}."),
+            Some(tools) => format!("Use {tools}, or ask for it: {ask}."),
+        },
+        &[],
     )
 }
 

@@ -7,6 +7,7 @@
 //! approvals and exits are a line each.
 
 mod announce;
+mod approval;
 mod cut;
 mod file;
 mod json;
@@ -34,7 +35,7 @@ use crate::buckets::{Buckets, Rate};
 
 pub use file::AuditError;
 pub(crate) use file::LogFile;
-pub(crate) use record::{Approval, By};
+pub(crate) use record::{By, Decision};
 
 /// How much each user's refusals may write. Mistakes, a line of 1 KiB each, never come near: it is two
 /// thousand at once, and sixteen more each second.
@@ -99,18 +100,18 @@ impl AuditLog {
         plan: &Plan,
         ping_sockets: bool,
         dry_run: bool,
-    ) -> Result<Approval, AuditError> {
-        let mut approval = Approval::of(plan, ping_sockets);
-        approval.seq = self.write("decision", |line| {
+    ) -> Result<Decision, AuditError> {
+        let mut decision = Decision::of(plan, ping_sockets);
+        decision.head = self.write("decision", |line| {
             record::by(line, by);
             record::claims(line, call);
             record::request(line, call, false);
             line.text("verdict", "approved");
             line.flag("dry_run", dry_run);
             line.number("timeout_ms", record::millis(plan.limits().timeout));
-            approval.describe(line);
+            decision.describe(line);
         })?;
-        Ok(approval)
+        Ok(decision)
     }
 
     /// Records that the policy said no, by which line of it where there is one, or counts it where
@@ -157,10 +158,10 @@ impl AuditLog {
         &mut self,
         by: By<'_>,
         call: &Call,
-        approval: &Approval,
+        decision: &Decision,
         message: &str,
     ) -> Result<(), AuditError> {
-        self.run("not_started", by, call, approval, |line| line.text("message", message))
+        self.run("not_started", by, call, decision, |line| line.text("message", message))
     }
 
     /// Records how a run ended.
@@ -168,11 +169,11 @@ impl AuditLog {
         &mut self,
         by: By<'_>,
         call: &Call,
-        approval: &Approval,
+        decision: &Decision,
         pid: u32,
         exited: &Exited,
     ) -> Result<(), AuditError> {
-        self.run("exit", by, call, approval, |line| {
+        self.run("exit", by, call, decision, |line| {
             line.number("tool_pid", pid.into());
             record::ending(line, exited);
         })
@@ -265,15 +266,15 @@ impl AuditLog {
         event: &str,
         by: By<'_>,
         call: &Call,
-        approval: &Approval,
+        decision: &Decision,
         fill: impl FnOnce(&mut Line),
     ) -> Result<(), AuditError> {
         let line = members(event, |line| {
             record::by(line, by);
             record::claims(line, call);
             record::request(line, call, false);
-            line.number("decision_seq", approval.seq);
-            approval.describe(line);
+            line.number("decision_seq", decision.head.seq);
+            decision.describe(line);
             fill(line);
         });
         let written = self.settle().and_then(|()| self.append(&line));
@@ -286,11 +287,11 @@ impl AuditLog {
         written
     }
 
-    /// Writes one line, after those that are owed, and answers its number.
-    fn write(&mut self, event: &str, fill: impl FnOnce(&mut Line)) -> Result<u64, AuditError> {
+    /// Writes one line, after those that are owed, and answers where the chain is then.
+    fn write(&mut self, event: &str, fill: impl FnOnce(&mut Line)) -> Result<Head, AuditError> {
         self.settle()?;
         self.append(&members(event, fill))?;
-        Ok(self.head.seq)
+        Ok(self.head)
     }
 
     /// Writes what is owed.

@@ -5,7 +5,9 @@
 use std::time::{Duration, SystemTime};
 
 use probity_policy::Plan;
-use probity_protocol::{Arguments, Call, Digest, End, ExitStatus, Exited, RefusalKind, Target};
+use probity_protocol::{
+    Arguments, Call, Digest, End, ExitStatus, Exited, RefusalKind, Target, chain::Head,
+};
 
 use super::{
     cut,
@@ -22,10 +24,13 @@ pub(crate) struct By<'a> {
     pub peer: &'a Peer,
 }
 
-/// An approved call, as the lines that follow its decision repeat it.
-pub(crate) struct Approval {
-    /// The number of the line that records the decision.
-    pub(super) seq: u64,
+/// An allowed call, as the lines that follow its decision repeat it.
+#[derive(Clone)]
+pub(crate) struct Decision {
+    /// Where the chain is after the line that records it.
+    pub(super) head: Head,
+    /// Who approved it, where somebody had to: a number, and a name where the account has one.
+    approved_by: Option<(u32, Option<String>)>,
     address: String,
     argv: Vec<String>,
     rule: String,
@@ -33,18 +38,36 @@ pub(crate) struct Approval {
     net_raw: bool,
 }
 
-impl Approval {
+impl Decision {
     /// `ping_sockets` is whether the kernel gives the broker ICMP echo sockets, on which some plans'
     /// capability depends.
     pub(super) fn of(plan: &Plan, ping_sockets: bool) -> Self {
         Self {
-            seq: 0,
+            head: Head::START,
+            approved_by: None,
             address: plan.target(),
             argv: plan.argv(),
             rule: plan.rule().to_string(),
             note: plan.note().map(str::to_owned),
             net_raw: plan.net_raw().given(ping_sockets),
         }
+    }
+
+    /// The hash of the line that records it, which is no other's.
+    pub(crate) fn hash(&self) -> Digest {
+        self.head.hash
+    }
+
+    pub(crate) fn is_approved(&self) -> bool {
+        self.approved_by.is_some()
+    }
+
+    pub(crate) fn approve(&mut self, uid: u32, user: Option<String>) {
+        self.approved_by = Some((uid, user));
+    }
+
+    pub(crate) fn void(&mut self) {
+        self.approved_by = None;
     }
 
     /// What is executed, and by whose leave.
@@ -54,6 +77,10 @@ impl Approval {
         line.flag("net_raw", self.net_raw);
         line.text("rule", &self.rule);
         line.optional_text("note", self.note.as_deref());
+        if let Some((uid, user)) = &self.approved_by {
+            line.number("approved_by_uid", u64::from(*uid));
+            line.optional_text("approved_by", user.as_deref());
+        }
     }
 }
 
@@ -188,5 +215,10 @@ pub(super) const fn refusal(kind: RefusalKind) -> &'static str {
         RefusalKind::RateLimited => "rate_limited",
         RefusalKind::ShuttingDown => "shutting_down",
         RefusalKind::Cancelled => "cancelled",
+        RefusalKind::NoSuchCall => "no_such_call",
+        RefusalKind::OwnCall => "own_call",
+        RefusalKind::NotAnApprover => "not_an_approver",
+        RefusalKind::AlreadyAnswered => "already_answered",
+        RefusalKind::NoLongerWaits => "no_longer_waits",
     }
 }

@@ -4,8 +4,8 @@
 use std::{borrow::Cow, io, path::PathBuf};
 
 use probity_protocol::{
-    Busy, Denial, Exited, Failure, FrameError, PlanSummary, Queued, Refusal, RefusalKind, Started,
-    Stream,
+    Awaiting, Busy, Denial, Exited, Failure, FrameError, NotApproved, PlanSummary, Queued, Refusal,
+    RefusalKind, Started, Stream,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ use crate::broker::accounts;
 pub enum RunOutcome {
     /// The policy refused it.
     Denied(Denial),
+    /// Allowed, but no other person approved it.
+    NotApproved(NotApproved),
     /// Approved, but there is no room now.
     Busy(Busy),
     /// Approved, but it could not be started.
@@ -28,6 +30,8 @@ pub enum RunOutcome {
 /// What is heard of a run before it is over.
 #[derive(Debug, Clone, Copy)]
 pub enum RunEvent<'a> {
+    /// It waits until another person approves it.
+    AwaitsApproval(&'a Awaiting),
     /// It waits for its turn. Comes again as the line moves on.
     Queued(Queued),
     /// The tool is running.

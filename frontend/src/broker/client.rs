@@ -201,12 +201,19 @@ impl Broker {
     ) -> Result<RunOutcome, BrokerError> {
         let mut connection = self.ask(request).await?;
         let mut answer = connection.answer().await?;
-        while let Reply::Queued(place) = answer {
-            on_event(RunEvent::Queued(place));
+        let started = loop {
+            match answer {
+                Reply::AwaitsApproval(awaiting) => {
+                    on_event(RunEvent::AwaitsApproval(&awaiting));
+                }
+                Reply::Queued(place) => on_event(RunEvent::Queued(place)),
+                other => break other,
+            }
             answer = next(&mut connection.frames).await?;
-        }
-        let started = match answer {
+        };
+        let started = match started {
             Reply::Started(started) => started,
+            Reply::NotApproved(why) => return Ok(RunOutcome::NotApproved(why)),
             Reply::Denied(denial) => return Ok(RunOutcome::Denied(denial)),
             Reply::Busy(busy) => return Ok(RunOutcome::Busy(busy)),
             Reply::Failed(failure) => return Ok(RunOutcome::Failed(failure)),

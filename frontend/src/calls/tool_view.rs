@@ -58,6 +58,7 @@ pub fn tool_json(published: Published<'_>, control: &Control) -> Value {
         "allowance": tool.allowance.as_ref().map(allowance_json),
         "tier": tool.tier,
         "intrusive": tool.intrusive,
+        "needs_approval": tool.needs_approval,
         "timeout_sec": tool.timeout.as_secs_f64(),
         "concurrency": tool.concurrency,
         "parser": tool.parser,

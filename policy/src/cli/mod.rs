@@ -2,9 +2,10 @@
 //!
 //! It decides nothing of its own. Files are read, validated, decided by and planned from with the
 //! very functions that the broker calls; this module puts questions to them and words the answers.
-//! It starts no program and uses no network. A further subcommand is one module with `Args` and
+//! It starts no program and uses no network; only `pending`, `approve` and `refuse` speak to a broker. A further subcommand is one module with `Args` and
 //! `run`, and two lines here.
 
+mod approvals;
 mod asker;
 mod audit;
 mod check;
@@ -69,6 +70,7 @@ const TROUBLE: u8 = 2;
                                              may ada do this, by which lines, and what exactly runs?
   probity-policy diff ./policy.toml          what would this policy grant and take away?
   probity-policy audit query --since 1d      what was asked, by whom, and how did it end?
+  probity-policy pending                     which calls wait for another person to approve them?
   probity-policy init                        a policy of your own, where none is installed
   probity-policy new-tool tracepath          a file to start from
   probity-policy systemd-dropin              the policy's networks, as a fence that the kernel keeps
@@ -101,6 +103,9 @@ enum Command {
     Explain(explain::Args),
     Diff(diff::Args),
     Audit(audit::Args),
+    Pending(approvals::PendingArgs),
+    Approve(approvals::ApproveArgs),
+    Refuse(approvals::RefuseArgs),
     NewTool(new_tool::Args),
     Init(init::Args),
     SystemdDropin(fence::Args),
@@ -141,6 +146,9 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args, &which),
         Command::Diff(args) => diff::run(&args, &which),
         Command::Audit(args) => audit::run(&args, &which),
+        Command::Pending(args) => approvals::pending(&args),
+        Command::Approve(args) => approvals::approve(&args),
+        Command::Refuse(args) => approvals::refuse(&args),
         Command::NewTool(args) => new_tool::run(&args),
         Command::Init(args) => init::run(&args),
         Command::SystemdDropin(args) => fence::run(&args, &which),

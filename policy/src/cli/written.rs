@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use crate::{
     Source, Sources,
     networks::NetworkSet,
-    raw::{RawPolicy, RawTool},
+    raw::{RawDropIn, RawPolicy, RawTool},
     source::{Defect, Place},
 };
 
 pub(super) struct Written<'s> {
     sources: &'s Sources,
     pub policy: Option<RawPolicy>,
+    pub drop_ins: Vec<(&'s Source, RawDropIn)>,
     /// Tools of the files and of the policy's own, each with where it stands.
     pub tools: Vec<(&'s Source, RawTool)>,
 }
@@ -25,11 +26,13 @@ impl<'s> Written<'s> {
     /// Of sources that `validate` accepted, so that everything parses.
     pub(super) fn of(sources: &'s Sources) -> Self {
         let mut policy = parse::<RawPolicy>(&sources.policy);
+        let drop_ins = sources.drop_ins.iter();
+        let drop_ins = drop_ins.filter_map(|source| Some((source, parse(source)?))).collect();
         let files = sources.tools.iter().filter_map(|source| Some((source, parse(source)?)));
         let mut tools: Vec<_> = files.collect();
         let own = policy.iter_mut().flat_map(|policy| std::mem::take(&mut policy.tools));
         tools.extend(own.map(|tool| (&sources.policy, tool.into_inner())));
-        Self { sources, policy, tools }
+        Self { sources, policy, drop_ins, tools }
     }
 
     /// Where in `policy.toml` a word stands.

@@ -3,21 +3,7 @@
 use ipnet::IpNet;
 use probity_protocol::NamePattern;
 
-use crate::{
-    grants::{Grant, GrantedTools},
-    networks::NetworkSet,
-    policy::Policy,
-    targets::Scope,
-    tool::Tool,
-};
-
-/// Whether the grant is of a tool.
-pub(crate) fn names_tool(grant: &Grant, tool: &Tool) -> bool {
-    match &grant.tools {
-        GrantedTools::All => true,
-        GrantedTools::Named(names) => names.iter().any(|name| name == tool.name.as_str()),
-    }
-}
+use crate::{grants::Grant, networks::NetworkSet, policy::Policy, targets::Scope};
 
 /// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it.
 pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> bool {
@@ -27,6 +13,7 @@ pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> boo
         (Some(wide), Some(narrow)) => narrow <= wide,
     };
     wide.tier() >= narrow.tier()
+        && wide.needs_approval <= narrow.needs_approval
         && lasts
         && no_more(narrow.timeout, wide.timeout, policy.ceilings.timeout)
         && no_more(narrow.concurrency, wide.concurrency, policy.ceilings.concurrency)
@@ -84,6 +71,7 @@ pub(crate) fn narrowing(grant: &Grant) -> String {
     let mut parts = scope_parts(&grant.scope);
     parts.extend(grant.timeout.map(|t| format!("{} at most", humantime::format_duration(t))));
     parts.extend(grant.concurrency.map(|runs| format!("{runs} at once")));
+    parts.extend(grant.needs_approval.then(|| "each call approved by another person".to_owned()));
     parts.extend(grant.until.map(|u| format!("until {}", humantime::format_rfc3339_seconds(u))));
     parts.join("; ")
 }

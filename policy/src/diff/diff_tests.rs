@@ -25,6 +25,9 @@ fn base() -> Table {
     let shipped = validate(&load(&Origin::Shipped).unwrap(), &Accounts::default()).unwrap();
     let mut base: Table = toml::from_str(&shipped.to_toml().unwrap()).unwrap();
     list(&mut base, "grant").extend([grant(3), grant(4)]);
+    let everything: Table = toml! { user = 9
+    tools = ["*"] };
+    list(&mut base, "approver").push(Value::Table(everything));
     let more = toml! {
         [[option]]
         name = "style"
@@ -107,8 +110,28 @@ fn grant(which: usize) -> Value {
         tools = ["*"]
         networks = ["192.168.0.0/16"]
         note = "a note" },
+        toml! { user = 1000
+        tools = ["*"]
+        intrusive = true
+        approval = "required" },
+        toml! { group = 51
+        tools = ["ping", "nmap"]
+        concurrency = 1
+        approval = "required" },
     ];
     Value::Table(grants[which % grants.len()].clone())
+}
+
+fn approver(which: usize) -> Value {
+    let approvers = [
+        toml! { user = 1000
+        tools = ["ping"] },
+        toml! { group = 51
+        tools = ["*"] },
+        toml! { user = 8
+        tools = ["nmap", "traceroute"] },
+    ];
+    Value::Table(approvers[which % approvers.len()].clone())
 }
 
 fn list<'t>(table: &'t mut Table, key: &str) -> &'t mut Vec<Value> {
@@ -180,6 +203,14 @@ impl Mutation {
                 return;
             }
             7 => return put(sub(policy, "sandbox"), "landlock_abi_min", 1 + (how % 4) as i64),
+            8 if part.is_multiple_of(2) => {
+                let approvers = list(policy, "approver");
+                match approvers.iter().position(|a| *a == approver(how)) {
+                    Some(at) => drop(approvers.remove(at)),
+                    None => approvers.push(approver(how)),
+                }
+                return;
+            }
             8 => return put(sub(policy, "audit"), "path", of(&["/a/log", "/b/log"], how)),
             _ => {}
         }
@@ -502,7 +533,7 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
         Ok(approved) => plan(approved),
         Err(denied) => {
             return vec![match denied.denial.reason.code().layer() {
-                Layer::Tool => vec![D::Grant, D::Alias, D::Tier],
+                Layer::Tool => vec![D::Grant, D::Alias, D::Tier, D::Approval],
                 Layer::Target => {
                     vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds, D::Grant]
                 }
@@ -528,6 +559,12 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
             vec![D::Ceiling],
         ),
         (after.concurrency() > before.concurrency(), vec![D::Concurrency]),
+        (!before.approvers().is_empty() && after.approvers().is_empty(), vec![D::Grant]),
+        (
+            !before.approvers().is_empty()
+                && after.approvers().iter().any(|who| !before.approvers().contains(who)),
+            vec![D::Approval],
+        ),
         (before.argv() != after.argv(), vec![D::Command, D::Option, D::Preset, D::NetRaw]),
         (
             [true, false].iter().any(|s| raw(&after, *s) && !raw(&before, *s)),

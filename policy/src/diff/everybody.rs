@@ -1,7 +1,10 @@
 //! What holds for everybody who is granted anything: targets, ceilings, the kernel that is accepted,
 //! the log.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use humantime::format_duration;
 use ipnet::{IpNet, Ipv6Net};
@@ -13,11 +16,13 @@ use probity_protocol::{
 
 use super::{Change, Dimension, Effect, by_size, some};
 use crate::{
+    approvers::Approver,
     effective::size,
     networks::NetworkSet,
     plan::spelled,
     policy::{Ceilings, Policy},
     targets::Targets,
+    tool::Tool,
 };
 
 pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
@@ -32,6 +37,7 @@ pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
         add(effect, Dimension::MaxHosts, text);
     }
     ceilings(&old.ceilings, &new.ceilings, &mut add);
+    approvers(old, new, &mut add);
     let (was, is) = (old.landlock_abi_min, new.landlock_abi_min);
     // A lower one accepts kernels that confine less.
     if let Some(effect) = by_size(&is, &was) {
@@ -138,6 +144,27 @@ fn names(old: &[NamePattern], new: &[NamePattern], add: Add<'_>) {
     }
 }
 
+/// Who may approve which tool: one more may let through what nobody did.
+fn approvers(old: &Policy, new: &Policy, add: Add<'_>) {
+    let of = |policy: &Policy| -> BTreeSet<String> {
+        let approves = |approver: &Approver, tool: &Tool| approver.tools.has(&tool.name);
+        let each = policy.approvers.iter().flat_map(|approver| {
+            let tools = policy.tools().iter().filter(|tool| approves(approver, tool));
+            tools.map(|tool| format!("{} ({})", approver.who, tool.name))
+        });
+        each.collect()
+    };
+    let (was, is) = (of(old), of(new));
+    let mut say = |effect, what: &str, these: &BTreeSet<String>, those: &BTreeSet<String>| {
+        let beyond: Vec<_> = these.difference(those).collect();
+        if !beyond.is_empty() {
+            add(effect, Dimension::Approval, format!("{what}: {}", some(beyond)));
+        }
+    };
+    say(Effect::Widens, "may approve calls now", &is, &was);
+    say(Effect::Narrows, "may no longer approve calls", &was, &is);
+}
+
 /// A name for a ceiling, and where it stands.
 type Named = (&'static str, fn(&Ceilings) -> u64);
 
@@ -149,6 +176,10 @@ fn ceilings(old: &Ceilings, new: &Ceilings, add: Add<'_>) {
     };
     let [is, was] = [new, old].map(|ceilings| format_duration(ceilings.timeout).to_string());
     ceiling("longest run", by_size(&old.timeout, &new.timeout), is, was);
+    let (was, is) = (old.approval_ttl, new.approval_ttl);
+    let effect = by_size(&was, &is);
+    let [was, is] = [was, is].map(|time| format_duration(time).to_string());
+    ceiling("wait for an approval", effect, is, was);
     let numbers: [Named; 7] = [
         ("runs at once", |c| c.concurrency.into()),
         ("runs at once of one user", |c| c.concurrency_per_user.into()),

@@ -10,7 +10,7 @@ use probity_protocol::{Tier, ToolName};
 
 use super::{
     Affected, Change, Dimension, Effect,
-    cover::{grant_covers, names_tool, narrowing},
+    cover::{grant_covers, narrowing},
 };
 use crate::{
     grants::{Grant, Grantee},
@@ -52,7 +52,7 @@ impl<'p> Access<'p> {
                 name: grant.grantee.to_string(),
                 tools: BTreeMap::new(),
             });
-            let tools = policy.tools().iter().filter(|tool| names_tool(grant, tool));
+            let tools = policy.tools().iter().filter(|tool| grant.tools.has(&tool.name));
             for tool in tools.filter(|tool| tool.tier <= grant.tier()) {
                 held.tools.entry(tool.name.clone()).or_default().push(grant);
             }

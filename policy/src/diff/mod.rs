@@ -55,6 +55,7 @@ pub(crate) enum Affected {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Dimension {
     Grant,
+    Approval,
     Tier,
     Alias,
     Networks,

@@ -84,14 +84,25 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
         }
         tools.incomplete |= validation.incomplete;
         let ceilings = validation.ceilings(&raw.ceilings);
-        let bounds = Bounds { accounts, tools: &tools, ground: &ground, ceilings: &ceilings };
+        let mut approvers = validation.approvers(&raw.approvers, accounts, &tools);
+        for (file, added) in drop_ins.iter_mut().zip(&added) {
+            let added = added.iter().flat_map(|added| &added.approvers);
+            approvers.extend(file.approvers(added, accounts, &tools));
+        }
+        let bounds = Bounds {
+            accounts,
+            tools: &tools,
+            ground: &ground,
+            ceilings: &ceilings,
+            approvers: &approvers,
+        };
         let mut grants = validation.grants(&raw.grants, &bounds);
         for (file, added) in drop_ins.iter_mut().zip(&added) {
             let added = added.iter().flat_map(|added| &added.grants);
             grants.extend(file.grants(added, &bounds));
             validation.warnings.append(&mut file.warnings);
         }
-        validation.policy(&raw, tools, ground, ceilings, grants)
+        validation.policy(&raw, tools, ground, ceilings, (grants, approvers))
     });
     for file in &mut drop_ins {
         validation.defects.append(&mut file.defects);

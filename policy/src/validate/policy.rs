@@ -1,16 +1,19 @@
 //! `policy.toml`: targets, ceilings, grants, and the policy that they make with the tools.
 
+use std::ops::Range;
+
 use probity_protocol::Digest;
 use toml::Spanned;
 
 use super::{Slip, ToolSet, VERSION, Validation, scope::Ground};
 use crate::{
     accounts::{self, Accounts},
+    approvers::Approver,
     digest,
     grants::{Grant, GrantIndex, GrantedTools, Grantee},
     plan::LEAST_MEMORY,
     policy::{Ceilings, Policy},
-    raw::{RawAccount, RawCeilings, RawGrant, RawPolicy, Text},
+    raw::{RawAccount, RawApprover, RawCeilings, RawGrant, RawPolicy, Text},
     subject::Principal,
 };
 
@@ -23,6 +26,7 @@ pub(super) struct Bounds<'b> {
     pub tools: &'b ToolSet,
     pub ground: &'b Ground,
     pub ceilings: &'b Ceilings,
+    pub approvers: &'b [Approver],
 }
 
 impl Validation<'_> {
@@ -33,7 +37,7 @@ impl Validation<'_> {
         tools: ToolSet,
         ground: Ground,
         ceilings: Ceilings,
-        grants: Vec<Grant>,
+        (grants, approvers): (Vec<Grant>, Vec<Approver>),
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message = format!(
@@ -63,6 +67,7 @@ impl Validation<'_> {
             ceilings,
             landlock_abi_min,
             grants,
+            approvers,
             audit_path,
             tools,
             names,
@@ -89,6 +94,11 @@ impl Validation<'_> {
                 .positive(raw.connections_per_user.as_ref(), default.connections_per_user),
             requests_per_second: self
                 .positive(raw.requests_per_second.as_ref(), default.requests_per_second),
+            approval_ttl: raw
+                .approval_ttl
+                .as_ref()
+                .and_then(|t| self.duration(t))
+                .unwrap_or(default.approval_ttl),
             memory_bytes: self.memory(raw.memory.as_ref(), default.memory_bytes),
             open_files: self.open_files(raw.open_files.as_ref(), default.open_files),
             stdout_bytes: self.size(raw.stdout.as_ref(), default.stdout_bytes),
@@ -126,28 +136,131 @@ impl Validation<'_> {
     }
 
     fn grant(&mut self, grant: &Spanned<RawGrant>, bounds: &Bounds<'_>) -> Option<Grant> {
-        let Bounds { accounts, tools, ground, ceilings } = *bounds;
+        let Bounds { accounts, tools, ground, ceilings, .. } = *bounds;
         let raw = grant.get_ref();
-        let (grantee, principal) = match (&raw.user, &raw.group, &raw.owner) {
-            (Some(user), None, None) => (
-                Grantee::User(account(user)),
-                self.principal(user, "user", |n| accounts.user(n), Principal::User),
-            ),
-            (None, Some(group), None) => (
-                Grantee::Group(account(group)),
-                self.principal(group, "group", |n| accounts.group(n), Principal::Group),
-            ),
-            (None, None, Some(owner)) if *owner.get_ref() => (Grantee::Owner, Principal::Owner),
+        let owner = raw.owner.as_ref().map(|owner| *owner.get_ref());
+        let account = self.account_of(raw.user.as_ref(), raw.group.as_ref(), accounts);
+        let (grantee, principal) = match (account, owner) {
+            (Some(account), None) => account,
+            (None, Some(true)) if raw.user.is_none() && raw.group.is_none() => {
+                (Grantee::Owner, Principal::Owner)
+            }
             // The key was there, and has been complained of.
-            (None, None, None) if self.incomplete => return None,
+            (None, None) if self.incomplete && raw.user.is_none() && raw.group.is_none() => {
+                return None;
+            }
             _ => {
                 let message = "a grant names one of: user, group, self = true";
                 self.defect(grant.span(), message);
                 return None;
             }
         };
+        let granted = self.granted_tools(&raw.tools, tools);
+        let timeout = raw.timeout.as_ref().and_then(|text| self.duration(text));
+        let beyond = |key: &str, most: String| {
+            format!("more than {key} of [ceilings], which is {most}: a grant only narrows it")
+        };
+        let longest = ceilings.timeout;
+        if let (Some(text), Some(_)) = (&raw.timeout, timeout.filter(|time| *time > longest)) {
+            let longest = humantime::format_duration(longest).to_string();
+            self.defect(text.span(), beyond("timeout", longest));
+        }
+        let most = ceilings.concurrency;
+        if let Some(number) = raw.concurrency.as_ref().filter(|number| *number.get_ref() > most) {
+            self.defect(number.span(), beyond("concurrency", most.to_string()));
+        }
+        if let Some(approval) = &raw.approval {
+            self.refuse_what_nobody_approves(approval.span(), (&granted, principal), bounds);
+        }
+        Some(Grant {
+            grantee,
+            principal,
+            tools: granted,
+            intrusive: raw.intrusive,
+            scope: self.grant_scope(raw, ground),
+            timeout,
+            concurrency: raw.concurrency.as_ref().map(|n| self.positive(Some(n), 1)),
+            needs_approval: raw.approval.is_some(),
+            until: raw.until.as_ref().and_then(|until| self.moment(until)),
+            note: raw.note.as_ref().map(|note| self.line(note, MAX_NOTE)),
+            place: self.source.place(&grant.span()),
+        })
+    }
+
+    /// A grant of which no call could ever come to a run.
+    fn refuse_what_nobody_approves(
+        &mut self,
+        span: Range<usize>,
+        (granted, principal): (&GrantedTools, Principal),
+        bounds: &Bounds<'_>,
+    ) {
+        if principal == Principal::Owner {
+            let message =
+                "who starts a broker for himself is alone with it, so nobody else could approve";
+            self.defect(span, message);
+            return;
+        }
+        let is_other = |approver: &&Approver| {
+            approver.principal != principal
+                || matches!(principal, Principal::Group(_) | Principal::Nobody)
+        };
+        let tools = bounds.tools.tools.iter().filter(|tool| granted.has(&tool.name));
+        let mut alone = tools.filter(|tool| {
+            let mut others = bounds.approvers.iter().filter(is_other);
+            !others.any(|approver| approver.tools.has(&tool.name))
+        });
+        let Some(tool) = alone.next().filter(|_| !self.incomplete) else { return };
+        let name = &tool.name;
+        let message = format!(
+            "nobody else may approve calls of {name}: add [[approver]] with user or group, and tools = [\"{name}\"]"
+        );
+        self.defect(span, message);
+    }
+
+    pub(super) fn approvers<'r>(
+        &mut self,
+        raw: impl IntoIterator<Item = &'r Spanned<RawApprover>>,
+        accounts: &Accounts,
+        tools: &ToolSet,
+    ) -> Vec<Approver> {
+        let approver = |written: &Spanned<RawApprover>| {
+            let raw = written.get_ref();
+            let (user, group) = (raw.user.as_ref(), raw.group.as_ref());
+            let Some((who, principal)) = self.account_of(user, group, accounts) else {
+                if !self.incomplete {
+                    self.defect(written.span(), "an approver names one of: user, group");
+                }
+                return None;
+            };
+            let tools = self.granted_tools(&raw.tools, tools);
+            Some(Approver { who, principal, tools, place: self.source.place(&written.span()) })
+        };
+        raw.into_iter().filter_map(approver).collect()
+    }
+
+    /// The one of them that is written.
+    fn account_of(
+        &mut self,
+        user: Option<&Spanned<RawAccount>>,
+        group: Option<&Spanned<RawAccount>>,
+        accounts: &Accounts,
+    ) -> Option<(Grantee, Principal)> {
+        match (user, group) {
+            (Some(user), None) => Some((
+                Grantee::User(account(user)),
+                self.principal(user, "user", |n| accounts.user(n), Principal::User),
+            )),
+            (None, Some(group)) => Some((
+                Grantee::Group(account(group)),
+                self.principal(group, "group", |n| accounts.group(n), Principal::Group),
+            )),
+            _ => None,
+        }
+    }
+
+    fn granted_tools(&mut self, written: &[Text], tools: &ToolSet) -> GrantedTools {
         let mut named = Vec::new();
-        for tool in &raw.tools {
+        for tool in written {
             match (tool.get_ref().as_str(), tools.names.get(tool.get_ref())) {
                 ("*", _) => {}
                 (_, Some(&at)) => {
@@ -169,32 +282,10 @@ impl Validation<'_> {
                 }
             }
         }
-        let all = raw.tools.iter().any(|t| t.get_ref() == "*");
-        let timeout = raw.timeout.as_ref().and_then(|text| self.duration(text));
-        let beyond = |key: &str, most: String| {
-            format!("more than {key} of [ceilings], which is {most}: a grant only narrows it")
-        };
-        let longest = ceilings.timeout;
-        if let (Some(text), Some(_)) = (&raw.timeout, timeout.filter(|time| *time > longest)) {
-            let longest = humantime::format_duration(longest).to_string();
-            self.defect(text.span(), beyond("timeout", longest));
+        if written.iter().any(|tool| tool.get_ref() == "*") {
+            return GrantedTools::All;
         }
-        let most = ceilings.concurrency;
-        if let Some(number) = raw.concurrency.as_ref().filter(|number| *number.get_ref() > most) {
-            self.defect(number.span(), beyond("concurrency", most.to_string()));
-        }
-        Some(Grant {
-            grantee,
-            principal,
-            tools: if all { GrantedTools::All } else { GrantedTools::Named(named) },
-            intrusive: raw.intrusive,
-            scope: self.grant_scope(raw, ground),
-            timeout,
-            concurrency: raw.concurrency.as_ref().map(|n| self.positive(Some(n), 1)),
-            until: raw.until.as_ref().and_then(|until| self.moment(until)),
-            note: raw.note.as_ref().map(|note| self.line(note, MAX_NOTE)),
-            place: self.source.place(&grant.span()),
-        })
+        GrantedTools::Named(named)
     }
 
     /// An account that does not exist is no defect: it may be created later, and until then the

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`adding_a_tool`] | `docs/adding-a-tool.md` works as it is written |
 //! | [`answers`] | what a remote host says reaches nobody's terminal as it was sent |
+//! | [`approvals`] | what needs another person runs only when that person approves it |
 //! | [`audit`] | a line for each decision and each exit, and no call without its line |
 //! | [`claude_code`] | Claude Code connects (`--ignored`: `make test-long` fetches it) |
 //! | [`client_config`] | `docs/clients.md` and what `probity client-config` prints work |
@@ -32,6 +33,7 @@
 
 mod adding_a_tool;
 mod answers;
+mod approvals;
 mod audit;
 mod claude_code;
 mod client_config;

@@ -53,6 +53,9 @@ async fn try_once(broker: &Broker, listing: &Listing) -> Check {
     };
     let verdict = timeout(PATIENCE, broker.check(call.clone())).await;
     match verdict {
+        Ok(Ok(Verdict::Approved { plan, .. })) if !plan.approvers.is_empty() => {
+            return needs_approval();
+        }
         Ok(Ok(Verdict::Approved { availability: Availability::Available, .. })) => {}
         Ok(Ok(Verdict::Approved { .. })) => {
             return Check::not_checked(NAME, format!("{TOOL} cannot run here: see tool.{TOOL}"));
@@ -131,11 +134,16 @@ fn told(outcome: RunOutcome) -> Check {
             Check::failed(NAME, format!("{line} was not started: {}", failure.message))
                 .advise(failure.remedy)
         }
+        RunOutcome::NotApproved(_) => needs_approval(),
         RunOutcome::Busy(_) => Check::not_checked(NAME, "all places for runs are taken now"),
         RunOutcome::Denied(denial) => {
             Check::not_checked(NAME, format!("the policy refuses it: {denial}"))
         }
     }
+}
+
+fn needs_approval() -> Check {
+    Check::not_checked(NAME, "the policy has each run approved by another person")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use probity_output::{
 };
 use probity_protocol::{
     Availability, Busy, BusyScope, Catalog, End, ExitStatus, Exited, Failure, FailureKind, Layer,
-    PlanSummary, RefusalKind,
+    NotApproved, PlanSummary, RefusalKind,
 };
 use serde_json::{Map, Value, json};
 
@@ -87,6 +87,32 @@ impl ToolResult {
         };
         let clean = |text: &str| clean_str(text).into_owned();
         Self::empty(asked).with_error(kind, clean(&failure.message), clean(&failure.remedy))
+    }
+
+    /// An allowed run that no other person approved.
+    #[must_use]
+    pub fn not_approved(asked: &Asked, why: &NotApproved) -> Self {
+        let (code, message, advice) = match why {
+            NotApproved::Refused { by, why } => {
+                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let message = format!("{by} did not approve it{why}");
+                ("NOT_APPROVED", message, "Ask that person, or for something else.")
+            }
+            NotApproved::Expired(after) => {
+                let after = progress::rounded(*after);
+                let message = format!("nobody approved it within {after}");
+                let advice = "Ask again when one of its approvers is there: `probity-policy pending` shows \
+                              him what waits.";
+                ("APPROVAL_EXPIRED", message, advice)
+            }
+        };
+        let message = clean_str(&message).into_owned();
+        let mut result =
+            Self::empty(asked).with_error(ErrorType::PolicyDenied, message, advice.to_owned());
+        if let Some(details) = &mut result.error_details {
+            details.code = Some(code);
+        }
+        result
     }
 
     /// An approved run for which the broker had no room.
@@ -216,6 +242,7 @@ pub(crate) fn plan_json(plan: &PlanSummary) -> Value {
         "environment": environment,
         "tier": plan.tier,
         "timeout_sec": plan.timeout.as_secs_f64(),
+        "approvers": plan.approvers,
         "limits": {
             "memory_bytes": plan.memory_bytes,
             "open_files": plan.open_files,

@@ -37,6 +37,7 @@ fn plan() -> PlanSummary {
         environment: vec![("LC_ALL".into(), "C".into())],
         tier: Tier::Standard,
         timeout: Duration::from_millis(2500),
+        approvers: vec![],
         memory_bytes: 1 << 29,
         open_files: 256,
         stdout_bytes: 1 << 20,

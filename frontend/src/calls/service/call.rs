@@ -192,6 +192,11 @@ impl Service {
         span.enter(Phase::Decide);
         let mut heard = |event: RunEvent<'_>| {
             match &event {
+                RunEvent::AwaitsApproval(_) => {
+                    span.enter(Phase::Queue);
+                    // That takes minutes, in which others have their turns. The broker keeps to its limits.
+                    turn = None;
+                }
                 RunEvent::Queued(_) => span.enter(Phase::Queue),
                 RunEvent::Started(_) => span.enter(Phase::Run),
                 RunEvent::Output(..) => {}
@@ -212,6 +217,7 @@ impl Service {
                 result
             }
             Ok(RunOutcome::Denied(denial)) => self.denied(asked, &call, &denial, listing).await,
+            Ok(RunOutcome::NotApproved(why)) => ToolResult::not_approved(asked, &why),
             Ok(RunOutcome::Failed(failure)) => ToolResult::failed(asked, &failure),
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
             Err(error) => ToolResult::unanswered(asked, &error, parser),

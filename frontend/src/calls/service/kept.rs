@@ -55,7 +55,9 @@ impl Service {
             |call, vacancy| ControlFlow::Continue(ToRun { call, is_resolved: true, vacancy });
         // RULE: Whoever would be refused the run is refused its kept result.
         match self.broker.check_by(call.clone()).await {
-            Ok((policy, Verdict::Approved { plan, availability: Availability::Available })) => {
+            Ok((policy, Verdict::Approved { plan, availability: Availability::Available }))
+                if plan.approvers.is_empty() =>
+            {
                 let hit = match tool.control.cache.find(&policy, &plan) {
                     Found::Hit(hit) => hit,
                     Found::Miss(vacancy) => return to_run(call, Some(vacancy)),
@@ -65,7 +67,7 @@ impl Service {
                 let result = ToolResult::finished(asked, &hit.run.0, &hit.run.1, parser);
                 ControlFlow::Break(result.from_cache(hit.age))
             }
-            // The run says what is missing.
+            // The run says what is missing. One that another person has to approve is approved each time.
             Ok((_, Verdict::Approved { .. })) => to_run(call, None),
             Ok((_, Verdict::Denied(denial))) => {
                 ControlFlow::Break(self.denied(asked, &call, &denial, listing).await)

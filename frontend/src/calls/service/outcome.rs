@@ -83,7 +83,9 @@ impl Outcome {
                 // The broker refuses every call of every tool then.
                 FailureKind::Audit => Self::Nothing,
             },
-            Ok(RunOutcome::Denied(_) | RunOutcome::Busy(_)) => Self::Nothing,
+            Ok(RunOutcome::Denied(_) | RunOutcome::NotApproved(_) | RunOutcome::Busy(_)) => {
+                Self::Nothing
+            }
             // A broker that is away or was lost says nothing of this tool: it takes all with it.
             Err(_) => Self::Nothing,
         }

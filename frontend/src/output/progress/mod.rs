@@ -14,7 +14,7 @@ use std::{str::FromStr, time::Duration};
 
 use probity_protocol::PlanSummary;
 
-pub use self::status::{Running, Status, Watcher};
+pub use self::status::{Running, Status, Watcher, approval};
 use self::{lines::Lines, nmap::Nmap, ping::Ping, traceroute::Traceroute};
 
 /// Longest message, in bytes: a line that a client can show.
@@ -128,8 +128,16 @@ fn number_after<T: FromStr>(argv: &[String], flag: &str) -> Option<T> {
 fn about(time: Duration) -> String {
     match time.as_secs() {
         0 => String::from("less than a second"),
-        seconds @ ..100 => format!("about {seconds} s"),
-        seconds => format!("about {} min", seconds.div_ceil(60)),
+        _ => format!("about {}", rounded(time)),
+    }
+}
+
+/// A time in the unit that a person would use, rounded up: `90 s`, `10 min`.
+#[must_use]
+pub fn rounded(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..100 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use probity_protocol::{Queued, Stream};
+use probity_output::clean::clean_str;
+use probity_protocol::{Awaiting, Queued, Stream};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Progress, Reader, about, counted};
+use super::{Progress, Reader, about, counted, rounded};
 use crate::broker::client::{Begun, RunEvent};
 
 /// Where a call stands.
@@ -15,6 +16,8 @@ use crate::broker::client::{Begun, RunEvent};
 pub enum Status {
     /// It has been asked for.
     Asked,
+    /// It waits until another person approves it.
+    AwaitsApproval(Awaiting),
     /// It waits for its turn.
     Queued(Queued),
     /// The tool is running.
@@ -40,7 +43,7 @@ impl Status {
     pub fn progress(&self) -> Option<&Progress> {
         match self {
             Self::Running(running) => running.progress.as_ref(),
-            Self::Asked | Self::Queued(_) => None,
+            Self::Asked | Self::AwaitsApproval(_) | Self::Queued(_) => None,
         }
     }
 
@@ -49,7 +52,7 @@ impl Status {
     pub fn cancel(&self) -> Option<&CancellationToken> {
         match self {
             Self::Running(running) => Some(&running.cancel),
-            Self::Asked | Self::Queued(_) => None,
+            Self::Asked | Self::AwaitsApproval(_) | Self::Queued(_) => None,
         }
     }
 
@@ -58,6 +61,7 @@ impl Status {
     pub fn message(&self) -> Option<String> {
         match self {
             Self::Asked => None,
+            Self::AwaitsApproval(awaiting) => Some(approval(awaiting)),
             Self::Queued(place) => Some(waiting(place)),
             Self::Running(running) => {
                 running.progress.as_ref().map(|progress| progress.message.clone())
@@ -83,6 +87,17 @@ impl Status {
         let limit = running.since.saturating_duration_since(start).checked_add(running.limit);
         known.or(limit).map(|total| total.max(elapsed))
     }
+}
+
+/// Whom to ask, and what for. One line, by which a person can go and ask.
+#[must_use]
+pub fn approval(awaiting: &Awaiting) -> String {
+    let Awaiting { id, approvers, expires_in } = awaiting;
+    let approvers = approvers.iter().map(|who| clean_str(who)).collect::<Vec<_>>().join(" or ");
+    let most = rounded(*expires_in);
+    format!(
+        "waiting for another person: within {most} {approvers} can run `probity-policy approve {id}`"
+    )
 }
 
 fn waiting(place: &Queued) -> String {
@@ -114,6 +129,9 @@ impl Watcher {
     /// Takes what is heard.
     pub fn hear(&mut self, event: RunEvent<'_>) {
         match event {
+            RunEvent::AwaitsApproval(awaiting) => {
+                self.status.send_replace(Status::AwaitsApproval(awaiting.clone()));
+            }
             RunEvent::Queued(place) => {
                 self.status.send_replace(Status::Queued(place));
             }
@@ -134,7 +152,7 @@ impl Watcher {
                             running.progress = Some(news);
                             true
                         }
-                        Status::Asked | Status::Queued(_) => false,
+                        Status::Asked | Status::AwaitsApproval(_) | Status::Queued(_) => false,
                     });
                 }
             }

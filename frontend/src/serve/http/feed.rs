@@ -64,6 +64,7 @@ struct Shared {
 #[derive(Default)]
 struct FeedState {
     /// The messages of which only the latest counts.
+    /// Where it waits: for an approval, then in the line.
     queued: Option<Bytes>,
     started: Option<Bytes>,
     progress: Option<Bytes>,
@@ -105,6 +106,16 @@ impl Teller {
     pub fn hear(&self, event: RunEvent<'_>) {
         let mut state = self.shared.state();
         match event {
+            RunEvent::AwaitsApproval(awaiting) => {
+                let mut told = json!({
+                    "id": awaiting.id.as_str(),
+                    "approvers": awaiting.approvers,
+                    "expires_in_sec": awaiting.expires_in.as_secs_f64(),
+                    "command": format!("probity-policy approve {}", awaiting.id),
+                });
+                clean_value(&mut told);
+                state.queued = Some(sse::message("awaits_approval", told));
+            }
             RunEvent::Queued(place) => {
                 let wait = place.expected_wait.map(|wait| wait.as_secs_f64());
                 let place = json!({ "ahead": place.ahead, "expected_wait_sec": wait });

@@ -85,7 +85,7 @@ fn notification(
         Status::Running(running) => {
             format!("running for {} s", now.saturating_duration_since(running.since).as_secs())
         }
-        Status::Asked | Status::Queued(_) => String::from("starting"),
+        Status::Asked | Status::AwaitsApproval(_) | Status::Queued(_) => String::from("starting"),
     });
     let mut news = ProgressNotificationParam::new(token, seconds(elapsed)).with_message(message);
     news.total = status.total_since(started, now).map(seconds);

@@ -78,6 +78,9 @@ fn description(entry: &ToolEntry, catalog: &Catalog) -> String {
     if let Availability::Unavailable { reason, remedy } = &entry.availability {
         text.push_str(&format!(" NOT AVAILABLE here now: {reason} Remedy: {remedy}"));
     }
+    if entry.needs_approval {
+        text.push_str(" Each run waits until another person approves it.");
+    }
     text.push_str(&format!(" Targets: {}.", targets(entry, catalog)));
     if let Some(advice) = &entry.advice {
         text.push_str(&format!(" {advice}"));

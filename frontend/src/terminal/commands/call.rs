@@ -21,7 +21,7 @@ use crate::{
         service::Asking,
     },
     config::Config,
-    output::progress::{Status, Watcher, shortfall},
+    output::progress::{Status, Watcher, approval, shortfall},
     process::signals::Signals,
     terminal::{
         cli::{CallArgs, ConnectionFlags},
@@ -75,7 +75,14 @@ pub(super) async fn call(
     };
     let parser = listing.tool(&args.tool).and_then(|tool| tool.entry.parser.as_deref());
     let (mut watcher, status) = Watcher::new(parser);
+    // Events and the line would be written over each other.
+    let has_line = quiet && progress::is_seen();
     let mut on_event = |event: RunEvent<'_>| {
+        if let RunEvent::AwaitsApproval(awaiting) = &event
+            && !has_line
+        {
+            complain(&approval(awaiting));
+        }
         if let RunEvent::Started(begun) = &event
             && let Some(notice) = shortfall(parser, begun.plan)
         {
@@ -85,8 +92,7 @@ pub(super) async fn call(
     };
     let run = service.call(asking, &mut on_event);
     let call = async {
-        // Events and the line would be written over each other.
-        match quiet && progress::is_seen() {
+        match has_line {
             true => {
                 let (tool, target) = (args.tool.as_str(), given.target.as_str());
                 let limit = time_limit(args, &listing);

@@ -96,7 +96,7 @@ impl Line {
         let (since, limit) = match status {
             Status::Asked => (started, self.limit),
             // The limit counts from the start of the tool.
-            Status::Queued(_) => (started, None),
+            Status::AwaitsApproval(_) | Status::Queued(_) => (started, None),
             Status::Running(running) => (running.since, Some(running.limit)),
         };
         let elapsed = now.saturating_duration_since(since);

@@ -81,6 +81,7 @@ pub fn denial(code: DenialCode) -> Denial {
         DenialCode::GrantExpired => {
             Reason::Expired { since: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600) }
         }
+        DenialCode::NoApprover => Reason::NoApprover,
         DenialCode::TargetSyntax => Reason::TargetSyntax(LexicalDefect::Empty),
         DenialCode::TargetKind => Reason::TargetKind,
         DenialCode::TargetNotAllowed => Reason::Target {
@@ -124,6 +125,7 @@ pub fn plan() -> PlanSummary {
         argv: ["/usr/bin/ping", "-n", "-c", "1", "10.0.0.1"].map(String::from).into(),
         environment: vec![("LC_ALL".into(), "C".into())],
         tier: Tier::Standard,
+        approvers: vec![],
         timeout: Duration::from_secs(30),
         memory_bytes: 512 << 20,
         open_files: 256,
@@ -160,6 +162,7 @@ pub fn catalog() -> Catalog {
                 targets: vec![TargetKind::Address],
                 allowance: None,
                 tier: Tier::Standard,
+                needs_approval: false,
                 intrusive: false,
                 options: options(),
                 presets: vec![],
@@ -182,6 +185,7 @@ pub fn catalog() -> Catalog {
                 targets: vec![TargetKind::Address, TargetKind::Network],
                 allowance: None,
                 tier: Tier::Standard,
+                needs_approval: false,
                 intrusive: false,
                 options: vec![option("ports", "-p", ValueType::Ports, None)],
                 presets: vec![PresetEntry {

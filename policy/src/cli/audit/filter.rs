@@ -16,9 +16,11 @@ use crate::{
 
 /// The log's events, as `docs/audit.md` lists them: a misspelt one would find nothing, and look as if
 /// there were nothing.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 14] = [
     "start",
     "decision",
+    "awaits_approval",
+    "approval",
     "not_started",
     "exit",
     "refused",

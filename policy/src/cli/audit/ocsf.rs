@@ -47,9 +47,8 @@ pub(super) fn event(record: &Record, line: &[u8]) -> Value {
         "exit" => (PROCESS_ACTIVITY, (2, "Terminate"), run(record)),
         "start" => (APPLICATION_LIFECYCLE, (3, "Start"), broker(record)),
         "stop" => (APPLICATION_LIFECYCLE, (4, "Stop"), broker(record)),
-        "decision" | "not_started" | "refused" | "repeated" | "over_budget" => {
-            (API_ACTIVITY, (99, asked(record)), call(record))
-        }
+        "decision" | "awaits_approval" | "approval" | "not_started" | "refused" | "repeated"
+        | "over_budget" => (API_ACTIVITY, (99, asked(record)), call(record)),
         // Reload, rotation, repair, and whatever later brokers write.
         _ => (APPLICATION_LIFECYCLE, (99, "Other"), broker(record)),
     };
@@ -187,7 +186,8 @@ fn broker(record: &Record) -> Map<String, Value> {
 fn asked(record: &Record) -> &'static str {
     match record.event.as_str() {
         "decision" if record.dry_run => "Check",
-        "decision" | "not_started" => "Run",
+        "decision" | "awaits_approval" | "not_started" => "Run",
+        "approval" => "Approve",
         _ => "Request",
     }
 }
@@ -197,7 +197,8 @@ fn status(record: &Record) -> Named {
         "decision" => record.verdict.as_deref() == Some("approved"),
         "exit" => record.end.as_deref() == Some("finished") && record.exit_code == Some(0),
         "reload" => record.outcome.as_deref() == Some("applied"),
-        "start" | "stop" | "rotated" => true,
+        "approval" => record.outcome.as_deref() == Some("approved"),
+        "start" | "stop" | "rotated" | "awaits_approval" => true,
         _ => false,
     };
     if succeeded { SUCCESS } else { FAILURE }

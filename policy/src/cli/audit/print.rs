@@ -136,6 +136,8 @@ fn outcome(record: &Record) -> String {
             (Some("finished") | None, None, Some(signal)) => format!("signal {signal}"),
             (end, _, _) => end.unwrap_or("exit").into(),
         },
+        "awaits_approval" => "waits".into(),
+        "approval" => record.outcome.clone().unwrap_or_else(|| "approval".into()),
         "repeated" => {
             let what = match record.of.as_deref() {
                 Some("decision") => "denied",
@@ -171,6 +173,17 @@ fn what(record: &Record) -> String {
                 format!(", kept from {first}{more}")
             });
             format!("{}{of}{}", humantime::format_duration(time), kept.unwrap_or_default())
+        }
+        "awaits_approval" => {
+            let id = record.id.clone().unwrap_or_default();
+            format!("{id}, for an approval by {}", record.approvers.join(" or "))
+        }
+        "approval" => {
+            let asker = record.asked_by.clone();
+            let asker = asker.or_else(|| Some(format!("uid {}", record.asked_by_uid?)));
+            let why = record.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            let id = record.id.clone().unwrap_or_default();
+            format!("{id} of {}{why}: {}", asker.unwrap_or_default(), command_line(record))
         }
         "repeated" => {
             let why = record.code.as_ref().or(record.kind.as_ref()).cloned().unwrap_or_default();

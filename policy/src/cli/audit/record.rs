@@ -51,6 +51,12 @@ pub(super) struct Record {
     pub first_time: Option<String>,
     pub last_time: Option<String>,
     pub outcome: Option<String>,
+    /// Of a call that waits for another person.
+    pub id: Option<String>,
+    pub approvers: Vec<String>,
+    pub asked_by_uid: Option<u32>,
+    pub asked_by: Option<String>,
+    pub why: Option<String>,
     pub broker_version: Option<String>,
     pub continued: bool,
     pub fence_first: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -9,6 +10,7 @@ use probity_protocol::{PARSERS, Tier};
 
 use super::{Finding, scripts};
 use crate::{
+    approvers::Approver,
     cli::written::{Written, parse_network},
     diff::cover::grant_covers,
     grants::{Grant, GrantedTools, Grantee},
@@ -36,6 +38,7 @@ pub(super) fn find(policy: &Policy, written: &Written<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     targets(policy, written, &mut findings);
     grants(policy, written, &mut findings);
+    approvers(policy, written, &mut findings);
     sets(written, &mut findings);
     tools(policy, written, &mut findings);
     scripts::find(policy, written, &mut findings);
@@ -143,26 +146,72 @@ fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Approvers who have nothing to approve, and grants whose own people approve them.
+fn approvers(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
+    let needing = || policy.grants.iter().filter(|grant| grant.needs_approval);
+    let meets = |approver: &Approver, grant: &Grant| {
+        let both =
+            |tool: &&Arc<Tool>| approver.tools.has(&tool.name) && grant.tools.has(&tool.name);
+        policy.tools().iter().any(|tool| both(&tool))
+    };
+    for approver in &policy.approvers {
+        let mut say = |message: String| {
+            findings.push(Finding::policy(written.place(&approver.place, message)));
+        };
+        if !needing().any(|grant| meets(approver, grant)) {
+            say("no grant asks for an approval of these tools, so there is nothing to approve: \
+                 write approval = \"required\" in the grant that is meant"
+                .into());
+        }
+        if is_everybody(&approver.who) {
+            say("every user may be in this group, so anybody may approve".into());
+        }
+        for grant in
+            needing().filter(|grant| grant.grantee == approver.who && meets(approver, grant))
+        {
+            say(match &grant.grantee {
+                Grantee::Group(_) => format!(
+                    "the members of {} approve each other's calls (granted at {}): name another group",
+                    grant.grantee, grant.place
+                ),
+                _ => format!(
+                    "{} is granted this at {}, and nobody approves his own calls",
+                    grant.grantee, grant.place
+                ),
+            });
+        }
+    }
+}
+
 /// Sets that nothing uses.
 fn sets(written: &Written<'_>, findings: &mut Vec<Finding>) {
     let Some(raw) = &written.policy else { return };
-    let lists = raw.sets.values().flat_map(|set| set.networks.iter().chain(&set.names));
+    let added = || written.drop_ins.iter().map(|(_, added)| added);
+    let sets = || raw.sets.iter().chain(added().flat_map(|added| &added.sets));
+    let grants = raw.grants.iter().chain(added().flat_map(|added| &added.grants));
     let targets = &raw.targets;
+    let lists = sets().flat_map(|(_, set)| set.networks.iter().chain(&set.names));
     let lists = lists.chain(&targets.networks).chain(&targets.names).chain(&targets.deny);
     let some = |list: &'_ Option<toml::Spanned<Vec<Text>>>| -> Vec<String> {
         let texts = list.iter().flat_map(|list| list.get_ref());
         texts.map(|text| text.get_ref().clone()).collect()
     };
-    let grants = raw.grants.iter().map(toml::Spanned::get_ref);
+    let grants = grants.map(toml::Spanned::get_ref);
     let of_grants =
         grants.flat_map(|g| [some(&g.networks), some(&g.names), texts(&g.deny)].concat());
     let tools = written.tools.iter().map(|(_, tool)| tool);
     let of_tools = tools.flat_map(|t| [some(&t.networks), some(&t.names), texts(&t.deny)].concat());
     let used = lists.map(|text| text.get_ref().clone()).chain(of_grants).chain(of_tools);
     let used: BTreeSet<String> = used.collect();
-    for name in raw.sets.keys().filter(|name| !used.contains(&format!("@{}", name.get_ref()))) {
-        let message = format!("nothing uses the set @{}", name.get_ref());
-        findings.push(Finding::policy(written.at(name, message)));
+    let is_unused = |name: &&Text| !used.contains(&format!("@{}", name.get_ref()));
+    let message = |name: &Text| format!("nothing uses the set @{}", name.get_ref());
+    for name in raw.sets.keys().filter(is_unused) {
+        findings.push(Finding::policy(written.at(name, message(name))));
+    }
+    for (source, added) in &written.drop_ins {
+        for name in added.sets.keys().filter(is_unused) {
+            findings.push(Finding::policy(source.defect(&name.span(), message(name))));
+        }
     }
 }
 

@@ -14,7 +14,9 @@ use crate::{
     Policy, Subject,
     arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
-    decide::{Aimed, allowed_target, allowed_tier, allowed_time, granted_target, granted_tool},
+    decide::{
+        Aimed, allowed_target, allowed_tier, allowed_time, approvable, granted_target, granted_tool,
+    },
     denied::Denied,
     plan::spelled,
     source::Place,
@@ -84,6 +86,11 @@ impl<'p> Trace<'p> {
             let until = until.map(|until| format!(" at {until}")).unwrap_or_default();
             said(format!("a grant of it ended{until}"), Some(&grant.place))
         }));
+        let of_tool = granted.clone();
+        let granted =
+            approvable(policy, tool, subject.uid, granted).map_err(|denied| ("tool", denied))?;
+        let alone = "each call of it needs an approval, and nobody else may give one";
+        said_of_tool.extend(left_out(&of_tool, &granted, alone));
         self.passed("tool", said_of_tool);
         let aimed =
             allowed_target(policy, tool, &call.target).map_err(|denied| ("target", denied))?;
@@ -112,6 +119,12 @@ impl<'p> Trace<'p> {
         let text = format!("{} at most", humantime::format_duration(timeout));
         let by = said("allowed as a whole by this grant", Some(&grant.place));
         self.passed("time", vec![said(text, ceiling.as_ref()), by]);
+        if grant.needs_approval {
+            let approvers = policy.approvers(&tool.name, subject.uid);
+            let text = |who| format!("it waits for an approval, which {who} may give");
+            let said = approvers.map(|each| said(text(&each.who), Some(&each.place))).collect();
+            self.passed("approval", said);
+        }
         Ok(())
     }
 

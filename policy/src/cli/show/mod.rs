@@ -130,13 +130,13 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
     writeln!(out, "{}", output::head("TARGETS"))?;
     output::print_table(&mut out, table)?;
 
+    let tools = |tools: &GrantedTools| match tools {
+        GrantedTools::All => "every tool".to_owned(),
+        GrantedTools::Named(names) => listed(names),
+    };
     let mut table = output::table(["GRANTED TO", "TOOLS", "TIER", "NARROWED TO", "AT"]);
     for grant in &policy.grants {
-        let tools = match &grant.tools {
-            GrantedTools::All => "every tool".to_owned(),
-            GrantedTools::Named(names) => listed(names),
-        };
-        let place = grant.place.to_string();
+        let (tools, place) = (tools(&grant.tools), grant.place.to_string());
         table.add_row(
             [grant.grantee.to_string(), tools, tier(grant.tier()), narrowed(grant), place]
                 .map(output::cell),
@@ -144,6 +144,15 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
     }
     writeln!(out)?;
     output::print_table(&mut out, table)?;
+    if !policy.approvers.is_empty() {
+        let mut table = output::table(["MAY APPROVE", "TOOLS", "AT"]);
+        for approver in &policy.approvers {
+            let (who, place) = (approver.who.to_string(), approver.place.to_string());
+            table.add_row([who, tools(&approver.tools), place].map(output::cell));
+        }
+        writeln!(out)?;
+        output::print_table(&mut out, table)?;
+    }
 
     let mut table =
         output::table(["TOOL", "WHO", "TARGETS", "INTRUSIVE", "CAP_NET_RAW", "COMMAND"]);
@@ -193,6 +202,7 @@ fn ceilings(policy: &Policy) -> comfy_table::Table {
         ("connections of one user", ceilings.connections_per_user.to_string()),
         ("requests of one user in a second", ceilings.requests_per_second.to_string()),
         ("address space", size(ceilings.memory_bytes)),
+        ("wait for an approval", format_duration(ceilings.approval_ttl).to_string()),
         ("open files", ceilings.open_files.to_string()),
         ("standard output kept", size(ceilings.stdout_bytes)),
         ("standard error kept", size(ceilings.stderr_bytes)),
@@ -235,13 +245,10 @@ fn intrusive_parts(tool: &Tool) -> String {
 }
 
 fn granted_to(policy: &Policy, tool: &Tool) -> String {
-    let covering = policy.grants.iter().filter(|grant| {
-        let named = match &grant.tools {
-            GrantedTools::All => true,
-            GrantedTools::Named(names) => names.iter().any(|name| name == tool.name.as_str()),
-        };
-        named && grant.tier() >= tool.tier
-    });
+    let covering = policy
+        .grants
+        .iter()
+        .filter(|grant| grant.tools.has(&tool.name) && grant.tier() >= tool.tier);
     let each = covering.map(|g| format!("{} ({})", g.grantee, tier(g.tier())));
     match each.collect::<Vec<_>>().as_slice() {
         [] => "nobody".to_owned(),

@@ -61,13 +61,17 @@ pub(super) fn print(policy: &Policy, who: &Asker) -> io::Result<()> {
             format_duration(allowance.timeout_ceiling)
         );
         let until = grant.until.map(|until| format!("\nuntil {}", format_rfc3339_seconds(until)));
+        let approval = grant.needs_approval.then(|| {
+            let approvers = policy.approvers(&tool.name, who.subject.uid);
+            format!("\napproved by {}", listed(approvers.map(|approver| &approver.who)))
+        });
         let note = grant.note.as_ref().map(|note| format!("\n({note})"));
         let place = format!("{}{}", grant.place, note.unwrap_or_default());
         let row = [
             tool.name.to_string(),
             tier(*granted),
             aims(tool, allowance),
-            format!("{most}{}", until.unwrap_or_default()),
+            format!("{most}{}{}", until.unwrap_or_default(), approval.unwrap_or_default()),
             place,
         ];
         table.add_row(row.map(output::cell));
@@ -113,6 +117,8 @@ pub(super) fn as_json(policy: &Policy, who: &Asker) -> Value {
             "timeout_sec": tool.timeout.value.min(allowance.timeout_ceiling).as_secs_f64(),
             "timeout_ceiling": allowance.timeout_ceiling.as_secs_f64(),
             "until": grant.until.map(|until| format_rfc3339_seconds(until).to_string()),
+            "concurrency": grant.concurrency,
+            "needs_approval": grant.needs_approval,
             "note": grant.note,
             "rule": grant.place.to_string(),
         })

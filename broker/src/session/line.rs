@@ -1,0 +1,86 @@
+//! The wait of an allowed call for its turn. It decides again where the rules change meanwhile.
+
+use std::rc::Rc;
+
+use probity_policy::Plan;
+use probity_protocol::{Call, RefusalKind, Reply};
+
+use super::Session;
+use crate::{
+    audit::Decision,
+    connection::{Gone, refusal},
+    queue::{Turn, Wanted},
+    slots::{Taken, Waiting},
+};
+
+impl Session {
+    /// Waits in the line. `None` where the call comes to no run: its answer has been given by then. Without
+    /// a place where another person has to approve it first, by rules that are new.
+    pub(super) async fn wait(
+        &mut self,
+        call: &Call,
+        mut waiting: Waiting,
+        plan: &mut Plan,
+        decision: &mut Decision,
+    ) -> Result<Option<Option<Taken>>, Gone> {
+        let mut changes = self.broker.rules_changes();
+        if !Rc::ptr_eq(&changes.borrow(), &self.rules) {
+            changes.mark_changed();
+        }
+        let left = "its client left while it waited";
+        loop {
+            // In this order: no place is used for who has left, or under rules that hold no more.
+            tokio::select! {
+                biased;
+                wants_answer = self.incoming.interrupted() => {
+                    drop(waiting);
+                    let cancelled = "cancelled while it waited: nothing was started";
+                    let message = if wants_answer { cancelled } else { left };
+                    self.record(|audit, by| audit.not_started(by, call, decision, message));
+                    if wants_answer {
+                        let refusal = refusal(RefusalKind::Cancelled, cancelled);
+                        self.outgoing.send(&Reply::Refused(refusal)).await?;
+                    }
+                    return Ok(None);
+                }
+                () = self.broker.stopping() => {
+                    drop(waiting);
+                    let message = "the broker is stopping: ask again in a moment";
+                    self.record(|audit, by| audit.not_started(by, call, decision, message));
+                    let refusal = refusal(RefusalKind::ShuttingDown, message);
+                    self.outgoing.send(&Reply::Refused(refusal)).await?;
+                    return Ok(None);
+                }
+                changed = changes.changed() => {
+                    changed.map_err(|_| Gone)?;
+                    // The same policy may grant another group by now: accounts are read with it.
+                    let rules = Rc::clone(&changes.borrow_and_update());
+                    let decided = self.decide_again(call, decision, rules).await;
+                    (*plan, *decision) = match decided {
+                        Ok(approved) => approved,
+                        Err(not_run) => {
+                            drop(waiting);
+                            self.outgoing.send(&not_run.into()).await?;
+                            return Ok(None);
+                        }
+                    };
+                    if !plan.approvers().is_empty() {
+                        return Ok(Some(None));
+                    }
+                    let ceilings = self.rules.policy.ceilings();
+                    waiting.wants(Wanted::of(self.peer.subject.uid, plan, ceilings));
+                }
+                turn = waiting.changed() => match turn {
+                    Turn::Came => return Ok(waiting.take().map(Some)),
+                    Turn::Waits(queued) => {
+                        if let Err(gone) = self.outgoing.send(&Reply::Queued(queued)).await {
+                            drop(waiting);
+                            self.record(|audit, by| audit.not_started(by, call, decision, left));
+                            return Err(gone);
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
