@@ -6,7 +6,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use probity_protocol::{Allowance, NamePattern};
 
-#[cfg(feature = "cli")]
 use crate::{
     grants::Grant,
     networks::NetworkSet,
