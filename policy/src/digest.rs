@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     canonical::ScopeKey,
+    granted_options::OptionsKey,
     grants::{Grant, GrantedTools},
     policy::{Ceilings, Policy},
     tool::Tool,
@@ -62,6 +63,7 @@ struct GrantKey<'p> {
     tools: Option<BTreeSet<&'p str>>,
     intrusive: bool,
     scope: ScopeKey,
+    options: OptionsKey,
     timeout: Option<Duration>,
     until: Option<Duration>,
 }
@@ -78,6 +80,7 @@ impl<'p> GrantKey<'p> {
             tools,
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
+            options: grant.options.key(),
             timeout: grant.timeout,
             until: grant.until.map(|until| since_epoch(until).unwrap_or_default()),
         }

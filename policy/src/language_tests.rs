@@ -8,7 +8,8 @@ use super::*;
 use crate::{
     raw::{
         RawAudit, RawBreaker, RawCeilings, RawDropIn, RawGlobalSandbox, RawGrant, RawMode,
-        RawOption, RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool, RawValue,
+        RawOption, RawPolicy, RawPreset, RawRange, RawSandbox, RawSet, RawTargets, RawTool,
+        RawValue,
     },
     validate,
 };
@@ -38,6 +39,14 @@ const SECTIONS: &[Section] = &[
     },
     Section { heading: "[set.NAME]", known: keys::<RawSet>, way: &["set", "lab"], whole: false },
     Section { heading: "[[grant]]", known: keys::<RawGrant>, way: &["grant"], whole: true },
+    Section {
+        heading: "options of a grant",
+        known: || {
+            [keys::<RawRange>(), ["deny", "a list", "a text"].map(str::to_owned).to_vec()].concat()
+        },
+        way: &["grant"],
+        whole: true,
+    },
     Section { heading: "policy.d", known: keys::<RawDropIn>, way: &[], whole: false },
     Section { heading: "[audit]", known: keys::<RawAudit>, way: &["audit"], whole: false },
     Section { heading: "tools.d/NAME.toml", known: keys::<RawTool>, way: &["tool"], whole: false },

@@ -25,6 +25,7 @@ mod diff;
 mod digest;
 #[cfg(any(test, feature = "cli"))]
 mod effective;
+mod granted_options;
 mod grants;
 mod lines;
 mod load;
@@ -66,6 +67,8 @@ pub use validate::{LONGEST_TIME, validate};
 mod advice_tests;
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod grant_options_tests;
 #[cfg(test)]
 #[path = "language_tests.rs"]
 mod language_tests;

@@ -33,6 +33,8 @@ pub enum DenialCode {
     OptionRepeated,
     /// A word that is neither an option nor a value.
     Operand,
+    /// An option, or a value of it, that the caller's grants take away.
+    OptionNotGranted,
     /// More time or resources than the policy's ceiling.
     Ceiling,
     /// An option, preset or tool of the intrusive tier without a grant for it.
@@ -54,7 +56,7 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
@@ -68,6 +70,7 @@ impl DenialCode {
         Self::OptionValue,
         Self::OptionRepeated,
         Self::Operand,
+        Self::OptionNotGranted,
         Self::Ceiling,
         Self::IntrusiveNotGranted,
     ];
@@ -89,6 +92,7 @@ impl DenialCode {
             Self::OptionValue => "OPTION_VALUE",
             Self::OptionRepeated => "OPTION_REPEATED",
             Self::Operand => "OPERAND",
+            Self::OptionNotGranted => "OPTION_NOT_GRANTED",
             Self::Ceiling => "CEILING",
             Self::IntrusiveNotGranted => "INTRUSIVE_NOT_GRANTED",
         }
@@ -109,6 +113,7 @@ impl DenialCode {
             | Self::OptionValue
             | Self::OptionRepeated
             | Self::Operand
+            | Self::OptionNotGranted
             | Self::Ceiling => Layer::Argument,
             Self::IntrusiveNotGranted => Layer::Intrusive,
         }

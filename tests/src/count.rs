@@ -70,6 +70,7 @@ const FILES: &[(Purpose, &[&str])] = &[
             "policy/src/beyond.rs",
             "policy/src/decide.rs",
             "policy/src/denied.rs",
+            "policy/src/granted_options.rs",
             "policy/src/grants.rs",
             "policy/src/lines.rs",
             "policy/src/lookup.rs",

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
-use probity_protocol::NamePattern;
+use probity_protocol::{NamePattern, Tier, ToolName};
 
 use crate::{
+    granted_options::{Left, OptionLeft},
     grants::{Grant, GrantedTools},
     networks::NetworkSet,
     policy::Policy,
     targets::Scope,
-    tool::Tool,
+    tool::{Tool, ToolOption},
 };
 
 /// Whether the grant is of a tool.
@@ -21,8 +22,16 @@ pub(crate) fn names_tool(grant: &Grant, tool: &Tool) -> bool {
     }
 }
 
-/// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it.
-pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> bool {
+/// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it: of this tool of
+/// that policy, or of all that `narrow` gives.
+pub(crate) fn grant_covers(
+    wide: &Grant,
+    narrow: &Grant,
+    policy: &Policy,
+    tool: Option<&Tool>,
+) -> bool {
+    let tools = policy.tools.iter().map(AsRef::as_ref).filter(|each| names_tool(narrow, each));
+    let mut tools = tools.filter(|each| tool.is_none_or(|tool| tool.name == each.name));
     let ceiling = policy.ceilings.timeout;
     let lasts = match (wide.until, narrow.until) {
         (None, _) => true,
@@ -33,6 +42,28 @@ pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> boo
         && lasts
         && longest(wide.timeout, narrow.timeout, ceiling)
         && scope_covers(&wide.scope, &narrow.scope, policy)
+        && tools.all(|tool| options_cover(wide, narrow, tool))
+}
+
+/// Whether `wide` leaves whatever `narrow` leaves of the options of a tool, as the policy of `narrow` has it.
+fn options_cover(wide: &Grant, narrow: &Grant, tool: &Tool) -> bool {
+    wide.options.of(tool).iter().all(|wide| {
+        let option = tool.option_index(wide.name.as_str()).and_then(|at| tool.options.get(at));
+        // What nobody can say anything of under the narrow one.
+        let Some(option) = option.filter(|option| option.tier <= narrow.tier()) else {
+            return true;
+        };
+        let said = narrow.options.of(tool).iter().find(|narrow| narrow.name == wide.name);
+        match said.map(|narrow| &narrow.left) {
+            Some(narrow) => wide.left.covers(narrow),
+            None => takes_nothing_away(&wide.left, option, narrow.tier()),
+        }
+    })
+}
+
+/// Whether all values of an option up to a tier are left.
+pub(crate) fn takes_nothing_away(left: &Left, option: &ToolOption, tier: Tier) -> bool {
+    option.tier > tier || Left::all(&option.kind, tier).is_some_and(|all| left.covers(&all))
 }
 
 fn longest(wide: Option<Duration>, narrow: Option<Duration>, ceiling: Duration) -> bool {
@@ -81,12 +112,19 @@ pub(crate) fn max_hosts(wide: &Scope, narrow: &Scope, policy: &Policy) -> bool {
     wide.max_hosts.is_none_or(|wide| narrow.max_hosts.unwrap_or(most).min(most) <= wide)
 }
 
-/// What a grant narrows, in words; empty where nothing.
-pub(crate) fn narrowing(grant: &Grant) -> String {
+/// What a grant narrows, of a tool or of all that it gives, in words; empty where nothing.
+pub(crate) fn narrowing(grant: &Grant, tool: Option<&ToolName>) -> String {
     let mut parts = scope_parts(&grant.scope);
+    let options = grant.options.0.iter().filter(|(name, _)| tool.is_none_or(|tool| tool == *name));
+    parts.extend(options.map(|(name, left)| format!("{name}: {}", options_left(left))));
     parts.extend(grant.timeout.map(|t| format!("{} at most", humantime::format_duration(t))));
     parts.extend(grant.until.map(|u| format!("until {}", humantime::format_rfc3339_seconds(u))));
     parts.join("; ")
+}
+
+/// What is left of a tool's options, in words.
+pub(crate) fn options_left(left: &[OptionLeft]) -> String {
+    left.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The same of a scope.

@@ -172,7 +172,7 @@ fn texts(list: &[Text]) -> Vec<String> {
 
 /// Whether whoever has `of` and `by` has no more than with `by` alone.
 fn covers(by: &Grant, of: &Grant, policy: &Policy) -> bool {
-    if by.grantee != of.grantee || !grant_covers(by, of, policy) {
+    if by.grantee != of.grantee || !grant_covers(by, of, policy, None) {
         return false;
     }
     match (&by.tools, &of.tools) {

@@ -251,7 +251,7 @@ fn granted_to(policy: &Policy, tool: &Tool) -> String {
 
 /// What a grant leaves of what the policy allows, and who asked for it.
 fn narrowed(grant: &Grant) -> String {
-    let parts = [Some(narrowing(grant)), grant.note.as_ref().map(|note| format!("({note})"))];
+    let parts = [Some(narrowing(grant, None)), grant.note.as_ref().map(|note| format!("({note})"))];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { "-".to_owned() } else { parts.join("\n") }
 }
