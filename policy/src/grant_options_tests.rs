@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use probity_advice::{advise, repair};
 use probity_protocol::{
     Arguments, Availability, Beyond, Call, Catalog, CorrelationId, DenialCode, GivenOption,
-    Identifier, OptionText, Ports, Reason, RequestedLimits, SetBy, Target, Tier, ToolName,
-    ValueType, split_extra_args,
+    Identifier, OptionEntry, OptionText, Ports, Reason, RequestedLimits, SetBy, Target, Tier,
+    ToolName, ValueType, split_extra_args,
 };
 
 use super::*;
@@ -426,4 +426,96 @@ fn only_what_is_written_about_the_tool_counts_for_it() {
     assert!(is_approved(&policy, "guess"));
     let asked = Call { tool: ToolName::new("OtherTool").unwrap(), ..call("guess") };
     assert!(decide(&policy, &who(), &asked, SystemTime::now()).is_err());
+}
+
+fn option<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c OptionEntry> {
+    let mut options = catalog.tools.iter().flat_map(|tool| &tool.options);
+    options.find(|option| option.name.as_str() == name)
+}
+
+fn presets(catalog: &Catalog) -> Vec<&str> {
+    let presets = catalog.tools.iter().flat_map(|tool| &tool.presets);
+    presets.map(|preset| preset.name.as_str()).collect()
+}
+
+#[test]
+fn the_catalog_has_of_each_option_what_a_grant_leaves() {
+    let policy = leaving(&[
+        "deny = [\"guess\", \"brief\"], count = { max = 2 }, wait = { max = 5 }, \
+                            ports = \"1-1024\", style = [\"loud\", \"plain\"], scripts = [\"safe\"]",
+    ]);
+    let catalog = told(&policy);
+    let of = |name: &str| option(&catalog, name).unwrap();
+    assert!(option(&catalog, "guess").is_none() && option(&catalog, "brief").is_none());
+    assert_eq!(of("count").value, ValueType::Integer { min: 1, max: 2 });
+    assert_eq!(of("count").default, None, "a call has to say it");
+    assert_eq!(of("wait").example, None, "it is not left");
+    let within = Ports::parse("1-1024");
+    assert_eq!(of("ports").value, ValueType::Ports { within });
+    assert_eq!(of("ports").example.as_deref(), Some("1-1024"));
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(of("style").value, ValueType::Enumeration(words(&["plain", "loud"])));
+    assert_eq!(of("scripts").value, ValueType::Enumeration(words(&["safe"])));
+    assert_eq!(of("label"), option(&told(&leaving(&[""])), "label").unwrap());
+    assert_eq!(presets(&catalog), ["few"], "the other one guesses, and takes all ports");
+}
+
+#[test]
+fn of_several_grants_the_catalog_has_what_they_leave_together() {
+    let together = |grants: &[&str], name: &str| {
+        option(&told(&leaving(grants)), name).map(|option| option.value.clone())
+    };
+    let ports = |text| Some(ValueType::Ports { within: Ports::parse(text) });
+    let integer = |min, max| Some(ValueType::Integer { min, max });
+    assert_eq!(together(&["ports = \"1-10\"", "ports = \"8-20,99\""], "ports"), ports("1-20,99"));
+    assert_eq!(
+        together(&["ports = \"1-10\"", "deny = [\"ports\"]", "ports = \"99\""], "ports"),
+        ports("1-10,99")
+    );
+    assert_eq!(
+        together(&["ports = \"1-10\"", "deny = [\"label\"]"], "ports"),
+        Some(ValueType::Ports { within: None })
+    );
+    assert_eq!(
+        together(&["count = { max = 9 }", "count = { min = 3, max = 20 }"], "count"),
+        integer(1, 20)
+    );
+    let words = ["safe", "more"].map(str::to_owned).to_vec();
+    assert_eq!(
+        together(&["scripts = [\"safe\"]", "scripts = [\"more\"]"], "scripts"),
+        Some(ValueType::Enumeration(words))
+    );
+    assert_eq!(together(&["deny = [\"guess\"]", "deny = [\"guess\", \"label\"]"], "guess"), None);
+    assert_eq!(
+        together(&["deny = [\"guess\"]", "deny = [\"label\"]"], "guess"),
+        Some(ValueType::None)
+    );
+    // A preset is there where one grant leaves all of it.
+    let catalog = told(&leaving(&["ports = \"1-1024\"", "deny = [\"guess\"]"]));
+    assert_eq!(presets(&catalog), ["few"]);
+}
+
+#[test]
+fn what_a_grant_of_one_tier_leaves_is_not_told_of_the_other() {
+    let grants = "[[grant]]\nuser = 7\ntools = [\"kinds\"]\noptions.kinds = { scripts = [\"vuln\"], deny = [\"storm\"] }\nintrusive = true\n\
+                  [[grant]]\ngroup = 50\ntools = [\"*\"]\n";
+    let policy = read(grants).unwrap();
+    let catalog = told(&policy);
+    assert!(option(&catalog, "storm").is_none());
+    let scripts = option(&catalog, "scripts").unwrap();
+    let ValueType::Enumeration(mut words) = scripts.value.clone() else { panic!("{scripts:?}") };
+    words.sort();
+    assert_eq!(words, ["more", "safe", "vuln"]);
+    assert_eq!(scripts.intrusive_words, ["vuln"]);
+    // Subjects with other grants have other catalogs.
+    let key = |subject: &Subject| CatalogKey::of(&policy, subject, SystemTime::now());
+    let alone = Subject { gids: vec![], ..who() };
+    assert_ne!(key(&who()), key(&alone));
+    let standard = |catalog: Catalog| catalog.tools[0].options.len();
+    let of_alone = catalog_of(&policy, &alone);
+    assert_eq!(standard(of_alone), standard(catalog));
+}
+
+fn catalog_of(policy: &Policy, subject: &Subject) -> Catalog {
+    catalog(policy, subject, SystemTime::now(), |_| Availability::Available)
 }

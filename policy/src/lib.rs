@@ -32,6 +32,7 @@ mod load;
 mod lookup;
 mod names;
 mod networks;
+mod options_left;
 mod plan;
 mod policy;
 mod profile;

@@ -138,7 +138,8 @@ pub struct OptionEntry {
     pub tier: Tier,
     /// What it takes.
     pub value: ValueType,
-    /// The value used when neither preset nor client says otherwise.
+    /// The value used when neither preset nor client says otherwise, where a grant leaves it: else a call
+    /// has to give one.
     pub default: Option<String>,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,

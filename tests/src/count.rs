@@ -120,6 +120,7 @@ const FILES: &[(Purpose, &[&str])] = &[
             "protocol/src/catalog.rs",
             "policy/src/allowance.rs",
             "policy/src/catalog.rs",
+            "policy/src/options_left.rs",
             "broker/src/catalogs.rs",
         ],
     ),
