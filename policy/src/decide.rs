@@ -63,7 +63,7 @@ pub fn decide<'p>(
     })
 }
 
-fn judge<'p>(
+pub(crate) fn judge<'p>(
     policy: &'p Policy,
     tool: &'p Tool,
     granted: Granted<'p>,

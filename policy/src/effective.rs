@@ -140,7 +140,7 @@ impl GrantKey {
 }
 
 /// What a grant leaves of a tool's options.
-fn options(left: BTreeMap<Identifier, Left>) -> BTreeMap<Text, Spanned<RawLeft>> {
+pub(crate) fn options(left: BTreeMap<Identifier, Left>) -> BTreeMap<Text, Spanned<RawLeft>> {
     let (denied, narrowed): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|(_, left)| matches!(left, Left::Nothing));
     let denied: Vec<Text> = denied.into_iter().map(|(name, _)| text(name)).collect();

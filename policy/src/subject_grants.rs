@@ -117,6 +117,13 @@ impl<'p> Granted<'p> {
         self.each().any(|(grant, tier)| own <= tier && !grant.options.of(tool).iter().any(is_gone))
     }
 
+    /// Each by itself.
+    #[cfg(feature = "cli")]
+    pub(crate) fn one_by_one(self) -> impl Iterator<Item = (&'p Grant, Self)> {
+        let most = self.most;
+        self.grants.into_iter().map(move |one| (one.1, Self { grants: vec![one], most }))
+    }
+
     /// Leaves those that pass.
     ///
     /// # Errors
