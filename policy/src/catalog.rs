@@ -126,7 +126,10 @@ fn option_entry(
     // Nobody guesses how ports are written, so there is always an example of them.
     let derived = || match &value {
         ValueType::Ports { within: None } => Some("22,80,443".to_owned()),
-        ValueType::Ports { within: Some(within) } => Some(within.to_string()),
+        // Several may be left by several grants.
+        ValueType::Ports { within: Some(within) } => {
+            within.ranges().first().map(|(first, _)| first.to_string())
+        }
         _ => None,
     };
     let is_left = |value: &&Value| left.has(at, value);

@@ -9,6 +9,8 @@ use probity_protocol::{
     ToolName, ValueType, split_extra_args,
 };
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::subject::Subject;
 
@@ -452,7 +454,7 @@ fn the_catalog_has_of_each_option_what_a_grant_leaves() {
     assert_eq!(of("wait").example, None, "it is not left");
     let within = Ports::parse("1-1024");
     assert_eq!(of("ports").value, ValueType::Ports { within });
-    assert_eq!(of("ports").example.as_deref(), Some("1-1024"));
+    assert_eq!(of("ports").example.as_deref(), Some("1"));
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     assert_eq!(of("style").value, ValueType::Enumeration(words(&["plain", "loud"])));
     assert_eq!(of("scripts").value, ValueType::Enumeration(words(&["safe"])));
@@ -518,4 +520,58 @@ fn what_a_grant_of_one_tier_leaves_is_not_told_of_the_other() {
 
 fn catalog_of(policy: &Policy, subject: &Subject) -> Catalog {
     catalog(policy, subject, SystemTime::now(), |_| Availability::Available)
+}
+
+/// What a grant may leave, with every default.
+const LEFT: [&str; 8] = [
+    "",
+    "deny = [\"guess\", \"wait\"]",
+    "ports = \"1-10\", wait = { max = 20 }",
+    "ports = \"8000-9000,9100\", style = [\"loud\"]",
+    "scripts = [\"safe\"], parts = [\"two\"], count = { max = 5 }",
+    "scripts = [\"vuln\", \"more\"], ratio = { min = 0.5 }",
+    "deny = [\"ports\", \"label\"], ratio = { max = 0.25 }, parts = [\"one\", \"three\"]",
+    "deny = [\"storm\", \"scripts\", \"style\"], count = { min = 2, max = 3 }",
+];
+
+proptest! {
+    #[test]
+    fn whatever_the_catalog_shows_of_an_option_is_approved_of(
+        grants in prop::collection::vec((0..LEFT.len(), any::<bool>()), 1..4),
+    ) {
+        let text = grants.iter().map(|(left, intrusive)| {
+            format!("{}intrusive = {intrusive}\n", grant(LEFT[*left]))
+        });
+        let policy = read(&text.collect::<String>()).unwrap();
+        let catalog = told(&policy);
+        for entry in catalog.tools.iter().flat_map(|tool| &tool.options) {
+            let mut values: Vec<String> = entry.example.iter().chain(&entry.default).cloned().collect();
+            values.extend(match &entry.value {
+                ValueType::None => vec!["true".to_owned()],
+                ValueType::Integer { min, max } => vec![min.to_string(), max.to_string()],
+                ValueType::Number { min, max } | ValueType::Duration { min, max } => {
+                    vec![min.to_string(), max.to_string()]
+                }
+                ValueType::Ports { within } => {
+                    let ranges = within.iter().flat_map(Ports::ranges);
+                    ranges.map(|(first, last)| format!("{first}-{last}")).collect()
+                }
+                ValueType::Enumeration(words) | ValueType::EnumerationList(words) => words.clone(),
+                ValueType::Text { .. } => vec!["12".to_owned()],
+            });
+            for value in values {
+                let said = format!("{}={value}", entry.name);
+                prop_assert!(is_approved(&policy, &said), "{grants:?}: {said}");
+            }
+        }
+        for preset in presets(&catalog) {
+            prop_assert!(is_approved(&policy, &format!("{preset}: ")), "{grants:?}: {preset}");
+        }
+        // What it does not show is refused.
+        for (name, value) in [("guess", "true"), ("wait", "1"), ("ports", "1"), ("storm", "true"), ("style", "loud")] {
+            let shown = option(&catalog, name).is_some();
+            let said = format!("{name}={value}");
+            prop_assert!(shown || !is_approved(&policy, &said), "{grants:?}: {said}");
+        }
+    }
 }
