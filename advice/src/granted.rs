@@ -2,8 +2,8 @@
 //! denial says of the parts that are beyond it.
 
 use probity_protocol::{
-    Beyond, Call, Catalog, Denial, Identifier, OptionEntry, OptionId, PresetEntry, TargetKind,
-    Tier, ToolEntry, ValueType, Weight,
+    Beyond, Call, Catalog, Denial, Exceeded, Identifier, OptionEntry, OptionId, PresetEntry,
+    Reason, SetBy, TargetKind, Tier, ToolEntry, ValueType, Weight,
 };
 
 use crate::value::Values;
@@ -14,13 +14,13 @@ pub(crate) struct Granted<'c> {
     pub catalog: &'c Catalog,
     /// The highest tier that the call asks for: a frontend may leave the intrusive one alone.
     most: Tier,
-    beyond: &'c [Beyond],
+    denial: &'c Denial,
 }
 
 impl<'c> Granted<'c> {
     pub(crate) fn of(catalog: &'c Catalog, call: &Call, denial: &'c Denial) -> Self {
         let most = call.limits.tier.unwrap_or(Tier::Intrusive);
-        Self { catalog, most, beyond: &denial.beyond }
+        Self { catalog, most, denial }
     }
 
     /// Every tool, by name.
@@ -35,7 +35,7 @@ impl<'c> Granted<'c> {
 
     fn usable(self, entry: &'c ToolEntry) -> Option<Tool<'c>> {
         let tier = if entry.intrusive { self.most } else { Tier::Standard };
-        (entry.tier <= tier).then_some(Tool { entry, tier, beyond: self.beyond })
+        (entry.tier <= tier).then_some(Tool { entry, tier, denial: self.denial })
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Tool<'c> {
     pub entry: &'c ToolEntry,
     /// The tier in which it may be used.
     pub tier: Tier,
-    beyond: &'c [Beyond],
+    denial: &'c Denial,
 }
 
 /// An option that a call names.
@@ -53,8 +53,8 @@ pub(crate) struct Tool<'c> {
 pub(crate) enum Named<'c> {
     /// It may be given.
     Granted(&'c OptionEntry),
-    /// It is beyond the caller's tier.
-    Beyond { option: &'c OptionId, takes_value: bool },
+    /// It is beyond the caller's tier, or his grants take it away.
+    Beyond { option: &'c OptionId, takes_value: bool, tier: Tier },
 }
 
 impl<'c> Tool<'c> {
@@ -77,7 +77,7 @@ impl<'c> Tool<'c> {
             may_be_given: preset.tier <= self.tier,
         });
         known.or_else(|| {
-            self.beyond.iter().find_map(|beyond| match beyond {
+            self.denial.beyond.iter().find_map(|beyond| match beyond {
                 Beyond::Preset { name: known, options } if known.as_str() == name => {
                     Some(Preset { name: known, options, may_be_given: false })
                 }
@@ -101,9 +101,11 @@ impl<'c> Tool<'c> {
         if let Some(entry) = options.find(|o| is_it(o.name.as_str(), &o.flag)) {
             return Some(Named::Granted(entry));
         }
-        self.beyond.iter().find_map(|beyond| match beyond {
-            Beyond::Option { option, takes_value } if is_it(option.name.as_str(), &option.flag) => {
-                Some(Named::Beyond { option, takes_value: *takes_value })
+        self.denial.beyond.iter().find_map(|beyond| match beyond {
+            Beyond::Option { option, takes_value, tier }
+                if is_it(option.name.as_str(), &option.flag) =>
+            {
+                Some(Named::Beyond { option, takes_value: *takes_value, tier: *tier })
             }
             _ => None,
         })
@@ -112,7 +114,8 @@ impl<'c> Tool<'c> {
     /// Whether the value that was given for an option is beyond the caller's tier.
     pub(crate) fn is_value_beyond(self, option: &OptionEntry, value: &str) -> bool {
         let named = || {
-            self.beyond
+            self.denial
+                .beyond
                 .iter()
                 .any(|beyond| matches!(beyond, Beyond::Value(known) if known.name == option.name))
         };
@@ -122,7 +125,35 @@ impl<'c> Tool<'c> {
 
     /// What an option takes from this caller.
     pub(crate) fn values(self, entry: &'c OptionEntry) -> Values<'c> {
-        Values { entry, tier: self.tier }
+        // The nearest grant may leave less than all of them do together.
+        let of_grant = self.exceeded().filter(|exceeded| exceeded.option.name == entry.name);
+        let left = of_grant.and_then(|exceeded| exceeded.left.as_ref());
+        Values { entry, value: left.unwrap_or(&entry.value), tier: self.tier }
+    }
+
+    /// The option that a preset or a default sets beyond what is left of it, and to what.
+    pub(crate) fn set_beyond(self) -> Option<(&'c OptionEntry, &'c str)> {
+        let exceeded = self.exceeded()?;
+        let by_caller = exceeded.set_by == SetBy::Caller;
+        exceeded.left.as_ref().filter(|_| !by_caller)?;
+        let mut options = self.entry.options.iter();
+        let entry = options.find(|entry| entry.name == exceeded.option.name)?;
+        Some((entry, exceeded.value.as_str()))
+    }
+
+    /// The preset that sets it, where it is the one that was given.
+    pub(crate) fn preset_beyond(self, given: &str) -> Option<&'c Identifier> {
+        match &self.exceeded().filter(|exceeded| exceeded.left.is_some())?.set_by {
+            SetBy::Preset(name) if name.as_str() == given => Some(name),
+            _ => None,
+        }
+    }
+
+    fn exceeded(self) -> Option<&'c Exceeded> {
+        match &self.denial.reason {
+            Reason::OptionNotGranted(exceeded) => Some(exceeded),
+            _ => None,
+        }
     }
 
     /// Whether it scans ports: without a word about them it scans those that it likes.
@@ -172,7 +203,7 @@ pub(crate) struct Preset<'c> {
 
 /// Whether an option says which ports are scanned, or how many.
 pub(crate) fn chooses_ports(option: &OptionEntry) -> bool {
-    matches!(option.value, ValueType::Ports) || option.flag == "--top-ports"
+    matches!(option.value, ValueType::Ports { .. }) || option.flag == "--top-ports"
 }
 
 /// Whether an option takes a value.

@@ -12,6 +12,8 @@ const MOST_NAMES: usize = 20;
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'c> {
     pub entry: &'c OptionEntry,
+    /// Of what the option takes, what is left to him.
+    pub value: &'c ValueType,
     pub tier: Tier,
 }
 
@@ -19,7 +21,7 @@ impl<'c> Values<'c> {
     /// Of a list of words those that may be used.
     pub(crate) fn words(self) -> impl Iterator<Item = &'c str> {
         let (entry, tier) = (self.entry, self.tier);
-        let all = match &entry.value {
+        let all = match self.value {
             ValueType::Enumeration(words) | ValueType::EnumerationList(words) => words.as_slice(),
             _ => &[],
         };
@@ -31,12 +33,12 @@ impl<'c> Values<'c> {
 
     /// Of those the words that are of no higher tier than the option itself: nobody is led beyond it.
     pub(crate) fn plain_words(self) -> impl Iterator<Item = &'c str> {
-        Values { entry: self.entry, tier: self.entry.tier }.words()
+        Values { tier: self.entry.tier, ..self }.words()
     }
 
     /// Whether a text is a value of the option.
     pub(crate) fn hold(self, text: &str) -> bool {
-        match &self.entry.value {
+        match self.value {
             ValueType::None => ["true", "false"].contains(&text),
             ValueType::Integer { min, max } => {
                 let plain = text.bytes().all(|b| b.is_ascii_digit())
@@ -49,7 +51,8 @@ impl<'c> Values<'c> {
             ValueType::Duration { min, max } => {
                 parse_seconds(text).is_some_and(|number| (min..=max).contains(&&number))
             }
-            ValueType::Ports => Ports::parse(text).is_some(),
+            ValueType::Ports { within } => Ports::parse(text)
+                .is_some_and(|ports| within.as_ref().is_none_or(|within| within.cover(&ports))),
             ValueType::Enumeration(_) => self.words().any(|word| word == text),
             ValueType::EnumerationList(_) => {
                 let known: HashSet<_> = self.words().collect();
@@ -67,14 +70,19 @@ impl<'c> Values<'c> {
 
     /// What to give, as the rest of a sentence that begins "expected".
     pub(crate) fn expected(self) -> String {
-        match &self.entry.value {
+        match self.value {
             ValueType::None => "no value".into(),
             ValueType::Integer { min, max } => format!("a whole number from {min} to {max}"),
             ValueType::Number { min, max } => format!("a number from {min} to {max}"),
             ValueType::Duration { min, max } => format!("seconds, from {min} to {max}"),
-            ValueType::Ports => {
-                "port numbers from 1 to 65535 and ranges of them, the lower end first, joined by commas"
-                    .into()
+            ValueType::Ports { within } => {
+                let which = match within {
+                    None => "from 1 to 65535".to_owned(),
+                    Some(within) => format!("within {within}"),
+                };
+                format!(
+                    "port numbers {which} and ranges of them, the lower end first, joined by commas"
+                )
             }
             ValueType::Enumeration(_) => match some_of(self.words()) {
                 None => "a word of the intrusive tier".into(),
@@ -93,18 +101,22 @@ impl<'c> Values<'c> {
     /// A value that passes, as a client would write it, within the option's own tier: the file's
     /// example or default, or one made from the kind.
     pub(crate) fn example(self) -> Option<String> {
-        let made = || match &self.entry.value {
+        let made = || match self.value {
             ValueType::None | ValueType::Text { .. } => None,
             ValueType::Integer { min, .. } => Some(min.to_string()),
             ValueType::Number { min, .. } | ValueType::Duration { min, .. } => {
                 Some(min.to_string())
             }
-            ValueType::Ports => Some("22,80,443".to_owned()),
+            ValueType::Ports { within: None } => Some("22,80,443".to_owned()),
+            ValueType::Ports { within: Some(within) } => {
+                within.ranges().first().map(|(first, _)| first.to_string())
+            }
             ValueType::Enumeration(_) | ValueType::EnumerationList(_) => {
                 self.plain_words().next().map(str::to_owned)
             }
         };
-        self.entry.example.clone().or_else(|| self.entry.default.clone()).or_else(made)
+        let written = [&self.entry.example, &self.entry.default].into_iter().flatten();
+        written.into_iter().find(|text| self.hold(text)).cloned().or_else(made)
     }
 }
 

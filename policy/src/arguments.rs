@@ -3,7 +3,7 @@
 //! The words of `extra_args` are read against the tool file only: a word that no line of the file
 //! explains is refused, so that nothing a tool's own parser might make of it matters.
 
-use probity_protocol::{Arguments, Excerpt, GivenOption, Reason, Token};
+use probity_protocol::{Arguments, Excerpt, GivenOption, Identifier, Reason, SetBy, Token};
 
 use crate::{
     denied::Denied,
@@ -66,6 +66,26 @@ pub(crate) fn merge_arguments<'p>(
         }
     }
     Ok(settings)
+}
+
+/// Who says what an option is, by its number.
+pub(crate) fn set_by(tool: &Tool, arguments: &Arguments, at: usize) -> SetBy {
+    let Arguments::Given { preset, options, tokens } = arguments else { return SetBy::Default };
+    let is_it = |found: Result<Found<'_>, NotFound<'_>>| found.is_ok_and(|found| found.at == at);
+    let mut words = tokens.as_slice();
+    let mut is_flag = false;
+    while !words.is_empty() {
+        let (found, rest) = find_first(tool, words);
+        (is_flag, words) = (is_flag || is_it(found), rest);
+    }
+    if is_flag || options.iter().any(|option| is_it(find_typed(tool, option))) {
+        return SetBy::Caller;
+    }
+    let sets = |name: &&Identifier| {
+        let preset = tool.presets.get(*name);
+        preset.is_some_and(|preset| preset.settings.iter().any(|(set, _)| *set == at))
+    };
+    preset.as_ref().filter(sets).map_or(SetBy::Default, |name| SetBy::Preset(name.clone()))
 }
 
 fn apply(settings: &mut Settings, at: usize, setting: &Setting) {

@@ -1,4 +1,4 @@
-//! Which parts of a denied call are beyond its caller's tier, whatever it is denied for.
+//! Which parts of a denied call its caller's grants do not give at all, whatever it is denied for.
 //!
 //! Whoever repairs the call can then leave them out, and needs no list of what others may do: each of
 //! them is named in the call. Nothing is decided by this.
@@ -16,8 +16,13 @@ use crate::{
 /// Presets that are told of. A call takes one.
 const MOST_PRESETS: usize = 2;
 
-/// The parts, each once.
-pub(crate) fn beyond(tool: &Tool, granted: Tier, arguments: &Arguments) -> Vec<Beyond> {
+/// The parts, each once. `leave` says whether any grant leaves anything of an option, by its number.
+pub(crate) fn beyond(
+    tool: &Tool,
+    granted: Tier,
+    leave: impl Fn(usize) -> bool,
+    arguments: &Arguments,
+) -> Vec<Beyond> {
     let Arguments::Given { preset, options, tokens } = arguments else { return Vec::new() };
     let mut found: Vec<Found<'_>> =
         options.iter().filter_map(|option| find_typed(tool, option).ok()).collect();
@@ -42,9 +47,8 @@ pub(crate) fn beyond(tool: &Tool, granted: Tier, arguments: &Arguments) -> Vec<B
     let mut seen = BTreeSet::new();
     let options = found.into_iter().filter_map(|Found { at, value }| {
         let option = tool.options.get(at).filter(|_| seen.insert(at))?;
-        if option.tier > granted {
-            let takes_value = option.takes_value();
-            return Some(Beyond::Option { option: option.id(), takes_value });
+        if option.tier > granted || !leave(at) {
+            return Some(option.beyond());
         }
         // Of no other kind a value has a tier.
         let has_tiers = matches!(option.kind, ValueKind::Rendered(_));

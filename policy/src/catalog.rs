@@ -4,18 +4,19 @@
 use std::time::SystemTime;
 
 use probity_protocol::{
-    Allowance, Availability, BreakerSettings, Catalog, Identifier, OptionEntry, PresetEntry, Tier,
-    ToolEntry,
+    Availability, BreakerSettings, Catalog, Identifier, OptionEntry, PresetEntry, Tier, ToolEntry,
+    ValueType,
 };
 
 use crate::{
     allowance,
+    options_left::OptionsLeft,
     policy::Policy,
     subject::Subject,
     subject_grants::{Granted, SubjectGrants},
     targets::Targets,
     tool::{Preset, Setting, Tool, ToolOption},
-    value::{Value, ValueKind},
+    value::Value,
 };
 
 /// The catalog of one subject. `available` is asked for each granted tool.
@@ -29,12 +30,10 @@ pub fn catalog(
     let grants = SubjectGrants::of(policy, subject, None, now);
     let usable = grants.usable();
     let entry = |(at, tool, tier)| {
-        let granted = grants.granted(Some(at));
-        let allowance = granted.as_ref().and_then(|granted| allowance::of(policy, tool, granted));
-        let needs_approval = granted.is_some_and(|granted| needs_approval(tool, &granted));
-        entry(policy, tool, (tier, needs_approval), allowance, available(tool))
+        let granted = grants.granted(Some(at))?;
+        Some(entry(policy, tool, tier, &granted, available(tool)))
     };
-    let mut tools: Vec<_> = usable.map(entry).collect();
+    let mut tools: Vec<_> = usable.filter_map(entry).collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     // Who is granted nothing does not learn what others may aim at either.
     let none = Targets::default();
@@ -63,7 +62,10 @@ impl CatalogKey {
         });
         let mut key: Vec<usize> = tiers.collect();
         for (at, tool, _) in grants.usable() {
-            let narrows = |granted: &Granted<'_>| allowance::narrowing(tool, granted).is_some();
+            let narrows = |granted: &Granted<'_>| {
+                allowance::narrowing(tool, granted).is_some()
+                    || OptionsLeft::of(tool, granted).is_less()
+            };
             let narrowing = grants.granted(Some(at)).filter(narrows);
             key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
             let granted = grants.granted(Some(at));
@@ -82,13 +84,16 @@ fn needs_approval(tool: &Tool, granted: &Granted<'_>) -> bool {
 fn entry(
     policy: &Policy,
     tool: &Tool,
-    (tier, needs_approval): (Tier, bool),
-    allowance: Option<Allowance>,
+    tier: Tier,
+    granted: &Granted<'_>,
     availability: Availability,
 ) -> ToolEntry {
+    let allowance = allowance::of(policy, tool, granted);
     let longest = allowance.as_ref().map_or(policy.ceilings.timeout, |a| a.timeout_ceiling);
-    let options = tool.options.iter().filter(|option| option.tier <= tier);
+    let left = OptionsLeft::of(tool, granted);
+    let options = tool.options.iter().enumerate().filter(|(_, option)| option.tier <= tier);
     let presets = tool.presets.iter().filter(|(_, preset)| preset.tier <= tier);
+    let presets = presets.filter(|(_, preset)| left.has_preset(preset));
     ToolEntry {
         name: tool.name.clone(),
         aliases: tool.aliases.clone(),
@@ -100,8 +105,10 @@ fn entry(
         allowance,
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,
-        needs_approval,
-        options: options.map(|option| option_entry(option, tier)).collect(),
+        needs_approval: needs_approval(tool, granted),
+        options: options
+            .filter_map(|(at, option)| option_entry(option, tier, (left, at)))
+            .collect(),
         presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
         timeout: tool.timeout.value.min(longest),
         timeout_is_default: tool.timeout.is_default,
@@ -117,23 +124,38 @@ fn entry(
     }
 }
 
-fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
+/// `None` where no grant leaves anything of it.
+fn option_entry(
+    option: &ToolOption,
+    tier: Tier,
+    (left, at): (OptionsLeft<'_, '_>, usize),
+) -> Option<OptionEntry> {
+    let value = left.values(at)?;
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
     // Nobody guesses how ports are written, so there is always an example of them.
-    let derived = || match option.kind {
-        ValueKind::Ports => Some("22,80,443".to_owned()),
+    let derived = || match &value {
+        ValueType::Ports { within: None } => Some("22,80,443".to_owned()),
+        // Several may be left by several grants.
+        ValueType::Ports { within: Some(within) } => {
+            within.ranges().first().map(|(first, _)| first.to_string())
+        }
         _ => None,
     };
-    OptionEntry {
+    let is_left = |value: &&Value| left.has(at, value);
+    let mut intrusive_words = option.kind.words_of(Tier::Intrusive, tier);
+    if let ValueType::Enumeration(words) = &value {
+        intrusive_words.retain(|word| words.contains(word));
+    }
+    Some(OptionEntry {
         name: option.name.clone(),
         flag: option.flag.clone(),
         help: option.help.clone(),
         tier: option.tier,
-        value: option.kind.describe(tier),
-        default: option.default.as_ref().map(written),
-        example: option.example.as_ref().map(written).or_else(derived),
-        intrusive_words: option.kind.words_of(Tier::Intrusive, tier),
-    }
+        default: option.default.as_ref().filter(is_left).map(written),
+        example: option.example.as_ref().filter(is_left).map(written).or_else(derived),
+        value,
+        intrusive_words,
+    })
 }
 
 fn preset_entry(tool: &Tool, name: &Identifier, preset: &Preset, tier: Tier) -> PresetEntry {

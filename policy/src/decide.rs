@@ -8,20 +8,21 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Beyond, Call, Excluded, HostName, LimitedBy, Reason, RequestedLimits, Target,
-    TargetKind, Tier, Weight,
+    Arguments, Beyond, Call, Exceeded, Excerpt, Excluded, HostName, LimitedBy, Reason,
+    RequestedLimits, Target, TargetKind, Tier, Weight,
 };
 
 use crate::{
     approvers::Approver,
-    arguments::{Settings, merge_arguments},
+    arguments::{Settings, merge_arguments, set_by},
     beyond::beyond,
     denied::Denied,
+    granted_options::OptionLeft,
     grants::Grant,
     policy::Policy,
     subject::Subject,
     subject_grants::{Granted, SubjectGrants},
-    tool::{Tool, ToolOption},
+    tool::{Setting, Tool, ToolOption},
     work::{self, Kind},
 };
 
@@ -58,30 +59,31 @@ pub fn decide<'p>(
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
     let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
-    let granted = approvable(policy, tool, subject.uid, granted)?;
-    let tier = granted.tier();
-    judge(policy, tool, subject.uid, granted, call).map_err(|mut denied| {
-        denied.denial.beyond = beyond(tool, tier, &call.arguments);
+    judge(policy, tool, subject.uid, granted.clone(), call).map_err(|mut denied| {
+        let leave = |at| granted.leave(tool, at);
+        denied.denial.beyond = beyond(tool, granted.tier(), leave, &call.arguments);
         denied
     })
 }
 
-fn judge<'p>(
+pub(crate) fn judge<'p>(
     policy: &'p Policy,
     tool: &'p Tool,
     uid: u32,
     granted: Granted<'p>,
     call: &Call,
 ) -> Result<Approved<'p>, Denied<'p>> {
+    let granted = approvable(policy, tool, uid, granted)?;
     let aim = allowed_target(policy, tool, &call.target)?;
     let granted = granted_target(granted, &aim)?;
     let settings = merge_arguments(tool, &call.arguments)?;
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
+    let granted = granted_options(tool, &settings, granted, &call.arguments)?;
     let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
     let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
     let needed = Some(&tool.name).filter(|_| grant.needs_approval);
     let approvers = needed.into_iter().flat_map(|tool| policy.approvers(tool, uid)).collect();
-    let approved = Approved {
+    Ok(Approved {
         policy,
         tool,
         target,
@@ -92,8 +94,7 @@ fn judge<'p>(
         requested,
         grant,
         approvers,
-    };
-    Ok(approved)
+    })
 }
 
 /// The tool, if it exists and a grant covers it. Who is granted nothing does not learn what exists.
@@ -263,6 +264,35 @@ pub(crate) fn allowed_tier<'p>(
     Ok((Tier::Intrusive, granted.keep(check, |_| ())?))
 }
 
+/// The grants that leave each option as it is in this call, whoever set it so: a preset or a default that
+/// goes further is refused, never silently changed.
+pub(crate) fn granted_options<'p>(
+    tool: &'p Tool,
+    settings: &Settings,
+    granted: Granted<'p>,
+    arguments: &Arguments,
+) -> Result<Granted<'p>, Denied<'p>> {
+    // RULE: An option is used only as far as one grant leaves it.
+    let check = |grant: &'p Grant, tier| {
+        let exceeded = grant.options.exceeded(tool, settings);
+        exceeded.map_or(Ok(()), |(OptionLeft { at, left, place, .. }, option, value)| {
+            let exceeded = Exceeded {
+                option: option.id(),
+                value: Excerpt::of(&option.written(&Setting::On(value.clone()))),
+                set_by: set_by(tool, arguments, *at),
+                left: left.of(option.kind.describe(tier)),
+            };
+            Err(Denied::new(Reason::OptionNotGranted(Box::new(exceeded)), Some(place)))
+        })
+    };
+    // Another value would pass.
+    let nearness = |denied: &Denied<'p>| match &denied.denial.reason {
+        Reason::OptionNotGranted(exceeded) => exceeded.left.is_some(),
+        _ => false,
+    };
+    granted.keep(check, nearness)
+}
+
 /// By which of its parts a call is intrusive.
 fn beyond_by(tool: &Tool, option: &ToolOption, granted: Tier, arguments: &Arguments) -> Beyond {
     let preset = match arguments {
@@ -273,9 +303,7 @@ fn beyond_by(tool: &Tool, option: &ToolOption, granted: Tier, arguments: &Argume
         Some((name, preset)) if preset.tier > Tier::Standard => {
             Beyond::Preset { name: name.clone(), options: tool.set_by(preset, granted) }
         }
-        _ if option.tier > Tier::Standard => {
-            Beyond::Option { option: option.id(), takes_value: option.takes_value() }
-        }
+        _ if option.tier > Tier::Standard => option.beyond(),
         _ => Beyond::Value(option.id()),
     }
 }

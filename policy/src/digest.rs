@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     canonical::ScopeKey,
+    granted_options::OptionsKey,
     grants::{Grant, GrantedTools},
     policy::{Ceilings, Policy},
     tool::Tool,
@@ -78,6 +79,7 @@ struct GrantKey<'p> {
     tools: ToolsKey<'p>,
     intrusive: bool,
     scope: ScopeKey,
+    options: OptionsKey,
     timeout: Option<Duration>,
     concurrency: Option<u32>,
     needs_approval: bool,
@@ -92,6 +94,7 @@ impl<'p> GrantKey<'p> {
             tools: tools_key(&grant.tools),
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
+            options: grant.options.key(),
             timeout: grant.timeout,
             concurrency: grant.concurrency,
             needs_approval: grant.needs_approval,

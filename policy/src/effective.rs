@@ -10,18 +10,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use probity_protocol::{TargetKind, Tier};
+use probity_protocol::{Identifier, TargetKind, Tier};
 use serde::Serialize;
 use toml::Spanned;
 
 use crate::{
     canonical::ScopeKey,
+    granted_options::{Left, OptionsKey},
     grants::{Grant, GrantedTools, Grantee},
     policy::{Ceilings, Policy},
     raw::{
         RawAccount, RawApproval, RawApprover, RawAudit, RawBreaker, RawCeilings, RawGlobalSandbox,
-        RawGrant, RawMode, RawMoment, RawOption, RawPolicy, RawPreset, RawSandbox, RawScalar,
-        RawScratch, RawTargets, RawTool, RawValue, Text,
+        RawGrant, RawLeft, RawMode, RawMoment, RawOption, RawPolicy, RawPreset, RawRange,
+        RawSandbox, RawScalar, RawScratch, RawTargets, RawTool, RawValue, Text,
     },
     tool::{ArgvPart, Preset, Setting, Tool, ToolOption},
     value::{RenderedWord, Value, ValueKind},
@@ -86,6 +87,7 @@ struct GrantKey {
     tools: Vec<String>,
     intrusive: bool,
     scope: ScopeKey,
+    options: OptionsKey,
     timeout: Option<Duration>,
     concurrency: Option<u32>,
     needs_approval: bool,
@@ -100,6 +102,7 @@ impl GrantKey {
             tools: tools_of(&grant.tools),
             intrusive: grant.intrusive,
             scope: ScopeKey::of(&grant.scope),
+            options: grant.options.key(),
             timeout: grant.timeout,
             concurrency: grant.concurrency,
             needs_approval: grant.needs_approval,
@@ -127,6 +130,11 @@ impl GrantKey {
             approval: self.needs_approval.then(|| at(RawApproval::Required)),
             until: until.map(|until| at(RawMoment::Text(until.to_string()))),
             note: self.note.map(text),
+            options: self
+                .options
+                .into_iter()
+                .map(|(tool, left)| (text(tool), options(left)))
+                .collect(),
         }
     }
 }
@@ -153,6 +161,29 @@ fn accounts(who: &Grantee) -> (Option<Spanned<RawAccount>>, Option<Spanned<RawAc
 fn approver((who, tools): (Grantee, Vec<String>)) -> RawApprover {
     let (user, group) = accounts(&who);
     RawApprover { user, group, tools: texts(&tools) }
+}
+
+/// What a grant leaves of a tool's options.
+pub(crate) fn options(left: BTreeMap<Identifier, Left>) -> BTreeMap<Text, Spanned<RawLeft>> {
+    let (denied, narrowed): (Vec<_>, Vec<_>) =
+        left.into_iter().partition(|(_, left)| matches!(left, Left::Nothing));
+    let denied: Vec<Text> = denied.into_iter().map(|(name, _)| text(name)).collect();
+    let denied = (!denied.is_empty()).then(|| (text("deny"), at(RawLeft::List(denied))));
+    let range = |min: &dyn Display, max: &dyn Display| {
+        let [min, max] = [min, max].map(|end| Some(at(RawScalar::of(end.to_string()))));
+        RawLeft::Range(RawRange { min, max })
+    };
+    let narrowed = narrowed.into_iter().map(|(name, left)| {
+        let left = match left {
+            Left::Integer { min, max } => range(&min, &max),
+            Left::Decimal { min, max } => range(&min, &max),
+            Left::Ports(ports) => RawLeft::Text(ports.to_string()),
+            Left::Words(words) => RawLeft::List(texts(words)),
+            Left::Nothing => RawLeft::List(Vec::new()),
+        };
+        (text(name), at(left))
+    });
+    narrowed.chain(denied).collect()
 }
 
 fn ceilings(ceilings: &Ceilings) -> RawCeilings {

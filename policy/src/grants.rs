@@ -10,7 +10,10 @@ use std::{
 
 use probity_protocol::{Tier, ToolName};
 
-use crate::{raw::RawAccount, source::Place, subject::Principal, targets::Scope};
+use crate::{
+    granted_options::GrantedOptions, raw::RawAccount, source::Place, subject::Principal,
+    targets::Scope,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -22,6 +25,8 @@ pub(crate) struct Grant {
     pub intrusive: bool,
     /// What it leaves of the policy's targets.
     pub scope: Scope,
+    /// What it leaves of its tools' options.
+    pub options: GrantedOptions,
     /// Longest run, where that is less than the policy's.
     pub timeout: Option<Duration>,
     /// Its runs at once, of all who are granted it together, where that is less than the policy's.

@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     raw::{
         RawApprover, RawAudit, RawBreaker, RawCeilings, RawDropIn, RawGlobalSandbox, RawGrant,
-        RawMode, RawOption, RawPolicy, RawPreset, RawSandbox, RawSet, RawTargets, RawTool,
-        RawValue,
+        RawMode, RawOption, RawPolicy, RawPreset, RawRange, RawSandbox, RawSet, RawTargets,
+        RawTool, RawValue,
     },
     validate,
 };
@@ -43,6 +43,14 @@ const SECTIONS: &[Section] = &[
         heading: "[[approver]]",
         known: keys::<RawApprover>,
         way: &["approver"],
+        whole: true,
+    },
+    Section {
+        heading: "options of a grant",
+        known: || {
+            [keys::<RawRange>(), ["deny", "a list", "a text"].map(str::to_owned).to_vec()].concat()
+        },
+        way: &["grant"],
         whole: true,
     },
     Section { heading: "policy.d", known: keys::<RawDropIn>, way: &[], whole: false },

@@ -26,12 +26,14 @@ mod diff;
 mod digest;
 #[cfg(any(test, feature = "cli"))]
 mod effective;
+mod granted_options;
 mod grants;
 mod lines;
 mod load;
 mod lookup;
 mod names;
 mod networks;
+mod options_left;
 mod plan;
 mod policy;
 mod profile;
@@ -67,6 +69,8 @@ pub use validate::{LONGEST_TIME, validate};
 mod advice_tests;
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod grant_options_tests;
 #[cfg(test)]
 #[path = "language_tests.rs"]
 mod language_tests;

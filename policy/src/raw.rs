@@ -4,9 +4,15 @@
 //! mean, and whether it can stand, is `validate`'s business. The effective policy is written in the
 //! same types (`effective`), so that what is shown is in the language that is read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{
+        MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
 use toml::Spanned;
 
 /// A text with its place.
@@ -101,6 +107,57 @@ pub(crate) struct RawGrant {
     pub approval: Option<Spanned<RawApproval>>,
     pub until: Option<Spanned<RawMoment>>,
     pub note: Option<Text>,
+    /// By tool, then by option. The key `deny` has options that are taken away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<Text, BTreeMap<Text, Spanned<RawLeft>>>,
+}
+
+/// What is left of an option: ports as a text, words as a list, or a range.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum RawLeft {
+    Text(String),
+    List(Vec<Text>),
+    Range(RawRange),
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRange {
+    pub min: Option<Spanned<RawScalar>>,
+    pub max: Option<Spanned<RawScalar>>,
+}
+
+/// By hand, so that the words of a list keep their places.
+impl<'de> Deserialize<'de> for RawLeft {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = RawLeft;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "what is left of an option: a range such as { min = 1, max = 10 }, ports such as \
+                     \"1-1024\", or a list of words; to take it away, write its name under deny",
+                )
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<RawLeft, E> {
+                Ok(RawLeft::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<RawLeft, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(RawLeft::List)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawLeft, A::Error> {
+                RawRange::deserialize(MapAccessDeserializer::new(map)).map(RawLeft::Range)
+            }
+        }
+
+        from.deserialize_any(Form)
+    }
 }
 
 /// Whether another person has to agree.

@@ -3,14 +3,15 @@
 
 use std::{
     net::IpAddr,
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
 use ipnet::IpNet;
 use probity_advice::{advise, repair};
 use probity_protocol::{
-    Arguments, Availability, Call, CorrelationId, DenialCode, Excluded, HostName, LimitedBy,
-    Reason, RequestedLimits, Target, Tier, ToolName, split_extra_args,
+    Arguments, Availability, Call, CorrelationId, DenialCode, Excluded, HostName, Identifier,
+    LimitedBy, Reason, RequestedLimits, Target, Tier, ToolName, split_extra_args,
 };
 use proptest::prelude::*;
 
@@ -551,8 +552,25 @@ fn what_does_not_narrow_is_a_defect_that_says_what_to_do() {
     assert!(defect("[set.\"A b\"]\nnetworks = [\"10.1.0.0/16\"]\n").contains("lower-case letters"));
 }
 
-/// A grant as it is written: networks by number, deny, size, whether it is intrusive.
-type Written = (Vec<usize>, Vec<usize>, Option<u64>, bool);
+/// A grant as it is written: networks by number, deny, size, whether it is intrusive, what is left of options.
+type Written = (Vec<usize>, Vec<usize>, Option<u64>, bool, OptionsWritten);
+
+/// What a grant leaves of nmap's options: options that it denies, by number, and values.
+#[derive(Debug, Clone)]
+struct OptionsWritten {
+    denied: Vec<usize>,
+    ports: Option<(u16, u16)>,
+    timing: Option<(u8, u8)>,
+    only_safe: bool,
+}
+
+/// Options that may be denied, by name and by the word that stands for them on the command line.
+const DENIABLE: [(&str, &str); 4] = [
+    ("service_version", "-sV"),
+    ("top_ports", "--top-ports"),
+    ("syn_scan", "-sS"),
+    ("no_ping", "-Pn"),
+];
 
 const NETWORKS: [&str; 6] =
     ["10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/15", "10.3.0.0/28", "10.1.2.128/25", "10.8.0.0/14"];
@@ -560,7 +578,80 @@ const NETWORKS: [&str; 6] =
 fn written() -> impl Strategy<Value = Written> {
     let some = |most| prop::collection::vec(0..NETWORKS.len(), 0..most);
     let size = prop::option::of(prop::sample::select(vec![1, 16, 256]));
-    (some(3), some(2), size, any::<bool>())
+    (some(3), some(2), size, any::<bool>(), options_written())
+}
+
+fn options_written() -> impl Strategy<Value = OptionsWritten> {
+    let denied = prop::sample::subsequence(vec![0, 1, 2, 3], 0..=2);
+    let ports = prop::option::of(prop::sample::select(vec![(1, 1024), (22, 22), (1, 65535)]));
+    let timing = prop::option::of(prop::sample::select(vec![(0, 3), (4, 5), (2, 4)]));
+    (denied, ports, timing, any::<bool>()).prop_map(|(denied, ports, timing, only_safe)| {
+        OptionsWritten { denied, ports, timing, only_safe }
+    })
+}
+
+impl OptionsWritten {
+    fn text(&self) -> String {
+        let names = self.denied.iter().map(|at| format!("{:?}", DENIABLE[*at].0));
+        let mut keys = vec![format!("deny = [{}]", names.collect::<Vec<_>>().join(", "))];
+        keys.extend(self.ports.map(|(first, last)| format!("ports = \"{first}-{last}\"")));
+        keys.extend(
+            self.timing.map(|(min, max)| format!("timing = {{ min = {min}, max = {max} }}")),
+        );
+        keys.extend(self.only_safe.then(|| "scripts = [\"safe\"]".to_owned()));
+        format!("options.nmap = {{ {} }}\n", keys.join(", "))
+    }
+
+    /// Whether it leaves what stands on a command line, told from nothing but its words. `safe` is what
+    /// the word of that name stands for.
+    fn leaves(&self, argv: &[String], safe: &str) -> bool {
+        let after = |flag: &str| {
+            argv.iter().zip(argv.iter().skip(1)).find(|(word, _)| *word == flag).map(|(_, v)| v)
+        };
+        let is_denied = |word: &String| {
+            self.denied.iter().any(|at| word.split('=').next() == Some(DENIABLE[*at].1))
+        };
+        let is_port = |port: &str| {
+            let port: u16 = port.parse().unwrap();
+            self.ports.is_none_or(|(first, last)| (first..=last).contains(&port))
+        };
+        let timing = argv.iter().find_map(|word| word.strip_prefix("-T")?.parse::<u8>().ok());
+        !argv.iter().any(is_denied)
+            && after("-p").is_none_or(|ports| ports.split([',', '-']).all(is_port))
+            && timing.is_none_or(|t| self.timing.is_none_or(|(min, max)| (min..=max).contains(&t)))
+            && after("--script").is_none_or(|scripts| !self.only_safe || scripts == safe)
+    }
+}
+
+/// What is said to nmap: a preset, and flags.
+fn said() -> impl Strategy<Value = (Option<&'static str>, String)> {
+    let preset = vec![None, None, Some("quick"), Some("standard"), Some("thorough")];
+    let flags = [
+        "-sV",
+        "-Pn",
+        "-sS",
+        "-p 22",
+        "-p 80,443",
+        "-p 1-1024",
+        "-p 9000",
+        "-T3",
+        "-T 4",
+        "-T1",
+        "--top-ports 10",
+        "--script safe",
+        "--script default",
+        "--script vuln",
+    ];
+    let flags = prop::sample::subsequence(flags.to_vec(), 0..4);
+    (prop::sample::select(preset), flags).prop_map(|(preset, flags)| (preset, flags.join(" ")))
+}
+
+fn saying(target: &str, (preset, flags): (Option<&str>, &str)) -> Call {
+    let mut call = call("nmap", target, flags);
+    if let Arguments::Given { preset: given, .. } = &mut call.arguments {
+        *given = preset.map(|name| Identifier::new(name).unwrap());
+    }
+    call
 }
 
 fn nets(which: &[usize]) -> Vec<IpNet> {
@@ -576,15 +667,29 @@ fn any_has(these: &[IpNet], address: IpAddr) -> bool {
     these.iter().any(|net| net.contains(&address))
 }
 
+/// Who is granted everything, to see what a call comes to.
+static OPEN: LazyLock<Policy> =
+    LazyLock::new(|| granting("[[grant]]\nuser = 7\ntools = [\"*\"]\nintrusive = true\n"));
+
+/// The command line of a call, whatever it aims at; `None` where the tool does not take it.
+fn rendered(said: (Option<&str>, &str)) -> Option<Vec<String>> {
+    let approved = decide(&OPEN, &ada(), &saying("10.1.0.1", said), now()).ok()?;
+    Some(plan(approved).argv())
+}
+
+static SAFE: LazyLock<String> = LazyLock::new(|| {
+    rendered((None, "--script safe")).unwrap().iter().rev().nth(1).unwrap().clone()
+});
+
 proptest! {
     #[test]
     fn a_call_is_allowed_where_one_grant_covers_all_of_it(
         grants in prop::collection::vec(written(), 1..4),
         (second, third, prefix) in (prop::sample::select(vec![1_u8, 2, 3, 9, 10]), 0..4_u8, 24..=32_u8),
-        intrusive: bool,
+        (preset, flags) in said(),
     ) {
         let mut text = String::new();
-        for (networks, denied, most, intrusive) in &grants {
+        for (networks, denied, most, intrusive, options) in &grants {
             text.push_str(&format!("[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = {intrusive}\n"));
             let list = |which: &[usize]| which.iter().map(|at| format!("{:?}", NETWORKS[*at])).collect::<Vec<_>>().join(", ");
             if !networks.is_empty() {
@@ -592,31 +697,40 @@ proptest! {
             }
             text.push_str(&format!("deny = [{}]\n", list(denied)));
             text.extend(most.map(|most| format!("max_hosts = {most}\n")));
+            text.push_str(&options.text());
         }
         let policy = granting(&text);
         let target = IpNet::new(IpAddr::from([10, second, third, 0]), prefix).unwrap().trunc();
-        let call = call("nmap", &target.to_string(), if intrusive { "-sS" } else { "-sV" });
+        let call = saying(&target.to_string(), (preset, &flags));
 
         let size = 1_u64 << (32 - prefix);
         let denied_to_all = ["10.9.0.0/16".parse().unwrap()];
         let of_policy = !any_has(&denied_to_all, target.network()) && size <= 256;
-        let covers = |(networks, denied, most, tier): &Written| {
+        let argv = rendered((preset, &flags));
+        let intrusive = flags.contains("-sS") || flags.contains("vuln");
+        let covers = |(networks, denied, most, tier, options): &Written| {
             let (networks, denied) = (nets(networks), nets(denied));
             let touches = |net: &IpNet| net.contains(&target) || target.contains(net);
             (networks.is_empty() || all_in(target, &networks))
                 && !denied.iter().any(touches)
                 && most.is_none_or(|most| size <= most)
                 && (*tier || !intrusive)
+                && argv.as_ref().is_some_and(|argv| options.leaves(argv, &SAFE))
         };
         let expected = of_policy && grants.iter().any(covers);
         let found = decide(&policy, &ada(), &call, now());
         prop_assert_eq!(found.is_ok(), expected, "{:?}", found);
-        // What is suggested instead is approved of, or nothing is.
+        // What is suggested instead is approved of, or nothing is; it aims at no more, and does no more.
         if let Err(denied) = &found {
             let catalog = catalog(&policy, &ada(), now(), |_| Availability::Available);
             if let Some(repaired) = repair(&catalog, &call, &denied.denial)
-                && decide(&policy, &ada(), &repaired, now()).is_ok()
+                && let Ok(approved) = decide(&policy, &ada(), &repaired, now())
             {
+                let plan = plan(approved);
+                if let Some(argv) = &argv {
+                    let scanned = |argv: &[String]| argv.iter().any(|w| w == "-p" || w.starts_with("--top"));
+                    prop_assert!(scanned(&plan.argv()) || !scanned(argv), "{:?}", plan.argv());
+                }
                 let Target::Network(part) = &repaired.target else { return Ok(()) };
                 prop_assert!(target.contains(part), "{:?}", repaired);
             }

@@ -6,6 +6,7 @@ use probity_protocol::Tier;
 
 use crate::{
     denied::Denied,
+    granted_options::{Left, OptionLeft},
     grants::{Grant, Held},
     policy::Policy,
     subject::{Principal, Subject},
@@ -107,6 +108,20 @@ impl<'p> Granted<'p> {
     /// Each, with the tier that it gives.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'p Grant, Tier)> {
         self.grants.iter().map(|(_, grant)| (*grant, grant.tier().min(self.most)))
+    }
+
+    /// Whether one of them leaves anything of an option, by its number.
+    pub(crate) fn leave(&self, tool: &Tool, at: usize) -> bool {
+        let is_gone = |left: &OptionLeft| left.at == at && left.left == Left::Nothing;
+        let own = tool.options.get(at).map_or(Tier::Intrusive, |option| option.tier);
+        self.each().any(|(grant, tier)| own <= tier && !grant.options.of(tool).iter().any(is_gone))
+    }
+
+    /// Each by itself.
+    #[cfg(feature = "cli")]
+    pub(crate) fn one_by_one(self) -> impl Iterator<Item = (&'p Grant, Self)> {
+        let most = self.most;
+        self.grants.into_iter().map(move |one| (one.1, Self { grants: vec![one], most }))
     }
 
     /// Leaves those that pass.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Identifier, OptionId, TargetKind, Tier, ToolName};
+use probity_protocol::{Beyond, Identifier, OptionId, TargetKind, Tier, ToolName};
 use serde::Serialize;
 
 use crate::{
@@ -227,6 +227,11 @@ impl ToolOption {
     /// How a client may write it.
     pub(crate) fn id(&self) -> OptionId {
         OptionId { name: self.name.clone(), flag: self.flag.clone() }
+    }
+
+    /// As one that is not granted.
+    pub(crate) fn beyond(&self) -> Beyond {
+        Beyond::Option { option: self.id(), takes_value: self.takes_value(), tier: self.tier }
     }
 
     pub(crate) fn takes_value(&self) -> bool {

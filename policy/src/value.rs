@@ -155,7 +155,7 @@ impl ValueKind {
             Self::Integer { min, max } => ValueType::Integer { min: *min, max: *max },
             Self::Number { min, max } => ValueType::Number { min: *min, max: *max },
             Self::Duration { min, max } => ValueType::Duration { min: *min, max: *max },
-            Self::Ports => ValueType::Ports,
+            Self::Ports => ValueType::Ports { within: None },
             Self::Enumeration(words) => ValueType::Enumeration(words.to_vec()),
             Self::EnumerationList(words) => ValueType::EnumerationList(words.to_vec()),
             Self::Rendered(words) => ValueType::Enumeration(

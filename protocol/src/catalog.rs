@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, Digest, Identifier, NamePattern, ToolName};
+use crate::{Decimal, Digest, Identifier, NamePattern, Ports, ToolName};
 
 /// How far a tool, option or preset goes. A grant covers `Standard` unless it says `intrusive`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -140,7 +140,8 @@ pub struct OptionEntry {
     pub tier: Tier,
     /// What it takes.
     pub value: ValueType,
-    /// The value used when neither preset nor client says otherwise.
+    /// The value used when neither preset nor client says otherwise, where a grant leaves it: else a call
+    /// has to give one.
     pub default: Option<String>,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,
@@ -189,7 +190,10 @@ pub enum ValueType {
         max: Decimal,
     },
     /// Ports and ranges of ports: `22,80,8000-8100`.
-    Ports,
+    Ports {
+        /// All of them are among these; `None` for every port.
+        within: Option<Ports>,
+    },
     /// One word of these.
     Enumeration(Vec<String>),
     /// Several different words of these, joined by commas.

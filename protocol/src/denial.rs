@@ -35,6 +35,8 @@ pub enum DenialCode {
     OptionRepeated,
     /// A word that is neither an option nor a value.
     Operand,
+    /// An option, or a value of it, that the caller's grants take away.
+    OptionNotGranted,
     /// More time or resources than the policy's ceiling.
     Ceiling,
     /// An option, preset or tool of the intrusive tier without a grant for it.
@@ -56,7 +58,7 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
@@ -71,6 +73,7 @@ impl DenialCode {
         Self::OptionValue,
         Self::OptionRepeated,
         Self::Operand,
+        Self::OptionNotGranted,
         Self::Ceiling,
         Self::IntrusiveNotGranted,
     ];
@@ -93,6 +96,7 @@ impl DenialCode {
             Self::OptionValue => "OPTION_VALUE",
             Self::OptionRepeated => "OPTION_REPEATED",
             Self::Operand => "OPERAND",
+            Self::OptionNotGranted => "OPTION_NOT_GRANTED",
             Self::Ceiling => "CEILING",
             Self::IntrusiveNotGranted => "INTRUSIVE_NOT_GRANTED",
         }
@@ -115,6 +119,7 @@ impl DenialCode {
             | Self::OptionValue
             | Self::OptionRepeated
             | Self::Operand
+            | Self::OptionNotGranted
             | Self::Ceiling => Layer::Argument,
             Self::IntrusiveNotGranted => Layer::Intrusive,
         }

@@ -53,7 +53,9 @@ pub use message::{
 };
 pub use plan::{PlanSummary, SandboxSummary};
 pub use ports::Ports;
-pub use reason::{Beyond, Denial, Excerpt, Excluded, LimitedBy, OptionId, Reason, Weight};
+pub use reason::{
+    Beyond, Denial, Exceeded, Excerpt, Excluded, LimitedBy, OptionId, Reason, SetBy, Weight,
+};
 pub use target::{HostName, MAX_ADDRESSES, NamePattern, Target};
 pub use wire::{
     FrameError, MAX_OUTPUT_CHUNK, MAX_REPLY_FRAME, MAX_REQUEST_FRAME, decode, decode_hello, encode,

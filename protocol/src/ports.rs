@@ -2,11 +2,18 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Sorted, disjoint ranges, each from its first port to its last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Vec<(u16, u16)>")]
 pub struct Ports(Vec<(u16, u16)>);
+
+impl From<Vec<(u16, u16)>> for Ports {
+    fn from(ranges: Vec<(u16, u16)>) -> Self {
+        Self::joined(ranges)
+    }
+}
 
 impl Ports {
     /// Reads a list. It may have hundreds of parts, so it is read byte by byte.
@@ -29,6 +36,7 @@ impl Ports {
     /// Ranges in any order, each port once.
     #[must_use]
     pub fn joined(mut ranges: Vec<(u16, u16)>) -> Self {
+        ranges.retain(|(first, last)| first <= last);
         ranges.sort_unstable();
         ranges.dedup_by(|next, kept| {
             let joins = u32::from(next.0) <= u32::from(kept.1) + 1;
@@ -38,6 +46,21 @@ impl Ports {
             joins
         });
         Self(ranges)
+    }
+
+    /// Every port that there is.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(vec![(1, u16::MAX)])
+    }
+
+    /// Whether each port of the others is one of these.
+    #[must_use]
+    pub fn cover(&self, others: &Self) -> bool {
+        others.0.iter().all(|(first, last)| {
+            let at = self.0.partition_point(|(_, end)| end < first);
+            self.0.get(at).is_some_and(|(start, end)| start <= first && last <= end)
+        })
     }
 
     /// The ranges.

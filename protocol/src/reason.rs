@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{DenialCode, Identifier, LexicalDefect, Tier};
+use crate::{DenialCode, Identifier, LexicalDefect, Tier, ValueType};
 
 /// A call that the policy denies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -21,8 +21,8 @@ use crate::{DenialCode, Identifier, LexicalDefect, Tier};
 pub struct Denial {
     /// The first reason against it.
     pub reason: Reason,
-    /// Which parts of it are beyond the caller's tier, whatever the reason is. The caller has named
-    /// each of them.
+    /// Which parts of it the caller's grants do not give at all, whatever the reason is. The caller has
+    /// named each of them.
     pub beyond: Vec<Beyond>,
 }
 
@@ -105,6 +105,9 @@ pub enum Reason {
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
     Operand(Excerpt),
+    /// The grants take the option away, or what it is in this call.
+    #[error("{0}")]
+    OptionNotGranted(Box<Exceeded>),
     /// More time than the policy's ceiling, or than the grants allow.
     #[error("a timeout of {} s is more than the ceiling of {} s{by}", asked.as_secs_f64(), most.as_secs_f64())]
     Time {
@@ -144,6 +147,51 @@ impl fmt::Display for LimitedBy {
     }
 }
 
+/// An option that goes further in a call than the caller's grants leave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exceeded {
+    /// The option.
+    pub option: OptionId,
+    /// What it is in this call, as a client would write it.
+    pub value: Excerpt,
+    /// Who says so.
+    pub set_by: SetBy,
+    /// What the nearest grant leaves of it, where it leaves anything.
+    pub left: Option<ValueType>,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OptionId { flag, .. } = &self.option;
+        let set_by = &self.set_by;
+        match self.left {
+            None => write!(f, "this caller's grants take {flag} away{set_by}"),
+            Some(_) => write!(f, "this caller's grants leave less of {flag}{set_by}"),
+        }
+    }
+}
+
+/// Who says what an option is in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SetBy {
+    /// The client, by a property or a flag.
+    Caller,
+    /// The preset that the client chose.
+    Preset(Identifier),
+    /// The tool's file, where nobody says anything.
+    Default,
+}
+
+impl fmt::Display for SetBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caller => Ok(()),
+            Self::Preset(name) => write!(f, ", which the preset {name} sets"),
+            Self::Default => f.write_str(", which is there by default"),
+        }
+    }
+}
+
 /// Why a network may not be aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum Excluded {
@@ -167,7 +215,7 @@ pub enum Excluded {
     TooLarge,
 }
 
-/// A part of a call that is beyond the standard tier, and beyond the caller's.
+/// A part of a call that is beyond the caller's tier, or that his grants take away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Beyond {
     /// All of the tool.
@@ -185,6 +233,8 @@ pub enum Beyond {
         option: OptionId,
         /// A value belongs to it.
         takes_value: bool,
+        /// Its own tier. Without an intrusive one a call does less.
+        tier: Tier,
     },
     /// The value of an option that is of the standard tier itself.
     Value(OptionId),
@@ -259,6 +309,7 @@ impl Reason {
             Self::OptionValue { .. } => DenialCode::OptionValue,
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
             Self::Operand(_) => DenialCode::Operand,
+            Self::OptionNotGranted(_) => DenialCode::OptionNotGranted,
             Self::Time { .. } | Self::NoTime => DenialCode::Ceiling,
             Self::Intrusive(_) => DenialCode::IntrusiveNotGranted,
         }

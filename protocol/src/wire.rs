@@ -167,7 +167,8 @@ mod tests {
             name: Identifier::new("o".repeat(Identifier::MAX_BYTES)).unwrap(),
             flag: format!("--{}", "o".repeat(Identifier::MAX_BYTES)),
         };
-        let beyond = Beyond::Option { option: id.clone(), takes_value: true };
+        let beyond =
+            Beyond::Option { option: id.clone(), takes_value: true, tier: Tier::Intrusive };
         let denied = Reply::Denied(Denial {
             reason: Reason::OptionValue {
                 option: id,

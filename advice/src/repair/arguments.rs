@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use probity_protocol::{
     Arguments, GivenOption, Identifier, MAX_ARGS_BYTES, MAX_OPTIONS, OptionEntry, OptionText,
-    Target, Token, ValueType,
+    Target, Tier, Token, ValueType,
 };
 
 use super::{
@@ -44,7 +44,8 @@ pub(super) fn repaired(tool: Tool<'_>, arguments: &Arguments) -> Option<Argument
         tokens: vec![],
     };
     if let Some(given) = preset {
-        kept.preset = Some(preset::allowed(tool, given.as_str())?);
+        let own = || tool.preset_beyond(given.as_str());
+        kept.preset = Some(own().or_else(|| preset::allowed(tool, given.as_str()))?);
     }
     for option in options {
         kept.typed(option)?;
@@ -216,8 +217,15 @@ impl<'t> Kept<'t> {
 
     /// How an option that was given can stay; `None` where its value is not understood.
     fn fit(&mut self, Found { option, value }: Found<'t, '_>) -> Option<Fit> {
-        // What is beyond the tier goes, and the first of several stands.
-        let Named::Granted(entry) = option else { return Some(Fit::LeftOut) };
+        // What is beyond the tier goes, and the first of several stands. Without an option of the standard
+        // tier the rest may do more.
+        let entry = match option {
+            Named::Granted(entry) => entry,
+            Named::Beyond { tier: Tier::Intrusive, .. } => return Some(Fit::LeftOut),
+            Named::Beyond { takes_value, .. } => {
+                return (!takes_value && value == Some("false")).then_some(Fit::AsGiven);
+            }
+        };
         let is_off = !takes_value(entry) && value == Some("false");
         if self.taken.contains(entry.name.as_str()) || entry.tier > self.tool.tier && !is_off {
             return Some(Fit::LeftOut);
@@ -244,6 +252,13 @@ impl<'t> Kept<'t> {
     }
 
     fn finish(mut self) -> Option<Arguments> {
+        if let Some((option, value)) = self.tool.set_beyond()
+            && self.taken.insert(option.name.as_str())
+        {
+            let value = meant_value(&self.tool.values(option), value)?;
+            let value = Some(OptionText::new(value).ok()?);
+            self.options.push(GivenOption { name: option.name.clone(), value });
+        }
         let mut taken = self.tool.entry.options.iter();
         let has_ports =
             taken.any(|option| self.taken.contains(option.name.as_str()) && chooses_ports(option));

@@ -72,7 +72,7 @@ fn ports_of(tool: Tool<'_>, settings: &[(Identifier, String)]) -> u64 {
     let counts = settings.iter().filter_map(|(name, text)| {
         let option = tool.entry.options.iter().find(|option| option.name == *name)?;
         match &option.value {
-            ValueType::Ports => {
+            ValueType::Ports { .. } => {
                 let ports = Ports::parse(text)?;
                 let sizes = ports.ranges().iter().map(|(first, last)| u64::from(last - first) + 1);
                 Some(sizes.sum())

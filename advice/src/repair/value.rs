@@ -24,7 +24,7 @@ pub(crate) fn nearest_value(option: &Values<'_>, given: Option<&str>) -> Option<
 /// the nearer end.
 pub(super) fn meant_value(option: &Values<'_>, given: &str) -> Option<String> {
     let text = plain(option.entry, given);
-    let meant = match &option.entry.value {
+    let meant = match option.value {
         ValueType::None => match text.to_ascii_lowercase().as_str() {
             "1" | "on" | "yes" | "y" | "true" => "true".to_owned(),
             "0" | "off" | "no" | "n" | "false" | "none" => "false".to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn meant_value(option: &Values<'_>, given: &str) -> Option<String> {
             Decimal::from_micros(millis * 1000).clamp(*min, *max).to_string()
         }
         // Nothing but what is in a list is left of it.
-        ValueType::Ports => return ports(text),
+        ValueType::Ports { within } => return ports(text, within.as_ref()),
         ValueType::EnumerationList(_) => {
             let words: Vec<_> = option.plain_words().collect();
             let (mut seen, mut slips) = (HashSet::new(), MOST_SLIPS);
@@ -96,14 +96,22 @@ fn list_parts(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' ']).filter(|part| !part.is_empty())
 }
 
-/// What is understood of a list of ports.
-fn ports(text: &str) -> Option<String> {
+/// What is understood of a list of ports, and is among those that may be asked for.
+fn ports(text: &str, within: Option<&Ports>) -> Option<String> {
     let parts = text.as_bytes().split(|byte| *byte == b',');
     let parts = parts.flat_map(|part| part.split(u8::is_ascii_whitespace));
     let ranges = parts.filter(|part| !part.is_empty()).filter_map(|part| {
         Ports::parse_range(part).or_else(|| port_range(std::str::from_utf8(part).ok()?))
     });
-    let ports = Ports::joined(ranges.collect());
+    let ranges: Vec<_> = match within.map(Ports::ranges) {
+        None => ranges.collect(),
+        Some(within) => ranges
+            .flat_map(|(first, last)| {
+                within.iter().map(move |(low, high)| (first.max(*low), last.min(*high)))
+            })
+            .collect(),
+    };
+    let ports = Ports::joined(ranges);
     (!ports.ranges().is_empty()).then(|| ports.to_string())
 }
 

@@ -6,8 +6,8 @@ mod target;
 use std::time::SystemTime;
 
 use probity_protocol::{
-    Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, LimitedBy,
-    OptionId, Reason, Tier,
+    Beyond, Call, Catalog, Denial, DenialCode, Exceeded, Excerpt, Identifier, LexicalDefect,
+    LimitedBy, OptionId, Reason, SetBy, Tier,
 };
 
 use crate::{
@@ -57,6 +57,7 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
             let [asked, most] = [*asked, *most].map(|d| format!("{} s", d.as_secs_f64()));
             ceiling_of("A timeout", &asked, &most, *by)
         }
+        Reason::OptionNotGranted(exceeded) => option_not_granted(tool, called, exceeded),
         Reason::NoTime => no_time(),
         Reason::Intrusive(beyond) => intrusive(granted, tool, called, beyond, call),
     }
@@ -224,6 +225,57 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
         DenialCode::OptionValue,
         format!("{problem}: expected {expected}."),
         format!("Give {flag} (property {name}) {expected}{instead}."),
+        &metadata,
+    )
+}
+
+fn option_not_granted(
+    tool: Option<Tool<'_>>,
+    called: &str,
+    Exceeded { option: OptionId { name, flag }, value, set_by, left }: &Exceeded,
+) -> Advice {
+    let (is, takes_value) = match value.as_str() {
+        "true" => (flag.clone(), false),
+        value => (format!("{flag} {value}"), true),
+    };
+    let whose = match set_by {
+        SetBy::Caller => String::new(),
+        SetBy::Preset(preset) => format!(", which the preset {preset} has,"),
+        SetBy::Default => ", which it has by default,".to_owned(),
+    };
+    let values =
+        tool.filter(|_| left.is_some()).and_then(|tool| match tool.by_name(name.as_str())? {
+            Named::Granted(entry) => Some(tool.values(entry)),
+            Named::Beyond { .. } => None,
+        });
+    let mut metadata = vec![("option", name.to_string())];
+    let (because, instead) = match (values, set_by) {
+        (Some(values), _) => {
+            let expected = values.expected();
+            let example = nearest_value(&values, Some(value.as_str()));
+            let instead =
+                format!("Give {flag} (property {name}) {expected}{}.", such_as(example.as_deref()));
+            metadata.push(("expected", expected));
+            metadata.extend(with_example(example));
+            ("is more than your grants leave of it", instead)
+        }
+        (None, SetBy::Caller) => {
+            ("is not left to you by your grants", format!("Leave {flag} out."))
+        }
+        (None, _) if !takes_value => {
+            ("is not left to you by your grants", format!("Give the property {name} as false."))
+        }
+        (None, SetBy::Preset(_)) => {
+            ("is not left to you by your grants", "Leave the preset out.".to_owned())
+        }
+        (None, SetBy::Default) => {
+            ("is not left to you by your grants", format!("Use another tool than {called}."))
+        }
+    };
+    advice(
+        DenialCode::OptionNotGranted,
+        format!("{is} of {called}{whose} {because}."),
+        format!("{instead} An administrator can grant more."),
         &metadata,
     )
 }

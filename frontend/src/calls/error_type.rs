@@ -80,6 +80,7 @@ impl ErrorType {
         match code {
             DenialCode::NotGranted
             | DenialCode::TargetNotAllowed
+            | DenialCode::OptionNotGranted
             | DenialCode::IntrusiveNotGranted => Self::PolicyDenied,
             _ => Self::ValidationError,
         }

@@ -92,6 +92,7 @@ fn what_the_policy_refuses_is_400_or_403_with_what_would_pass() {
         (DenialCode::Ceiling, 400, "VALIDATION_ERROR", Some(("ceiling", "3600 s"))),
         (DenialCode::TargetNotAllowed, 403, "POLICY_DENIED", Some(("example", "10.0.0.1"))),
         (DenialCode::NotGranted, 403, "POLICY_DENIED", None),
+        (DenialCode::OptionNotGranted, 403, "POLICY_DENIED", Some(("option", "count"))),
         (DenialCode::IntrusiveNotGranted, 403, "POLICY_DENIED", Some(("tier", "intrusive"))),
     ] {
         let problem = problem(&executed(&[denied(code)]), status, error_type);

@@ -1,12 +1,28 @@
 //! Whether one grant gives all that another gives, whatever is asked. What cannot be shown counts as no.
 
 use ipnet::IpNet;
-use probity_protocol::NamePattern;
+use probity_protocol::{NamePattern, Tier, ToolName};
 
-use crate::{grants::Grant, networks::NetworkSet, policy::Policy, targets::Scope};
+use crate::{
+    granted_options::{Left, OptionLeft},
+    grants::Grant,
+    networks::NetworkSet,
+    policy::Policy,
+    targets::Scope,
+    tool::{Tool, ToolOption},
+};
 
-/// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it.
-pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> bool {
+/// Whether `wide` leaves all that `narrow` leaves under its `policy`, whoever is granted it: of this tool of
+/// that policy, or of all that `narrow` gives.
+pub(crate) fn grant_covers(
+    wide: &Grant,
+    narrow: &Grant,
+    policy: &Policy,
+    tool: Option<&Tool>,
+) -> bool {
+    let tools = policy.tools.iter().map(AsRef::as_ref);
+    let tools = tools.filter(|each: &&Tool| narrow.tools.has(&each.name));
+    let mut tools = tools.filter(|each| tool.is_none_or(|tool| tool.name == each.name));
     let lasts = match (wide.until, narrow.until) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -18,6 +34,28 @@ pub(crate) fn grant_covers(wide: &Grant, narrow: &Grant, policy: &Policy) -> boo
         && no_more(narrow.timeout, wide.timeout, policy.ceilings.timeout)
         && no_more(narrow.concurrency, wide.concurrency, policy.ceilings.concurrency)
         && scope_covers(&wide.scope, &narrow.scope, policy)
+        && tools.all(|tool| options_cover(wide, narrow, tool))
+}
+
+/// Whether `wide` leaves whatever `narrow` leaves of the options of a tool, as the policy of `narrow` has it.
+fn options_cover(wide: &Grant, narrow: &Grant, tool: &Tool) -> bool {
+    wide.options.of(tool).iter().all(|wide| {
+        let option = tool.option_index(wide.name.as_str()).and_then(|at| tool.options.get(at));
+        // What nobody can say anything of under the narrow one.
+        let Some(option) = option.filter(|option| option.tier <= narrow.tier()) else {
+            return true;
+        };
+        let said = narrow.options.of(tool).iter().find(|narrow| narrow.name == wide.name);
+        match said.map(|narrow| &narrow.left) {
+            Some(narrow) => wide.left.covers(narrow),
+            None => takes_nothing_away(&wide.left, option, narrow.tier()),
+        }
+    })
+}
+
+/// Whether all values of an option up to a tier are left.
+pub(crate) fn takes_nothing_away(left: &Left, option: &ToolOption, tier: Tier) -> bool {
+    option.tier > tier || Left::all(&option.kind, tier).is_some_and(|all| left.covers(&all))
 }
 
 /// Whether a limit, under the `ceiling` of its policy, is within another.
@@ -66,14 +104,21 @@ pub(crate) fn max_hosts(wide: &Scope, narrow: &Scope, policy: &Policy) -> bool {
     no_more(narrow.max_hosts, wide.max_hosts, policy.targets.max_hosts)
 }
 
-/// What a grant narrows, in words; empty where nothing.
-pub(crate) fn narrowing(grant: &Grant) -> String {
+/// What a grant narrows, of a tool or of all that it gives, in words; empty where nothing.
+pub(crate) fn narrowing(grant: &Grant, tool: Option<&ToolName>) -> String {
     let mut parts = scope_parts(&grant.scope);
+    let options = grant.options.0.iter().filter(|(name, _)| tool.is_none_or(|tool| tool == *name));
+    parts.extend(options.map(|(name, left)| format!("{name}: {}", options_left(left))));
     parts.extend(grant.timeout.map(|t| format!("{} at most", humantime::format_duration(t))));
     parts.extend(grant.concurrency.map(|runs| format!("{runs} at once")));
     parts.extend(grant.needs_approval.then(|| "each call approved by another person".to_owned()));
     parts.extend(grant.until.map(|u| format!("until {}", humantime::format_rfc3339_seconds(u))));
     parts.join("; ")
+}
+
+/// What is left of a tool's options, in words.
+pub(crate) fn options_left(left: &[OptionLeft]) -> String {
+    left.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The same of a scope.

@@ -56,6 +56,9 @@ fn base() -> Table {
     base
 }
 
+/// How many [`grant`] has.
+const GRANTS: usize = 24;
+
 fn grant(which: usize) -> Value {
     let grants = [
         toml! { self = true
@@ -118,8 +121,30 @@ fn grant(which: usize) -> Value {
         tools = ["ping", "nmap"]
         concurrency = 1
         approval = "required" },
+        toml! { user = 1000
+        tools = ["*"]
+        intrusive = true
+        options = { ping = { deny = ["quiet", "four"], style = ["plain"] } } },
+        toml! { user = 1000
+        tools = ["ping", "nmap"]
+        intrusive = true
+        options = { ping = { count = { max = 3 }, parts = ["one"] }, nmap = { ports = "1-10", timing = { min = 1 } } } },
+        toml! { user = 1000
+        tools = ["*"]
+        options = { ping = { count = { min = 4 }, deny = ["label"] }, nmap = { ports = "5-30", deny = ["syn_scan"] } } },
+        toml! { group = 50
+        tools = ["nmap"]
+        intrusive = true
+        options = { nmap = { scripts = ["safe", "vuln"], deny = ["aggressive", "service_version"] } } },
+        toml! { group = 50
+        tools = ["*"]
+        options = { ping = { interval = { min = 1 }, wait = { max = 4 } } } },
+        toml! { group = 51
+        tools = ["*"]
+        options = { nmap = { top_ports = { max = 4 }, scripts = ["safe"] } } },
     ];
-    Value::Table(grants[which % grants.len()].clone())
+    assert_eq!(grants.len(), GRANTS);
+    Value::Table(grants[which % GRANTS].clone())
 }
 
 fn approver(which: usize) -> Value {
@@ -369,13 +394,17 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
 }
 
 fn validated(table: &Table) -> Option<Policy> {
+    read(table).ok()
+}
+
+fn read(table: &Table) -> Result<Policy, crate::Defects> {
     let text = toml::to_string(table).unwrap();
     let sources = Sources {
         policy: Source::new("policy.toml", text),
         tools: Vec::new(),
         drop_ins: Vec::new(),
     };
-    validate(&sources, &Accounts::parse("ada:x:1001:60::/:/bin/sh\n", "")).ok()
+    validate(&sources, &Accounts::parse("ada:x:1001:60::/:/bin/sh\n", ""))
 }
 
 /// As many of the mutations as leave a sound policy.
@@ -607,24 +636,66 @@ proptest! {
         let mut table = BASE.clone();
         let old = mutated(&mut table, &before);
         let new = mutated(&mut table, &change);
-        let difference = diff(&old, &new);
-        prop_assert_eq!(difference.changes.is_empty(), old.digest() == new.digest());
-        for (subject, call) in asked {
-            for dimensions in gains(&old, &new, &subject, &call) {
-                let tool = &new.tool(call.tool.as_str()).unwrap().name;
-                let named = difference.changes.iter().any(|change| {
-                    change.effect == Effect::Widens
-                        && change.tool().is_none_or(|name| name == tool)
-                        && names_of(&subject).iter().any(|name| change.concerns(name))
-                        && dimensions.contains(&change.dimension)
-                });
-                prop_assert!(
-                    named,
-                    "{subject:?} {call:?} gains {dimensions:?}, and this is said: {:#?}",
-                    difference.changes
-                );
-            }
+        all_gains_are_said(&old, &new, asked)?;
+    }
+
+    #[test]
+    fn whatever_a_request_gains_from_one_list_of_grants_to_another_is_said_too(
+        before in prop::collection::vec(0..GRANTS, 0..4),
+        after in prop::collection::vec(0..GRANTS, 0..4),
+        change in prop::collection::vec(mutation(), 0..3),
+        asked in prop::collection::vec((subject(), call()), 200),
+    ) {
+        let mut table = with_every_network();
+        table.insert("grant".into(), Value::Array(before.into_iter().map(grant).collect()));
+        let old = validated(&table).unwrap();
+        table.insert("grant".into(), Value::Array(after.into_iter().map(grant).collect()));
+        let new = mutated(&mut table, &change);
+        all_gains_are_said(&old, &new, asked)?;
+    }
+}
+
+/// The base, with what some grants name of it.
+fn with_every_network() -> Table {
+    let mut table = BASE.clone();
+    list(sub(&mut table, "targets"), "networks").push("fd00::/8".into());
+    list(sub(&mut table, "targets"), "names").push("*.lab.internal".into());
+    table
+}
+
+/// Holds what a comparison says against what each of these may do.
+fn all_gains_are_said(
+    old: &Policy,
+    new: &Policy,
+    asked: Vec<(Subject, Call)>,
+) -> Result<(), TestCaseError> {
+    let difference = diff(old, new);
+    prop_assert_eq!(difference.changes.is_empty(), old.digest() == new.digest());
+    for (subject, call) in asked {
+        for dimensions in gains(old, new, &subject, &call) {
+            let tool = &new.tool(call.tool.as_str()).unwrap().name;
+            let named = difference.changes.iter().any(|change| {
+                change.effect == Effect::Widens
+                    && change.tool().is_none_or(|name| name == tool)
+                    && names_of(&subject).iter().any(|name| change.concerns(name))
+                    && dimensions.contains(&change.dimension)
+            });
+            prop_assert!(
+                named,
+                "{subject:?} {call:?} gains {dimensions:?}, and this is said: {:#?}",
+                difference.changes
+            );
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_grant_that_is_drawn_is_sound_under_the_policy_that_is_changed() {
+    for which in 0..GRANTS {
+        let mut table = with_every_network();
+        list(&mut table, "grant").push(grant(which));
+        read(&table).unwrap_or_else(|defects| panic!("{:?}: {defects}", grant(which)));
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn compare(
                 _ => String::new(),
             };
             let of = |held: Option<&Held<'_>>| {
-                held.and_then(|held| held.tools.get(tool)).map(|grants| described(grants))
+                held.and_then(|held| held.tools.get(tool)).map(|grants| described(grants, tool))
             };
             if let Some((effect, text)) = step(tier(before), tier(after)) {
                 let narrowed = match after.and(of(after)).unwrap_or_default() {
@@ -105,9 +105,10 @@ pub(super) fn compare(
                 let grants = held.and_then(|held| held.tools.get(tool));
                 grants.map(Vec::as_slice).unwrap_or_default()
             });
-            let is_beyond = |these: &[&Grant], those: &[&Grant], policy| {
+            let is_beyond = |these: &[&Grant], those: &[&Grant], policy: &Policy| {
+                let tool = policy.tool(tool.as_str()).map(AsRef::as_ref);
                 let covered =
-                    |this: &&Grant| those.iter().any(|that| grant_covers(that, this, policy));
+                    |this: &&Grant| those.iter().any(|that| grant_covers(that, this, policy, tool));
                 !these.iter().all(covered)
             };
             let [was, is] = [before, after].map(|held| match of(held) {
@@ -127,8 +128,8 @@ pub(super) fn compare(
 }
 
 /// How far some grants reach; empty where one of them reaches as far as the policy.
-fn described(grants: &[&Grant]) -> String {
-    let each: Vec<_> = grants.iter().map(|grant| narrowing(grant)).collect();
+fn described(grants: &[&Grant], tool: &ToolName) -> String {
+    let each: Vec<_> = grants.iter().map(|grant| narrowing(grant, Some(tool))).collect();
     if each.iter().any(String::is_empty) { String::new() } else { each.join(", or ") }
 }
 

@@ -9,6 +9,7 @@ mod confinement;
 pub(crate) mod cover;
 mod everybody;
 mod grants;
+mod left;
 mod option;
 mod tool;
 mod values;

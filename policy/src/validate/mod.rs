@@ -1,6 +1,7 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
+mod grant_options;
 #[cfg(any(test, feature = "cli"))]
 mod help;
 mod option;
@@ -160,6 +161,10 @@ enum Slip<'t> {
     Set(&'t str, &'t mut dyn Iterator<Item = &'t String>),
     /// No tool has this name, but these have one.
     Tool(&'t str, &'t HashMap<String, usize>),
+    /// The tool has no option of this name.
+    Option(&'t str, &'t Tool),
+    /// An option has no word like this, but these.
+    Word(&'t str, &'t [&'t str]),
 }
 
 struct NoHelp;

@@ -175,6 +175,7 @@ impl Validation<'_> {
         Some(Grant {
             grantee,
             principal,
+            options: self.grant_options(raw, &granted, tools),
             tools: granted,
             intrusive: raw.intrusive,
             scope: self.grant_scope(raw, ground),
@@ -266,26 +267,28 @@ impl Validation<'_> {
                 (_, Some(&at)) => {
                     named.extend(tools.tools.get(at).map(|t| t.name.as_str().to_owned()));
                 }
-                (name, None) => {
-                    let message = match tools.excluded.iter().find(|e| e.name == name) {
-                        Some(excluded) => {
-                            format!("the tool {name:?} is left out: {}", excluded.reason)
-                        }
-                        None if tools.incomplete => continue,
-                        None => {
-                            let meant = self.help.meant(Slip::Tool(name, &tools.names));
-                            let meant = meant.map_or_else(String::new, |it| format!(": {it}"));
-                            format!("no tool is called {name:?}{meant}")
-                        }
-                    };
-                    self.defect(tool.span(), message);
-                }
+                (_, None) => self.unknown_tool(tool, tools),
             }
         }
         if written.iter().any(|tool| tool.get_ref() == "*") {
             return GrantedTools::All;
         }
         GrantedTools::Named(named)
+    }
+
+    /// Says that there is no such tool, unless it may be one that has a defect of its own.
+    pub(super) fn unknown_tool(&mut self, name: &Text, tools: &ToolSet) {
+        let written = name.get_ref();
+        let message = match tools.excluded.iter().find(|e| e.name == *written) {
+            Some(excluded) => format!("the tool {written:?} is left out: {}", excluded.reason),
+            None if tools.incomplete => return,
+            None => {
+                let meant = self.help.meant(Slip::Tool(written, &tools.names));
+                let meant = meant.map_or_else(String::new, |it| format!(": {it}"));
+                format!("no tool is called {written:?}{meant}")
+            }
+        };
+        self.defect(name.span(), message);
     }
 
     /// An account that does not exist is no defect: it may be created later, and until then the

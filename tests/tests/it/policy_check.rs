@@ -19,7 +19,7 @@ use std::{
 use nix::{sys::stat::Mode, unistd::Uid};
 use probity_policy::{Accounts, LoadError, Origin, Source, Sources, load, validate};
 use probity_tests::broker::{PolicyFolder, program};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A finished run of `probity-policy`.
 struct Answer {
@@ -130,6 +130,21 @@ fn what_is_legal_but_unwise_is_a_warning_and_fails_only_when_one_is_strict() {
             "a group that every user may be in",
         ),
         (("", ""), "[[grant]]\nuser = 9\ntools = []", "grants nothing"),
+        (
+            ("", ""),
+            "[[grant]]\nuser = 9\ntools = [\"nmap\"]\noptions.nmap = { deny = [\"os_detection\"] }",
+            "os_detection of nmap is intrusive, and so beyond this grant anyway",
+        ),
+        (
+            ("", ""),
+            "[[grant]]\nuser = 9\ntools = [\"nmap\"]\noptions.nmap = { timing = { min = 0 } }",
+            "timing 0 to 5: that is all that nmap takes",
+        ),
+        (
+            ("", ""),
+            "[[grant]]\nuser = 9\ntools = [\"ping\"]\noptions.ping = { count = { max = 2 } }",
+            "count of ping is 3 by default, which this grant does not leave",
+        ),
         (
             ("", ""),
             "[[grant]]\nuser = 9\ntools = [\"ping\"]\n[[grant]]\nuser = 9\ntools = [\"*\"]",
@@ -459,6 +474,7 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
         "[set.lab]\nnetworks = [\"10.20.0.0/16\"]\n\
          [[grant]]\nuser = 4711\ntools = [\"nmap\"]\nintrusive = true\nnetworks = [\"@lab\"]\n\
          max_hosts = 16\ntimeout = \"2m\"\nuntil = 2999-01-01T00:00:00Z\nnote = \"ticket 12\"\n\
+         options.nmap = { deny = [\"os_detection\"], ports = \"1-1024\" }\n\
          [[grant]]\nuser = 4711\ntools = [\"traceroute\"]\nuntil = 2020-01-01T00:00:00Z\n\
          [[grant]]\ngroup = 4712\ntools = [\"ping\"]\n",
     )
@@ -472,6 +488,8 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
         "2m, at most 2m",
         "until 2999-01-01T00:00:00Z",
         "(ticket 12)",
+        "no os_detection",
+        "ports 1-1024",
         "Not granted: ping, scanner, traceroute",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
@@ -481,6 +499,9 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
     let tools: Vec<_> = json["grants"].as_array().unwrap().iter().map(|g| &g["tool"]).collect();
     assert_eq!(tools, ["nmap", "ping"]);
     assert_eq!(json["grants"][0]["tier"], "intrusive");
+    let options = json!({"deny": ["os_detection"], "ports": "1-1024"});
+    assert_eq!(json["grants"][0]["options"], options);
+    assert_eq!(json["grants"][1]["options"], json!({}));
     assert_eq!(json["grants"][1]["networks"].as_array().unwrap().len(), 3);
     assert_eq!(ask(&["show", "--policy", &path, "--user", "no-such-user"]).code, 2);
     assert_eq!(ask(&["show", "--policy", &path, "--group", "4712"]).code, 2);
@@ -567,6 +588,52 @@ fn a_denied_call_is_explained_with_a_question_that_is_answered_yes() {
         assert!(answer.said.contains(code), "{}", answer.said);
         assert!(!answer.said.contains("This would pass"), "{}", answer.said);
     }
+}
+
+#[test]
+fn each_grant_of_the_asker_is_explained_with_why_it_covers_the_call_or_not() {
+    let folder = PolicyFolder::shipped(
+        "[[grant]]\nuser = 4711\ntools = [\"nmap\"]\noptions.nmap = { ports = \"1-1024\" }\n\
+         [[grant]]\nuser = 4711\ntools = [\"nmap\"]\nnetworks = [\"10.20.0.0/16\"]\nnote = \"ticket 12\"\n\
+         [[grant]]\nuser = 4711\ntools = [\"*\"]\nuntil = 2020-01-01T00:00:00Z\n\
+         [[grant]]\nuser = 4711\ntools = [\"*\"]\n\
+         [[grant]]\nuser = 9\ntools = [\"*\"]\n",
+    )
+    .unwrap();
+    let path = folder.path("policy.toml").display().to_string();
+    let words = ["explain", "--policy", &path, "--user", "4711", "--tool", "nmap"];
+    let of = |more: &[&str]| ask(&[&words, more].concat());
+    let weighed = |more: &[&str]| -> Vec<(bool, String)> {
+        let json = of(&[more, &["--json"]].concat()).json();
+        let grants = json["grants"].as_array().unwrap().clone();
+        let why = |grant: &Value| grant["why"].as_str().unwrap().to_owned();
+        grants.iter().map(|g| (g["covers"].as_bool().unwrap(), why(g))).collect()
+    };
+    let found = weighed(&["--target", "10.1.0.1", "--option", "ports=9000"]);
+    let expected = [
+        (false, "this caller's grants leave less of -p"),
+        (false, "10.1.0.1/32 may not be aimed at under this caller's grants"),
+        (false, "has ended at 2020-01-01T00:00:00Z"),
+        (true, "allows the call"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for ((covers, why), (expected, words)) in found.iter().zip(expected) {
+        assert!(*covers == expected && why.contains(words), "{why}");
+    }
+    let found = weighed(&["--target", "10.20.0.1", "--option", "ports=22"]);
+    let covering: Vec<_> = found.iter().filter(|(covers, _)| *covers).map(|(_, w)| w).collect();
+    let also = "would allow the call as well";
+    assert_eq!(covering, ["allows the call", also, also]);
+    // A denial has them too, with what each of them narrows.
+    let denied = of(&["--target", "10.1.0.1", "--", "-sS"]);
+    assert_eq!(denied.code, 1, "{}", denied.said);
+    for expected in ["nmap: ports 1-1024", "(ticket 12)", "it is intrusive", "has ended at"] {
+        assert!(denied.said.contains(expected), "{expected}: {}", denied.said);
+    }
+    let json = of(&["--target", "10.1.0.1", "--json"]).json();
+    assert_eq!(json["grants"][0]["options"], json!({"ports": "1-1024"}));
+    assert_eq!(json["grants"][1]["note"], "ticket 12");
+    assert!(json["grants"][0]["rule"]["line"].is_u64());
 }
 
 #[test]

@@ -36,11 +36,13 @@ fn lists(name: &str) -> Vec<Value> {
 
 /// The verdict on one request: the layer that refused it, or `None` where it was approved.
 fn verdict(session: &mut Session, request: &Value) -> Option<String> {
-    let arguments = json!({
+    let mut arguments = json!({
         "target": request["target"],
         "extra_args": request["extra_args"],
         "dry_run": true,
     });
+    let more = request["properties"].as_object().into_iter().flatten();
+    more.for_each(|(name, value)| arguments[name] = value.clone());
     let result = session.call(request["tool"].as_str().unwrap(), arguments).unwrap();
     // An unknown tool is a protocol error; everything else is a result.
     let details = match result.get("error") {
@@ -54,7 +56,10 @@ fn verdict(session: &mut Session, request: &Value) -> Option<String> {
     }
     assert!(details["code"].is_string(), "refused without a code: {result}");
     assert!(details["recovery_suggestion"].is_string(), "refused without a suggestion: {result}");
-    Some(details["layer"].as_str().unwrap().to_owned())
+    let (layer, code) = (details["layer"].as_str().unwrap(), details["code"].as_str().unwrap());
+    // Where a line names the code, it has to be that one.
+    let is_it = request["code"].as_str().is_none_or(|expected| expected == code);
+    Some(if is_it { layer.to_owned() } else { format!("{layer} by {code}") })
 }
 
 #[test]
@@ -86,6 +91,17 @@ networks = ["10.30.7.0/24"]
 intrusive = true
 [[grant]]
 user = 0
+tools = ["nmap"]
+networks = ["10.40.0.0/16"]
+options.nmap = { deny = ["service_version", "top_ports"], ports = "1-1024,8080", timing = { max = 3 }, scripts = ["safe"] }
+[[grant]]
+user = 0
+tools = ["nmap"]
+networks = ["10.41.0.0/16"]
+intrusive = true
+options.nmap = { deny = ["os_detection", "aggressive"], scripts = ["safe", "vuln"] }
+[[grant]]
+user = 0
 tools = ["traceroute"]
 until = 2020-01-01T00:00:00Z
 "#;
@@ -96,8 +112,8 @@ fn every_line_about_grants_that_reach_less_far_gets_its_verdict_from_its_layer()
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("attacks/grants.jsonl");
         let text = fs::read_to_string(here).unwrap();
         let requests: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        assert!(requests.len() >= 20);
-        check(GRANTS, requests, 15);
+        assert!(requests.len() >= 60);
+        check(GRANTS, requests, 35);
     }
 }
 

@@ -119,7 +119,10 @@ mod tests {
             example: None,
             intrusive_words: Vec::new(),
         };
-        let options = vec![option("ports", ValueType::Ports), option("syn_scan", ValueType::None)];
+        let options = vec![
+            option("ports", ValueType::Ports { within: None }),
+            option("syn_scan", ValueType::None),
+        ];
         ToolEntry { options, ..test_catalog::tool("nmap") }
     }
 

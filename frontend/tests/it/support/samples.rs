@@ -102,14 +102,22 @@ pub fn denial(code: DenialCode) -> Denial {
         }
         DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
         DenialCode::Operand => Reason::Operand(Excerpt::of("word")),
+        DenialCode::OptionNotGranted => Reason::OptionNotGranted(Box::new(Exceeded {
+            option: count(),
+            value: Excerpt::of("1000"),
+            set_by: SetBy::Caller,
+            left: None,
+        })),
         DenialCode::Ceiling => Reason::Time {
             asked: Duration::from_secs(7200),
             most: Duration::from_secs(3600),
             by: LimitedBy::Policy,
         },
-        DenialCode::IntrusiveNotGranted => {
-            Reason::Intrusive(Beyond::Option { option: count(), takes_value: true })
-        }
+        DenialCode::IntrusiveNotGranted => Reason::Intrusive(Beyond::Option {
+            option: count(),
+            takes_value: true,
+            tier: Tier::Intrusive,
+        }),
     };
     Denial { reason, beyond: Vec::new() }
 }
@@ -187,7 +195,7 @@ pub fn catalog() -> Catalog {
                 tier: Tier::Standard,
                 needs_approval: false,
                 intrusive: false,
-                options: vec![option("ports", "-p", ValueType::Ports, None)],
+                options: vec![option("ports", "-p", ValueType::Ports { within: None }, None)],
                 presets: vec![PresetEntry {
                     name: Identifier::new("quick").unwrap(),
                     help: "The well-known ports.".into(),
@@ -240,7 +248,7 @@ fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> Op
         flag: flag.into(),
         help: format!("What {name} does."),
         tier: Tier::Standard,
-        example: matches!(value, ValueType::Ports).then(|| "22,80".into()),
+        example: matches!(value, ValueType::Ports { .. }).then(|| "22,80".into()),
         value,
         default: default.map(String::from),
         intrusive_words: Vec::new(),

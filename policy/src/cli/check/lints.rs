@@ -12,12 +12,13 @@ use super::{Finding, scripts};
 use crate::{
     approvers::Approver,
     cli::written::{Written, parse_network},
-    diff::cover::grant_covers,
+    diff::cover::{grant_covers, takes_nothing_away},
+    granted_options::OptionLeft,
     grants::{Grant, GrantedTools, Grantee},
     networks::NetworkSet,
     policy::Policy,
     raw::{RawAccount, Text},
-    tool::{Reach, Tool},
+    tool::{Reach, Setting, Tool},
 };
 
 /// Groups that most systems put everybody into.
@@ -132,6 +133,13 @@ fn grants(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
                 say(format!("this grant ends within a week, at {moment}"));
             }
         }
+        for (tool, left) in &grant.options.0 {
+            let Some(tool) = policy.tool(tool.as_str()) else { continue };
+            if left.is_empty() {
+                say(format!("options.{} takes nothing away", tool.name));
+            }
+            options(tool, left, grant.tier(), &mut say);
+        }
         // Of two that say the same, the later one is too many.
         let others = policy.grants.iter().enumerate().filter(|(other, _)| *other != at);
         let shadow = others
@@ -183,6 +191,33 @@ fn approvers(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>
     }
 }
 
+/// What a grant says of a tool's options, and does not take away or takes away from every call.
+fn options(tool: &Tool, left: &[OptionLeft], tier: Tier, say: &mut impl FnMut(String)) {
+    for said in left {
+        let Some(option) = tool.options.get(said.at) else { continue };
+        if option.tier > tier {
+            say(format!(
+                "{} of {} is intrusive, and so beyond this grant anyway: the line takes nothing away",
+                option.name, tool.name
+            ));
+        } else if takes_nothing_away(&said.left, option, tier) {
+            say(format!(
+                "{said}: that is all that {} takes, so the line takes nothing away",
+                tool.name
+            ));
+        }
+        if let Some(default) = option.default.as_ref().filter(|default| !said.left.has(default)) {
+            say(format!(
+                "{} of {} is {} by default, which this grant does not leave: each call has to say \
+                 something else",
+                option.name,
+                tool.name,
+                option.written(&Setting::On(default.clone()))
+            ));
+        }
+    }
+}
+
 /// Sets that nothing uses.
 fn sets(written: &Written<'_>, findings: &mut Vec<Finding>) {
     let Some(raw) = &written.policy else { return };
@@ -221,7 +256,7 @@ fn texts(list: &[Text]) -> Vec<String> {
 
 /// Whether whoever has `of` and `by` has no more than with `by` alone.
 fn covers(by: &Grant, of: &Grant, policy: &Policy) -> bool {
-    if by.grantee != of.grantee || !grant_covers(by, of, policy) {
+    if by.grantee != of.grantee || !grant_covers(by, of, policy, None) {
         return false;
     }
     match (&by.tools, &of.tools) {

@@ -1,6 +1,7 @@
 //! `explain`: what the broker would decide of one call, by which lines, and what exactly it would
 //! run. Nothing runs, and no name is looked up.
 
+mod grants;
 mod print;
 mod rules;
 mod trace;
@@ -19,6 +20,7 @@ use probity_protocol::{
 
 use super::{CliError, NO, Which, asker::Asker, people::People, written::Written};
 use crate::{Plan, Policy, Subject, catalog, decide, plan};
+use grants::{Weighed, weigh};
 use trace::{Step, trace};
 
 /// Say whether a call would be allowed, by which lines, and what exactly would run
@@ -78,6 +80,7 @@ struct Explanation<'p> {
     who: Asker,
     call: Call,
     steps: Vec<Step>,
+    grants: Vec<Weighed<'p>>,
     verdict: Result<Plan, Denied>,
 }
 
@@ -105,12 +108,15 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let written = Written::of(&sources);
     let who = Asker::of(&args.user, &args.groups, args.embedded, &People::read()?)?;
     let call = call(args)?;
-    let verdict = decide(&policy, &who.subject, &call, SystemTime::now())
+    let now = SystemTime::now();
+    let verdict = decide(&policy, &who.subject, &call, now)
         .map(plan)
         .map_err(|denied| Denied::of(&policy, &who.subject, &call, &denied.denial));
     let message = verdict.as_ref().err().map(|denied| denied.advice.message.as_str());
     let steps = trace(&policy, &written, &who.subject, &call, message);
-    let explanation = Explanation { policy: &policy, who, call, steps, verdict };
+    let decided_by = verdict.as_ref().ok().map(Plan::rule);
+    let grants = weigh(&policy, &who.subject, &call, now, decided_by);
+    let explanation = Explanation { policy: &policy, who, call, steps, grants, verdict };
     if args.json {
         super::output::print_json(&print::as_json(&explanation))?;
     } else {

@@ -2,21 +2,21 @@
 
 use std::io::{self, Write};
 
-use humantime::format_duration;
+use humantime::{format_duration, format_rfc3339_seconds};
 use probity_advice::SuggestedCall;
 use probity_protocol::{Arguments, Call, DenialCode, Target};
 use serde_json::{Value, json};
 
-use super::{Args, Denied, Explanation, Which};
+use super::{Args, Denied, Explanation, Weighed, Which};
 use crate::{
     EnvironmentValue, NetRaw, Plan, Scratch,
     cli::{output, show},
     effective::size,
-    source::printable,
+    source::{Place, printable},
 };
 
 pub(super) fn print(explanation: &Explanation<'_>, args: &Args, which: &Which) -> io::Result<()> {
-    let Explanation { who, call, steps, verdict, .. } = explanation;
+    let Explanation { who, call, steps, grants, verdict, .. } = explanation;
     let mut out = anstream::stdout().lock();
     let asked = printable(&format!("{} on {} for {}", call.tool, call.target, who.name));
     match verdict {
@@ -36,6 +36,18 @@ pub(super) fn print(explanation: &Explanation<'_>, args: &Args, which: &Which) -
         }
     }
     output::print_table(&mut out, table)?;
+    if !grants.is_empty() {
+        let mut table = output::table(["GRANT", "", "WHY", "NARROWED TO"]);
+        for Weighed { grant, covers, why } in grants {
+            let mark = if *covers { "ok" } else { "no" };
+            let place = grant.place.to_string();
+            let tool = explanation.policy.tool(call.tool.as_str()).map(|tool| &tool.name);
+            let narrowed = show::narrowed(grant, tool);
+            table.add_row([&place, mark, why, &narrowed].map(output::cell));
+        }
+        writeln!(out)?;
+        output::print_table(&mut out, table)?;
+    }
     writeln!(out)?;
     match verdict {
         Ok(plan) => print_plan(&mut out, plan),
@@ -153,15 +165,23 @@ fn command_line<'w>(words: impl Iterator<Item = &'w str>) -> String {
 }
 
 pub(super) fn as_json(explanation: &Explanation<'_>) -> Value {
-    let Explanation { policy, who, call, steps, verdict } = explanation;
+    let Explanation { policy, who, call, steps, grants, verdict } = explanation;
     let steps = steps.iter().map(|step| {
-        let said = step.said.iter().map(|said| {
-            let place = said.place.as_ref().map(|place| {
-                json!({"file": place.file(), "line": place.line(), "column": place.column()})
-            });
-            json!({"text": said.text, "rule": place})
-        });
+        let said = step
+            .said
+            .iter()
+            .map(|said| json!({"text": said.text, "rule": said.place.as_ref().map(place_as_json)}));
         json!({"step": step.what, "passed": step.passed, "said": said.collect::<Vec<_>>()})
+    });
+    let tool = policy.tool(call.tool.as_str());
+    let grants = grants.iter().map(|Weighed { grant, covers, why }| {
+        let until = grant.until.map(|until| format_rfc3339_seconds(until).to_string());
+        json!({
+            "rule": place_as_json(&grant.place), "for": grant.grantee.to_string(),
+            "tier": show::tier(grant.tier()), "covers": covers, "why": why,
+            "options": tool.map(|tool| show::options_as_json(grant, tool)),
+            "until": until, "note": grant.note,
+        })
     });
     let mut answer = json!({
         "approved": verdict.is_ok(),
@@ -169,6 +189,7 @@ pub(super) fn as_json(explanation: &Explanation<'_>) -> Value {
         "subject": {"uid": who.subject.uid, "gids": who.subject.gids, "owner": who.subject.owner},
         "call": {"tool": call.tool.as_str(), "target": call.target.to_string()},
         "steps": steps.collect::<Vec<_>>(),
+        "grants": grants.collect::<Vec<_>>(),
     });
     match verdict {
         Ok(plan) => answer["plan"] = plan_as_json(plan),
@@ -183,6 +204,10 @@ pub(super) fn as_json(explanation: &Explanation<'_>) -> Value {
         }
     }
     answer
+}
+
+fn place_as_json(place: &Place) -> Value {
+    json!({"file": place.file(), "line": place.line(), "column": place.column()})
 }
 
 fn plan_as_json(plan: &Plan) -> Value {

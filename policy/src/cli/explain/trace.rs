@@ -15,7 +15,8 @@ use crate::{
     arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
     decide::{
-        Aimed, allowed_target, allowed_tier, allowed_time, approvable, granted_target, granted_tool,
+        Aimed, allowed_target, allowed_tier, allowed_time, approvable, granted_options,
+        granted_target, granted_tool,
     },
     denied::Denied,
     plan::spelled,
@@ -113,6 +114,13 @@ impl<'p> Trace<'p> {
         let parts = rules.map(|place| said("intrusive by this line", Some(place)));
         let left = left_out(&of_tier, &granted, "its grant is for the standard tier");
         self.passed("tier", std::iter::once(said(text, None)).chain(parts).chain(left).collect());
+        let of_options = granted.clone();
+        let granted = granted_options(tool, &settings, granted, &call.arguments)
+            .map_err(|denied| ("options", denied))?;
+        let left = left_out(&of_options, &granted, "its grant does not leave these options");
+        if !left.is_empty() {
+            self.passed("options", left);
+        }
         let ceiling = self.ceiling();
         let (timeout, grant) =
             allowed_time(policy, tool, granted, &call.limits).map_err(|denied| ("time", denied))?;

@@ -12,6 +12,7 @@ fn step_of(code: DenialCode) -> &'static str {
     match code.layer() {
         Layer::Tool => "tool",
         Layer::Target => "target",
+        Layer::Argument if code == DenialCode::OptionNotGranted => "options",
         Layer::Argument if code == DenialCode::Ceiling => "time",
         Layer::Argument => "arguments",
         Layer::Intrusive => "tier",
@@ -22,12 +23,14 @@ fn step_of(code: DenialCode) -> &'static str {
 fn the_steps_end_as_the_decision_does_for_every_combination_of_right_and_wrong() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("deny      = []", "deny = [\"10.66.0.0/16\"]");
+    let grant = "[[grant]]\nuser = 8\ntools = [\"*\"]\noptions.nmap = { timing = { max = 3 } }\n";
+    let text = format!("{text}{grant}");
     sources.policy = Source::new("policy.toml", text);
     let policy = validate(&sources, &Accounts::default()).unwrap();
     let written = Written::of(&sources);
     let (mut approved, mut codes) = (0, BTreeSet::new());
-    for owner in [true, false] {
-        let subject = Subject { uid: 7, gids: vec![7], owner, most: Tier::Intrusive };
+    for (uid, owner) in [(7, true), (7, false), (8, false)] {
+        let subject = Subject { uid, gids: vec![7], owner, most: Tier::Intrusive };
         for tool in ["ping", "nmap", "TracertTool", "nikto"] {
             for target in
                 ["10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "10.66.1.1", "8.8.8.8", "x.example", ""]
@@ -76,5 +79,6 @@ fn the_steps_end_as_the_decision_does_for_every_combination_of_right_and_wrong()
             }
         }
     }
+    assert!(codes.contains("OPTION_NOT_GRANTED"));
     assert!(approved > 10 && codes.len() >= 10, "{approved} approved; {codes:?}");
 }

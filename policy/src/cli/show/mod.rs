@@ -10,7 +10,7 @@ use std::{
 };
 
 use humantime::format_duration;
-use probity_protocol::{TargetKind, Tier};
+use probity_protocol::{TargetKind, Tier, ToolName};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ fn print_policy(policy: &Policy) -> io::Result<()> {
     for grant in &policy.grants {
         let (tools, place) = (tools(&grant.tools), grant.place.to_string());
         table.add_row(
-            [grant.grantee.to_string(), tools, tier(grant.tier()), narrowed(grant), place]
+            [grant.grantee.to_string(), tools, tier(grant.tier()), narrowed(grant, None), place]
                 .map(output::cell),
         );
     }
@@ -257,10 +257,16 @@ fn granted_to(policy: &Policy, tool: &Tool) -> String {
 }
 
 /// What a grant leaves of what the policy allows, and who asked for it.
-fn narrowed(grant: &Grant) -> String {
-    let parts = [Some(narrowing(grant)), grant.note.as_ref().map(|note| format!("({note})"))];
+pub(super) fn narrowed(grant: &Grant, tool: Option<&ToolName>) -> String {
+    let parts = [Some(narrowing(grant, tool)), grant.note.as_ref().map(|note| format!("({note})"))];
     let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { "-".to_owned() } else { parts.join("\n") }
+}
+
+/// What a grant leaves of a tool's options, in the policy's own keys.
+pub(super) fn options_as_json(grant: &Grant, tool: &Tool) -> Value {
+    let left = grant.options.key().remove(&tool.name).unwrap_or_default();
+    as_json(&effective::options(left)).unwrap_or_default()
 }
 
 fn kinds(tool: &Tool) -> String {

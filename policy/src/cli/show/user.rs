@@ -9,7 +9,7 @@ use humantime::{format_duration, format_rfc3339_seconds};
 use probity_protocol::{Allowance, Tier};
 use serde_json::{Value, json};
 
-use super::{listed, tier};
+use super::{listed, options_as_json, tier};
 use crate::{
     Policy, allowance,
     cli::{asker::Asker, output},
@@ -52,7 +52,7 @@ pub(super) fn print(policy: &Policy, who: &Asker) -> io::Result<()> {
     if uses.is_empty() {
         return writeln!(out, "No grant that holds is for this user: nothing may be run.");
     }
-    let mut table = output::table(["TOOL", "TIER", "MAY AIM AT", "FOR", "GRANTED AT"]);
+    let mut table = output::table(["TOOL", "TIER", "MAY AIM AT", "OPTIONS", "FOR", "GRANTED AT"]);
     for Use { tool, grant, tier: granted, allowance } in &uses {
         let time = tool.timeout.value.min(allowance.timeout_ceiling);
         let most = format!(
@@ -71,6 +71,7 @@ pub(super) fn print(policy: &Policy, who: &Asker) -> io::Result<()> {
             tool.name.to_string(),
             tier(*granted),
             aims(tool, allowance),
+            options(tool, grant),
             format!("{most}{}{}", until.unwrap_or_default(), approval.unwrap_or_default()),
             place,
         ];
@@ -87,6 +88,12 @@ pub(super) fn print(policy: &Policy, who: &Asker) -> io::Result<()> {
         out,
         "A call needs one of these rows as a whole: what two of them give is not added up."
     )
+}
+
+/// What the grant leaves of the tool's options, one a line.
+fn options(tool: &Tool, grant: &Grant) -> String {
+    let left: Vec<_> = grant.options.of(tool).iter().map(ToString::to_string).collect();
+    if left.is_empty() { "all".to_owned() } else { left.join("\n") }
 }
 
 fn aims(tool: &Tool, allowance: &Allowance) -> String {
@@ -114,6 +121,7 @@ pub(super) fn as_json(policy: &Policy, who: &Asker) -> Value {
             "denied": allowance.denied,
             "names": allowance.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "max_hosts": allowance.max_hosts,
+            "options": options_as_json(grant, tool),
             "timeout_sec": tool.timeout.value.min(allowance.timeout_ceiling).as_secs_f64(),
             "timeout_ceiling": allowance.timeout_ceiling.as_secs_f64(),
             "until": grant.until.map(|until| format_rfc3339_seconds(until).to_string()),

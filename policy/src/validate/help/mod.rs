@@ -55,6 +55,16 @@ impl Help for FullHelp {
             }
             Slip::Tool(name, known) => closest(name, known.keys().map(String::as_str))
                 .map(|it| format!("did you mean {it:?}?")),
+            Slip::Option(name, tool) => match tool.lookup.flag(name) {
+                Some(at) => {
+                    tool.options.get(at).map(|option| format!("write {:?}", option.name.as_str()))
+                }
+                None => closest(name, tool.options.iter().map(|option| option.name.as_str()))
+                    .map(|it| format!("did you mean {it:?}?")),
+            },
+            Slip::Word(word, known) => {
+                closest(word, known.iter().copied()).map(|it| format!("did you mean {it:?}?"))
+            }
         }
     }
 }

@@ -133,7 +133,8 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
 fn property(option: &OptionEntry) -> Value {
     let mut schema = value_type(&option.value);
     if !option.help.is_empty() {
-        schema["description"] = json!(format!("{}{}", option.help, tier_note(option.tier)));
+        let text = format!("{}{}{}", option.help, tier_note(option.tier), ports_note(option));
+        schema["description"] = json!(text);
     }
     if let Some(default) = &option.default {
         schema["default"] = typed(&option.value, default);
@@ -142,6 +143,14 @@ fn property(option: &OptionEntry) -> Value {
         schema["examples"] = json!([typed(&option.value, example)]);
     }
     schema
+}
+
+/// A pattern cannot say which ports are left to the caller.
+fn ports_note(option: &OptionEntry) -> String {
+    match &option.value {
+        ValueType::Ports { within: Some(within) } => format!(" Only {within}."),
+        _ => String::new(),
+    }
 }
 
 fn tier_note(tier: Tier) -> &'static str {
@@ -160,7 +169,7 @@ fn value_type(value: &ValueType) -> Value {
         ValueType::Number { min, max } | ValueType::Duration { min, max } => {
             json!({ "type": "number", "minimum": number(*min), "maximum": number(*max) })
         }
-        ValueType::Ports => json!({
+        ValueType::Ports { .. } => json!({
             "type": "string", "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
         }),
         ValueType::Enumeration(words) => json!({ "type": "string", "enum": words }),
@@ -184,7 +193,7 @@ pub fn typed(value: &ValueType, text: &str) -> Value {
             text.parse::<Decimal>().map_or(json!(text), number)
         }
         ValueType::EnumerationList(_) => json!(text.split(',').collect::<Vec<_>>()),
-        ValueType::Ports | ValueType::Enumeration(_) | ValueType::Text { .. } => json!(text),
+        ValueType::Ports { .. } | ValueType::Enumeration(_) | ValueType::Text { .. } => json!(text),
     }
 }
 
