@@ -15,7 +15,9 @@ use std::{
 
 use crate::support::{ScriptedBroker, Step, http::*, samples::*};
 use nix::sys::signal::Signal;
-use probity_protocol::{DenialCode, End, ExitStatus, Queued, Reply, Started, Stream};
+use probity_protocol::{
+    ApprovalNote, DenialCode, End, ExitStatus, NotApproved, Queued, Reply, Started, Stream,
+};
 use serde_json::{Value, json};
 
 const PATH: &str = "/tools/ping/execute";
@@ -130,6 +132,37 @@ fn what_comes_to_nothing_before_there_is_anything_to_tell_keeps_its_status() {
     let messages = messages.unwrap();
     assert_eq!(kinds(&messages), ["result"]);
     assert_eq!(messages[0].1["dry_run"], json!(true));
+}
+
+#[test]
+fn a_run_that_waits_for_another_person_tells_whom_to_ask_and_why_it_was_not_approved() {
+    let refused = NotApproved::Refused {
+        by: "ann".into(),
+        why: Some(ApprovalNote::new("not before the backup").unwrap()),
+    };
+    let expired = NotApproved::Expired(Duration::from_secs(600));
+    let runs =
+        [refused, expired].map(|why| vec![awaits_approval(), Step::Send(Reply::NotApproved(why))]);
+    let broker = ScriptedBroker::start(script_with(&runs));
+    let server = serve(&broker);
+    let body = json!({"target": "10.0.0.1"});
+    for (code, said) in [
+        ("NOT_APPROVED", "ann did not approve it: not before the backup"),
+        ("APPROVAL_EXPIRED", "nobody approved it within 10 min"),
+    ] {
+        let messages = watch(&server, PATH, &body).rest().unwrap();
+        assert_eq!(kinds(&messages), ["awaits_approval", "problem"]);
+        let expected = json!({
+            "id": "3f2a91c0",
+            "approvers": ["user ann", "group leads"],
+            "expires_in_sec": 600.0,
+            "command": "probity-policy approve 3f2a91c0",
+        });
+        assert_eq!(messages[0].1, expected);
+        let problem = &messages[1].1;
+        assert_eq!((&problem["status"], &problem["code"]), (&json!(403), &json!(code)));
+        assert_eq!(problem["detail"], said);
+    }
 }
 
 #[test]

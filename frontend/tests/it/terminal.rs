@@ -319,6 +319,20 @@ fn a_call_that_waits_shows_its_place_in_the_line() {
 }
 
 #[test]
+fn a_call_that_waits_for_another_person_says_whom_to_ask_in_full_above_the_line() {
+    let wait = Step::Wait(Duration::from_millis(1_500));
+    let steps = vec![awaits_approval(), wait, started(), output(Stream::Stdout, PONG), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[steps]));
+    let seen = Terminal::start((On::Both, 60), &broker.socket, &[], &["call", "ping", "10.0.0.1"]);
+    let seen = seen.finish();
+    let words = "probity: waiting for another person: within 10 min user ann or group leads can run \
+                 `probity-policy approve 3f2a91c0`";
+    assert_eq!(seen.terminal.matches(words).count(), 1, "{:?}", seen.terminal);
+    assert!(seen.terminal.contains("ping 10.0.0.1: waiting for another person"));
+    assert_eq!(seen.status, 0);
+}
+
+#[test]
 fn ctrl_c_cancels_the_run_and_prints_what_there_was_until_then() {
     for (options, pipe) in [(&[][..], false), (&["--raw"], false), (&["--json"], true)] {
         let steps = vec![started(), output(Stream::Stdout, &replies(2)), Step::AwaitCancel];

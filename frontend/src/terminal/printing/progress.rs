@@ -9,12 +9,13 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use probity_output::clean::clean_str;
+use probity_protocol::{ApprovalId, Awaiting};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use crate::output::progress::Status;
+use crate::output::progress::{Status, approval};
 
 /// A shorter call needs no line.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -79,6 +80,8 @@ struct Line {
     limit: Option<Duration>,
     /// How it is drawn: towards an end, or not. None before it is drawn at all.
     has_end: Option<bool>,
+    /// The call that waits for an approval of which that was said.
+    said: Option<ApprovalId>,
 }
 
 impl Line {
@@ -87,7 +90,7 @@ impl Line {
         // One line, whatever was typed.
         let call = clean_str(&call).replace(['\n', '\t'], " ");
         let bar = ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr());
-        Self { bar, call, limit: waiting.limit, has_end: None }
+        Self { bar, call, limit: waiting.limit, has_end: None, said: None }
     }
 
     /// With the tool's own account where there is one, and else with the time towards its limit.
@@ -105,7 +108,15 @@ impl Line {
         let of_limit = limit.map(|limit| format!(" of {}", limit.as_secs_f64()));
         let mut words =
             format!("{}{} s  {}", elapsed.as_secs(), of_limit.unwrap_or_default(), self.call);
-        if let Some(message) = status.message() {
+        let message = match status {
+            // Whom to ask stands above the line, which may be too short for it.
+            Status::AwaitsApproval(awaiting) => {
+                self.say_whom_to_ask(awaiting);
+                Some(String::from("waiting for another person"))
+            }
+            status => status.message(),
+        };
+        if let Some(message) = message {
             words.push_str(": ");
             words.push_str(&message);
         }
@@ -116,6 +127,13 @@ impl Line {
         // Whatever the fraction is, the conversion keeps to the bar.
         let position = (fraction.unwrap_or(0.0) * FULL as f64) as u64;
         self.bar.update(|state| state.set_pos(position));
+    }
+
+    fn say_whom_to_ask(&mut self, awaiting: &Awaiting) {
+        if self.said.as_ref() != Some(&awaiting.id) {
+            self.said = Some(awaiting.id.clone());
+            self.bar.println(format!("probity: {}", approval(awaiting)));
+        }
     }
 
     fn draw_towards_an_end(&mut self, is: bool) {

@@ -44,6 +44,15 @@ pub fn script_with(runs: &[Vec<Step>]) -> Script {
     }
 }
 
+/// It waits until another person approves it.
+pub fn awaits_approval() -> Step {
+    Step::Send(Reply::AwaitsApproval(Awaiting {
+        id: ApprovalId::new("3f2a91c0").unwrap(),
+        approvers: vec!["user ann".into(), "group leads".into()],
+        expires_in: Duration::from_secs(600),
+    }))
+}
+
 pub fn started() -> Step {
     Step::Send(Reply::Started(Started { pid: 4242, plan: plan() }))
 }

@@ -59,7 +59,7 @@ fn every_event_of_the_log_is_one_of_the_schema() {
     let records: Vec<_> = names.map(|name| format!("{time},\"event\":\"{name}\"")).collect();
     let bare = Log::of(&records.iter().map(String::as_str).collect::<Vec<_>>());
     let (said, of_all) = events(&[&bare.file()]);
-    assert_eq!(of_all.len(), 12, "{said}");
+    assert_eq!(of_all.len(), 14, "{said}");
     take_as_a_siem(&said);
 
     let log = history();
