@@ -55,12 +55,31 @@ pub fn decide<'p>(
 ) -> Result<Approved<'p>, Denied<'p>> {
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
+    // Each grant that covers the call is among these, so that no other could have a say in a yes.
+    if let Some((tool, near)) = near(&grants, call)
+        && let Ok(approved) = judge(policy, tool, near, call)
+    {
+        return Ok(approved);
+    }
+    // The reasons of a no are those of all.
     let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
     judge(policy, tool, granted.clone(), call).map_err(|mut denied| {
         let leave = |at| granted.leave(tool, at);
         denied.denial.beyond = beyond(tool, granted.tier(), leave, &call.arguments);
         denied
     })
+}
+
+/// The tool, and of the grants of one who holds many of it those that may reach the target.
+fn near<'p>(grants: &SubjectGrants<'p>, call: &Call) -> Option<(&'p Tool, Granted<'p>)> {
+    let at = grants.policy.tool_number(call.tool.as_str())?;
+    let first = match call.target.canonical() {
+        Target::Address(address) => address,
+        Target::Network(network) => network.network(),
+        Target::Name { addresses, .. } => *addresses.first()?,
+        Target::Malformed(_) => return None,
+    };
+    Some((grants.policy.tools.get(at)?, grants.granted_near(at, first)?))
 }
 
 pub(crate) fn judge<'p>(

@@ -1,6 +1,6 @@
 //! One subject's share of the grants, worked out once for each call.
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use probity_protocol::Tier;
 
@@ -13,6 +13,9 @@ use crate::{
     tool::Tool,
     work::{self, Kind},
 };
+
+/// Grants of one tool that are all looked at: to find out which of them may matter costs as much.
+const FEW: usize = 8;
 
 /// The grants that give one subject one tool, and still hold. At least one, in the order of the policy.
 ///
@@ -58,7 +61,18 @@ impl<'p> SubjectGrants<'p> {
 
     /// What is granted for a tool, by its number; for a tool that does not exist where `None`.
     pub(crate) fn granted(&self, tool: Option<usize>) -> Option<Granted<'p>> {
-        let mut numbers: Vec<_> = self.covering(tool).collect();
+        self.still(self.covering(tool).collect())
+    }
+
+    /// The same of one who holds many, without those that cannot reach an address; `None` where there are
+    /// few, or none.
+    pub(crate) fn granted_near(&self, tool: usize, address: IpAddr) -> Option<Granted<'p>> {
+        let count: usize = self.held.iter().map(|held| held.count(Some(tool))).sum();
+        let near = || self.held.iter().flat_map(|held| held.near(tool, address)).collect();
+        if count > FEW { self.still(near()) } else { None }
+    }
+
+    fn still(&self, mut numbers: Vec<usize>) -> Option<Granted<'p>> {
         numbers.sort_unstable();
         numbers.dedup();
         let grants = numbers.into_iter().filter_map(|at| Some((at, self.policy.grants.get(at)?)));
