@@ -183,7 +183,7 @@ fn a_refusal_does_a_bounded_amount_of_work_whatever_the_policy_and_the_request()
 }
 
 #[test]
-fn an_approval_looks_at_few_of_many_grants_of_one_user() {
+fn a_decision_looks_at_few_of_many_grants_of_one_user() {
     let sources = load(&Origin::Shipped).unwrap();
     let grants: String = (0..1500)
         .map(|at| {
@@ -199,6 +199,13 @@ fn an_approval_looks_at_few_of_many_grants_of_one_user() {
         let call = call("ping", target, vec![], &[]);
         let (decided, done) = work::of(|| decide(&policy, &subject, &call, SystemTime::now()));
         assert!(decided.is_ok(), "{target}: {decided:?}");
+        assert!(done.looked <= 10, "{target}: {done:?}");
+    }
+    for (target, words) in [("10.9.0.1", ""), ("11.0.0.1", ""), ("10.3.77.1", "-c 1000")] {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let call = call("ping", target, vec![], &words);
+        let (decided, done) = work::of(|| decide(&policy, &subject, &call, SystemTime::now()));
+        assert!(decided.is_err(), "{target}");
         assert!(done.looked <= 10, "{target}: {done:?}");
     }
 }

@@ -55,14 +55,13 @@ pub fn decide<'p>(
 ) -> Result<Approved<'p>, Denied<'p>> {
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
-    // Each grant that covers the call is among these, so that no other could have a say in a yes.
-    if let Some((tool, near)) = near(&grants, call)
-        && let Ok(approved) = judge(policy, tool, near, call)
-    {
-        return Ok(approved);
-    }
-    // The reasons of a no are those of all.
-    let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
+    let (tool, granted) = match near(&grants, call) {
+        // Of a name the others may be refused for a reason of their own.
+        Some((tool, near)) if !is_name(call) || judge(policy, tool, near.clone(), call).is_ok() => {
+            (tool, near)
+        }
+        _ => granted_tool(&grants, call.tool.as_str())?,
+    };
     judge(policy, tool, granted.clone(), call).map_err(|mut denied| {
         let leave = |at| granted.leave(tool, at);
         denied.denial.beyond = beyond(tool, granted.tier(), leave, &call.arguments);
@@ -70,7 +69,13 @@ pub fn decide<'p>(
     })
 }
 
-/// The tool, and of the grants of one who holds many of it those that may reach the target.
+fn is_name(call: &Call) -> bool {
+    matches!(call.target, Target::Name { .. })
+}
+
+/// The tool, and of the grants of one who holds many of it those that may reach the target. Each that covers
+/// the call is among them, so that no other has a say in a yes. Nor in a no: the others are refused because the
+/// target is outside their networks, and the first of all, which is among them too, stands for those.
 fn near<'p>(grants: &SubjectGrants<'p>, call: &Call) -> Option<(&'p Tool, Granted<'p>)> {
     let at = grants.policy.tool_number(call.tool.as_str())?;
     let first = match call.target.canonical() {

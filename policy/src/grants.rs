@@ -151,12 +151,12 @@ impl GrantIndex {
 impl Held {
     /// The numbers of the grants that cover a tool, by its number; a tool that does not exist where `None`.
     pub(crate) fn covering(&self, tool: Option<usize>) -> impl Iterator<Item = usize> {
-        self.listed(tool).flat_map(|listed| &listed.all).copied()
+        self.lists(tool).flatten().copied()
     }
 
-    /// How many grants cover a tool.
-    pub(crate) fn count(&self, tool: Option<usize>) -> usize {
-        self.listed(tool).map(|listed| listed.all.len()).sum()
+    /// The same as lists, each in the order of the policy.
+    pub(crate) fn lists(&self, tool: Option<usize>) -> impl Iterator<Item = &[usize]> {
+        self.listed(tool).map(|listed| listed.all.as_slice())
     }
 
     /// Of the grants that cover a tool those that may reach an address.

@@ -64,12 +64,19 @@ impl<'p> SubjectGrants<'p> {
         self.still(self.covering(tool).collect())
     }
 
-    /// The same of one who holds many, without those that cannot reach an address; `None` where there are
-    /// few, or none.
+    /// The same of one who holds many, without those that cannot reach an address but for the first of all;
+    /// `None` where there are few, or none.
     pub(crate) fn granted_near(&self, tool: usize, address: IpAddr) -> Option<Granted<'p>> {
-        let count: usize = self.held.iter().map(|held| held.count(Some(tool))).sum();
-        let near = || self.held.iter().flat_map(|held| held.near(tool, address)).collect();
-        if count > FEW { self.still(near()) } else { None }
+        let lists = || self.held.iter().flat_map(|held| held.lists(Some(tool)));
+        if lists().map(<[usize]>::len).sum::<usize>() <= FEW {
+            return None;
+        }
+        let holds = |at: &usize| {
+            self.policy.grants.get(*at).is_some_and(|grant| grant.ended(self.now).is_none())
+        };
+        let first = lists().filter_map(|list| list.iter().copied().find(holds)).min();
+        let near = self.held.iter().flat_map(|held| held.near(tool, address));
+        self.still(near.chain(first).collect())
     }
 
     fn still(&self, mut numbers: Vec<usize>) -> Option<Granted<'p>> {
