@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use std::{fs, hint::black_box, time::Instant};
 
-use probity_policy::{Accounts, Origin, Policy, Source, decide, load, validate};
+use probity_policy::{Accounts, Origin, Policy, Source, Subject, decide, load, validate};
 use probity_protocol::{
     Arguments, Call, CorrelationId, GivenOption, Identifier, OptionText, RequestedLimits, Target,
     ToolName, split_extra_args,
@@ -13,7 +13,10 @@ use probity_protocol::{
 
 use crate::{
     Rounds, Unmeasured, io_error,
-    policies::{MANY_NAME, NETWORKS_NAME, owner, texts_with_tools, with_networks, with_tools},
+    policies::{
+        GRANTS_NAME, Holders, MANY_NAME, NETWORKS_NAME, owner, texts_with_tools, user, with_grants,
+        with_networks, with_tools,
+    },
     samples::{seconds, side_by_side},
     table::{Goal, Quantity, Row, Unit},
 };
@@ -28,11 +31,28 @@ const LOADS: usize = 20;
 pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let (few, many) = (with_tools(10)?, with_tools(1000)?);
     let call = call()?;
-    let (of_many, of_few) =
-        side_by_side(rounds.of(BATCHES), || batch(&many, &call), || batch(&few, &call))?;
+    let (of_many, of_few) = side_by_side(
+        rounds.of(BATCHES),
+        || batch(&many, &owner(), &call),
+        || batch(&few, &owner(), &call),
+    )?;
     let (narrow, wide) = (with_networks(10)?, with_networks(10_000)?);
-    let (of_wide, of_narrow) =
-        side_by_side(rounds.of(BATCHES), || batch(&wide, &call), || batch(&narrow, &call))?;
+    let (of_wide, of_narrow) = side_by_side(
+        rounds.of(BATCHES),
+        || batch(&wide, &owner(), &call),
+        || batch(&narrow, &owner(), &call),
+    )?;
+    let one = with_grants(1, Holders::One)?;
+    let of_grants = |holders| {
+        let many = with_grants(1000, holders)?;
+        side_by_side(
+            rounds.of(BATCHES),
+            || batch(&many, &user(), &call),
+            || batch(&one, &user(), &call),
+        )
+    };
+    let (of_users, of_one) = of_grants(Holders::Many)?;
+    let (of_holder, beside) = of_grants(Holders::One)?;
     let row = |what, measured, policy| {
         Row::new(what, Unit::Seconds, measured, policy)
             .goal(Goal::at_most(Quantity::Measured, 2e-6))
@@ -44,6 +64,11 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         row("decide(), nmap call, 10 networks", of_narrow.median(), NETWORKS_NAME),
         row("decide(), nmap call, 10000 networks", of_wide.median(), NETWORKS_NAME)
             .against("10 networks", of_narrow.median()),
+        row("decide(), nmap call, 1 grant", of_one.median(), GRANTS_NAME),
+        row("decide(), nmap call, 1000 grants to 1000 users", of_users.median(), GRANTS_NAME)
+            .against("1 grant", of_one.median()),
+        row("decide(), nmap call, 1000 grants to one user", of_holder.median(), GRANTS_NAME)
+            .against("1 grant", beside.median()),
     ])
 }
 
@@ -87,12 +112,11 @@ fn loaded(folder: &tempfile::TempDir) -> Result<f64, Unmeasured> {
 }
 
 /// Seconds that one decision takes, the approval's end included.
-fn batch(policy: &Policy, call: &Call) -> Result<f64, Unmeasured> {
-    let subject = owner();
+fn batch(policy: &Policy, subject: &Subject, call: &Call) -> Result<f64, Unmeasured> {
     let started = Instant::now();
     for _ in 0..BATCH {
         let decided =
-            decide(black_box(policy), black_box(&subject), black_box(call), SystemTime::now());
+            decide(black_box(policy), black_box(subject), black_box(call), SystemTime::now());
         drop(black_box(decided).map_err(|denied| Unmeasured::Denied(Box::new(denied.denial)))?);
     }
     Ok(seconds(started.elapsed()) / f64::from(BATCH))

@@ -22,6 +22,10 @@ pub(crate) const WIDE_NAME: &str = "wide: the shipped policy and tools, and a to
 pub(crate) const NETWORKS_NAME: &str = "networks: the shipped policy and tools, with as many \
     networks allowed and as many denied, none of which touch";
 
+pub(crate) const GRANTS_NAME: &str = "grants: the shipped policy and tools, and as many grants of nmap, \
+    each of a network of its own and with options that it narrows, to as many users or to one; the \
+    last of them allows the call";
+
 /// A target of its own, so that nothing leaves this machine.
 const LOOPBACK: &str = r#"
 version = 1
@@ -61,6 +65,20 @@ syscalls = "base"
 /// Who asks: the user who started the broker.
 pub(crate) fn owner() -> Subject {
     Subject { uid: 1000, gids: vec![1000], owner: true, most: Tier::Intrusive }
+}
+
+/// Who asks where nobody else is granted what he is.
+pub(crate) fn user() -> Subject {
+    Subject { uid: 1000, gids: vec![1000], owner: false, most: Tier::Intrusive }
+}
+
+/// Whom many grants are for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Holders {
+    /// One user for each grant.
+    Many,
+    /// One user for all of them.
+    One,
 }
 
 /// One tool, which does nothing.
@@ -144,6 +162,29 @@ pub(crate) fn with_networks(count: u32) -> Result<Policy, Unmeasured> {
     Ok(validate(&sources, &Accounts::default())?)
 }
 
+/// The shipped policy and `count` grants of nmap. Only the last one reaches 192.168.1.0/28.
+pub(crate) fn with_grants(count: u32, holders: Holders) -> Result<Policy, Unmeasured> {
+    let mut sources = load(&Origin::Shipped)?;
+    let grant = |number: u32| {
+        let network = match number {
+            0 => Ipv4Addr::new(192, 168, 1, 0),
+            number => Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number * 64),
+        };
+        let user = match holders {
+            Holders::Many => user().uid + number,
+            Holders::One => user().uid,
+        };
+        format!(
+            "[[grant]]\nuser = {user}\ntools = [\"nmap\"]\nnetworks = [\"{network}/28\"]\n\
+             options.nmap = {{ deny = [\"top_ports\"], timing = {{ max = 4 }} }}\n"
+        )
+    };
+    let grants: String = (0..count).rev().map(grant).collect();
+    let text = format!("{}\n{grants}", sources.policy.text());
+    sources.policy = Source::new("bench/policy.toml", text);
+    Ok(validate(&sources, &Accounts::default())?)
+}
+
 fn shipped_tool(file: &'static str) -> Result<String, Unmeasured> {
     let shipped = load(&Origin::Shipped)?;
     let found = shipped.tools.iter().find(|tool| tool.name().ends_with(file));
@@ -159,6 +200,9 @@ mod tests {
         assert_eq!(with_true().unwrap().tools().len(), 1);
         assert_eq!(with_tools(10).unwrap().tools().len(), 10);
         assert_eq!(with_networks(10_000).unwrap().tools().len(), 4);
+        for holders in [Holders::Many, Holders::One] {
+            assert_eq!(with_grants(1000, holders).unwrap().tools().len(), 4);
+        }
         let (policy, ping) = loopback().unwrap();
         let sources = Sources {
             drop_ins: Vec::new(),

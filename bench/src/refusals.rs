@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use std::{hint::black_box, time::Instant};
 
-use probity_policy::{Policy, decide, plan};
+use probity_policy::{Policy, Subject, decide, plan};
 use probity_protocol::{
     Arguments, Call, CorrelationId, DenialCode, GivenOption, HostName, Identifier, LexicalDefect,
     MAX_ADDRESSES, MAX_OPTIONS, MAX_REQUEST_FRAME, OptionText, Reply, Request, RequestedLimits,
@@ -18,7 +18,8 @@ use probity_protocol::{
 use crate::{
     Rounds, Unmeasured,
     policies::{
-        MANY_NAME, NETWORKS_NAME, WIDE_NAME, owner, with_networks, with_options, with_tools,
+        GRANTS_NAME, Holders, MANY_NAME, NETWORKS_NAME, WIDE_NAME, owner, user, with_grants,
+        with_networks, with_options, with_tools,
     },
     samples::{seconds, side_by_side},
     table::{Goal, Quantity, Row, Unit},
@@ -57,12 +58,13 @@ struct Pair {
 pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let mut rows = Vec::new();
     let mut measure = |policy: &Policy, pairs: Vec<Pair>, name| -> Result<(), Unmeasured> {
+        let subject = if name == GRANTS_NAME { user() } else { owner() };
         for Pair { what, code, refused, approved } in pairs {
             let [refused, approved] = [refused, approved].map(|call| encode(&Request::Run(call)));
             let taken = side_by_side(
                 rounds.of(BATCHES),
-                || batch(policy, &refused, Outcome::Denied(code)),
-                || batch(policy, &approved, Outcome::Approved),
+                || batch(policy, &subject, &refused, Outcome::Denied(code)),
+                || batch(policy, &subject, &approved, Outcome::Approved),
             )?;
             rows.push(row(what, (taken.0.median(), taken.1.median()), name));
         }
@@ -71,6 +73,7 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     measure(&with_tools(10)?, of_tools(FEW_TOOLS)?, MANY_NAME)?;
     measure(&with_tools(2000)?, of_tools(MANY_TOOLS)?, MANY_NAME)?;
     measure(&with_networks(10_000)?, of_networks()?, NETWORKS_NAME)?;
+    measure(&with_grants(1000, Holders::One)?, of_grants()?, GRANTS_NAME)?;
     let wide = with_options(300)?;
     measure(&wide, of_requests()?, WIDE_NAME)?;
 
@@ -78,8 +81,8 @@ pub(crate) fn rows(rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
     let flood = flood()?;
     let (of_flood, of_approved) = side_by_side(
         rounds.of(BATCHES),
-        || batch(&wide, &flood, Outcome::Unreadable),
-        || batch(&wide, &approved, Outcome::Approved),
+        || batch(&wide, &owner(), &flood, Outcome::Unreadable),
+        || batch(&wide, &owner(), &approved, Outcome::Approved),
     )?;
     let taken = (of_flood.median(), of_approved.median());
     rows.push(row("refused: a frame of 64 KiB of words", taken, WIDE_NAME));
@@ -101,11 +104,15 @@ enum Outcome {
 }
 
 /// Seconds that one request takes, from its frame to the frame that answers it.
-fn batch(policy: &Policy, frame: &[u8], expected: Outcome) -> Result<f64, Unmeasured> {
-    let subject = owner();
+fn batch(
+    policy: &Policy,
+    subject: &Subject,
+    frame: &[u8],
+    expected: Outcome,
+) -> Result<f64, Unmeasured> {
     let answer = |frame: &[u8]| -> (Outcome, Vec<u8>) {
         let Ok(Request::Run(call)) = decode(frame) else { return (Outcome::Unreadable, vec![]) };
-        match decide(policy, &subject, &call, SystemTime::now()).map(plan) {
+        match decide(policy, subject, &call, SystemTime::now()).map(plan) {
             Ok(plan) => {
                 let started = Started { pid: 1, plan: plan.summary(true) };
                 (Outcome::Approved, encode(&Reply::Started(started)))
@@ -142,6 +149,25 @@ fn of_tools(names: [&'static str; 4]) -> Result<Vec<Pair>, Unmeasured> {
         pair(no_target, DenialCode::TargetNotAllowed, outside)?,
         pair(no_option, DenialCode::OptionUnknown, misspelled)?,
         pair(no_tier, DenialCode::IntrusiveNotGranted, beyond)?,
+    ])
+}
+
+/// What is refused to one who holds many grants.
+fn of_grants() -> Result<Vec<Pair>, Unmeasured> {
+    let approved = || bare("nmap", "192.168.1.0/28");
+    Ok(vec![
+        Pair {
+            what: "refused: outside 1000 grants of one user",
+            code: DenialCode::TargetNotAllowed,
+            refused: bare("nmap", "10.200.0.0/28")?,
+            approved: approved()?,
+        },
+        Pair {
+            what: "refused: an option, 1000 grants of one user",
+            code: DenialCode::OptionNotGranted,
+            refused: call("nmap", "192.168.1.0/28", (vec![], split_extra_args("-T5", 2048)?))?,
+            approved: approved()?,
+        },
     ])
 }
 

@@ -183,6 +183,34 @@ fn a_refusal_does_a_bounded_amount_of_work_whatever_the_policy_and_the_request()
 }
 
 #[test]
+fn a_decision_looks_at_few_of_many_grants_of_one_user() {
+    let sources = load(&Origin::Shipped).unwrap();
+    let grants: String = (0..1500)
+        .map(|at| {
+            let network = format!("10.{}.{}.0/24", at / 250, at % 250);
+            format!("[[grant]]\nuser = 7\ntools = [\"ping\"]\nnetworks = [\"{network}\"]\n")
+        })
+        .collect();
+    let text = format!("{}\n{grants}", sources.policy.text());
+    let sources = Sources { policy: Source::new("policy.toml", text), ..sources };
+    let policy = validate(&sources, &Accounts::default()).unwrap();
+    let subject = Subject { uid: 7, gids: vec![], owner: false, most: Tier::Intrusive };
+    for target in ["10.0.0.1", "10.3.77.1", "10.5.249.1"] {
+        let call = call("ping", target, vec![], &[]);
+        let (decided, done) = work::of(|| decide(&policy, &subject, &call, SystemTime::now()));
+        assert!(decided.is_ok(), "{target}: {decided:?}");
+        assert!(done.looked <= 10, "{target}: {done:?}");
+    }
+    for (target, words) in [("10.9.0.1", ""), ("11.0.0.1", ""), ("10.3.77.1", "-c 1000")] {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let call = call("ping", target, vec![], &words);
+        let (decided, done) = work::of(|| decide(&policy, &subject, &call, SystemTime::now()));
+        assert!(decided.is_err(), "{target}");
+        assert!(done.looked <= 10, "{target}: {done:?}");
+    }
+}
+
+#[test]
 fn nobody_is_told_the_whole_policy() {
     let owner = Subject { uid: 1000, gids: vec![], owner: true, most: Tier::Intrusive };
     for policy in [&*SMALL, &*LARGE] {

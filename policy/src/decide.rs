@@ -58,12 +58,39 @@ pub fn decide<'p>(
 ) -> Result<Approved<'p>, Denied<'p>> {
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
-    let (tool, granted) = granted_tool(&grants, call.tool.as_str())?;
-    judge(policy, tool, subject.uid, granted.clone(), call).map_err(|mut denied| {
+    let uid = subject.uid;
+    let (tool, granted) = match near(&grants, call) {
+        // Of a name the others may be refused for a reason of their own.
+        Some((tool, near))
+            if !is_name(call) || judge(policy, tool, uid, near.clone(), call).is_ok() =>
+        {
+            (tool, near)
+        }
+        _ => granted_tool(&grants, call.tool.as_str())?,
+    };
+    judge(policy, tool, uid, granted.clone(), call).map_err(|mut denied| {
         let leave = |at| granted.leave(tool, at);
         denied.denial.beyond = beyond(tool, granted.tier(), leave, &call.arguments);
         denied
     })
+}
+
+fn is_name(call: &Call) -> bool {
+    matches!(call.target, Target::Name { .. })
+}
+
+/// The tool, and of the grants of one who holds many of it those that may reach the target. Each that covers
+/// the call is among them, so that no other has a say in a yes. Nor in a no: the others are refused because the
+/// target is outside their networks, and the first of all, which is among them too, stands for those.
+fn near<'p>(grants: &SubjectGrants<'p>, call: &Call) -> Option<(&'p Tool, Granted<'p>)> {
+    let at = grants.policy.tool_number(call.tool.as_str())?;
+    let first = match call.target.canonical() {
+        Target::Address(address) => address,
+        Target::Network(network) => network.network(),
+        Target::Name { addresses, .. } => *addresses.first()?,
+        Target::Malformed(_) => return None,
+    };
+    Some((grants.policy.tools.get(at)?, grants.granted_near(at, first)?))
 }
 
 pub(crate) fn judge<'p>(
@@ -73,12 +100,12 @@ pub(crate) fn judge<'p>(
     granted: Granted<'p>,
     call: &Call,
 ) -> Result<Approved<'p>, Denied<'p>> {
-    let granted = approvable(policy, tool, uid, granted)?;
     let aim = allowed_target(policy, tool, &call.target)?;
     let granted = granted_target(granted, &aim)?;
     let settings = merge_arguments(tool, &call.arguments)?;
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
     let granted = granted_options(tool, &settings, granted, &call.arguments)?;
+    let granted = approvable(policy, tool, uid, granted)?;
     let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
     let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
     let needed = Some(&tool.name).filter(|_| grant.needs_approval);

@@ -3,11 +3,13 @@
 //! A call asks this several times, so what each principal holds is worked out once, at load.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
+    net::IpAddr,
     time::{Duration, SystemTime},
 };
 
+use ipnet::IpNet;
 use probity_protocol::{Tier, ToolName};
 
 use crate::{
@@ -96,11 +98,41 @@ pub(crate) struct GrantIndex {
     held: HashMap<Principal, Held>,
 }
 
-/// What one principal holds: numbers of grants, in the order of the policy.
+/// What one principal holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
-    every_tool: Vec<usize>,
-    named: HashMap<usize, Vec<usize>>,
+    every_tool: Listed,
+    named: HashMap<usize, Listed>,
+}
+
+/// Numbers of grants, in the order of the policy, and by where each of them reaches.
+#[derive(Debug, Clone, Default)]
+struct Listed {
+    all: Vec<usize>,
+    /// Those without networks of their own.
+    anywhere: Vec<usize>,
+    by_network: HashMap<IpNet, Vec<usize>>,
+    /// The prefix lengths of those networks.
+    lengths: BTreeSet<u8>,
+}
+
+impl Listed {
+    fn push(&mut self, at: usize, grant: &Grant) {
+        self.all.push(at);
+        let Some(networks) = &grant.scope.networks else { return self.anywhere.push(at) };
+        for network in networks.networks() {
+            self.lengths.insert(network.prefix_len());
+            self.by_network.entry(*network).or_default().push(at);
+        }
+    }
+
+    /// Those that may reach an address: every grant that does is among them.
+    fn near(&self, address: IpAddr) -> impl Iterator<Item = usize> {
+        let networks = self.lengths.iter().filter_map(move |length| {
+            self.by_network.get(&IpNet::new(address, *length).ok()?.trunc())
+        });
+        self.anywhere.iter().chain(networks.flatten()).copied()
+    }
 }
 
 impl GrantIndex {
@@ -110,10 +142,10 @@ impl GrantIndex {
         for (at, grant) in grants.iter().enumerate() {
             let held = index.held.entry(grant.principal).or_default();
             match &grant.tools {
-                GrantedTools::All => held.every_tool.push(at),
+                GrantedTools::All => held.every_tool.push(at, grant),
                 GrantedTools::Named(names) => {
                     for tool in names.iter().filter_map(|name| number(name)) {
-                        held.named.entry(tool).or_default().push(at);
+                        held.named.entry(tool).or_default().push(at, grant);
                     }
                 }
             }
@@ -132,7 +164,20 @@ impl GrantIndex {
 impl Held {
     /// The numbers of the grants that cover a tool, by its number; a tool that does not exist where `None`.
     pub(crate) fn covering(&self, tool: Option<usize>) -> impl Iterator<Item = usize> {
-        let named = tool.and_then(|tool| self.named.get(&tool));
-        self.every_tool.iter().chain(named.into_iter().flatten()).copied()
+        self.lists(tool).flatten().copied()
+    }
+
+    /// The same as lists, each in the order of the policy.
+    pub(crate) fn lists(&self, tool: Option<usize>) -> impl Iterator<Item = &[usize]> {
+        self.listed(tool).map(|listed| listed.all.as_slice())
+    }
+
+    /// Of the grants that cover a tool those that may reach an address.
+    pub(crate) fn near(&self, tool: usize, address: IpAddr) -> impl Iterator<Item = usize> {
+        self.listed(Some(tool)).flat_map(move |listed| listed.near(address))
+    }
+
+    fn listed(&self, tool: Option<usize>) -> impl Iterator<Item = &Listed> {
+        std::iter::once(&self.every_tool).chain(tool.and_then(|tool| self.named.get(&tool)))
     }
 }

@@ -16,7 +16,11 @@ use probity_protocol::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::subject::Subject;
+use crate::{
+    decide::{granted_tool, judge},
+    subject::Subject,
+    subject_grants::SubjectGrants,
+};
 
 const ADA: u32 = 7;
 
@@ -654,6 +658,24 @@ fn saying(target: &str, (preset, flags): (Option<&str>, &str)) -> Call {
     call
 }
 
+fn grants_text(grants: &[Written]) -> String {
+    let mut text = String::new();
+    for (networks, denied, most, intrusive, options) in grants {
+        let list = |which: &[usize]| {
+            let networks = which.iter().map(|at| format!("{:?}", NETWORKS[*at]));
+            networks.collect::<Vec<_>>().join(", ")
+        };
+        text.push_str("[[grant]]\nuser = 7\ntools = [\"nmap\"]\n");
+        text.push_str(&format!("intrusive = {intrusive}\ndeny = [{}]\n", list(denied)));
+        if !networks.is_empty() {
+            text.push_str(&format!("networks = [{}]\n", list(networks)));
+        }
+        text.extend(most.map(|most| format!("max_hosts = {most}\n")));
+        text.push_str(&options.text());
+    }
+    text
+}
+
 fn nets(which: &[usize]) -> Vec<IpNet> {
     which.iter().map(|at| NETWORKS[*at].parse().unwrap()).collect()
 }
@@ -684,22 +706,14 @@ static SAFE: LazyLock<String> = LazyLock::new(|| {
 proptest! {
     #[test]
     fn a_call_is_allowed_where_one_grant_covers_all_of_it(
-        grants in prop::collection::vec(written(), 1..4),
+        grants in prop_oneof![
+            3 => prop::collection::vec(written(), 1..4),
+            1 => prop::collection::vec(written(), 9..16),
+        ],
         (second, third, prefix) in (prop::sample::select(vec![1_u8, 2, 3, 9, 10]), 0..4_u8, 24..=32_u8),
         (preset, flags) in said(),
     ) {
-        let mut text = String::new();
-        for (networks, denied, most, intrusive, options) in &grants {
-            text.push_str(&format!("[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = {intrusive}\n"));
-            let list = |which: &[usize]| which.iter().map(|at| format!("{:?}", NETWORKS[*at])).collect::<Vec<_>>().join(", ");
-            if !networks.is_empty() {
-                text.push_str(&format!("networks = [{}]\n", list(networks)));
-            }
-            text.push_str(&format!("deny = [{}]\n", list(denied)));
-            text.extend(most.map(|most| format!("max_hosts = {most}\n")));
-            text.push_str(&options.text());
-        }
-        let policy = granting(&text);
+        let policy = granting(&grants_text(&grants));
         let target = IpNet::new(IpAddr::from([10, second, third, 0]), prefix).unwrap().trunc();
         let call = saying(&target.to_string(), (preset, &flags));
 
@@ -734,6 +748,48 @@ proptest! {
                 let Target::Network(part) = &repaired.target else { return Ok(()) };
                 prop_assert!(target.contains(part), "{:?}", repaired);
             }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn who_holds_many_grants_is_told_the_same_by_a_look_at_those_that_may_reach_the_target(
+        grants in prop::collection::vec((written(), prop::option::of(1..9_u64)), 9..40),
+        (second, third, prefix) in (prop::sample::select(vec![1_u8, 2, 3, 9, 10]), 0..4_u8, 24..=32_u8),
+        second_address: bool,
+        (preset, flags) in said(),
+        asked in prop::option::of(1..9_u64),
+    ) {
+        let text: String = grants.iter().map(|(grant, seconds)| {
+            // Before its options, which may be a table.
+            let timeout = seconds.map(|s| format!("timeout = \"{s}s\"\n")).unwrap_or_default();
+            grants_text(std::slice::from_ref(grant)).replace("options.nmap", &format!("{timeout}options.nmap"))
+        }).collect();
+        let policy = granting(&text);
+        let target = IpNet::new(IpAddr::from([10, second, third, 0]), prefix).unwrap().trunc();
+        let mut call = saying(&target.to_string(), (preset, &flags));
+        if second_address {
+            let addresses = vec![target.addr(), IpAddr::from([10, 1, 2, 129])];
+            call.target = Target::Name { name: HostName::new("a.lab.internal").unwrap(), addresses };
+        }
+        call.limits.timeout = asked.map(Duration::from_secs);
+
+        let subject = ada();
+        let all = SubjectGrants::of(&policy, &subject, None, now());
+        let (tool, granted) = granted_tool(&all, "nmap").unwrap();
+        let by_all = judge(&policy, tool, ADA, granted, &call);
+        match (decide(&policy, &subject, &call, now()), by_all) {
+            (Ok(found), Ok(expected)) => {
+                let (found, expected) = (plan(found), plan(expected));
+                prop_assert_eq!(found.rule(), expected.rule());
+                prop_assert_eq!(found.limits().timeout, expected.limits().timeout);
+            }
+            (Err(found), Err(expected)) => {
+                prop_assert_eq!(found.denial.reason, expected.denial.reason);
+                prop_assert_eq!(found.rule, expected.rule);
+            }
+            (found, expected) => prop_assert!(false, "{found:?}, by all {expected:?}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One subject's share of the grants, worked out once for each call.
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use probity_protocol::Tier;
 
@@ -13,6 +13,9 @@ use crate::{
     tool::Tool,
     work::{self, Kind},
 };
+
+/// Grants of one tool that are all looked at: to find out which of them may matter costs as much.
+const FEW: usize = 8;
 
 /// The grants that give one subject one tool, and still hold. At least one, in the order of the policy.
 ///
@@ -58,7 +61,25 @@ impl<'p> SubjectGrants<'p> {
 
     /// What is granted for a tool, by its number; for a tool that does not exist where `None`.
     pub(crate) fn granted(&self, tool: Option<usize>) -> Option<Granted<'p>> {
-        let mut numbers: Vec<_> = self.covering(tool).collect();
+        self.still(self.covering(tool).collect())
+    }
+
+    /// The same of one who holds many, without those that cannot reach an address but for the first of all;
+    /// `None` where there are few, or none.
+    pub(crate) fn granted_near(&self, tool: usize, address: IpAddr) -> Option<Granted<'p>> {
+        let lists = || self.held.iter().flat_map(|held| held.lists(Some(tool)));
+        if lists().map(<[usize]>::len).sum::<usize>() <= FEW {
+            return None;
+        }
+        let holds = |at: &usize| {
+            self.policy.grants.get(*at).is_some_and(|grant| grant.ended(self.now).is_none())
+        };
+        let first = lists().filter_map(|list| list.iter().copied().find(holds)).min();
+        let near = self.held.iter().flat_map(|held| held.near(tool, address));
+        self.still(near.chain(first).collect())
+    }
+
+    fn still(&self, mut numbers: Vec<usize>) -> Option<Granted<'p>> {
         numbers.sort_unstable();
         numbers.dedup();
         let grants = numbers.into_iter().filter_map(|at| Some((at, self.policy.grants.get(at)?)));

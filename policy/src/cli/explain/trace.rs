@@ -87,11 +87,6 @@ impl<'p> Trace<'p> {
             let until = until.map(|until| format!(" at {until}")).unwrap_or_default();
             said(format!("a grant of it ended{until}"), Some(&grant.place))
         }));
-        let of_tool = granted.clone();
-        let granted =
-            approvable(policy, tool, subject.uid, granted).map_err(|denied| ("tool", denied))?;
-        let alone = "each call of it needs an approval, and nobody else may give one";
-        said_of_tool.extend(left_out(&of_tool, &granted, alone));
         self.passed("tool", said_of_tool);
         let aimed =
             allowed_target(policy, tool, &call.target).map_err(|denied| ("target", denied))?;
@@ -121,6 +116,11 @@ impl<'p> Trace<'p> {
         if !left.is_empty() {
             self.passed("options", left);
         }
+        let of_approval = granted.clone();
+        let granted = approvable(policy, tool, subject.uid, granted)
+            .map_err(|denied| ("approval", denied))?;
+        let alone = "its calls need an approval, and nobody else may give one";
+        let mut said_of_approval = left_out(&of_approval, &granted, alone);
         let ceiling = self.ceiling();
         let (timeout, grant) =
             allowed_time(policy, tool, granted, &call.limits).map_err(|denied| ("time", denied))?;
@@ -130,8 +130,10 @@ impl<'p> Trace<'p> {
         if grant.needs_approval {
             let approvers = policy.approvers(&tool.name, subject.uid);
             let text = |who| format!("it waits for an approval, which {who} may give");
-            let said = approvers.map(|each| said(text(&each.who), Some(&each.place))).collect();
-            self.passed("approval", said);
+            said_of_approval.extend(approvers.map(|each| said(text(&each.who), Some(&each.place))));
+        }
+        if !said_of_approval.is_empty() {
+            self.passed("approval", said_of_approval);
         }
         Ok(())
     }

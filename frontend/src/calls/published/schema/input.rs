@@ -201,3 +201,35 @@ pub fn typed(value: &ValueType, text: &str) -> Value {
 fn number(decimal: Decimal) -> Value {
     decimal.to_string().parse::<u64>().map_or(json!(decimal.to_f64()), |whole| json!(whole))
 }
+
+#[cfg(test)]
+mod tests {
+    use probity_protocol::{Identifier, Ports};
+
+    use super::*;
+    use crate::calls::tool_view::takes;
+
+    #[test]
+    fn ports_that_a_grant_leaves_are_told_where_a_model_reads_them() {
+        let ports = |within: Option<&str>| {
+            let within = within.map(|text| Ports::parse(text).unwrap());
+            let value = ValueType::Ports { within };
+            let takes = takes(&value, "|");
+            let option = OptionEntry {
+                name: Identifier::new("ports").unwrap(),
+                flag: "-p".into(),
+                help: "Ports to scan.".into(),
+                tier: Tier::Standard,
+                value,
+                default: None,
+                example: None,
+                intrusive_words: Vec::new(),
+            };
+            (property(&option)["description"].as_str().unwrap().to_owned(), takes)
+        };
+        assert_eq!(ports(None), ("Ports to scan.".into(), "ports".into()));
+        let (told, takes) = ports(Some("1-1024,8080"));
+        assert_eq!(told, "Ports to scan. Only 1-1024,8080.");
+        assert_eq!(takes, "ports within 1-1024,8080");
+    }
+}
