@@ -12,7 +12,10 @@ use probity_protocol::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Asked, CANCELLED, ErrorType, FENCE_REFUSALS, NOTICE, ToolResult, ending};
+use super::{
+    APPROVAL_EXPIRED, Asked, CANCELLED, ErrorType, FENCE_REFUSALS, NOT_APPROVED, NOTICE,
+    ToolResult, ending,
+};
 use crate::{
     broker::client::{BrokerError, Output},
     calls::published::suggestion::Suggestion,
@@ -96,14 +99,14 @@ impl ToolResult {
             NotApproved::Refused { by, why } => {
                 let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                 let message = format!("{by} did not approve it{why}");
-                ("NOT_APPROVED", message, "Ask that person, or for something else.")
+                (NOT_APPROVED, message, "Ask that person, or for something else.")
             }
             NotApproved::Expired(after) => {
                 let after = progress::rounded(*after);
                 let message = format!("nobody approved it within {after}");
                 let advice = "Ask again when one of its approvers is there: `probity-policy pending` shows \
                               him what waits.";
-                ("APPROVAL_EXPIRED", message, advice)
+                (APPROVAL_EXPIRED, message, advice)
             }
         };
         let message = clean_str(&message).into_owned();

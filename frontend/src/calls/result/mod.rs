@@ -27,6 +27,11 @@ use crate::calls::published::suggestion::Suggestion;
 /// Says in a result's metadata that its run was cancelled.
 const CANCELLED: &str = "cancelled";
 
+/// The code of an allowed call that another person refused.
+pub const NOT_APPROVED: &str = "NOT_APPROVED";
+/// The code of one that nobody approved in time.
+pub const APPROVAL_EXPIRED: &str = "APPROVAL_EXPIRED";
+
 /// Says there what is to be expected of its run beside the verdict.
 const NOTICE: &str = "notice";
 

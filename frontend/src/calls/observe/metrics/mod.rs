@@ -34,7 +34,7 @@ use crate::{
         control::Controls,
         observe::health::HealthReport,
         published::registry::{Listing, Published},
-        result::{ErrorType, ToolResult},
+        result::{APPROVAL_EXPIRED, ErrorType, NOT_APPROVED, ToolResult},
     },
     config::CounterSettings,
 };
@@ -221,8 +221,9 @@ impl Metrics {
             &["version"],
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        for code in DenialCode::ALL {
-            metrics.denials.with_label_values(&[code.as_str()]);
+        let codes = DenialCode::ALL.map(DenialCode::as_str);
+        for code in codes.into_iter().chain([NOT_APPROVED, APPROVAL_EXPIRED]) {
+            metrics.denials.with_label_values(&[code]);
         }
         metrics
     }
