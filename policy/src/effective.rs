@@ -172,10 +172,9 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         deny: texts(scope.denied),
         max_hosts: scope.max_hosts.map(at),
         argv: at(texts(tool.argv.iter().map(|part| match part {
-            ArgvPart::Literal(literal) => literal,
-            ArgvPart::Mode { .. } => "{mode}",
-            ArgvPart::Options => "{options}",
-            ArgvPart::Target => "{target}",
+            ArgvPart::Mode { .. } => "{mode}".to_owned(),
+            ArgvPart::Options => "{options}".to_owned(),
+            ArgvPart::Word(template) => template.to_string(),
         }))),
         mode,
         // Left out where the file leaves it out: a frontend's own default may then tighten it.
@@ -212,7 +211,7 @@ fn option(option: &ToolOption) -> RawOption {
         flag: text(&option.flag),
         value: takes_value.then(|| at(value_kind(&option.kind))),
         join: option.join,
-        renders: option.renders.clone().map(at),
+        renders: option.renders.as_ref().map(|words| at(texts(words))),
         tier: option.tier.into(),
         net_raw: Some(at(option.net_raw)),
         default: option.default.as_ref().map(value),

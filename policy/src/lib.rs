@@ -39,6 +39,7 @@ mod source;
 mod subject;
 mod subject_grants;
 mod targets;
+mod template;
 mod tool;
 mod trust;
 mod validate;

@@ -238,7 +238,7 @@ pub(crate) struct RawOption {
     #[serde(default)]
     pub join: RawJoin,
     /// Arguments rendered in place of the flag, for an option without a value.
-    pub renders: Option<Spanned<Vec<String>>>,
+    pub renders: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub tier: RawTier,
     pub net_raw: Option<Spanned<bool>>,

@@ -18,6 +18,7 @@ use crate::{
     raw::RawJoin,
     source::Place,
     targets::Scope,
+    template::Template,
     value::{NotAValue, Value, ValueKind},
 };
 
@@ -114,16 +115,12 @@ pub struct BreakerRule {
 /// A part of the command line, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum ArgvPart {
-    Literal(String),
     /// `{mode}`: one list or the other, by whether the run holds `CAP_NET_RAW`.
-    Mode {
-        raw: Vec<String>,
-        plain: Vec<String>,
-    },
+    Mode { raw: Vec<String>, plain: Vec<String> },
     /// `{options}`
     Options,
-    /// `{target}`
-    Target,
+    /// A word, and what of a call stands in it.
+    Word(Template),
 }
 
 /// An option a client may give.
@@ -133,7 +130,9 @@ pub(crate) struct ToolOption {
     pub flag: String,
     pub kind: ValueKind,
     pub join: RawJoin,
-    pub renders: Option<Vec<String>>,
+    pub renders: Option<Vec<Template>>,
+    /// A word of argv names it, so it stands there and not among the others.
+    pub is_placed: bool,
     pub tier: Tier,
     pub net_raw: bool,
     pub default: Option<Value>,
@@ -238,11 +237,8 @@ impl ToolOption {
         self.tier.max(self.kind.tier(value))
     }
 
-    /// Its words on the command line.
+    /// Its words on the command line, but for those of `renders`.
     pub(crate) fn render(&self, value: &Value) -> Vec<String> {
-        if let Some(renders) = &self.renders {
-            return renders.clone();
-        }
         match (self.kind.render(value), self.join) {
             (None, _) => vec![self.flag.clone()],
             (Some(value), RawJoin::Separate) => vec![self.flag.clone(), value],

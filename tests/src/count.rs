@@ -81,6 +81,7 @@ const FILES: &[(Purpose, &[&str])] = &[
             "policy/src/subject.rs",
             "policy/src/subject_grants.rs",
             "policy/src/targets.rs",
+            "policy/src/template.rs",
             "policy/src/tool.rs",
             "policy/src/value.rs",
             "policy/src/words.rs",

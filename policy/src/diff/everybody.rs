@@ -15,9 +15,9 @@ use super::{Change, Dimension, Effect, by_size, some};
 use crate::{
     effective::size,
     networks::NetworkSet,
-    plan::spelled,
     policy::{Ceilings, Policy},
     targets::Targets,
+    template::spelled,
 };
 
 pub(super) fn compare(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {

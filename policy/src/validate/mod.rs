@@ -1,11 +1,13 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
+mod argv;
 #[cfg(any(test, feature = "cli"))]
 mod help;
 mod option;
 mod policy;
 mod scope;
+mod template;
 mod tool;
 mod value;
 
@@ -147,6 +149,8 @@ enum Slip<'t> {
     Set(&'t str, &'t mut dyn Iterator<Item = &'t String>),
     /// No tool has this name, but these have one.
     Tool(&'t str, &'t HashMap<String, usize>),
+    /// There is no such placeholder, but there are these.
+    Placeholder(&'t str, &'t [&'t str]),
 }
 
 struct NoHelp;

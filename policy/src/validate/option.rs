@@ -62,7 +62,9 @@ impl Validation<'_> {
             name,
             flag: raw.flag.get_ref().clone(),
             join: raw.join,
-            renders: raw.renders.as_ref().map(|r| r.get_ref().clone()),
+            // What they name is looked up once every option is known.
+            renders: None,
+            is_placed: false,
             tier: raw.tier.into(),
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,

@@ -16,9 +16,9 @@ use crate::{
     cli::{show, written::Written},
     decide::{Aimed, allowed_target, allowed_tier, allowed_time, granted_target, granted_tool},
     denied::Denied,
-    plan::spelled,
     source::Place,
     subject_grants::{Granted, SubjectGrants},
+    template::spelled,
     tool::{Setting, Tool},
 };
 

@@ -1,0 +1,218 @@
+use std::time::SystemTime;
+
+use probity_protocol::{
+    Arguments, Call, CorrelationId, GivenOption, OptionText, RequestedLimits, Target, Tier,
+    ToolName,
+};
+use toml::{Table, Value};
+
+use crate::{
+    Accounts, Defects, Policy, Source, Sources, Subject, decide, plan, validate_with_help,
+};
+
+/// A policy with one tool, `fetch`, whose file goes on with these lines.
+fn read(argv: &str, more: &str) -> Result<Policy, Defects> {
+    let text = format!(
+        r#"
+version = 1
+targets = {{ networks = ["10.0.0.0/8", "fd00::/8"], names = ["*.lab.internal"] }}
+grant = [{{ self = true, tools = ["*"], intrusive = true }}]
+audit = {{ path = "/a" }}
+[[tool]]
+name = "fetch"
+summary = "Fetches."
+command = "/usr/bin/fetch"
+targets = ["address"]
+argv = {argv}
+sandbox = {{ net_raw = "never", syscalls = "base" }}
+{more}"#
+    );
+    let policy = Source::new("policy.toml", text);
+    let sources = Sources { policy, tools: Vec::new(), drop_ins: Vec::new() };
+    validate_with_help(&sources, &Accounts::default())
+}
+
+fn policy(argv: &str, more: &str) -> Policy {
+    read(argv, more).unwrap_or_else(|defects| panic!("{defects}"))
+}
+
+/// The one defect of a file.
+fn defect(argv: &str, more: &str) -> String {
+    let defects = read(argv, more).expect_err("it has no defect");
+    let [defect] = defects.0.as_slice() else { panic!("{defects}") };
+    assert!(defect.place().line() > 8 && defect.place().column() > 1, "{defects}");
+    defect.message().to_owned()
+}
+
+const PORT: &str = r#"
+[[tool.option]]
+name = "port"
+flag = "--port"
+value = { kind = "integer", min = 1, max = 65535 }
+default = 443
+help = "Port."
+"#;
+
+/// The words of a call.
+fn words(policy: &Policy, target: &str, options: &[(&str, &str)]) -> Vec<String> {
+    let target = match Target::parse(target) {
+        Target::Name { name, .. } => {
+            Target::Name { name, addresses: vec!["fd00::5".parse().unwrap()] }
+        }
+        target => target,
+    };
+    let given = |(name, value): &(&str, &str)| GivenOption {
+        name: probity_protocol::Identifier::new(*name).unwrap(),
+        value: Some(OptionText::new(*value).unwrap()),
+    };
+    let call = Call {
+        tool: ToolName::new("fetch").unwrap(),
+        target,
+        arguments: Arguments::Given {
+            preset: None,
+            options: options.iter().map(given).collect(),
+            tokens: Vec::new(),
+        },
+        limits: RequestedLimits::default(),
+        correlation_id: CorrelationId::new("t").unwrap(),
+        client: None,
+    };
+    let owner = Subject { uid: 1, gids: vec![1], owner: true, most: Tier::Intrusive };
+    let approved = decide(policy, &owner, &call, SystemTime::now());
+    plan(approved.unwrap_or_else(|denied| panic!("{}", denied.denial))).arguments().to_vec()
+}
+
+#[test]
+fn an_ipv6_address_is_in_brackets_in_a_url_and_beside_a_colon_and_nowhere_else() {
+    for (word, v4, v6, name) in [
+        ("@{target}", "@10.0.0.1", "@fd00::1", "@fd00::5"),
+        ("{target}", "10.0.0.1", "fd00::1", "fd00::5"),
+        ("[{target}]", "[10.0.0.1]", "[fd00::1]", "[fd00::5]"),
+        ("{target}:443", "10.0.0.1:443", "[fd00::1]:443", "[fd00::5]:443"),
+        ("tcp:{target}", "tcp:10.0.0.1", "tcp:[fd00::1]", "tcp:[fd00::5]"),
+        ("a:b={target}", "a:b=10.0.0.1", "a:b=fd00::1", "a:b=fd00::5"),
+        (
+            "{host}:{port}:{target}",
+            "10.0.0.1:443:10.0.0.1",
+            "[fd00::1]:443:[fd00::1]",
+            "web.lab.internal:443:[fd00::5]",
+        ),
+        (
+            "https://{host}/{target}",
+            "https://10.0.0.1/10.0.0.1",
+            "https://[fd00::1]/[fd00::1]",
+            "https://web.lab.internal/[fd00::5]",
+        ),
+        (
+            "host={host},{target}",
+            "host=10.0.0.1,10.0.0.1",
+            "host=fd00::1,fd00::1",
+            "host=web.lab.internal,fd00::5",
+        ),
+    ] {
+        let policy = policy(&format!("[\"{{options}}\", \"{word}\", \"--at={{target}}\"]"), PORT);
+        for (target, expected) in [("10.0.0.1", v4), ("fd00::1", v6), ("Web.lab.internal", name)] {
+            let words = words(&policy, target, &[]);
+            let words: Vec<_> = words.iter().filter(|word| !word.starts_with("--")).collect();
+            assert!(words.contains(&&expected.to_owned()), "{word} of {target}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn an_option_that_argv_names_stands_there_alone_and_is_rendered_anew() {
+    let policy = policy(r#"["{options}", "{target}:{port}", "p={port}"]"#, PORT);
+    assert_eq!(words(&policy, "10.0.0.1", &[]), ["10.0.0.1:443", "p=443"]);
+    assert_eq!(words(&policy, "10.0.0.1", &[("port", "80")]), ["10.0.0.1:80", "p=80"]);
+}
+
+#[test]
+fn words_of_renders_are_templates_too() {
+    let more = format!(
+        "{PORT}[[tool.option]]\nname = \"pinned\"\nflag = \"--pin\"\nhelp = \"Pins.\"\n\
+         renders = [\"--pin\", \"{{host}}:{{port}}:{{target}}\", \"%{{{{json}}}}\"]"
+    );
+    let policy = policy(r#"["{options}", "{target}"]"#, &more);
+    let pinned = words(&policy, "web.lab.internal", &[("pinned", "true")]);
+    // Only renders names the port, so it has its flag besides.
+    let expected =
+        ["--port", "443", "--pin", "web.lab.internal:443:[fd00::5]", "%{json}", "fd00::5"];
+    assert_eq!(pinned, expected);
+}
+
+#[test]
+fn a_doubled_brace_stands_for_itself_and_a_value_is_never_looked_through() {
+    let more = r#"
+[[tool.option]]
+name = "form"
+flag = "--form"
+value = { kind = "rendered", rendered = { odd = "{target}{{x" } }
+help = "Odd."
+default = "odd"
+"#;
+    let policy = policy(r#"["{options}", "{{{target}}}", "{{target}}", "f={form}"]"#, more);
+    assert_eq!(words(&policy, "10.0.0.1", &[]), ["{10.0.0.1}", "{target}", "f={target}{{x"]);
+}
+
+#[test]
+fn what_is_no_template_is_refused_with_what_there_is_and_what_was_meant() {
+    let within =
+        |word: &str| defect(&format!("[\"{{options}}\", \"{{target}}\", \"{word}\"]"), PORT);
+    assert_eq!(
+        within("x{hots}"),
+        "there is no placeholder {hots}; there are {options}, {mode}, {target}, {host}, {port}: \
+         did you mean {host}?"
+    );
+    assert!(within("{Port}").ends_with("did you mean {port}?"));
+    for word in ["a{", "a}", "}{", "{}", "{{}", "{tar{get}}", "%{"] {
+        assert!(within(word).contains("write {{ or }}"), "{word}: {}", within(word));
+    }
+    for word in ["x{options}", "{mode}x", "{options}{target}"] {
+        assert!(within(word).contains("is a word of its own"), "{word}: {}", within(word));
+    }
+}
+
+#[test]
+fn a_value_within_a_word_is_always_there() {
+    let without = PORT.replace("default = 443\n", "");
+    let said = defect(r#"["{options}", "{target}:{port}"]"#, &without);
+    assert!(said.contains("\"port\" stands within a word, so it needs a default"), "{said}");
+    let switch = "[[tool.option]]\nname = \"loud\"\nflag = \"-l\"\nhelp = \"Loud.\"";
+    let said = defect(r#"["{options}", "{target}", "{loud}"]"#, switch);
+    assert!(said.contains("has no value to stand there"), "{said}");
+}
+
+#[test]
+fn the_address_that_was_checked_is_always_given() {
+    for argv in [r#"["{options}"]"#, r#"["{options}", "https://{host}/"]"#] {
+        assert!(defect(argv, PORT).starts_with("argv needs {target}"));
+    }
+    let twice = defect(r#"["{options}", "{target}", "{target}"]"#, PORT);
+    assert!(twice.contains("at most once"), "{twice}");
+}
+
+#[test]
+fn a_network_is_no_host() {
+    let mut document = r#"["{options}", "{target}", "{host}:{port}"]"#.to_owned();
+    document.push_str("\nmax_hosts = 1");
+    assert!(read(&document, PORT).is_ok());
+    let networks = read(r#"["{options}", "{target}", "{host}"]"#, PORT).unwrap().to_toml().unwrap();
+    let networks = networks.replace("targets = [\"address\"]", "targets = [\"network\"]");
+    let sources =
+        Sources { policy: Source::new("p", networks), tools: Vec::new(), drop_ins: Vec::new() };
+    let said = validate_with_help(&sources, &Accounts::default()).unwrap_err().to_string();
+    assert!(said.contains("this tool takes networks"), "{said}");
+}
+
+#[test]
+fn the_effective_form_has_each_word_as_it_was_written() {
+    let argv = r#"["{options}", "@{target}", "https://{host}:{port}{{x}}", "{port}"]"#;
+    let written = policy(argv, PORT);
+    let effective: Table = toml::from_str(&written.to_toml().unwrap()).unwrap();
+    let shown = &effective["tool"][0]["argv"];
+    assert_eq!(*shown, toml::from_str::<Table>(&format!("a = {argv}")).unwrap()["a"]);
+    let again = Source::new("policy.toml", toml::to_string(&Value::Table(effective)).unwrap());
+    let sources = Sources { policy: again, tools: Vec::new(), drop_ins: Vec::new() };
+    let again = validate_with_help(&sources, &Accounts::default()).unwrap();
+    assert_eq!(again.digest(), written.digest());
+}
