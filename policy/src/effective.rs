@@ -208,7 +208,7 @@ fn option(option: &ToolOption) -> RawOption {
     let value = |value: &Value| at(RawScalar::of(option.written(&Setting::On(value.clone()))));
     RawOption {
         name: text(&option.name),
-        flag: text(&option.flag),
+        flag: option.flag.as_ref().map(text),
         value: takes_value.then(|| at(value_kind(&option.kind))),
         join: option.join,
         renders: option.renders.as_ref().map(|words| at(texts(words))),

@@ -233,7 +233,7 @@ pub(crate) enum RawNetRaw {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawOption {
     pub name: Text,
-    pub flag: Text,
+    pub flag: Option<Text>,
     pub value: Option<Spanned<RawValue>>,
     #[serde(default)]
     pub join: RawJoin,

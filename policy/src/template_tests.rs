@@ -1,8 +1,9 @@
 use std::time::SystemTime;
 
+use probity_advice::{SuggestedCall, advise, repair};
 use probity_protocol::{
-    Arguments, Call, CorrelationId, GivenOption, OptionText, RequestedLimits, Target, Tier,
-    ToolName,
+    Arguments, Availability, Call, CorrelationId, GivenOption, OptionText, Reason, RequestedLimits,
+    Target, Tier, ToolName, split_extra_args,
 };
 use toml::{Table, Value};
 
@@ -53,8 +54,7 @@ default = 443
 help = "Port."
 "#;
 
-/// The words of a call.
-fn words(policy: &Policy, target: &str, options: &[(&str, &str)]) -> Vec<String> {
+fn call(target: &str, options: &[(&str, &str)], extra_args: &str) -> Call {
     let target = match Target::parse(target) {
         Target::Name { name, .. } => {
             Target::Name { name, addresses: vec!["fd00::5".parse().unwrap()] }
@@ -65,21 +65,40 @@ fn words(policy: &Policy, target: &str, options: &[(&str, &str)]) -> Vec<String>
         name: probity_protocol::Identifier::new(*name).unwrap(),
         value: Some(OptionText::new(*value).unwrap()),
     };
-    let call = Call {
+    Call {
         tool: ToolName::new("fetch").unwrap(),
         target,
         arguments: Arguments::Given {
             preset: None,
             options: options.iter().map(given).collect(),
-            tokens: Vec::new(),
+            tokens: split_extra_args(extra_args, 1000).unwrap(),
         },
         limits: RequestedLimits::default(),
         correlation_id: CorrelationId::new("t").unwrap(),
         client: None,
-    };
-    let owner = Subject { uid: 1, gids: vec![1], owner: true, most: Tier::Intrusive };
-    let approved = decide(policy, &owner, &call, SystemTime::now());
-    plan(approved.unwrap_or_else(|denied| panic!("{}", denied.denial))).arguments().to_vec()
+    }
+}
+
+fn owner() -> Subject {
+    Subject { uid: 1, gids: vec![1], owner: true, most: Tier::Intrusive }
+}
+
+/// The words of a call.
+fn words(policy: &Policy, target: &str, options: &[(&str, &str)]) -> Vec<String> {
+    let approved = decide(policy, &owner(), &call(target, options, ""), SystemTime::now())
+        .unwrap_or_else(|denied| panic!("{}", denied.denial));
+    plan(approved).arguments().to_vec()
+}
+
+/// What is said of a call that is refused, and what would pass.
+fn refused(policy: &Policy, call: &Call) -> (Reason, String, Option<SuggestedCall>) {
+    let denied = decide(policy, &owner(), call, SystemTime::now()).expect_err("it was approved");
+    let catalog = crate::catalog(policy, &owner(), SystemTime::now(), |_| Availability::Available);
+    let advice = advise(&catalog, call, &denied.denial);
+    let instead = repair(&catalog, call, &denied.denial);
+    let passes = |call: &Call| decide(policy, &owner(), call, SystemTime::now()).is_ok();
+    let instead = instead.filter(passes).and_then(SuggestedCall::of);
+    (denied.denial.reason, format!("{} {}", advice.message, advice.recovery_suggestion), instead)
 }
 
 #[test]
@@ -215,4 +234,54 @@ fn the_effective_form_has_each_word_as_it_was_written() {
     let sources = Sources { policy: again, tools: Vec::new(), drop_ins: Vec::new() };
     let again = validate_with_help(&sources, &Accounts::default()).unwrap();
     assert_eq!(again.digest(), written.digest());
+}
+
+const QUESTION: &str = r#"
+[[tool.option]]
+name = "question"
+value = { kind = "text", class = "word", max_length = 20 }
+help = "What to ask."
+"#;
+
+#[test]
+fn an_operand_stands_where_argv_names_it_and_is_left_out_where_it_is_not_set() {
+    let policy =
+        policy(r#"["@{target}", "{question}", "{options}"]"#, &(QUESTION.to_owned() + PORT));
+    assert_eq!(words(&policy, "fd00::1", &[]), ["@fd00::1", "--port", "443"]);
+    let asked = words(&policy, "fd00::1", &[("port", "53"), ("question", "www")]);
+    assert_eq!(asked, ["@fd00::1", "www", "--port", "53"]);
+}
+
+#[test]
+fn an_operand_is_a_property_and_no_word_of_extra_args() {
+    let policy =
+        policy(r#"["@{target}", "{question}", "{options}"]"#, &(QUESTION.to_owned() + PORT));
+    for words in ["www", "--port 53 www", "--question www", "--question=www"] {
+        let (reason, _, instead) = refused(&policy, &call("10.0.0.1", &[], words));
+        assert!(matches!(reason, Reason::Operand(_) | Reason::OptionUnknown(_)), "{reason:?}");
+        let instead = instead.unwrap_or_else(|| panic!("nothing instead of {words}"));
+        let given = instead.options.iter().map(|o| (o.name.as_str(), o.value.as_ref().unwrap()));
+        let www = OptionText::new("www").unwrap();
+        assert_eq!(given.collect::<Vec<_>>(), [("question", &www)], "{words}");
+    }
+    let (_, said, instead) = refused(&policy, &call("10.0.0.1", &[("question", "-x")], ""));
+    assert!(
+        said.starts_with("question does not take \"-x\": expected at most 20 characters"),
+        "{said}"
+    );
+    assert_eq!(instead, None);
+    let twice = call("10.0.0.1", &[("question", "a"), ("question", "b")], "");
+    assert!(refused(&policy, &twice).1.starts_with("question is given more than once."));
+}
+
+#[test]
+fn an_option_without_a_flag_says_what_it_is_on_the_command_line() {
+    let argv = r#"["{options}", "{target}"]"#;
+    assert!(defect(argv, QUESTION).ends_with("and none has {question}"));
+    let switch = "[[tool.option]]\nname = \"tcp\"\nhelp = \"By TCP.\"\n";
+    assert!(defect(argv, switch).contains("has one, or the words that it renders"));
+    let joined = QUESTION.replace("help", "join = \"attached\"\nhelp");
+    assert!(defect(r#"["{options}", "{target}", "{question}"]"#, &joined).contains("about a flag"));
+    let policy = policy(argv, &format!("{switch}renders = [\"+tcp\"]"));
+    assert_eq!(words(&policy, "10.0.0.1", &[("tcp", "true")]), ["+tcp", "10.0.0.1"]);
 }

@@ -127,7 +127,8 @@ pub(crate) enum ArgvPart {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ToolOption {
     pub name: Identifier,
-    pub flag: String,
+    /// `None` of an operand, which a word of argv names, and of a switch that only `renders` words.
+    pub flag: Option<String>,
     pub kind: ValueKind,
     pub join: RawJoin,
     pub renders: Option<Vec<Template>>,
@@ -228,6 +229,12 @@ impl ToolOption {
         OptionId { name: self.name.clone(), flag: self.flag.clone() }
     }
 
+    /// Its flag, or else its property.
+    #[cfg(feature = "cli")]
+    pub(crate) fn shown(&self) -> &str {
+        self.flag.as_deref().unwrap_or(self.name.as_str())
+    }
+
     pub(crate) fn takes_value(&self) -> bool {
         !matches!(self.kind, ValueKind::None)
     }
@@ -239,11 +246,12 @@ impl ToolOption {
 
     /// Its words on the command line, but for those of `renders`.
     pub(crate) fn render(&self, value: &Value) -> Vec<String> {
+        let Some(flag) = &self.flag else { return Vec::new() };
         match (self.kind.render(value), self.join) {
-            (None, _) => vec![self.flag.clone()],
-            (Some(value), RawJoin::Separate) => vec![self.flag.clone(), value],
-            (Some(value), RawJoin::Attached) => vec![format!("{}{value}", self.flag)],
-            (Some(value), RawJoin::Equals) => vec![format!("{}={value}", self.flag)],
+            (None, _) => vec![flag.clone()],
+            (Some(value), RawJoin::Separate) => vec![flag.clone(), value],
+            (Some(value), RawJoin::Attached) => vec![format!("{flag}{value}")],
+            (Some(value), RawJoin::Equals) => vec![format!("{flag}={value}")],
         }
     }
 

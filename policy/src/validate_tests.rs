@@ -161,7 +161,7 @@ fn every_key_that_a_file_lacks_is_named_at_once() {
     let text = "name = \"dig\"\n[sandbox]\nread = []\n[[option]]\nname = \"short\"\n[preset.fast]\noptions = {}\n";
     sources.tools.push(Source::new("tools.d/dig.toml", text));
     let shown = defects(&sources);
-    for key in ["summary", "command", "targets", "argv", "syscalls", "flag", "help"] {
+    for key in ["summary", "command", "targets", "argv", "syscalls", "help"] {
         assert!(shown.contains(&format!("missing field `{key}`")), "{key}: {shown}");
     }
 }

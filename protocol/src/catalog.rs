@@ -130,8 +130,8 @@ pub enum Availability {
 pub struct OptionEntry {
     /// The property.
     pub name: Identifier,
-    /// Its spelling in `extra_args`.
-    pub flag: String,
+    /// Its spelling in `extra_args`; `None` of one that is given as a property alone.
+    pub flag: Option<String>,
     /// What it does.
     pub help: String,
     /// Its tier.

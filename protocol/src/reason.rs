@@ -89,7 +89,7 @@ pub enum Reason {
     #[error("the tool has no preset {0}")]
     PresetUnknown(Identifier),
     /// The option does not take this value, or lacks one.
-    #[error("the value of {} is missing, of the wrong kind or out of range", option.flag)]
+    #[error("the value of {} is missing, of the wrong kind or out of range", option.shown())]
     OptionValue {
         /// The option.
         option: OptionId,
@@ -97,7 +97,7 @@ pub enum Reason {
         given: Option<Excerpt>,
     },
     /// The option is given more than once.
-    #[error("{} is given more than once", .0.flag)]
+    #[error("{} is given more than once", .0.shown())]
     OptionRepeated(OptionId),
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
@@ -192,8 +192,16 @@ pub enum Beyond {
 pub struct OptionId {
     /// The property.
     pub name: Identifier,
-    /// Its spelling in `extra_args`.
-    pub flag: String,
+    /// Its spelling in `extra_args`; `None` of one that is given as a property alone.
+    pub flag: Option<String>,
+}
+
+impl OptionId {
+    /// Its flag, or else its property.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.flag.as_deref().unwrap_or(self.name.as_str())
+    }
 }
 
 /// How much a tool takes. What is less can stand in for what is more.

@@ -85,8 +85,9 @@ fn plain<'g>(option: &OptionEntry, given: &'g str) -> &'g str {
         let rest = text.strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with(|c: char| "=: ".contains(c) || c.is_ascii_digit()))
     };
-    let letters = option.flag.trim_start_matches('-');
-    let names = [option.flag.as_str(), option.name.as_str(), letters];
+    let flag = option.flag.as_deref().unwrap_or_default();
+    let letters = flag.trim_start_matches('-');
+    let names = [flag, option.name.as_str(), letters];
     let named = names.into_iter().find(|name| !name.is_empty() && is_named(name));
     named.and_then(after).unwrap_or(text).trim_matches(around)
 }
@@ -144,7 +145,7 @@ fn whole_number(option: &OptionEntry, text: &str) -> Option<Number> {
     if let Some(spoken) = vocabulary::spoken(&folded) {
         return Some(Number::Is(Decimal::from_micros(spoken * 1_000_000)));
     }
-    if option.flag == "-T" {
+    if option.flag.as_deref() == Some("-T") {
         return vocabulary::timing(&folded)
             .map(|timing| Number::Is(Decimal::from_micros(timing * 1_000_000)));
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use probity_protocol::{
     Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, LimitedBy,
-    OptionId, Reason, Tier,
+    OptionEntry, OptionId, Reason, Tier,
 };
 
 use crate::{
@@ -133,17 +133,13 @@ fn argument_syntax(defect: &LexicalDefect) -> Advice {
 fn option_unknown(tool: Option<Tool<'_>>, called: &str, given: &Excerpt) -> Advice {
     let cluster = || {
         let options = flags_of_cluster(tool?, given.as_str())?;
-        let flags: Vec<_> = options.iter().map(|o| o.flag.as_str()).collect();
+        let flags: Vec<_> = options.iter().filter_map(|o| o.flag.as_deref()).collect();
         Some(format!(" Write options apart: {}.", flags.join(" ")))
     };
     let meant = || Some(format!(" Did you mean {}?", meant_option(tool?, given.as_str())?.name));
     let hint = cluster().or_else(meant).unwrap_or_default();
-    let flags: Vec<&str> = tool
-        .into_iter()
-        .flat_map(Tool::options)
-        .map(|option| option.flag.as_str())
-        .take(MOST_OFFERED)
-        .collect();
+    let flags: Vec<&str> =
+        tool.into_iter().flat_map(Tool::options).map(shown).take(MOST_OFFERED).collect();
     let flags = flags.join(" ");
     advice(
         DenialCode::OptionUnknown,
@@ -178,7 +174,8 @@ fn preset_unknown(tool: Option<Tool<'_>>, called: &str, given: &Identifier) -> A
 }
 
 fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerpt>) -> Advice {
-    let OptionId { name, flag } = option;
+    let (name, called) = (&option.name, in_full(option));
+    let flag = option.shown();
     let problem = match given {
         Some(text) => format!("{flag} does not take {:?}", text.as_str()),
         None => format!("{flag} needs a value"),
@@ -192,7 +189,7 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
         return advice(
             DenialCode::OptionValue,
             format!("{problem}: expected {expected}."),
-            format!("Leave {flag} (property {name}) out."),
+            format!("Leave {called} out."),
             &[("option", name.to_string()), ("expected", expected.to_owned())],
         );
     };
@@ -207,18 +204,17 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
     advice(
         DenialCode::OptionValue,
         format!("{problem}: expected {expected}."),
-        format!("Give {flag} (property {name}) {expected}{instead}."),
+        format!("Give {called} {expected}{instead}."),
         &metadata,
     )
 }
 
 fn option_repeated(option: &OptionId) -> Advice {
-    let OptionId { name, flag } = option;
     advice(
         DenialCode::OptionRepeated,
-        format!("{flag} (property {name}) is given more than once."),
+        format!("{} is given more than once.", in_full(option)),
         "Give it once, either as a property or in extra_args.",
-        &[("option", name.to_string())],
+        &[("option", option.name.to_string())],
     )
 }
 
@@ -284,9 +280,10 @@ fn intrusive(
             (format!("The preset {name}"), instead)
         }
         Beyond::Option { option, .. } => {
-            (format!("The option {}", option.flag), format!("Leave {} out.", option.flag))
+            (format!("The option {}", option.shown()), format!("Leave {} out.", option.shown()))
         }
-        Beyond::Value(OptionId { name, flag }) => {
+        Beyond::Value(option) => {
+            let (name, flag) = (&option.name, option.shown());
             let expected = tool.and_then(|tool| match tool.by_name(name.as_str())? {
                 Named::Granted(entry) => Some(tool.values(entry).expected()),
                 Named::Beyond { .. } => None,
@@ -345,6 +342,19 @@ fn one_of(names: &[&str]) -> Option<String> {
         [name] => Some((*name).to_owned()),
         names => some_of(names.iter().copied()).map(|some| format!("one of: {some}")),
     }
+}
+
+/// An option by its flag, and by its property beside it.
+fn in_full(option: &OptionId) -> String {
+    match &option.flag {
+        Some(flag) => format!("{flag} (property {})", option.name),
+        None => option.name.to_string(),
+    }
+}
+
+/// Its flag, or else its property.
+fn shown(option: &OptionEntry) -> &str {
+    option.flag.as_deref().unwrap_or(option.name.as_str())
 }
 
 fn such_as(example: Option<&str>) -> String {

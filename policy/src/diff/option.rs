@@ -45,12 +45,12 @@ fn added(option: &ToolOption, about: &mut AboutTool<'_>) {
 fn removed(option: &ToolOption, new: &Tool, about: &mut AboutTool<'_>) {
     let text = format!("no longer has an option {}", named(option));
     // Its flag may still be read: as another option with a value at once, -c4.
-    match find_word(new, &option.flag) {
-        Ok(_) => {
+    match option.flag.as_ref().map(|flag| find_word(new, flag)) {
+        Some(Ok(_)) => {
             let text = format!("{text}; the flag is read as another option now");
             about.widens(Dimension::Option, Tier::Standard, text);
         }
-        Err(_) => about.narrows(Dimension::Option, text),
+        Some(Err(_)) | None => about.narrows(Dimension::Option, text),
     }
     if option.default.is_some() {
         let text = format!("runs without {}, which was a default", named(option));
@@ -61,7 +61,7 @@ fn removed(option: &ToolOption, new: &Tool, about: &mut AboutTool<'_>) {
 fn compare(old: &ToolOption, (tool, new): (&Tool, &ToolOption), about: &mut AboutTool<'_>) {
     let name = named(new);
     if (&old.flag, old.join, &old.renders) != (&new.flag, new.join, &new.renders) {
-        let text = format!("{name}: is written otherwise on the command line, was {}", old.flag);
+        let text = format!("{name}: is written otherwise on the command line, was {}", old.shown());
         about.widens(Dimension::Option, Tier::Standard, text);
     }
     match (old.tier, new.tier) {
@@ -106,7 +106,10 @@ fn default(was: Option<String>, option: &ToolOption, about: &mut AboutTool<'_>) 
 }
 
 fn named(option: &ToolOption) -> String {
-    format!("{} ({})", option.name, option.flag)
+    match &option.flag {
+        Some(flag) => format!("{} ({flag})", option.name),
+        None => option.name.to_string(),
+    }
 }
 
 fn said(option: &ToolOption, value: &Value) -> String {

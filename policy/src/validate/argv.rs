@@ -47,7 +47,29 @@ impl Validation<'_> {
                 options.iter_mut().filter(|o| o.name == *name).for_each(|o| o.is_placed = true);
             }
         }
+        self.refuse_operands_without_place(raw, options);
         argv
+    }
+
+    fn refuse_operands_without_place(&mut self, raw: &RawTool, options: &[ToolOption]) {
+        let lost = options.iter().filter(|o| {
+            // A word with a defect may have named it.
+            let braced = format!("{{{}}}", o.name);
+            let is_named =
+                || raw.argv.get_ref().iter().any(|word| word.get_ref().contains(&braced));
+            o.flag.is_none() && o.takes_value() && !o.is_placed && !is_named()
+        });
+        let lost: Vec<&str> = lost.map(|option| option.name.as_str()).collect();
+        for option in raw.options.iter().map(Spanned::get_ref) {
+            let name = option.name.get_ref();
+            if lost.contains(&name.as_str()) {
+                let message = format!(
+                    "missing field `flag`: without one a word of argv names the option, and none has \
+                     {{{name}}}"
+                );
+                self.defect(option.name.span(), message);
+            }
+        }
     }
 
     fn argv(&mut self, raw: &RawTool, named: Named<'_>) -> Vec<ArgvPart> {

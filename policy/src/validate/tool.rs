@@ -70,7 +70,7 @@ impl Validation<'_> {
             summary: self.line(&raw.summary, MAX_ADVICE),
             advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
             place: self.source.place(&raw.name.span()),
-            lookup: Lookup::new(options.iter().map(|o| (o.name.as_str(), o.flag.as_str()))),
+            lookup: Lookup::new(options.iter().map(|o| (o.name.as_str(), o.flag.as_deref()))),
             name: name?,
             aliases,
             options,

@@ -78,8 +78,9 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
         page.push_str("\n| property | flag | takes | default |\n|---|---|---|---|\n");
         for option in &tool.options {
             let default = option.default.as_deref().unwrap_or("");
-            let (name, flag) = (&option.name, &option.flag);
-            let _ = writeln!(page, "| {name} | `{flag}` | {} | {default} |", takes(option));
+            let flag = option.flag.as_ref().map(|flag| format!("`{flag}`")).unwrap_or_default();
+            let name = &option.name;
+            let _ = writeln!(page, "| {name} | {flag} | {} | {default} |", takes(option));
         }
     }
     for preset in &tool.presets {

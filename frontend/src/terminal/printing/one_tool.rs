@@ -147,7 +147,7 @@ fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
     let or_nothing = |text: &Option<String>| text.clone().unwrap_or(NOTHING_TO_SAY.into());
     vec![
         option.name.to_string(),
-        option.flag.clone(),
+        or_nothing(&option.flag),
         takes(&option.value, layout),
         or_nothing(&option.default),
         or_nothing(&option.example),

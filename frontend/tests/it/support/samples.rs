@@ -73,7 +73,7 @@ pub fn ended(end: End, status: ExitStatus) -> Step {
 
 /// A denial of a call of ping with this code.
 pub fn denial(code: DenialCode) -> Denial {
-    let count = || OptionId { name: Identifier::new("count").unwrap(), flag: "-c".into() };
+    let count = || OptionId { name: Identifier::new("count").unwrap(), flag: Some("-c".into()) };
     let network = || "8.8.8.8/32".parse().unwrap();
     let reason = match code {
         DenialCode::UnknownTool => Reason::UnknownTool,
@@ -233,7 +233,7 @@ fn options() -> Vec<OptionEntry> {
 fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> OptionEntry {
     OptionEntry {
         name: Identifier::new(name).unwrap(),
-        flag: flag.into(),
+        flag: Some(flag.into()),
         help: format!("What {name} does."),
         tier: Tier::Standard,
         example: matches!(value, ValueType::Ports).then(|| "22,80".into()),

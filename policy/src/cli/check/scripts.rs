@@ -74,8 +74,9 @@ fn by_option(tool: &Tool, option: &ToolOption) -> Option<String> {
     if let Some(renders) = &option.renders {
         return by_words(tool, &renders.iter().map(Template::to_string).collect::<Vec<_>>());
     }
-    if option.flag != FLAG {
-        return by_words(tool, std::slice::from_ref(&option.flag));
+    let flag = option.flag.as_ref()?;
+    if flag != FLAG {
+        return by_words(tool, std::slice::from_ref(flag));
     }
     match &option.kind {
         ValueKind::Rendered(words) => {

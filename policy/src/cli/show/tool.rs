@@ -131,7 +131,7 @@ fn option_row(option: &ToolOption) -> [String; 6] {
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
     [
         option.name.to_string(),
-        option.flag.clone(),
+        option.flag.clone().unwrap_or_else(|| "-".to_owned()),
         values(&option.kind),
         option.default.as_ref().map_or_else(|| "-".to_owned(), written),
         tier(option.tier),

@@ -117,7 +117,8 @@ fn preset(entry: &ToolEntry) -> Value {
 }
 
 fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
-    let flags: Vec<&str> = entry.options.iter().map(|option| option.flag.as_str()).collect();
+    let flags: Vec<&str> =
+        entry.options.iter().filter_map(|option| option.flag.as_deref()).collect();
     let text = match flags.as_slice() {
         [] => String::from("This tool takes no flags."),
         flags => {
