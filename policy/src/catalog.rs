@@ -91,7 +91,7 @@ fn entry(
         allowance,
         tier: tool.tier,
         intrusive: tier == Tier::Intrusive,
-        options: options.map(|option| option_entry(option, tier)).collect(),
+        options: options.map(|option| option_entry(tool, option, tier)).collect(),
         presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
         timeout: tool.timeout.value.min(longest),
         timeout_is_default: tool.timeout.is_default,
@@ -107,8 +107,13 @@ fn entry(
     }
 }
 
-fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
+fn option_entry(tool: &Tool, option: &ToolOption, tier: Tier) -> OptionEntry {
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
+    let visible = |of: &[usize]| {
+        let others = of.iter().filter_map(|at| tool.options.get(*at));
+        let within = others.filter(|other| other.tier <= tier);
+        within.map(|other| other.name.clone()).collect()
+    };
     // Nobody guesses how ports are written, so there is always an example of them.
     let derived = || match option.kind {
         ValueKind::Ports => Some("22,80,443".to_owned()),
@@ -122,6 +127,8 @@ fn option_entry(option: &ToolOption, tier: Tier) -> OptionEntry {
         value: option.kind.describe(tier),
         default: option.default.as_ref().map(written),
         example: option.example.as_ref().map(written).or_else(derived),
+        excludes: visible(&option.excludes),
+        requires: visible(&option.requires),
         intrusive_words: option.kind.words_of(Tier::Intrusive, tier),
     }
 }

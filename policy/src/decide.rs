@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Beyond, Call, Excluded, HostName, LimitedBy, Reason, RequestedLimits, Target,
-    TargetKind, Tier, Weight,
+    Arguments, Beyond, Call, Excluded, HostName, LimitedBy, OptionId, Reason, RequestedLimits,
+    Target, TargetKind, Tier, Weight,
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     denied::Denied,
     grants::Grant,
     policy::Policy,
+    relations::{Broken, broken},
     subject::Subject,
     subject_grants::{Granted, SubjectGrants},
     tool::{Tool, ToolOption},
@@ -72,6 +73,7 @@ fn judge<'p>(
     let granted = granted_target(granted, &aim)?;
     let settings = merge_arguments(tool, &call.arguments)?;
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
+    allowed_together(tool, &settings)?;
     let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
     let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
     Ok(Approved { policy, tool, target, name, settings, tier, timeout, requested, grant })
@@ -227,6 +229,28 @@ pub(crate) fn allowed_tier<'p>(
         }
     };
     Ok((Tier::Intrusive, granted.keep(check, |_| ())?))
+}
+
+/// Whether the merged options go together. It speaks after the tier: so it names no option that the grant
+/// does not give.
+pub(crate) fn allowed_together<'p>(tool: &'p Tool, settings: &Settings) -> Result<(), Denied<'p>> {
+    // RULE: Options that exclude one another are never set at once, and none without what it requires.
+    let broken = broken(&tool.options, |at| settings.get(at).is_some_and(Option::is_some));
+    let (at, other, of): (_, _, fn(OptionId, Box<OptionId>) -> Reason) = match broken {
+        None => return Ok(()),
+        Some(Broken::Excludes(at, other)) => {
+            (at, other, |option, other| Reason::OptionConflict { option, other })
+        }
+        Some(Broken::Requires(at, other)) => {
+            (at, other, |option, needs| Reason::OptionMissing { option, needs })
+        }
+    };
+    match (tool.options.get(at), tool.options.get(other)) {
+        (Some(option), Some(other)) => {
+            Err(Denied::new(of(option.id(), Box::new(other.id())), Some(&option.place)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// By which of its parts a call is intrusive.

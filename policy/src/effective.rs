@@ -198,12 +198,12 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
                 at(RawScratch { files, file_size })
             }),
         },
-        options: tool.options.iter().map(|each| at(option(each))).collect(),
+        options: tool.options.iter().map(|each| at(option(tool, each))).collect(),
         presets: presets.collect(),
     }
 }
 
-fn option(option: &ToolOption) -> RawOption {
+fn option(tool: &Tool, option: &ToolOption) -> RawOption {
     let takes_value = !matches!(option.kind, ValueKind::None);
     let value = |value: &Value| at(RawScalar::of(option.written(&Setting::On(value.clone()))));
     RawOption {
@@ -212,6 +212,8 @@ fn option(option: &ToolOption) -> RawOption {
         value: takes_value.then(|| at(value_kind(&option.kind))),
         join: option.join,
         renders: option.renders.as_ref().map(|words| at(texts(words))),
+        excludes: sorted(tool.names(&option.excludes)),
+        requires: sorted(tool.names(&option.requires)),
         tier: option.tier.into(),
         net_raw: Some(at(option.net_raw)),
         default: option.default.as_ref().map(value),

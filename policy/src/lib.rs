@@ -35,6 +35,7 @@ mod plan;
 mod policy;
 mod profile;
 mod raw;
+mod relations;
 mod source;
 mod subject;
 mod subject_grants;
@@ -72,5 +73,7 @@ mod cost_tests;
 mod language_tests;
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod one_tool;
 #[cfg(test)]
 mod scope_tests;

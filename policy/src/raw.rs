@@ -239,6 +239,12 @@ pub(crate) struct RawOption {
     pub join: RawJoin,
     /// Arguments rendered in place of the flag, for an option without a value.
     pub renders: Option<Spanned<Vec<Text>>>,
+    /// Options that cannot be set beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Text>,
+    /// Options that have to be set with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Text>,
     #[serde(default)]
     pub tier: RawTier,
     pub net_raw: Option<Spanned<bool>>,

@@ -1,49 +1,11 @@
-use std::time::SystemTime;
-
-use probity_advice::{SuggestedCall, advise, repair};
-use probity_protocol::{
-    Arguments, Availability, Call, CorrelationId, GivenOption, OptionText, Reason, RequestedLimits,
-    Target, Tier, ToolName, split_extra_args,
-};
+use probity_protocol::{OptionText, Reason};
 use toml::{Table, Value};
 
 use crate::{
-    Accounts, Defects, Policy, Source, Sources, Subject, decide, plan, validate_with_help,
+    Accounts, Source, Sources,
+    one_tool::{call, defect, policy, read, refused, words},
+    validate_with_help,
 };
-
-/// A policy with one tool, `fetch`, whose file goes on with these lines.
-fn read(argv: &str, more: &str) -> Result<Policy, Defects> {
-    let text = format!(
-        r#"
-version = 1
-targets = {{ networks = ["10.0.0.0/8", "fd00::/8"], names = ["*.lab.internal"] }}
-grant = [{{ self = true, tools = ["*"], intrusive = true }}]
-audit = {{ path = "/a" }}
-[[tool]]
-name = "fetch"
-summary = "Fetches."
-command = "/usr/bin/fetch"
-targets = ["address"]
-argv = {argv}
-sandbox = {{ net_raw = "never", syscalls = "base" }}
-{more}"#
-    );
-    let policy = Source::new("policy.toml", text);
-    let sources = Sources { policy, tools: Vec::new(), drop_ins: Vec::new() };
-    validate_with_help(&sources, &Accounts::default())
-}
-
-fn policy(argv: &str, more: &str) -> Policy {
-    read(argv, more).unwrap_or_else(|defects| panic!("{defects}"))
-}
-
-/// The one defect of a file.
-fn defect(argv: &str, more: &str) -> String {
-    let defects = read(argv, more).expect_err("it has no defect");
-    let [defect] = defects.0.as_slice() else { panic!("{defects}") };
-    assert!(defect.place().line() > 8 && defect.place().column() > 1, "{defects}");
-    defect.message().to_owned()
-}
 
 const PORT: &str = r#"
 [[tool.option]]
@@ -53,53 +15,6 @@ value = { kind = "integer", min = 1, max = 65535 }
 default = 443
 help = "Port."
 "#;
-
-fn call(target: &str, options: &[(&str, &str)], extra_args: &str) -> Call {
-    let target = match Target::parse(target) {
-        Target::Name { name, .. } => {
-            Target::Name { name, addresses: vec!["fd00::5".parse().unwrap()] }
-        }
-        target => target,
-    };
-    let given = |(name, value): &(&str, &str)| GivenOption {
-        name: probity_protocol::Identifier::new(*name).unwrap(),
-        value: Some(OptionText::new(*value).unwrap()),
-    };
-    Call {
-        tool: ToolName::new("fetch").unwrap(),
-        target,
-        arguments: Arguments::Given {
-            preset: None,
-            options: options.iter().map(given).collect(),
-            tokens: split_extra_args(extra_args, 1000).unwrap(),
-        },
-        limits: RequestedLimits::default(),
-        correlation_id: CorrelationId::new("t").unwrap(),
-        client: None,
-    }
-}
-
-fn owner() -> Subject {
-    Subject { uid: 1, gids: vec![1], owner: true, most: Tier::Intrusive }
-}
-
-/// The words of a call.
-fn words(policy: &Policy, target: &str, options: &[(&str, &str)]) -> Vec<String> {
-    let approved = decide(policy, &owner(), &call(target, options, ""), SystemTime::now())
-        .unwrap_or_else(|denied| panic!("{}", denied.denial));
-    plan(approved).arguments().to_vec()
-}
-
-/// What is said of a call that is refused, and what would pass.
-fn refused(policy: &Policy, call: &Call) -> (Reason, String, Option<SuggestedCall>) {
-    let denied = decide(policy, &owner(), call, SystemTime::now()).expect_err("it was approved");
-    let catalog = crate::catalog(policy, &owner(), SystemTime::now(), |_| Availability::Available);
-    let advice = advise(&catalog, call, &denied.denial);
-    let instead = repair(&catalog, call, &denied.denial);
-    let passes = |call: &Call| decide(policy, &owner(), call, SystemTime::now()).is_ok();
-    let instead = instead.filter(passes).and_then(SuggestedCall::of);
-    (denied.denial.reason, format!("{} {}", advice.message, advice.recovery_suggestion), instead)
-}
 
 #[test]
 fn an_ipv6_address_is_in_brackets_in_a_url_and_beside_a_colon_and_nowhere_else() {

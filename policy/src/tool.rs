@@ -134,6 +134,10 @@ pub(crate) struct ToolOption {
     pub renders: Option<Vec<Template>>,
     /// A word of argv names it, so it stands there and not among the others.
     pub is_placed: bool,
+    /// Options that cannot be set beside it, by index, in order; each of them has this one.
+    pub excludes: Vec<usize>,
+    /// Options that have to be set with it, by index, in order.
+    pub requires: Vec<usize>,
     pub tier: Tier,
     pub net_raw: bool,
     pub default: Option<Value>,
@@ -187,6 +191,11 @@ impl Tool {
     #[must_use]
     pub fn concurrency(&self) -> u32 {
         self.concurrency.value
+    }
+
+    /// The names of options, by their indexes.
+    pub(crate) fn names<'t>(&'t self, of: &'t [usize]) -> impl Iterator<Item = &'t Identifier> {
+        of.iter().filter_map(|at| self.options.get(*at).map(|option| &option.name))
     }
 
     pub(crate) fn option_index(&self, name: &str) -> Option<usize> {

@@ -142,6 +142,10 @@ pub struct OptionEntry {
     pub default: Option<String>,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,
+    /// Granted options that cannot be set beside it.
+    pub excludes: Vec<Identifier>,
+    /// Options that have to be set with it.
+    pub requires: Vec<Identifier>,
     /// Of its words those of the intrusive tier, where the peer is granted them.
     pub intrusive_words: Vec<String>,
 }

@@ -31,6 +31,10 @@ pub enum DenialCode {
     OptionValue,
     /// An option was given twice.
     OptionRepeated,
+    /// Two options were set that exclude one another.
+    OptionConflict,
+    /// An option was set without one that it requires.
+    OptionMissing,
     /// A word that is neither an option nor a value.
     Operand,
     /// More time or resources than the policy's ceiling.
@@ -54,7 +58,7 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
@@ -67,6 +71,8 @@ impl DenialCode {
         Self::OptionUnknown,
         Self::OptionValue,
         Self::OptionRepeated,
+        Self::OptionConflict,
+        Self::OptionMissing,
         Self::Operand,
         Self::Ceiling,
         Self::IntrusiveNotGranted,
@@ -88,6 +94,8 @@ impl DenialCode {
             Self::OptionUnknown => "OPTION_UNKNOWN",
             Self::OptionValue => "OPTION_VALUE",
             Self::OptionRepeated => "OPTION_REPEATED",
+            Self::OptionConflict => "OPTION_CONFLICT",
+            Self::OptionMissing => "OPTION_MISSING",
             Self::Operand => "OPERAND",
             Self::Ceiling => "CEILING",
             Self::IntrusiveNotGranted => "INTRUSIVE_NOT_GRANTED",
@@ -108,6 +116,8 @@ impl DenialCode {
             | Self::OptionUnknown
             | Self::OptionValue
             | Self::OptionRepeated
+            | Self::OptionConflict
+            | Self::OptionMissing
             | Self::Operand
             | Self::Ceiling => Layer::Argument,
             Self::IntrusiveNotGranted => Layer::Intrusive,

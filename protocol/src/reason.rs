@@ -99,6 +99,22 @@ pub enum Reason {
     /// The option is given more than once.
     #[error("{} is given more than once", .0.shown())]
     OptionRepeated(OptionId),
+    /// Two options are set that exclude one another: by the client, a preset or a default.
+    #[error("{} cannot be set together with {}", option.shown(), other.shown())]
+    OptionConflict {
+        /// The one.
+        option: OptionId,
+        /// The other.
+        other: Box<OptionId>,
+    },
+    /// An option is set without one that it requires.
+    #[error("{} cannot be set without {}", option.shown(), needs.shown())]
+    OptionMissing {
+        /// The option.
+        option: OptionId,
+        /// What it requires.
+        needs: Box<OptionId>,
+    },
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
     Operand(Excerpt),
@@ -262,6 +278,8 @@ impl Reason {
             Self::OptionUnknown(_) | Self::PresetUnknown(_) => DenialCode::OptionUnknown,
             Self::OptionValue { .. } => DenialCode::OptionValue,
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
+            Self::OptionConflict { .. } => DenialCode::OptionConflict,
+            Self::OptionMissing { .. } => DenialCode::OptionMissing,
             Self::Operand(_) => DenialCode::Operand,
             Self::Time { .. } | Self::NoTime => DenialCode::Ceiling,
             Self::Intrusive(_) => DenialCode::IntrusiveNotGranted,

@@ -78,6 +78,7 @@ const FILES: &[(Purpose, &[&str])] = &[
             "policy/src/plan.rs",
             "policy/src/policy.rs",
             "policy/src/profile.rs",
+            "policy/src/relations.rs",
             "policy/src/subject.rs",
             "policy/src/subject_grants.rs",
             "policy/src/targets.rs",

@@ -51,6 +51,8 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
         Reason::PresetUnknown(given) => preset_unknown(tool, called, given),
         Reason::OptionValue { option, given } => option_value(tool, option, given.as_ref()),
         Reason::OptionRepeated(option) => option_repeated(option),
+        Reason::OptionConflict { option, other } => option_conflict(option, other),
+        Reason::OptionMissing { option, needs } => option_missing(tool, option, needs),
         Reason::Operand(word) => operand(tool, called, word),
         Reason::Time { asked, most, by } => {
             let [asked, most] = [*asked, *most].map(|d| format!("{} s", d.as_secs_f64()));
@@ -215,6 +217,32 @@ fn option_repeated(option: &OptionId) -> Advice {
         format!("{} is given more than once.", in_full(option)),
         "Give it once, either as a property or in extra_args.",
         &[("option", option.name.to_string())],
+    )
+}
+
+fn option_conflict(option: &OptionId, other: &OptionId) -> Advice {
+    let (one, two) = (in_full(option), in_full(other));
+    advice(
+        DenialCode::OptionConflict,
+        format!("{one} and {two} exclude one another, and both are set."),
+        "Leave one of them out. Where a preset sets it, use another preset or none, or give options \
+         in its place.",
+        &[("option", option.name.to_string()), ("other", other.name.to_string())],
+    )
+}
+
+fn option_missing(tool: Option<Tool<'_>>, option: &OptionId, needs: &OptionId) -> Advice {
+    let values = tool.and_then(|tool| match tool.by_name(needs.name.as_str())? {
+        Named::Granted(entry) if entry.tier <= tool.tier => Some(tool.values(entry)),
+        _ => None,
+    });
+    let expected = values.as_ref().map(|values| values.expected());
+    let expected = expected.map(|expected| format!(" ({expected})")).unwrap_or_default();
+    advice(
+        DenialCode::OptionMissing,
+        format!("{} needs {}, which is not set.", in_full(option), in_full(needs)),
+        format!("Give {} too{expected}, or leave {} out.", in_full(needs), option.shown()),
+        &[("option", option.name.to_string()), ("needs", needs.name.to_string())],
     )
 }
 

@@ -93,6 +93,8 @@ fn option(option: &OptionEntry) -> Value {
         "takes": takes(&option.value, "|"),
         "default": option.default,
         "example": option.example,
+        "excludes": option.excludes,
+        "requires": option.requires,
         "tier": option.tier,
         "help": option.help,
     })

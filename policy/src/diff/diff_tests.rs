@@ -236,7 +236,10 @@ fn change_tool(tool: &mut Table, what: u8, part: usize, how: usize) {
         },
         15 => drop(tool.remove(of(&["networks", "names", "deny", "max_hosts"], how))),
         16 => put(tool, "command", of(&["/usr/bin/ping", "/usr/bin/true"], how)),
-        17 => toggle(list(tool, "argv"), of(&["-z", "-n"], how)),
+        17 => {
+            let words = ["-z", "-n", "@{target}", "{label}", "w={wait}", "{host}:1"];
+            toggle(list(tool, "argv"), of(&words, how));
+        }
         18 => {
             let rules = ["never", "always", "by-option", "unless-ping-socket"];
             put(sub(tool, "sandbox"), "net_raw", of(&rules, how));
@@ -292,11 +295,19 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
             _ => put(option, "default", "safe"),
         },
         26 => put(option, "tier", of(&["standard", "intrusive"], how)),
-        27 => match how % 4 {
-            0 => put(option, "net_raw", how.is_multiple_of(8)),
-            1 => put(option, "join", of(&["separate", "attached"], how / 4)),
-            2 => put(option, "flag", of(&["-c", "-q", "--new", "-x"], how / 4)),
-            _ => put(option, "name", of(&["count", "quiet", "fresh"], how / 4)),
+        27 => match how % 7 {
+            0 => put(option, "net_raw", how.is_multiple_of(2)),
+            1 => put(option, "join", of(&["separate", "attached"], how / 7)),
+            2 => put(option, "flag", of(&["-c", "-q", "--new", "-x"], how / 7)),
+            3 => put(option, "name", of(&["count", "quiet", "fresh"], how / 7)),
+            4 => drop(option.remove("flag")),
+            at => {
+                let key = of(&["excludes", "requires"], at);
+                toggle(
+                    list(option, key),
+                    of(&["count", "quiet", "style", "timing", "ports"], how / 7),
+                );
+            }
         },
         28 => drop(option.remove(of(&["value", "example", "renders"], how))),
         _ => {

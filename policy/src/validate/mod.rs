@@ -6,6 +6,7 @@ mod argv;
 mod help;
 mod option;
 mod policy;
+mod relations;
 mod scope;
 mod template;
 mod tool;
@@ -149,6 +150,8 @@ enum Slip<'t> {
     Set(&'t str, &'t mut dyn Iterator<Item = &'t String>),
     /// No tool has this name, but these have one.
     Tool(&'t str, &'t HashMap<String, usize>),
+    /// The tool has no such option, but it has these.
+    Option(&'t str, &'t [&'t str]),
     /// There is no such placeholder, but there are these.
     Placeholder(&'t str, &'t [&'t str]),
 }

@@ -80,6 +80,8 @@ impl Validation<'_> {
             // What they name is looked up once every option is known.
             renders: None,
             is_placed: false,
+            excludes: Vec::new(),
+            requires: Vec::new(),
             tier: raw.tier.into(),
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,

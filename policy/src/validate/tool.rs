@@ -39,7 +39,13 @@ impl Validation<'_> {
         let targets = self.target_kinds(&raw.targets);
         let mut options = self.options(&raw.options);
         let argv = self.command_line(raw, &targets, &mut options);
+        self.relate(&raw.options, &mut options);
         let presets = self.presets(&raw.presets, &options);
+        let named = raw.presets.keys().filter_map(|name| {
+            let known = presets.iter().find(|(known, _)| known.as_str() == name.get_ref());
+            known.map(|(_, preset)| (name, preset))
+        });
+        self.refuse_broken_settings(&raw.options, &options, named);
         let by_option = options.iter().find(|o| o.net_raw);
         if let Some(option) = by_option.filter(|_| raw.sandbox.net_raw != RawNetRaw::ByOption) {
             let message = format!(

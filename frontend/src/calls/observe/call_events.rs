@@ -147,6 +147,8 @@ mod tests {
         let option = |flag: &str, value| OptionEntry {
             name: Identifier::new("an_option").unwrap(),
             flag: Some(flag.into()),
+            excludes: Vec::new(),
+            requires: Vec::new(),
             value,
             tier: Tier::Standard,
             default: None,

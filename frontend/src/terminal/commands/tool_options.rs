@@ -116,6 +116,8 @@ mod tests {
         let option = |name: &str, value: ValueType| OptionEntry {
             name: Identifier::new(name).unwrap(),
             flag: Some("-x".into()),
+            excludes: Vec::new(),
+            requires: Vec::new(),
             help: String::new(),
             tier: Tier::Standard,
             value,

@@ -15,7 +15,7 @@ use crate::{
     calls::{
         published::{
             registry::{Listing, Published},
-            schema::typed,
+            schema::{in_words, typed},
             suggestion::Suggestion,
         },
         tool_view,
@@ -152,7 +152,7 @@ fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
         or_nothing(&option.default),
         or_nothing(&option.example),
         tier(option.tier).into(),
-        if option.help.is_empty() { NOTHING_TO_SAY.into() } else { option.help.clone() },
+        Some(in_words(option)).filter(|text| !text.is_empty()).unwrap_or(NOTHING_TO_SAY.into()),
     ]
 }
 

@@ -100,6 +100,12 @@ pub fn denial(code: DenialCode) -> Denial {
             Reason::OptionValue { option: count(), given: Some(Excerpt::of("1000")) }
         }
         DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
+        DenialCode::OptionConflict => {
+            Reason::OptionConflict { option: count(), other: Box::new(count()) }
+        }
+        DenialCode::OptionMissing => {
+            Reason::OptionMissing { option: count(), needs: Box::new(count()) }
+        }
         DenialCode::Operand => Reason::Operand(Excerpt::of("word")),
         DenialCode::Ceiling => Reason::Time {
             asked: Duration::from_secs(7200),
@@ -234,6 +240,8 @@ fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> Op
     OptionEntry {
         name: Identifier::new(name).unwrap(),
         flag: Some(flag.into()),
+        excludes: Vec::new(),
+        requires: Vec::new(),
         help: format!("What {name} does."),
         tier: Tier::Standard,
         example: matches!(value, ValueType::Ports).then(|| "22,80".into()),

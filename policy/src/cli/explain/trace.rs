@@ -14,7 +14,10 @@ use crate::{
     Policy, Subject,
     arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
-    decide::{Aimed, allowed_target, allowed_tier, allowed_time, granted_target, granted_tool},
+    decide::{
+        Aimed, allowed_target, allowed_tier, allowed_time, allowed_together, granted_target,
+        granted_tool,
+    },
     denied::Denied,
     source::Place,
     subject_grants::{Granted, SubjectGrants},
@@ -106,6 +109,7 @@ impl<'p> Trace<'p> {
         let parts = rules.map(|place| said("intrusive by this line", Some(place)));
         let left = left_out(&of_tier, &granted, "its grant is for the standard tier");
         self.passed("tier", std::iter::once(said(text, None)).chain(parts).chain(left).collect());
+        allowed_together(tool, &settings).map_err(|denied| ("arguments", denied))?;
         let ceiling = self.ceiling();
         let (timeout, grant) =
             allowed_time(policy, tool, granted, &call.limits).map_err(|denied| ("time", denied))?;

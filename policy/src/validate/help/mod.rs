@@ -55,6 +55,9 @@ impl Help for FullHelp {
             }
             Slip::Tool(name, known) => closest(name, known.keys().map(String::as_str))
                 .map(|it| format!("did you mean {it:?}?")),
+            Slip::Option(name, known) => {
+                closest(name, known.iter().copied()).map(|it| format!("did you mean {it:?}?"))
+            }
             Slip::Placeholder(name, known) => {
                 closest(name, known.iter().copied()).map(|it| format!("did you mean {{{it}}}?"))
             }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Allowance, Catalog, Decimal, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
+    Allowance, Catalog, Decimal, Identifier, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
 };
 use serde_json::{Map, Value, json};
 
@@ -133,8 +133,9 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
 
 fn property(option: &OptionEntry) -> Value {
     let mut schema = value_type(&option.value);
-    if !option.help.is_empty() {
-        schema["description"] = json!(format!("{}{}", option.help, tier_note(option.tier)));
+    let text = in_words(option);
+    if !text.is_empty() {
+        schema["description"] = json!(format!("{text}{}", tier_note(option.tier)));
     }
     if let Some(default) = &option.default {
         schema["default"] = typed(&option.value, default);
@@ -143,6 +144,24 @@ fn property(option: &OptionEntry) -> Value {
         schema["examples"] = json!([typed(&option.value, example)]);
     }
     schema
+}
+
+/// What an option does, with what it goes and does not go with.
+#[must_use]
+pub fn in_words(option: &OptionEntry) -> String {
+    let mut text = option.help.clone();
+    for (verb, others) in [("Needs", &option.requires), ("Not with", &option.excludes)] {
+        if !others.is_empty() {
+            let names: Vec<&str> = others.iter().map(Identifier::as_str).collect();
+            let between = if text.is_empty() { "" } else { " " };
+            text.push_str(between);
+            text.push_str(verb);
+            text.push(' ');
+            text.push_str(&names.join(", "));
+            text.push('.');
+        }
+    }
+    text
 }
 
 fn tier_note(tier: Tier) -> &'static str {
