@@ -124,7 +124,7 @@ impl<'c> Tool<'c> {
 
     /// What an option takes from this caller.
     pub(crate) fn values(self, entry: &'c OptionEntry) -> Values<'c> {
-        Values { entry, tier: self.tier }
+        Values { entry, value: &entry.value, tier: self.tier }
     }
 
     /// Whether it scans ports: without a word about them it scans those that it likes.

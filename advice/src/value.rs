@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use probity_protocol::{Decimal, OptionEntry, Ports, Tier, ValueType, parse_seconds};
+use probity_protocol::{
+    Decimal, DnsName, OptionEntry, Ports, Tier, UrlPath, ValueType, parse_seconds,
+};
 
 /// Most names in one sentence.
 const MOST_NAMES: usize = 20;
@@ -12,6 +14,8 @@ const MOST_NAMES: usize = 20;
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'c> {
     pub entry: &'c OptionEntry,
+    /// What the option takes; of a list what each of its values is, where it is about one of them.
+    pub value: &'c ValueType,
     pub tier: Tier,
 }
 
@@ -19,7 +23,11 @@ impl<'c> Values<'c> {
     /// Of a list of words those that may be used.
     pub(crate) fn words(self) -> impl Iterator<Item = &'c str> {
         let (entry, tier) = (self.entry, self.tier);
-        let all = match &entry.value {
+        let value = match self.value {
+            ValueType::List { of, .. } => of,
+            one => one,
+        };
+        let all = match value {
             ValueType::Enumeration(words) | ValueType::EnumerationList(words) => words.as_slice(),
             _ => &[],
         };
@@ -31,12 +39,17 @@ impl<'c> Values<'c> {
 
     /// Of those the words that are of no higher tier than the option itself: nobody is led beyond it.
     pub(crate) fn plain_words(self) -> impl Iterator<Item = &'c str> {
-        Values { entry: self.entry, tier: self.entry.tier }.words()
+        Values { tier: self.entry.tier, ..self }.words()
+    }
+
+    /// About one value of a list.
+    pub(crate) fn each(self, of: &'c ValueType) -> Self {
+        Self { value: of, ..self }
     }
 
     /// Whether a text is a value of the option.
     pub(crate) fn hold(self, text: &str) -> bool {
-        match &self.entry.value {
+        match self.value {
             ValueType::None => ["true", "false"].contains(&text),
             ValueType::Integer { min, max } => {
                 let plain = text.bytes().all(|b| b.is_ascii_digit())
@@ -62,12 +75,25 @@ impl<'c> Values<'c> {
                     && text.starts_with(|c: char| c.is_ascii_alphanumeric())
                     && !text.contains("..")
             }
+            ValueType::DnsName => DnsName::parse(text).is_some(),
+            ValueType::UrlPath { max_length } => {
+                text.len() <= usize::try_from(*max_length).unwrap_or(usize::MAX)
+                    && UrlPath::parse(text).is_some()
+            }
+            ValueType::List { of, max } => {
+                let (mut seen, mut left) = (HashSet::new(), *max);
+                text.split(',').all(|part| {
+                    let is_another = seen.insert(folded(of, part)) && left > 0;
+                    left = left.saturating_sub(1);
+                    is_another && self.each(of).hold(part)
+                })
+            }
         }
     }
 
     /// What to give, as the rest of a sentence that begins "expected".
     pub(crate) fn expected(self) -> String {
-        match &self.entry.value {
+        match self.value {
             ValueType::None => "no value".into(),
             ValueType::Integer { min, max } => format!("a whole number from {min} to {max}"),
             ValueType::Number { min, max } => format!("a number from {min} to {max}"),
@@ -87,14 +113,32 @@ impl<'c> Values<'c> {
             ValueType::Text { class, max_length } => {
                 format!("at most {max_length} characters of {class}")
             }
+            ValueType::DnsName => {
+                "a name that you may aim at, or the reverse name of an address that you may".into()
+            }
+            ValueType::UrlPath { max_length } => {
+                format!("the path of a URL, from its /, at most {max_length} characters")
+            }
+            ValueType::List { of, max } => {
+                let each = self.each(of).expected();
+                format!("up to {max} different ones, joined by commas, each {each}")
+            }
         }
     }
 
     /// A value that passes, as a client would write it, within the option's own tier: the file's
     /// example or default, or one made from the kind.
     pub(crate) fn example(self) -> Option<String> {
-        let made = || match &self.entry.value {
-            ValueType::None | ValueType::Text { .. } => None,
+        let value = match self.value {
+            ValueType::List { of, .. } => of,
+            one => one,
+        };
+        let made = || match value {
+            ValueType::None
+            | ValueType::Text { .. }
+            | ValueType::DnsName
+            | ValueType::List { .. } => None,
+            ValueType::UrlPath { .. } => Some("/".to_owned()),
             ValueType::Integer { min, .. } => Some(min.to_string()),
             ValueType::Number { min, .. } | ValueType::Duration { min, .. } => {
                 Some(min.to_string())
@@ -105,6 +149,14 @@ impl<'c> Values<'c> {
             }
         };
         self.entry.example.clone().or_else(|| self.entry.default.clone()).or_else(made)
+    }
+}
+
+/// A value of a list, so that those which mean the same are the same: names whatever their case.
+pub(crate) fn folded(of: &ValueType, value: &str) -> String {
+    match of {
+        ValueType::DnsName => value.to_ascii_lowercase(),
+        _ => value.to_owned(),
     }
 }
 

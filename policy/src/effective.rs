@@ -232,6 +232,7 @@ fn value_kind(kind: &ValueKind) -> RawValue {
         intrusive: None,
         class: None,
         max_length: None,
+        of: None,
     };
     let number = |n: &dyn Display| Some(at(RawScalar::of(n.to_string())));
     let name = match kind {
@@ -271,6 +272,16 @@ fn value_kind(kind: &ValueKind) -> RawValue {
             raw.class = Some(text(class.name()));
             raw.max_length = Some(at(u32::try_from(*max_length).unwrap_or(u32::MAX)));
             "text"
+        }
+        ValueKind::DnsName => "dns_name",
+        ValueKind::UrlPath { max_length } => {
+            raw.max_length = Some(at(u32::try_from(*max_length).unwrap_or(u32::MAX)));
+            "url_path"
+        }
+        ValueKind::List { of, max } => {
+            raw.of = Some(at(Box::new(value_kind(of))));
+            raw.max = number(max);
+            "list"
         }
     };
     RawValue { kind: text(name), ..raw }

@@ -76,4 +76,6 @@ mod meaning_tests;
 #[cfg(test)]
 mod one_tool;
 #[cfg(test)]
+mod question_tests;
+#[cfg(test)]
 mod scope_tests;

@@ -13,11 +13,21 @@ use probity_protocol::{
 
 /// A policy with one tool, `fetch`, whose file goes on with these lines.
 pub(crate) fn read(argv: &str, more: &str) -> Result<Policy, Defects> {
+    read_under("", r#"{ self = true, tools = ["*"], intrusive = true }"#, argv, more)
+}
+
+/// The same where `[targets]` says more, and with these grants.
+pub(crate) fn read_under(
+    targets: &str,
+    grants: &str,
+    argv: &str,
+    more: &str,
+) -> Result<Policy, Defects> {
     let text = format!(
         r#"
 version = 1
-targets = {{ networks = ["10.0.0.0/8", "fd00::/8"], names = ["*.lab.internal"] }}
-grant = [{{ self = true, tools = ["*"], intrusive = true }}]
+targets = {{ networks = ["10.0.0.0/8", "fd00::/8"], names = ["*.lab.internal"] {targets} }}
+grant = [{grants}]
 audit = {{ path = "/a" }}
 [[tool]]
 name = "fetch"

@@ -278,6 +278,8 @@ pub(crate) struct RawValue {
     pub intrusive: Option<Spanned<BTreeMap<Text, String>>>,
     pub class: Option<Text>,
     pub max_length: Option<Spanned<u32>>,
+    /// What each value of a list is.
+    pub of: Option<Spanned<Box<RawValue>>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -280,6 +280,14 @@ impl ToolOption {
             Setting::Off => "false".to_owned(),
             Setting::On(Value::Given) => "true".to_owned(),
             Setting::On(Value::Word(word)) => word.clone(),
+            Setting::On(Value::List(values)) => {
+                let words = values.iter().map(|value| match (value, &self.kind) {
+                    (Value::Word(word), _) => word.clone(),
+                    (value, ValueKind::List { of, .. }) => of.render(value).unwrap_or_default(),
+                    _ => String::new(),
+                });
+                words.collect::<Vec<_>>().join(",")
+            }
             Setting::On(value) => self.kind.render(value).unwrap_or_default(),
         }
     }

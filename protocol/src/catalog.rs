@@ -196,6 +196,21 @@ pub enum ValueType {
     Enumeration(Vec<String>),
     /// Several different words of these, joined by commas.
     EnumerationList(Vec<String>),
+    /// A name that the tool asks for: one that the caller may aim at, or the reverse name of such an
+    /// address.
+    DnsName,
+    /// The path of a URL.
+    UrlPath {
+        /// Longest, in characters.
+        max_length: u32,
+    },
+    /// Several different values, joined by commas.
+    List {
+        /// What each of them is.
+        of: Box<ValueType>,
+        /// Most of them.
+        max: u32,
+    },
     /// Free text of certain characters.
     Text {
         /// The characters, as a regular expression's class: `[A-Za-z0-9_-]`.

@@ -29,6 +29,8 @@ pub enum DenialCode {
     OptionUnknown,
     /// A value is missing, of the wrong kind or out of range.
     OptionValue,
+    /// A name that may not be asked for.
+    QuestionNotAllowed,
     /// An option was given twice.
     OptionRepeated,
     /// Two options were set that exclude one another.
@@ -58,7 +60,7 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
@@ -70,6 +72,7 @@ impl DenialCode {
         Self::ArgumentSyntax,
         Self::OptionUnknown,
         Self::OptionValue,
+        Self::QuestionNotAllowed,
         Self::OptionRepeated,
         Self::OptionConflict,
         Self::OptionMissing,
@@ -93,6 +96,7 @@ impl DenialCode {
             Self::ArgumentSyntax => "ARGUMENT_SYNTAX",
             Self::OptionUnknown => "OPTION_UNKNOWN",
             Self::OptionValue => "OPTION_VALUE",
+            Self::QuestionNotAllowed => "QUESTION_NOT_ALLOWED",
             Self::OptionRepeated => "OPTION_REPEATED",
             Self::OptionConflict => "OPTION_CONFLICT",
             Self::OptionMissing => "OPTION_MISSING",
@@ -115,6 +119,7 @@ impl DenialCode {
             Self::ArgumentSyntax
             | Self::OptionUnknown
             | Self::OptionValue
+            | Self::QuestionNotAllowed
             | Self::OptionRepeated
             | Self::OptionConflict
             | Self::OptionMissing

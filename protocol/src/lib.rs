@@ -11,6 +11,7 @@
 //! that what decodes is lexically valid and nobody needs to check it twice.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod bounded;
 mod call;
 mod catalog;
@@ -29,6 +30,7 @@ mod reason;
 mod target;
 mod wire;
 
+pub use asked::{DnsName, UrlPath};
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
     Allowance, Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier,

@@ -96,6 +96,26 @@ pub enum Reason {
         /// What was given for it.
         given: Option<Excerpt>,
     },
+    /// An option's value is a name that may not be asked for.
+    #[error("the name given for {} is not one that may be asked for{by}", option.shown())]
+    QuestionName {
+        /// The option.
+        option: OptionId,
+        /// What says so.
+        by: LimitedBy,
+    },
+    /// An option's value is the reverse name of an address that may not be aimed at.
+    #[error("{} asks for the name of {address}, which may not be aimed at{by}: {excluded}", option.shown())]
+    QuestionAddress {
+        /// The option.
+        option: Box<OptionId>,
+        /// The address.
+        address: IpAddr,
+        /// Why not.
+        excluded: Excluded,
+        /// What says so.
+        by: LimitedBy,
+    },
     /// The option is given more than once.
     #[error("{} is given more than once", .0.shown())]
     OptionRepeated(OptionId),
@@ -277,6 +297,9 @@ impl Reason {
             Self::ArgumentSyntax(_) => DenialCode::ArgumentSyntax,
             Self::OptionUnknown(_) | Self::PresetUnknown(_) => DenialCode::OptionUnknown,
             Self::OptionValue { .. } => DenialCode::OptionValue,
+            Self::QuestionName { .. } | Self::QuestionAddress { .. } => {
+                DenialCode::QuestionNotAllowed
+            }
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
             Self::OptionConflict { .. } => DenialCode::OptionConflict,
             Self::OptionMissing { .. } => DenialCode::OptionMissing,

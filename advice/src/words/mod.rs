@@ -3,11 +3,11 @@
 
 mod target;
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use probity_protocol::{
-    Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Identifier, LexicalDefect, LimitedBy,
-    OptionEntry, OptionId, Reason, Tier,
+    Allowance, Beyond, Call, Catalog, Denial, DenialCode, Excerpt, Excluded, Identifier,
+    LexicalDefect, LimitedBy, OptionEntry, OptionId, Reason, Tier,
 };
 
 use crate::{
@@ -51,6 +51,10 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
         Reason::PresetUnknown(given) => preset_unknown(tool, called, given),
         Reason::OptionValue { option, given } => option_value(tool, option, given.as_ref()),
         Reason::OptionRepeated(option) => option_repeated(option),
+        Reason::QuestionName { option, by } => question(allowance, option, None, *by),
+        Reason::QuestionAddress { option, address, excluded, by } => {
+            question(allowance, option, Some((*address, *excluded)), *by)
+        }
         Reason::OptionConflict { option, other } => option_conflict(option, other),
         Reason::OptionMissing { option, needs } => option_missing(tool, option, needs),
         Reason::Operand(word) => operand(tool, called, word),
@@ -216,6 +220,32 @@ fn option_repeated(option: &OptionId) -> Advice {
         DenialCode::OptionRepeated,
         format!("{} is given more than once.", in_full(option)),
         "Give it once, either as a property or in extra_args.",
+        &[("option", option.name.to_string())],
+    )
+}
+
+/// A name that may not be asked for.
+fn question(
+    allowance: &Allowance,
+    option: &OptionId,
+    reversed: Option<(IpAddr, Excluded)>,
+    by: LimitedBy,
+) -> Advice {
+    let what = match reversed {
+        None => "a name that you may not ask for".to_owned(),
+        Some((address, excluded)) => format!("the reverse name of {address}: {excluded}"),
+    };
+    let patterns: Vec<String> = allowance.names.iter().map(ToString::to_string).collect();
+    let patterns = some_of(patterns.iter().map(String::as_str));
+    let names = patterns.map(|names| format!("a name of {names}, or "));
+    advice(
+        DenialCode::QuestionNotAllowed,
+        format!("{} is {what}{by}.", in_full(option)),
+        format!(
+            "Give {}the complete reverse name of an address that you may aim at (that of 10.1.2.3 is \
+             3.2.1.10.in-addr.arpa).",
+            names.as_deref().unwrap_or_default()
+        ),
         &[("option", option.name.to_string())],
     )
 }

@@ -111,6 +111,9 @@ pub fn takes(value: &ValueType, between_words: &str) -> String {
         ValueType::Ports => "ports".into(),
         ValueType::Enumeration(words) => words.join(between_words),
         ValueType::EnumerationList(words) => format!("{},…", words.join(between_words)),
+        ValueType::DnsName => "name".into(),
+        ValueType::UrlPath { .. } => "/path".into(),
+        ValueType::List { of, .. } => format!("{},…", takes(of, between_words)),
         ValueType::Text { class, max_length } => format!("{class}{{1,{max_length}}}"),
     }
 }

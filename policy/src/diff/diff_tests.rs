@@ -9,8 +9,8 @@ use std::{
 };
 
 use probity_protocol::{
-    Arguments, Call, CorrelationId, GivenOption, Identifier, Layer, MAX_ARGS_BYTES, OptionText,
-    RequestedLimits, Target, ToolName, split_extra_args,
+    Arguments, Call, CorrelationId, DenialCode, GivenOption, Identifier, Layer, MAX_ARGS_BYTES,
+    OptionText, RequestedLimits, Target, ToolName, split_extra_args,
 };
 use proptest::prelude::*;
 use toml::{Table, Value, toml};
@@ -41,6 +41,26 @@ fn base() -> Table {
         flag = "--label"
         value = { kind = "text", class = "digits", max_length = 3 }
         help = "A text."
+        [[option]]
+        name = "question"
+        flag = "--question"
+        value = { kind = "dns_name" }
+        help = "A name."
+        [[option]]
+        name = "page"
+        flag = "--page"
+        value = { kind = "url_path", max_length = 10 }
+        help = "A path."
+        [[option]]
+        name = "several"
+        flag = "--several"
+        value = { kind = "list", of = { kind = "dns_name" }, max = 2 }
+        help = "Names."
+        [[option]]
+        name = "numbers"
+        flag = "--numbers"
+        value = { kind = "list", of = { kind = "integer", min = 1, max = 5 }, max = 2 }
+        help = "Numbers."
         [[option]]
         name = "four"
         flag = "-c4"
@@ -332,6 +352,19 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
                         _ => put(words, of(&["safe", "vuln", "more"], how / 6), "safe and not x"),
                     }
                 }
+                "dns_name" => put(
+                    option,
+                    "value",
+                    toml! { kind = "text"
+                    class = "word"
+                    max_length = 40 },
+                ),
+                "url_path" => put(value, "max_length", 1 + (how % 12) as i64),
+                "list" if how.is_multiple_of(2) => put(value, "max", 1 + (how / 2 % 3) as i64),
+                "list" if value["of"]["kind"].as_str() == Some("integer") => {
+                    put(sub(value, "of"), of(&["min", "max"], how / 2), [1_i64, 2, 9][how / 4 % 3]);
+                }
+                "list" => put(sub(value, "of"), "kind", "ports"),
                 "text" if how.is_multiple_of(2) => put(value, "max_length", (how / 2 % 5) as i64),
                 "text" => put(value, "class", of(&["digits", "alphanumeric", "word"], how / 2)),
                 "ports" => put(
@@ -404,6 +437,17 @@ const PING: Sayable = (
         "label=12",
         "label=1234",
         "label=ab",
+        "question=nas.lab.internal",
+        "question=x.nas.x.lab.internal",
+        "question=1.0.0.10.in-addr.arpa",
+        "question=1.0.0.100.in-addr.arpa",
+        "page=/abc",
+        "page=/abcdefghijk",
+        "several=nas.lab.internal,1.1.168.192.in-addr.arpa",
+        "several=nas.x.lab.internal",
+        "numbers=1,3",
+        "numbers=7",
+        "numbers=1,2,5",
         "fresh=1",
         "fresh",
         "verbose",
@@ -515,6 +559,11 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
                 Layer::Tool => vec![D::Grant, D::Alias, D::Tier],
                 Layer::Target => {
                     vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds, D::Grant]
+                }
+                Layer::Argument
+                    if denied.denial.reason.code() == DenialCode::QuestionNotAllowed =>
+                {
+                    vec![D::Option, D::Preset, D::Networks, D::Names, D::Grant]
                 }
                 Layer::Argument => vec![D::Option, D::Preset, D::Ceiling, D::Grant],
                 Layer::Intrusive => vec![D::Grant, D::Tier, D::Option, D::Preset],

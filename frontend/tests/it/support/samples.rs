@@ -100,6 +100,9 @@ pub fn denial(code: DenialCode) -> Denial {
             Reason::OptionValue { option: count(), given: Some(Excerpt::of("1000")) }
         }
         DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
+        DenialCode::QuestionNotAllowed => {
+            Reason::QuestionName { option: count(), by: LimitedBy::Grant }
+        }
         DenialCode::OptionConflict => {
             Reason::OptionConflict { option: count(), other: Box::new(count()) }
         }

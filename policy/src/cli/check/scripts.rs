@@ -94,7 +94,12 @@ fn by_option(tool: &Tool, option: &ToolOption) -> Option<String> {
         | ValueKind::Integer { .. }
         | ValueKind::Number { .. }
         | ValueKind::Duration { .. }
-        | ValueKind::Ports => None,
+        | ValueKind::Ports
+        | ValueKind::DnsName
+        | ValueKind::UrlPath { .. } => None,
+        ValueKind::List { of, .. } => {
+            by_option(tool, &ToolOption { kind: (**of).clone(), ..option.clone() })
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Allowance, Catalog, Decimal, Identifier, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
+    Allowance, Catalog, Decimal, DnsName, Identifier, OptionEntry, TargetKind, Tier, ToolEntry,
+    UrlPath, ValueType,
 };
 use serde_json::{Map, Value, json};
 
@@ -188,10 +189,36 @@ fn value_type(value: &ValueType) -> Value {
             "type": "array", "minItems": 1, "uniqueItems": true,
             "items": { "type": "string", "enum": words },
         }),
+        ValueType::DnsName => json!({
+            "type": "string", "minLength": 1, "maxLength": DnsName::MAX_BYTES,
+            "pattern": dns_name_pattern(),
+        }),
+        ValueType::UrlPath { max_length } => json!({
+            "type": "string", "pattern": url_path_pattern(), "maxLength": max_length,
+        }),
+        ValueType::List { of, max } => json!({
+            "type": "array", "minItems": 1, "maxItems": max, "uniqueItems": true,
+            "items": value_type(of),
+        }),
         ValueType::Text { class, max_length } => json!({
             "type": "string", "pattern": format!("^{class}+$"), "maxLength": max_length,
         }),
     }
+}
+
+/// Labels that begin and end with a letter, a digit or `_`.
+fn dns_name_pattern() -> String {
+    let label = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
+    format!("^{label}(\\.{label})*$")
+}
+
+/// One / at the start, and then characters of a URL's path and query.
+fn url_path_pattern() -> String {
+    let others = UrlPath::OTHERS.replace('-', "");
+    let first = format!("[A-Za-z0-9{}-]", others.replace('/', ""));
+    let any = format!("[A-Za-z0-9{others}-]");
+    let encoded = "%[0-9A-Fa-f]{2}";
+    format!("^/(({first}|{encoded})({any}|{encoded})*)?$")
 }
 
 /// A value written as text, in the type that its property has.
@@ -204,11 +231,59 @@ pub fn typed(value: &ValueType, text: &str) -> Value {
             text.parse::<Decimal>().map_or(json!(text), number)
         }
         ValueType::EnumerationList(_) => json!(text.split(',').collect::<Vec<_>>()),
-        ValueType::Ports | ValueType::Enumeration(_) | ValueType::Text { .. } => json!(text),
+        ValueType::List { of, .. } => {
+            json!(text.split(',').map(|part| typed(of, part)).collect::<Vec<_>>())
+        }
+        ValueType::Ports
+        | ValueType::Enumeration(_)
+        | ValueType::DnsName
+        | ValueType::UrlPath { .. }
+        | ValueType::Text { .. } => json!(text),
     }
 }
 
 /// A whole number without a point: models copy what they see.
 fn number(decimal: Decimal) -> Value {
     decimal.to_string().parse::<u64>().map_or(json!(decimal.to_f64()), |whole| json!(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(kind: &ValueType, value: Value) -> bool {
+        jsonschema::is_valid(&value_type(kind), &value)
+    }
+
+    #[test]
+    fn the_patterns_of_names_and_paths_take_all_that_the_policy_takes() {
+        for name in ["a", "_sip._tcp.lab.internal", "WEB.lab", "1.0.0.10.in-addr.arpa", "x-y.z_"] {
+            assert!(DnsName::parse(name).is_some());
+            assert!(accepts(&ValueType::DnsName, json!(name)), "{name}");
+        }
+        for name in ["", "a.", "-a", "a-", "a..b", "a b", "@a", "a/b", "é.lab"] {
+            assert!(!accepts(&ValueType::DnsName, json!(name)), "{name}");
+        }
+        let path = ValueType::UrlPath { max_length: 20 };
+        for text in ["/", "/a//b", "/a?x=1,2", "/%20-~!'()*+:._", "/?"] {
+            assert!(UrlPath::parse(text).is_some());
+            assert!(accepts(&path, json!(text)), "{text}");
+        }
+        for text in ["", "a", "//a", "/a b", "/a#b", "/a@b", "/[1]", "/{a}", "/%zz", "/%2", "/a\\b"]
+        {
+            assert!(!accepts(&path, json!(text)), "{text}");
+        }
+        assert!(!accepts(&path, json!("/aaaaaaaaaaaaaaaaaaaaa")));
+    }
+
+    #[test]
+    fn a_list_is_an_array_of_different_values_in_their_own_type() {
+        let numbers = || Box::new(ValueType::Integer { min: 1, max: 9 });
+        let list = ValueType::List { of: numbers(), max: 3 };
+        assert!(accepts(&list, json!([3, 1])));
+        for wrong in [json!([]), json!([1, 1]), json!([0]), json!([1, 2, 3, 4]), json!("1,2")] {
+            assert!(!accepts(&list, wrong.clone()), "{wrong}");
+        }
+        assert_eq!(typed(&list, "3,1"), json!([3, 1]));
+    }
 }
