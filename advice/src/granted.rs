@@ -93,17 +93,17 @@ impl<'c> Tool<'c> {
 
     /// The option of a flag.
     pub(crate) fn by_flag(self, flag: &str) -> Option<Named<'c>> {
-        self.find(|_, known| known == flag)
+        self.find(|_, known| known == Some(flag))
     }
 
-    fn find(self, is_it: impl Fn(&str, &str) -> bool) -> Option<Named<'c>> {
+    fn find(self, is_it: impl Fn(&str, Option<&str>) -> bool) -> Option<Named<'c>> {
         let mut options = self.entry.options.iter();
-        if let Some(entry) = options.find(|o| is_it(o.name.as_str(), &o.flag)) {
+        if let Some(entry) = options.find(|o| is_it(o.name.as_str(), o.flag.as_deref())) {
             return Some(Named::Granted(entry));
         }
         self.denial.beyond.iter().find_map(|beyond| match beyond {
             Beyond::Option { option, takes_value, tier }
-                if is_it(option.name.as_str(), &option.flag) =>
+                if is_it(option.name.as_str(), option.flag.as_deref()) =>
             {
                 Some(Named::Beyond { option, takes_value: *takes_value, tier: *tier })
             }
@@ -171,10 +171,10 @@ impl<'c> Tool<'c> {
 }
 
 impl<'c> Named<'c> {
-    pub(crate) fn flag(self) -> &'c str {
+    pub(crate) fn flag(self) -> Option<&'c str> {
         match self {
-            Self::Granted(entry) => &entry.flag,
-            Self::Beyond { option, .. } => &option.flag,
+            Self::Granted(entry) => entry.flag.as_deref(),
+            Self::Beyond { option, .. } => option.flag.as_deref(),
         }
     }
 
@@ -203,7 +203,7 @@ pub(crate) struct Preset<'c> {
 
 /// Whether an option says which ports are scanned, or how many.
 pub(crate) fn chooses_ports(option: &OptionEntry) -> bool {
-    matches!(option.value, ValueType::Ports { .. }) || option.flag == "--top-ports"
+    matches!(option.value, ValueType::Ports { .. }) || option.flag.as_deref() == Some("--top-ports")
 }
 
 /// Whether an option takes a value.

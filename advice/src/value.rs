@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use probity_protocol::{Decimal, OptionEntry, Ports, Tier, ValueType, parse_seconds};
+use probity_protocol::{
+    Decimal, DnsName, OptionEntry, Ports, Tier, UrlPath, ValueType, parse_seconds,
+};
 
 /// Most names in one sentence.
 const MOST_NAMES: usize = 20;
@@ -12,7 +14,8 @@ const MOST_NAMES: usize = 20;
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'c> {
     pub entry: &'c OptionEntry,
-    /// Of what the option takes, what is left to him.
+    /// Of what the option takes, what is left to him; of a list what each of its values is, where it is about
+    /// one of them.
     pub value: &'c ValueType,
     pub tier: Tier,
 }
@@ -21,7 +24,11 @@ impl<'c> Values<'c> {
     /// Of a list of words those that may be used.
     pub(crate) fn words(self) -> impl Iterator<Item = &'c str> {
         let (entry, tier) = (self.entry, self.tier);
-        let all = match self.value {
+        let value = match self.value {
+            ValueType::List { of, .. } => of,
+            one => one,
+        };
+        let all = match value {
             ValueType::Enumeration(words) | ValueType::EnumerationList(words) => words.as_slice(),
             _ => &[],
         };
@@ -34,6 +41,11 @@ impl<'c> Values<'c> {
     /// Of those the words that are of no higher tier than the option itself: nobody is led beyond it.
     pub(crate) fn plain_words(self) -> impl Iterator<Item = &'c str> {
         Values { tier: self.entry.tier, ..self }.words()
+    }
+
+    /// About one value of a list.
+    pub(crate) fn each(self, of: &'c ValueType) -> Self {
+        Self { value: of, ..self }
     }
 
     /// Whether a text is a value of the option.
@@ -65,6 +77,19 @@ impl<'c> Values<'c> {
                     && text.starts_with(|c: char| c.is_ascii_alphanumeric())
                     && !text.contains("..")
             }
+            ValueType::DnsName => DnsName::parse(text).is_some(),
+            ValueType::UrlPath { max_length } => {
+                text.len() <= usize::try_from(*max_length).unwrap_or(usize::MAX)
+                    && UrlPath::parse(text).is_some()
+            }
+            ValueType::List { of, max } => {
+                let (mut seen, mut left) = (HashSet::new(), *max);
+                text.split(',').all(|part| {
+                    let is_another = seen.insert(folded(of, part)) && left > 0;
+                    left = left.saturating_sub(1);
+                    is_another && self.each(of).hold(part)
+                })
+            }
         }
     }
 
@@ -95,14 +120,32 @@ impl<'c> Values<'c> {
             ValueType::Text { class, max_length } => {
                 format!("at most {max_length} characters of {class}")
             }
+            ValueType::DnsName => {
+                "a name that you may aim at, or the reverse name of an address that you may".into()
+            }
+            ValueType::UrlPath { max_length } => {
+                format!("the path of a URL, from its /, at most {max_length} characters")
+            }
+            ValueType::List { of, max } => {
+                let each = self.each(of).expected();
+                format!("up to {max} different ones, joined by commas, each {each}")
+            }
         }
     }
 
     /// A value that passes, as a client would write it, within the option's own tier: the file's
     /// example or default, or one made from the kind.
     pub(crate) fn example(self) -> Option<String> {
-        let made = || match self.value {
-            ValueType::None | ValueType::Text { .. } => None,
+        let value = match self.value {
+            ValueType::List { of, .. } => of,
+            one => one,
+        };
+        let made = || match value {
+            ValueType::None
+            | ValueType::Text { .. }
+            | ValueType::DnsName
+            | ValueType::List { .. } => None,
+            ValueType::UrlPath { .. } => Some("/".to_owned()),
             ValueType::Integer { min, .. } => Some(min.to_string()),
             ValueType::Number { min, .. } | ValueType::Duration { min, .. } => {
                 Some(min.to_string())
@@ -117,6 +160,14 @@ impl<'c> Values<'c> {
         };
         let written = [&self.entry.example, &self.entry.default].into_iter().flatten();
         written.into_iter().find(|text| self.hold(text)).cloned().or_else(made)
+    }
+}
+
+/// A value of a list, so that those which mean the same are the same: names whatever their case.
+pub(crate) fn folded(of: &ValueType, value: &str) -> String {
+    match of {
+        ValueType::DnsName => value.to_ascii_lowercase(),
+        _ => value.to_owned(),
     }
 }
 

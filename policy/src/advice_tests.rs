@@ -639,7 +639,9 @@ fn chooses_ports(call: &Call) -> bool {
 
 fn scans_ports(tool: &crate::Tool) -> bool {
     let mut options = tool.options.iter();
-    options.any(|o| matches!(o.kind, crate::value::ValueKind::Ports) || o.flag == "--top-ports")
+    options.any(|o| {
+        matches!(o.kind, crate::value::ValueKind::Ports) || o.flag.as_deref() == Some("--top-ports")
+    })
 }
 
 /// The ports that a plan has scanned, where its command line names them.
@@ -692,7 +694,7 @@ proptest! {
         for (option, value) in tool.options.iter().zip(&approved.settings) {
             let tier = value.as_ref().map(|value| option.tier_with(value));
             let was_asked_for = given.iter().any(|given| given.name == option.name)
-                || words.iter().any(|word| word.as_str().starts_with(option.flag.as_str()));
+                || words.iter().any(|word| word.as_str().starts_with(option.flag.as_deref().unwrap()));
             let by_preset = matches!(&asked.arguments, Arguments::Given { preset: Some(_), .. });
             prop_assert!(tier != Some(Tier::Intrusive) || was_asked_for || by_preset, "{}", option.name);
         }

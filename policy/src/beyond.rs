@@ -10,7 +10,6 @@ use probity_protocol::{Arguments, Beyond, Identifier, Tier};
 use crate::{
     arguments::{Found, NotFound, find_first, find_typed},
     tool::{Setting, Tool},
-    value::ValueKind,
 };
 
 /// Presets that are told of. A call takes one.
@@ -51,8 +50,7 @@ pub(crate) fn beyond(
             return Some(option.beyond());
         }
         // Of no other kind a value has a tier.
-        let has_tiers = matches!(option.kind, ValueKind::Rendered(_));
-        match has_tiers.then(|| option.parse(value))? {
+        match option.kind.has_tiers().then(|| option.parse(value))? {
             Ok(Setting::On(value)) if option.tier_with(&value) > granted => {
                 Some(Beyond::Value(option.id()))
             }

@@ -107,7 +107,7 @@ fn entry(
         intrusive: tier == Tier::Intrusive,
         needs_approval: needs_approval(tool, granted),
         options: options
-            .filter_map(|(at, option)| option_entry(option, tier, (left, at)))
+            .filter_map(|(at, option)| option_entry(tool, option, tier, (left, at)))
             .collect(),
         presets: presets.map(|(name, preset)| preset_entry(tool, name, preset, tier)).collect(),
         timeout: tool.timeout.value.min(longest),
@@ -126,12 +126,18 @@ fn entry(
 
 /// `None` where no grant leaves anything of it.
 fn option_entry(
+    tool: &Tool,
     option: &ToolOption,
     tier: Tier,
     (left, at): (OptionsLeft<'_, '_>, usize),
 ) -> Option<OptionEntry> {
     let value = left.values(at)?;
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
+    let visible = |of: &[usize]| {
+        let others = of.iter().filter_map(|at| tool.options.get(*at));
+        let within = others.filter(|other| other.tier <= tier);
+        within.map(|other| other.name.clone()).collect()
+    };
     // Nobody guesses how ports are written, so there is always an example of them.
     let derived = || match &value {
         ValueType::Ports { within: None } => Some("22,80,443".to_owned()),
@@ -153,6 +159,8 @@ fn option_entry(
         tier: option.tier,
         default: option.default.as_ref().filter(is_left).map(written),
         example: option.example.as_ref().filter(is_left).map(written).or_else(derived),
+        excludes: visible(&option.excludes),
+        requires: visible(&option.requires),
         value,
         intrusive_words,
     })

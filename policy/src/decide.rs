@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Beyond, Call, Exceeded, Excerpt, Excluded, HostName, LimitedBy, Reason,
-    RequestedLimits, Target, TargetKind, Tier, Weight,
+    Arguments, Beyond, Call, DnsName, Exceeded, Excerpt, Excluded, HostName, LimitedBy, OptionId,
+    Reason, RequestedLimits, Target, TargetKind, Tier, Weight,
 };
 
 use crate::{
@@ -20,9 +20,12 @@ use crate::{
     granted_options::OptionLeft,
     grants::Grant,
     policy::Policy,
+    relations::{Broken, broken},
     subject::Subject,
     subject_grants::{Granted, SubjectGrants},
+    targets::Bounds,
     tool::{Setting, Tool, ToolOption},
+    value::Value,
     work::{self, Kind},
 };
 
@@ -103,8 +106,10 @@ pub(crate) fn judge<'p>(
     let aim = allowed_target(policy, tool, &call.target)?;
     let granted = granted_target(granted, &aim)?;
     let settings = merge_arguments(tool, &call.arguments)?;
+    let granted = granted_questions(policy, tool, &settings, granted)?;
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
     let granted = granted_options(tool, &settings, granted, &call.arguments)?;
+    allowed_together(tool, &settings)?;
     let granted = approvable(policy, tool, uid, granted)?;
     let (timeout, grant) = allowed_time(policy, tool, granted, &call.limits)?;
     let (requested, target, name) = (call.limits.clone(), aim.target, aim.name());
@@ -226,6 +231,54 @@ pub(crate) fn granted_target<'p>(
     })
 }
 
+/// The grants that allow each name that the tool is to ask for.
+pub(crate) fn granted_questions<'p>(
+    policy: &'p Policy,
+    tool: &'p Tool,
+    settings: &Settings,
+    granted: Granted<'p>,
+) -> Result<Granted<'p>, Denied<'p>> {
+    let set = tool.options.iter().zip(settings);
+    let asked = set.flat_map(|(option, value)| {
+        value.iter().flat_map(Value::questions).map(move |name| (option, name))
+    });
+    let asked: Vec<_> = asked.collect();
+    if asked.is_empty() {
+        return Ok(granted);
+    }
+    let everybody = [policy.targets.bounds(&policy.lines), tool.scope.bounds(LimitedBy::Tool)];
+    let check = |grant: &'p Grant, _| {
+        let own = grant.scope.bounds(LimitedBy::Grant);
+        asked.iter().try_for_each(|(option, name)| {
+            let bounds = || everybody.iter().chain([&own]);
+            // RULE: A tool asks for no name but one that the grant allows, or an allowed address's own.
+            allowed_question(bounds, option, name)
+        })
+    };
+    granted.keep(check, |denied| match denied.denial.reason {
+        Reason::QuestionAddress { excluded, by, .. } => (by, excluded != Excluded::Outside),
+        Reason::QuestionName { by, .. } => (by, false),
+        _ => (LimitedBy::Policy, false),
+    })
+}
+
+/// A name that all of them allow by its patterns, or the complete reverse name of an address that all
+/// of them allow.
+fn allowed_question<'b, 'p: 'b, I: Iterator<Item = &'b Bounds<'p>>>(
+    bounds: impl Fn() -> I,
+    option: &'p ToolOption,
+    name: &DnsName,
+) -> Result<(), Denied<'p>> {
+    let address = name.reversed();
+    match bounds().find(|bounds| !bounds.covers(name.as_str())) {
+        None => Ok(()),
+        Some(without) if address.is_none() => Err(without.question_name(option.id())),
+        Some(_) => address.into_iter().try_for_each(|address| {
+            bounds().try_for_each(|bounds| bounds.question_address(option.id(), address))
+        }),
+    }
+}
+
 /// How long it may run, and the grant that allows the call.
 pub(crate) fn allowed_time<'p>(
     policy: &'p Policy,
@@ -318,6 +371,28 @@ pub(crate) fn granted_options<'p>(
         _ => false,
     };
     granted.keep(check, nearness)
+}
+
+/// Whether the merged options go together. It speaks after the tier: so it names no option that the grant
+/// does not give.
+pub(crate) fn allowed_together<'p>(tool: &'p Tool, settings: &Settings) -> Result<(), Denied<'p>> {
+    // RULE: Options that exclude one another are never set at once, and none without what it requires.
+    let broken = broken(&tool.options, |at| settings.get(at).is_some_and(Option::is_some));
+    let (at, other, of): (_, _, fn(OptionId, Box<OptionId>) -> Reason) = match broken {
+        None => return Ok(()),
+        Some(Broken::Excludes(at, other)) => {
+            (at, other, |option, other| Reason::OptionConflict { option, other })
+        }
+        Some(Broken::Requires(at, other)) => {
+            (at, other, |option, needs| Reason::OptionMissing { option, needs })
+        }
+    };
+    match (tool.options.get(at), tool.options.get(other)) {
+        (Some(option), Some(other)) => {
+            Err(Denied::new(of(option.id(), Box::new(other.id())), Some(&option.place)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// By which of its parts a call is intrusive.

@@ -318,8 +318,8 @@ fn explained(tool: &Tool, words: &[String]) -> bool {
             return word.parse::<Ipv4Addr>().is_ok_and(|a| a.is_private());
         }
         let option = tool.options.iter().find(|o| {
-            o.flag == word
-                || (word.starts_with(o.flag.as_str()) && o.join == crate::raw::RawJoin::Attached)
+            let flag = o.flag.as_deref().unwrap();
+            flag == word || (word.starts_with(flag) && o.join == crate::raw::RawJoin::Attached)
         });
         match option {
             None if fixed.contains(&word) => {}
@@ -327,7 +327,7 @@ fn explained(tool: &Tool, words: &[String]) -> bool {
             Some(o) if o.tier > Tier::Standard => return false,
             Some(o) if matches!(o.kind, ValueKind::None) => {}
             Some(o) => {
-                let value = word.strip_prefix(o.flag.as_str()).filter(|v| !v.is_empty());
+                let value = word.strip_prefix(o.flag.as_deref().unwrap()).filter(|v| !v.is_empty());
                 let Some(value) = value.or_else(|| words.next()) else { return false };
                 let rendered = matches!(&o.kind, ValueKind::Rendered(words)
                     if words.values().any(|w| w.text == value && w.tier == Tier::Standard));

@@ -228,10 +228,9 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         deny: texts(scope.denied),
         max_hosts: scope.max_hosts.map(at),
         argv: at(texts(tool.argv.iter().map(|part| match part {
-            ArgvPart::Literal(literal) => literal,
-            ArgvPart::Mode { .. } => "{mode}",
-            ArgvPart::Options => "{options}",
-            ArgvPart::Target => "{target}",
+            ArgvPart::Mode { .. } => "{mode}".to_owned(),
+            ArgvPart::Options => "{options}".to_owned(),
+            ArgvPart::Word(template) => template.to_string(),
         }))),
         mode,
         // Left out where the file leaves it out: a frontend's own default may then tighten it.
@@ -255,20 +254,22 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
                 at(RawScratch { files, file_size })
             }),
         },
-        options: tool.options.iter().map(|each| at(option(each))).collect(),
+        options: tool.options.iter().map(|each| at(option(tool, each))).collect(),
         presets: presets.collect(),
     }
 }
 
-fn option(option: &ToolOption) -> RawOption {
+fn option(tool: &Tool, option: &ToolOption) -> RawOption {
     let takes_value = !matches!(option.kind, ValueKind::None);
     let value = |value: &Value| at(RawScalar::of(option.written(&Setting::On(value.clone()))));
     RawOption {
         name: text(&option.name),
-        flag: text(&option.flag),
+        flag: option.flag.as_ref().map(text),
         value: takes_value.then(|| at(value_kind(&option.kind))),
         join: option.join,
-        renders: option.renders.clone().map(at),
+        renders: option.renders.as_ref().map(|words| at(texts(words))),
+        excludes: sorted(tool.names(&option.excludes)),
+        requires: sorted(tool.names(&option.requires)),
         tier: option.tier.into(),
         net_raw: Some(at(option.net_raw)),
         default: option.default.as_ref().map(value),
@@ -287,6 +288,7 @@ fn value_kind(kind: &ValueKind) -> RawValue {
         intrusive: None,
         class: None,
         max_length: None,
+        of: None,
     };
     let number = |n: &dyn Display| Some(at(RawScalar::of(n.to_string())));
     let name = match kind {
@@ -326,6 +328,16 @@ fn value_kind(kind: &ValueKind) -> RawValue {
             raw.class = Some(text(class.name()));
             raw.max_length = Some(at(u32::try_from(*max_length).unwrap_or(u32::MAX)));
             "text"
+        }
+        ValueKind::DnsName => "dns_name",
+        ValueKind::UrlPath { max_length } => {
+            raw.max_length = Some(at(u32::try_from(*max_length).unwrap_or(u32::MAX)));
+            "url_path"
+        }
+        ValueKind::List { of, max } => {
+            raw.of = Some(at(Box::new(value_kind(of))));
+            raw.max = number(max);
+            "list"
         }
     };
     RawValue { kind: text(name), ..raw }

@@ -558,6 +558,7 @@ proptest! {
                 }
                 ValueType::Enumeration(words) | ValueType::EnumerationList(words) => words.clone(),
                 ValueType::Text { .. } => vec!["12".to_owned()],
+                ValueType::DnsName | ValueType::UrlPath { .. } | ValueType::List { .. } => Vec::new(),
             });
             for value in values {
                 let said = format!("{}={value}", entry.name);

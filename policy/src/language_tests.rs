@@ -205,7 +205,7 @@ fn what_the_page_says_is_the_default_is() {
             let mut document = example();
             table_at(&mut document, section.way).remove(&row.key);
             let policy = read(&document);
-            if row.default == "required" {
+            if row.default.starts_with("required") {
                 let said = policy.unwrap_err().to_string();
                 assert!(said.contains(&format!("missing field `{}`", row.key)), "{place}: {said}");
                 continue;
@@ -216,4 +216,39 @@ fn what_the_page_says_is_the_default_is() {
             assert_eq!(value(&row.default), in_effect, "{place}");
         }
     }
+}
+
+/// What the page says of values that are judged by more than their spelling.
+#[test]
+fn the_values_that_the_page_shows_are_accepted_and_refused() {
+    let (_, section) = PAGE.split_once("#### Names, paths and lists\n").unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let lines = section.lines().filter(|line| line.starts_with("| `"));
+    let mut tried = 0;
+    for line in lines {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let kind = match cells[0] {
+            "`dns_name`" => "kind = \"dns_name\"",
+            "`url_path`" => "kind = \"url_path\"",
+            _ => "kind = \"list\", max = 3, of = { kind = \"integer\", min = 1, max = 9 }",
+        };
+        let more = format!(
+            "[[tool.option]]\nname = \"x\"\nflag = \"-x\"\nhelp = \"X.\"\nvalue = {{ {kind} }}"
+        );
+        let policy = one_tool::policy(r#"["{options}", "{target}"]"#, &more);
+        for (cell, is_accepted) in [(cells[1], true), (cells[2], false)] {
+            for value in cell.split("`, `").map(|value| value.trim_matches('`')) {
+                tried += 1;
+                if probity_protocol::OptionText::new(value).is_err() {
+                    assert!(!is_accepted, "{kind}: {value} cannot even be sent");
+                    continue;
+                }
+                let call = one_tool::call("10.0.0.1", &[("x", value)], "");
+                let decided =
+                    decide(&policy, &one_tool::owner(), &call, std::time::SystemTime::now());
+                assert_eq!(decided.is_ok(), is_accepted, "{kind}: {value}");
+            }
+        }
+    }
+    assert!(tried > 20, "{tried}");
 }

@@ -38,10 +38,12 @@ mod plan;
 mod policy;
 mod profile;
 mod raw;
+mod relations;
 mod source;
 mod subject;
 mod subject_grants;
 mod targets;
+mod template;
 mod tool;
 mod trust;
 mod validate;
@@ -76,5 +78,9 @@ mod grant_options_tests;
 mod language_tests;
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod one_tool;
+#[cfg(test)]
+mod question_tests;
 #[cfg(test)]
 mod scope_tests;

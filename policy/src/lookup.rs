@@ -11,12 +11,14 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// Of the name and the flag of each option, in the order of the file.
-    pub(crate) fn new<'o>(options: impl Iterator<Item = (&'o str, &'o str)>) -> Self {
+    /// Of the name and the flag, if it has one, of each option, in the order of the file.
+    pub(crate) fn new<'o>(options: impl Iterator<Item = (&'o str, Option<&'o str>)>) -> Self {
         let mut lookup = Self::default();
         for (at, (name, flag)) in options.enumerate() {
             lookup.names.entry(name.to_owned()).or_insert(at);
-            lookup.flags.entry(flag.to_owned()).or_insert(at);
+            if let Some(flag) = flag {
+                lookup.flags.entry(flag.to_owned()).or_insert(at);
+            }
         }
         lookup
     }

@@ -50,7 +50,11 @@ impl NameSet {
 
     /// Whether a pattern covers the name.
     pub(crate) fn contains(&self, name: &HostName) -> bool {
-        let text = name.as_str();
+        self.covers(name.as_str())
+    }
+
+    /// The same of a name in lower case, which may have characters that no host's name has.
+    pub(crate) fn covers(&self, text: &str) -> bool {
         let mut suffixes = text.match_indices('.').filter_map(|(dot, _)| text.get(dot + 1..));
         self.exact.contains(text)
             || suffixes.any(|suffix| {

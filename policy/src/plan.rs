@@ -10,12 +10,13 @@ use std::{
 };
 
 use ipnet::IpNet;
-use probity_protocol::{HostName, PlanSummary, SandboxSummary, Tier, ToolName};
+use probity_protocol::{HostName, Identifier, PlanSummary, SandboxSummary, Tier, ToolName};
 
 use crate::{
     decide::Approved,
     profile::Profile,
     source::Place,
+    template::{Aim, Template, spelled},
     tool::{ArgvPart, CapabilityRule, Reach, Scratch},
 };
 
@@ -145,18 +146,27 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         CapabilityRule::ByOption if used().any(|(option, _)| option.net_raw) => NetRaw::Yes,
         CapabilityRule::ByOption => NetRaw::No,
     };
+    let aim = Aim { target, name: name.as_ref() };
+    let value = |name: &Identifier| {
+        let at = tool.option_index(name.as_str())?;
+        tool.options.get(at)?.kind.render(settings.get(at)?.as_ref()?)
+    };
+    let word = |template: &Template| template.render(aim, value);
     let mut arguments = Vec::new();
     for part in &tool.argv {
         match part {
-            ArgvPart::Literal(text) => arguments.push(text.clone()),
             ArgvPart::Mode { raw, plain } => {
                 arguments.extend_from_slice(if net_raw == NetRaw::Yes { raw } else { plain });
             }
             ArgvPart::Options => {
                 // RULE: No text of a client reaches a command line.
-                arguments.extend(used().flat_map(|(option, value)| option.render(value)));
+                arguments.extend(used().flat_map(|(option, value)| match &option.renders {
+                    Some(words) => words.iter().filter_map(word).collect(),
+                    None if option.is_placed => Vec::new(),
+                    None => option.render(value),
+                }));
             }
-            ArgvPart::Target => arguments.push(spelled(target)),
+            ArgvPart::Word(template) => arguments.extend(word(template)),
         }
     }
     Plan {
@@ -187,15 +197,6 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         approvers: approvers.iter().map(|approver| approver.who.to_string()).collect(),
         rule: grant.place.clone(),
         note: grant.note.clone(),
-    }
-}
-
-/// An address alone where the network is one address.
-pub(crate) fn spelled(target: IpNet) -> String {
-    if target.prefix_len() == target.max_prefix_len() {
-        target.addr().to_string()
-    } else {
-        target.to_string()
     }
 }
 

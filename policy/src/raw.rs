@@ -313,12 +313,18 @@ pub(crate) enum RawNetRaw {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawOption {
     pub name: Text,
-    pub flag: Text,
+    pub flag: Option<Text>,
     pub value: Option<Spanned<RawValue>>,
     #[serde(default)]
     pub join: RawJoin,
     /// Arguments rendered in place of the flag, for an option without a value.
-    pub renders: Option<Spanned<Vec<String>>>,
+    pub renders: Option<Spanned<Vec<Text>>>,
+    /// Options that cannot be set beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Text>,
+    /// Options that have to be set with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Text>,
     #[serde(default)]
     pub tier: RawTier,
     pub net_raw: Option<Spanned<bool>>,
@@ -352,6 +358,8 @@ pub(crate) struct RawValue {
     pub intrusive: Option<Spanned<BTreeMap<Text, String>>>,
     pub class: Option<Text>,
     pub max_length: Option<Spanned<u32>>,
+    /// What each value of a list is.
+    pub of: Option<Spanned<Box<RawValue>>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -82,10 +82,9 @@ fn weight(policy: &Policy, tool: &Tool) -> (Tier, std::time::Duration) {
 /// Whether a tool may stand in for another: it takes this kind of target, and scans no ports of its own
 /// choice.
 fn takes_lightly(tool: &Tool, kind: TargetKind) -> bool {
-    let scans = tool
-        .options
-        .iter()
-        .any(|option| matches!(option.kind, ValueKind::Ports) || option.flag == "--top-ports");
+    let scans = tool.options.iter().any(|option| {
+        matches!(option.kind, ValueKind::Ports) || option.flag.as_deref() == Some("--top-ports")
+    });
     tool.targets.contains(&kind) && !scans
 }
 

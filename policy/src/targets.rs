@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Excluded, HostName, LimitedBy, NamePattern, Reason, Target, meaning,
+    Excluded, HostName, LimitedBy, NamePattern, OptionId, Reason, Target, meaning,
     ranges::{Ranges, address_count},
 };
 
@@ -151,6 +151,29 @@ impl<'p> Bounds<'p> {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether a pattern covers a name of the DNS.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.names.is_none_or(|names| names.covers(name))
+    }
+
+    /// Why the name that an option gives may not be asked for.
+    pub(crate) fn question_name(&self, option: OptionId) -> Denied<'p> {
+        Denied::new(Reason::QuestionName { option, by: self.by }, self.lines.names.as_ref())
+    }
+
+    /// Whether the address may be aimed at whose reverse name an option gives.
+    pub(crate) fn question_address(
+        &self,
+        option: OptionId,
+        address: IpAddr,
+    ) -> Result<(), Denied<'p>> {
+        self.admits(address.into()).map_err(|excluded| {
+            let (option, by) = (Box::new(option), self.by);
+            let reason = Reason::QuestionAddress { option, address, excluded, by };
+            Denied::new(reason, self.lines.excluding(address.into(), excluded))
+        })
     }
 
     /// Whether all of a network may be aimed at: by its own addresses, and by whatever they stand

@@ -18,6 +18,7 @@ use crate::{
     raw::RawJoin,
     source::Place,
     targets::Scope,
+    template::Template,
     value::{NotAValue, Value, ValueKind},
 };
 
@@ -114,26 +115,29 @@ pub struct BreakerRule {
 /// A part of the command line, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum ArgvPart {
-    Literal(String),
     /// `{mode}`: one list or the other, by whether the run holds `CAP_NET_RAW`.
-    Mode {
-        raw: Vec<String>,
-        plain: Vec<String>,
-    },
+    Mode { raw: Vec<String>, plain: Vec<String> },
     /// `{options}`
     Options,
-    /// `{target}`
-    Target,
+    /// A word, and what of a call stands in it.
+    Word(Template),
 }
 
 /// An option a client may give.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ToolOption {
     pub name: Identifier,
-    pub flag: String,
+    /// `None` of an operand, which a word of argv names, and of a switch that only `renders` words.
+    pub flag: Option<String>,
     pub kind: ValueKind,
     pub join: RawJoin,
-    pub renders: Option<Vec<String>>,
+    pub renders: Option<Vec<Template>>,
+    /// A word of argv names it, so it stands there and not among the others.
+    pub is_placed: bool,
+    /// Options that cannot be set beside it, by index, in order; each of them has this one.
+    pub excludes: Vec<usize>,
+    /// Options that have to be set with it, by index, in order.
+    pub requires: Vec<usize>,
     pub tier: Tier,
     pub net_raw: bool,
     pub default: Option<Value>,
@@ -189,6 +193,11 @@ impl Tool {
         self.concurrency.value
     }
 
+    /// The names of options, by their indexes.
+    pub(crate) fn names<'t>(&'t self, of: &'t [usize]) -> impl Iterator<Item = &'t Identifier> {
+        of.iter().filter_map(|at| self.options.get(*at).map(|option| &option.name))
+    }
+
     pub(crate) fn option_index(&self, name: &str) -> Option<usize> {
         self.lookup.name(name)
     }
@@ -234,6 +243,12 @@ impl ToolOption {
         Beyond::Option { option: self.id(), takes_value: self.takes_value(), tier: self.tier }
     }
 
+    /// Its flag, or else its property.
+    #[cfg(feature = "cli")]
+    pub(crate) fn shown(&self) -> &str {
+        self.flag.as_deref().unwrap_or(self.name.as_str())
+    }
+
     pub(crate) fn takes_value(&self) -> bool {
         !matches!(self.kind, ValueKind::None)
     }
@@ -243,16 +258,14 @@ impl ToolOption {
         self.tier.max(self.kind.tier(value))
     }
 
-    /// Its words on the command line.
+    /// Its words on the command line, but for those of `renders`.
     pub(crate) fn render(&self, value: &Value) -> Vec<String> {
-        if let Some(renders) = &self.renders {
-            return renders.clone();
-        }
+        let Some(flag) = &self.flag else { return Vec::new() };
         match (self.kind.render(value), self.join) {
-            (None, _) => vec![self.flag.clone()],
-            (Some(value), RawJoin::Separate) => vec![self.flag.clone(), value],
-            (Some(value), RawJoin::Attached) => vec![format!("{}{value}", self.flag)],
-            (Some(value), RawJoin::Equals) => vec![format!("{}={value}", self.flag)],
+            (None, _) => vec![flag.clone()],
+            (Some(value), RawJoin::Separate) => vec![flag.clone(), value],
+            (Some(value), RawJoin::Attached) => vec![format!("{flag}{value}")],
+            (Some(value), RawJoin::Equals) => vec![format!("{flag}={value}")],
         }
     }
 
@@ -272,6 +285,14 @@ impl ToolOption {
             Setting::Off => "false".to_owned(),
             Setting::On(Value::Given) => "true".to_owned(),
             Setting::On(Value::Word(word)) => word.clone(),
+            Setting::On(Value::List(values)) => {
+                let words = values.iter().map(|value| match (value, &self.kind) {
+                    (Value::Word(word), _) => word.clone(),
+                    (value, ValueKind::List { of, .. }) => of.render(value).unwrap_or_default(),
+                    _ => String::new(),
+                });
+                words.collect::<Vec<_>>().join(",")
+            }
             Setting::On(value) => self.kind.render(value).unwrap_or_default(),
         }
     }

@@ -127,8 +127,9 @@ fn each_defect_is_refused_and_named_with_file_line_and_column() {
         ("ping.toml", "flag    = \"-c\"", "flag    = \"c\"", "a flag is"),
         ("ping.toml", "syscalls = \"echo\"", "syscalls = \"none\"", "no syscall profile is called"),
         ("ping.toml", "/usr/bin/ping", "ping", "a path is absolute"),
-        ("ping.toml", "\"{target}\"", "\"--to={target}\"", "a placeholder is a word of its own"),
-        ("ping.toml", ", \"{target}\"", "", "argv needs {target} exactly once"),
+        ("ping.toml", "\"{target}\"", "\"{target}{options}\"", "{options} is a word of its own"),
+        ("ping.toml", "\"{target}\"", "\"--to={targte}\"", "did you mean {target}?"),
+        ("ping.toml", ", \"{target}\"", "", "argv needs {target}"),
         ("ping.toml", "name    = \"ping\"", "name    = \"nmap\"", "the name \"nmap\" is taken"),
         ("ping.toml", "aliases = [\"PingTool\"]", "aliases = [\"NmapTool\"]", "is taken"),
         ("ping.toml", "name    = \"ping\"", "name    = \"Ping\"", "lower-case"),
@@ -160,7 +161,7 @@ fn every_key_that_a_file_lacks_is_named_at_once() {
     let text = "name = \"dig\"\n[sandbox]\nread = []\n[[option]]\nname = \"short\"\n[preset.fast]\noptions = {}\n";
     sources.tools.push(Source::new("tools.d/dig.toml", text));
     let shown = defects(&sources);
-    for key in ["summary", "command", "targets", "argv", "syscalls", "flag", "help"] {
+    for key in ["summary", "command", "targets", "argv", "syscalls", "help"] {
         assert!(shown.contains(&format!("missing field `{key}`")), "{key}: {shown}");
     }
 }

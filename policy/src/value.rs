@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use probity_protocol::{Decimal, Ports, Tier, ValueType, parse_seconds};
+use probity_protocol::{Decimal, DnsName, Ports, Tier, UrlPath, ValueType, parse_seconds};
 use serde::Serialize;
 
 use crate::{canonical, words::Words};
@@ -37,6 +37,16 @@ pub(crate) enum ValueKind {
         class: CharacterClass,
         max_length: usize,
     },
+    /// A name that the tool asks for. Which names those are, the decision says.
+    DnsName,
+    UrlPath {
+        max_length: usize,
+    },
+    /// Different values of a kind that is no list itself, joined by commas.
+    List {
+        of: Box<ValueKind>,
+        max: usize,
+    },
 }
 
 /// What a word of a rendered enumeration stands for.
@@ -57,6 +67,9 @@ pub(crate) enum Value {
     Word(String),
     Words(Vec<String>),
     Text(String),
+    DnsName(DnsName),
+    UrlPath(UrlPath),
+    List(Vec<Value>),
 }
 
 /// A text is no value of a kind; [`ValueKind::expected`] says what is.
@@ -84,6 +97,12 @@ impl ValueKind {
             Self::Text { class, max_length } => {
                 class.accepts(text, *max_length).then(|| Value::Text(text.to_owned()))
             }
+            Self::DnsName => DnsName::parse(text).map(Value::DnsName),
+            Self::UrlPath { max_length } => {
+                let path = (text.len() <= *max_length).then(|| UrlPath::parse(text));
+                path.flatten().map(Value::UrlPath)
+            }
+            Self::List { of, max } => parse_list(text, of, *max).map(Value::List),
         };
         value.ok_or(NotAValue)
     }
@@ -98,6 +117,12 @@ impl ValueKind {
             (_, Value::Ports(ports)) => ports.to_string(),
             (_, Value::Word(text) | Value::Text(text)) => text.clone(),
             (_, Value::Words(words)) => words.join(","),
+            (_, Value::DnsName(name)) => name.to_string(),
+            (_, Value::UrlPath(path)) => path.to_string(),
+            (Self::List { of, .. }, Value::List(values)) => {
+                values.iter().map(|value| of.render(value)).collect::<Option<Vec<_>>>()?.join(",")
+            }
+            (_, Value::List(_)) => return None,
         })
     }
 
@@ -106,6 +131,9 @@ impl ValueKind {
         match (self, value) {
             (Self::Rendered(words), Value::Word(word)) => {
                 words.get(word).map_or(Tier::Intrusive, |w| w.tier)
+            }
+            (Self::List { of, .. }, Value::List(values)) => {
+                values.iter().map(|value| of.tier(value)).max().unwrap_or(Tier::Intrusive)
             }
             _ => Tier::Standard,
         }
@@ -138,12 +166,34 @@ impl ValueKind {
             Self::Text { class, max_length } => {
                 format!("at most {max_length} characters of {}", class.name())
             }
+            Self::DnsName => {
+                "a name that you may aim at, or the reverse name of an address that you may".into()
+            }
+            Self::UrlPath { max_length } => {
+                format!("the path of a URL, from its /, at most {max_length} characters")
+            }
+            Self::List { of, max } => {
+                format!("up to {max} different ones, joined by commas, each {}", of.expected(tier))
+            }
+        }
+    }
+
+    /// Whether a value of it may be of a higher tier than another.
+    pub(crate) fn has_tiers(&self) -> bool {
+        match self {
+            Self::Rendered(_) => true,
+            Self::List { of, .. } => of.has_tiers(),
+            _ => false,
         }
     }
 
     /// The words that are of a tier by themselves, where a client of another tier sees them.
     pub(crate) fn words_of(&self, own: Tier, tier: Tier) -> Vec<String> {
-        let Self::Rendered(words) = self else { return Vec::new() };
+        let words = match self {
+            Self::Rendered(words) => words,
+            Self::List { of, .. } => return of.words_of(own, tier),
+            _ => return Vec::new(),
+        };
         let of_it = words.iter().filter(|(_, word)| word.tier == own && word.tier <= tier);
         of_it.map(|(name, _)| name.clone()).collect()
     }
@@ -161,12 +211,37 @@ impl ValueKind {
             Self::Rendered(words) => ValueType::Enumeration(
                 words.iter().filter(|(_, w)| w.tier <= tier).map(|(k, _)| k.clone()).collect(),
             ),
+            Self::DnsName => ValueType::DnsName,
+            Self::UrlPath { max_length } => {
+                ValueType::UrlPath { max_length: saturated(*max_length) }
+            }
+            Self::List { of, max } => {
+                ValueType::List { of: Box::new(of.describe(tier)), max: saturated(*max) }
+            }
             Self::Text { class, max_length } => ValueType::Text {
                 class: class.pattern().into(),
-                max_length: u32::try_from(*max_length).unwrap_or(u32::MAX),
+                max_length: saturated(*max_length),
             },
         }
     }
+}
+
+impl Value {
+    /// The names that a tool is to ask for.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &DnsName> {
+        let values = match self {
+            Self::List(values) => values.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        values.iter().filter_map(|value| match value {
+            Self::DnsName(name) => Some(name),
+            _ => None,
+        })
+    }
+}
+
+fn saturated(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Characters that a text value may be made of. None of them means anything to a shell, a path or
@@ -234,6 +309,19 @@ fn some_of(names: &[impl AsRef<str>]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// Different values of a list, joined by commas, and no more than `max` of them.
+fn parse_list(text: &str, of: &ValueKind, max: usize) -> Option<Vec<Value>> {
+    let mut values = Vec::new();
+    for part in text.split(',') {
+        let value = of.parse(part).ok()?;
+        if values.len() == max || values.contains(&value) {
+            return None;
+        }
+        values.push(value);
+    }
+    Some(values)
 }
 
 /// Different words of a list, joined by commas.

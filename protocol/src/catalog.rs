@@ -132,8 +132,8 @@ pub enum Availability {
 pub struct OptionEntry {
     /// The property.
     pub name: Identifier,
-    /// Its spelling in `extra_args`.
-    pub flag: String,
+    /// Its spelling in `extra_args`; `None` of one that is given as a property alone.
+    pub flag: Option<String>,
     /// What it does.
     pub help: String,
     /// Its tier.
@@ -145,6 +145,10 @@ pub struct OptionEntry {
     pub default: Option<String>,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,
+    /// Granted options that cannot be set beside it.
+    pub excludes: Vec<Identifier>,
+    /// Options that have to be set with it.
+    pub requires: Vec<Identifier>,
     /// Of its words those of the intrusive tier, where the peer is granted them.
     pub intrusive_words: Vec<String>,
 }
@@ -198,6 +202,21 @@ pub enum ValueType {
     Enumeration(Vec<String>),
     /// Several different words of these, joined by commas.
     EnumerationList(Vec<String>),
+    /// A name that the tool asks for: one that the caller may aim at, or the reverse name of such an
+    /// address.
+    DnsName,
+    /// The path of a URL.
+    UrlPath {
+        /// Longest, in characters.
+        max_length: u32,
+    },
+    /// Several different values, joined by commas.
+    List {
+        /// What each of them is.
+        of: Box<ValueType>,
+        /// Most of them.
+        max: u32,
+    },
     /// Free text of certain characters.
     Text {
         /// The characters, as a regular expression's class: `[A-Za-z0-9_-]`.

@@ -31,8 +31,14 @@ pub enum DenialCode {
     OptionUnknown,
     /// A value is missing, of the wrong kind or out of range.
     OptionValue,
+    /// A name that may not be asked for.
+    QuestionNotAllowed,
     /// An option was given twice.
     OptionRepeated,
+    /// Two options were set that exclude one another.
+    OptionConflict,
+    /// An option was set without one that it requires.
+    OptionMissing,
     /// A word that is neither an option nor a value.
     Operand,
     /// An option, or a value of it, that the caller's grants take away.
@@ -58,7 +64,7 @@ pub enum Layer {
 
 impl DenialCode {
     /// Every one, by layer.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownTool,
         Self::NotGranted,
         Self::GrantExpired,
@@ -71,7 +77,10 @@ impl DenialCode {
         Self::ArgumentSyntax,
         Self::OptionUnknown,
         Self::OptionValue,
+        Self::QuestionNotAllowed,
         Self::OptionRepeated,
+        Self::OptionConflict,
+        Self::OptionMissing,
         Self::Operand,
         Self::OptionNotGranted,
         Self::Ceiling,
@@ -94,7 +103,10 @@ impl DenialCode {
             Self::ArgumentSyntax => "ARGUMENT_SYNTAX",
             Self::OptionUnknown => "OPTION_UNKNOWN",
             Self::OptionValue => "OPTION_VALUE",
+            Self::QuestionNotAllowed => "QUESTION_NOT_ALLOWED",
             Self::OptionRepeated => "OPTION_REPEATED",
+            Self::OptionConflict => "OPTION_CONFLICT",
+            Self::OptionMissing => "OPTION_MISSING",
             Self::Operand => "OPERAND",
             Self::OptionNotGranted => "OPTION_NOT_GRANTED",
             Self::Ceiling => "CEILING",
@@ -117,7 +129,10 @@ impl DenialCode {
             Self::ArgumentSyntax
             | Self::OptionUnknown
             | Self::OptionValue
+            | Self::QuestionNotAllowed
             | Self::OptionRepeated
+            | Self::OptionConflict
+            | Self::OptionMissing
             | Self::Operand
             | Self::OptionNotGranted
             | Self::Ceiling => Layer::Argument,

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod approval;
+mod asked;
 mod bounded;
 mod call;
 mod catalog;
@@ -32,6 +33,7 @@ mod target;
 mod wire;
 
 pub use approval::{ApprovalAnswer, Awaiting, PendingCall};
+pub use asked::{DnsName, UrlPath};
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
     Allowance, Availability, BreakerSettings, Catalog, OptionEntry, PresetEntry, TargetKind, Tier,

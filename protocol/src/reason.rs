@@ -92,16 +92,52 @@ pub enum Reason {
     #[error("the tool has no preset {0}")]
     PresetUnknown(Identifier),
     /// The option does not take this value, or lacks one.
-    #[error("the value of {} is missing, of the wrong kind or out of range", option.flag)]
+    #[error("the value of {} is missing, of the wrong kind or out of range", option.shown())]
     OptionValue {
         /// The option.
         option: OptionId,
         /// What was given for it.
         given: Option<Excerpt>,
     },
+    /// An option's value is a name that may not be asked for.
+    #[error("the name given for {} is not one that may be asked for{by}", option.shown())]
+    QuestionName {
+        /// The option.
+        option: OptionId,
+        /// What says so.
+        by: LimitedBy,
+    },
+    /// An option's value is the reverse name of an address that may not be aimed at.
+    #[error("{} asks for the name of {address}, which may not be aimed at{by}: {excluded}", option.shown())]
+    QuestionAddress {
+        /// The option.
+        option: Box<OptionId>,
+        /// The address.
+        address: IpAddr,
+        /// Why not.
+        excluded: Excluded,
+        /// What says so.
+        by: LimitedBy,
+    },
     /// The option is given more than once.
-    #[error("{} is given more than once", .0.flag)]
+    #[error("{} is given more than once", .0.shown())]
     OptionRepeated(OptionId),
+    /// Two options are set that exclude one another: by the client, a preset or a default.
+    #[error("{} cannot be set together with {}", option.shown(), other.shown())]
+    OptionConflict {
+        /// The one.
+        option: OptionId,
+        /// The other.
+        other: Box<OptionId>,
+    },
+    /// An option is set without one that it requires.
+    #[error("{} cannot be set without {}", option.shown(), needs.shown())]
+    OptionMissing {
+        /// The option.
+        option: OptionId,
+        /// What it requires.
+        needs: Box<OptionId>,
+    },
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
     Operand(Excerpt),
@@ -162,11 +198,10 @@ pub struct Exceeded {
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OptionId { flag, .. } = &self.option;
-        let set_by = &self.set_by;
+        let (option, set_by) = (self.option.shown(), &self.set_by);
         match self.left {
-            None => write!(f, "this caller's grants take {flag} away{set_by}"),
-            Some(_) => write!(f, "this caller's grants leave less of {flag}{set_by}"),
+            None => write!(f, "this caller's grants take {option} away{set_by}"),
+            Some(_) => write!(f, "this caller's grants leave less of {option}{set_by}"),
         }
     }
 }
@@ -245,8 +280,16 @@ pub enum Beyond {
 pub struct OptionId {
     /// The property.
     pub name: Identifier,
-    /// Its spelling in `extra_args`.
-    pub flag: String,
+    /// Its spelling in `extra_args`; `None` of one that is given as a property alone.
+    pub flag: Option<String>,
+}
+
+impl OptionId {
+    /// Its flag, or else its property.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.flag.as_deref().unwrap_or(self.name.as_str())
+    }
 }
 
 /// How much a tool takes. What is less can stand in for what is more.
@@ -307,7 +350,12 @@ impl Reason {
             Self::ArgumentSyntax(_) => DenialCode::ArgumentSyntax,
             Self::OptionUnknown(_) | Self::PresetUnknown(_) => DenialCode::OptionUnknown,
             Self::OptionValue { .. } => DenialCode::OptionValue,
+            Self::QuestionName { .. } | Self::QuestionAddress { .. } => {
+                DenialCode::QuestionNotAllowed
+            }
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
+            Self::OptionConflict { .. } => DenialCode::OptionConflict,
+            Self::OptionMissing { .. } => DenialCode::OptionMissing,
             Self::Operand(_) => DenialCode::Operand,
             Self::OptionNotGranted(_) => DenialCode::OptionNotGranted,
             Self::Time { .. } | Self::NoTime => DenialCode::Ceiling,

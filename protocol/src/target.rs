@@ -178,7 +178,7 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, LexicalDefect> {
 
 /// True for what some program somewhere reads as an IPv4 address: a last label that is a number,
 /// decimal or hexadecimal (the rule of the WHATWG URL standard).
-fn looks_like_ipv4(text: &str) -> bool {
+pub(crate) fn looks_like_ipv4(text: &str) -> bool {
     let last = text.strip_suffix('.').unwrap_or(text).rsplit('.').next().unwrap_or(text);
     let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
     match hex {

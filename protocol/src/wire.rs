@@ -165,7 +165,7 @@ mod tests {
         // Each of its options and words is beyond the grant.
         let id = OptionId {
             name: Identifier::new("o".repeat(Identifier::MAX_BYTES)).unwrap(),
-            flag: format!("--{}", "o".repeat(Identifier::MAX_BYTES)),
+            flag: Some(format!("--{}", "o".repeat(Identifier::MAX_BYTES))),
         };
         let beyond =
             Beyond::Option { option: id.clone(), takes_value: true, tier: Tier::Intrusive };

@@ -136,7 +136,7 @@ impl<'t> Kept<'t> {
 
     /// `item` is the words that were read as one option.
     fn words(&mut self, item: &[Token], found: Found<'t, '_>) -> Option<()> {
-        let flag = found.option.flag();
+        let flag = found.option.flag()?;
         match self.fit(found)? {
             Fit::LeftOut => {}
             Fit::AsGiven => self.tokens.extend_from_slice(item),
@@ -167,7 +167,7 @@ impl<'t> Kept<'t> {
             for option in options {
                 let found = Found { option: Named::Granted(option), value: None };
                 if !matches!(self.fit(found)?, Fit::LeftOut) {
-                    self.tokens.push(Token::new(option.flag.clone()).ok()?);
+                    self.tokens.push(Token::new(option.flag.clone()?).ok()?);
                 }
             }
             return Some(rest);
@@ -188,7 +188,13 @@ impl<'t> Kept<'t> {
             Fit::AsGiven => value.map(str::to_owned),
             Fit::Value(value) => Some(value),
         };
-        let flag = std::iter::once(option.flag.clone());
+        let Some(flag) = option.flag.clone() else {
+            // It is no word of `extra_args`, and was meant as the property that it is.
+            let value = value.map(OptionText::new).transpose().ok()?;
+            self.options.push(GivenOption { name: option.name.clone(), value });
+            return Some(rest);
+        };
+        let flag = std::iter::once(flag);
         for word in flag.chain(value.filter(|_| takes_value(option))) {
             self.tokens.push(Token::new(word).ok()?);
         }
@@ -201,12 +207,26 @@ impl<'t> Kept<'t> {
             let given = self.preset.get_or_insert(meant);
             return (*given == meant).then_some(());
         }
+        if let Some(option) = self.operand_for(word) {
+            self.taken.insert(option.name.as_str());
+            let value = Some(OptionText::new(word).ok()?);
+            self.options.push(GivenOption { name: option.name.clone(), value });
+            return Some(());
+        }
         match Target::parse(word) {
             Target::Address(_) | Target::Network(_) => Some(()),
             // Any word could be a name, so only one that is hardly anything else.
             Target::Name { .. } if word.contains('.') => Some(()),
             Target::Name { .. } | Target::Malformed(_) => (word == "--").then_some(()),
         }
+    }
+
+    /// The first option without a flag that takes a word, and has not been given.
+    fn operand_for(&self, word: &str) -> Option<&'t OptionEntry> {
+        let mut operands = self.tool.options().filter(|it| it.flag.is_none() && takes_value(it));
+        operands.find(|option| {
+            !self.taken.contains(option.name.as_str()) && self.tool.values(option).hold(word)
+        })
     }
 
     /// The option that a name was probably meant to be, as long as there are few slips.
@@ -313,7 +333,8 @@ pub(crate) fn flags_of_cluster<'c>(tool: Tool<'c>, given: &str) -> Option<Vec<&'
     let letters = given.strip_prefix('-').filter(|l| (2..=MOST_LETTERS).contains(&l.len()))?;
     let options = letters.chars().map(|letter| {
         let flag = format!("-{letter}");
-        tool.options().find(|option| option.flag == flag && !takes_value(option))
+        tool.options()
+            .find(|option| option.flag.as_deref() == Some(flag.as_str()) && !takes_value(option))
     });
     options.collect()
 }

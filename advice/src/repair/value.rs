@@ -3,9 +3,13 @@
 
 use std::collections::HashSet;
 
-use probity_protocol::{Decimal, OptionEntry, Ports, ValueType, parse_seconds};
+use probity_protocol::{Decimal, DnsName, OptionEntry, Ports, ValueType, parse_seconds};
 
-use crate::{near::closest, value::Values, vocabulary};
+use crate::{
+    near::closest,
+    value::{Values, folded},
+    vocabulary,
+};
 
 /// Every port.
 const ALL_PORTS: (u16, u16) = (1, u16::MAX);
@@ -69,8 +73,46 @@ pub(super) fn meant_value(option: &Values<'_>, given: &str) -> Option<String> {
         }
         ValueType::Enumeration(_) => closest(text, option.plain_words())?.to_owned(),
         ValueType::Text { .. } => text.to_owned(),
+        ValueType::DnsName => dns_name(text)?,
+        // A bracket belongs to a path.
+        ValueType::UrlPath { .. } => url_path(given.trim()),
+        // Of a list each has to be understood: without one of them it asks for something else.
+        ValueType::List { of, .. } => {
+            let (each, mut seen) = (option.each(of), HashSet::new());
+            let meant = list_parts(text).map(|part| match each.hold(part) {
+                true => Some(part.to_owned()),
+                false => meant_value(&each, part),
+            });
+            let mut meant = meant.collect::<Option<Vec<_>>>()?;
+            meant.retain(|value| seen.insert(folded(of, value)));
+            meant.join(",")
+        }
     };
     option.hold(&meant).then_some(meant)
+}
+
+/// A name without the dot at its end, or of a URL; of an address its reverse name.
+fn dns_name(text: &str) -> Option<String> {
+    if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+        return Some(DnsName::of_address(address).to_string());
+    }
+    let (_, host) = text.split_once("://").unwrap_or(("", text));
+    let host = host.split(['/', ':']).next()?;
+    Some(DnsName::parse(host.trim_end_matches('.'))?.to_string())
+}
+
+/// A path with the / that it begins with, and what may only stand in it as `%XX` written so.
+fn url_path(text: &str) -> String {
+    let mut path = String::from(if text.starts_with('/') { "" } else { "/" });
+    for byte in text.bytes() {
+        match byte {
+            b' ' | b'@' | b'[' | b']' | b'{' | b'}' | b'"' | b'^' => {
+                path.push_str(&format!("%{byte:02X}"));
+            }
+            byte => path.push(char::from(byte)),
+        }
+    }
+    path
 }
 
 /// A value without what is around it: blanks, quotes, brackets, and the option's own flag or name.
@@ -85,8 +127,9 @@ fn plain<'g>(option: &OptionEntry, given: &'g str) -> &'g str {
         let rest = text.strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with(|c: char| "=: ".contains(c) || c.is_ascii_digit()))
     };
-    let letters = option.flag.trim_start_matches('-');
-    let names = [option.flag.as_str(), option.name.as_str(), letters];
+    let flag = option.flag.as_deref().unwrap_or_default();
+    let letters = flag.trim_start_matches('-');
+    let names = [flag, option.name.as_str(), letters];
     let named = names.into_iter().find(|name| !name.is_empty() && is_named(name));
     named.and_then(after).unwrap_or(text).trim_matches(around)
 }
@@ -152,7 +195,7 @@ fn whole_number(option: &OptionEntry, text: &str) -> Option<Number> {
     if let Some(spoken) = vocabulary::spoken(&folded) {
         return Some(Number::Is(Decimal::from_micros(spoken * 1_000_000)));
     }
-    if option.flag == "-T" {
+    if option.flag.as_deref() == Some("-T") {
         return vocabulary::timing(&folded)
             .map(|timing| Number::Is(Decimal::from_micros(timing * 1_000_000)));
     }

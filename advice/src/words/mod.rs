@@ -3,11 +3,11 @@
 
 mod target;
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use probity_protocol::{
-    Beyond, Call, Catalog, Denial, DenialCode, Exceeded, Excerpt, Identifier, LexicalDefect,
-    LimitedBy, OptionId, Reason, SetBy, Tier,
+    Allowance, Beyond, Call, Catalog, Denial, DenialCode, Exceeded, Excerpt, Excluded, Identifier,
+    LexicalDefect, LimitedBy, OptionEntry, OptionId, Reason, SetBy, Tier,
 };
 
 use crate::{
@@ -52,6 +52,12 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
         Reason::PresetUnknown(given) => preset_unknown(tool, called, given),
         Reason::OptionValue { option, given } => option_value(tool, option, given.as_ref()),
         Reason::OptionRepeated(option) => option_repeated(option),
+        Reason::QuestionName { option, by } => question(allowance, option, None, *by),
+        Reason::QuestionAddress { option, address, excluded, by } => {
+            question(allowance, option, Some((*address, *excluded)), *by)
+        }
+        Reason::OptionConflict { option, other } => option_conflict(option, other),
+        Reason::OptionMissing { option, needs } => option_missing(tool, option, needs),
         Reason::Operand(word) => operand(tool, called, word),
         Reason::Time { asked, most, by } => {
             let [asked, most] = [*asked, *most].map(|d| format!("{} s", d.as_secs_f64()));
@@ -150,17 +156,13 @@ fn argument_syntax(defect: &LexicalDefect) -> Advice {
 fn option_unknown(tool: Option<Tool<'_>>, called: &str, given: &Excerpt) -> Advice {
     let cluster = || {
         let options = flags_of_cluster(tool?, given.as_str())?;
-        let flags: Vec<_> = options.iter().map(|o| o.flag.as_str()).collect();
+        let flags: Vec<_> = options.iter().filter_map(|o| o.flag.as_deref()).collect();
         Some(format!(" Write options apart: {}.", flags.join(" ")))
     };
     let meant = || Some(format!(" Did you mean {}?", meant_option(tool?, given.as_str())?.name));
     let hint = cluster().or_else(meant).unwrap_or_default();
-    let flags: Vec<&str> = tool
-        .into_iter()
-        .flat_map(Tool::options)
-        .map(|option| option.flag.as_str())
-        .take(MOST_OFFERED)
-        .collect();
+    let flags: Vec<&str> =
+        tool.into_iter().flat_map(Tool::options).map(shown).take(MOST_OFFERED).collect();
     let flags = flags.join(" ");
     advice(
         DenialCode::OptionUnknown,
@@ -195,7 +197,8 @@ fn preset_unknown(tool: Option<Tool<'_>>, called: &str, given: &Identifier) -> A
 }
 
 fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerpt>) -> Advice {
-    let OptionId { name, flag } = option;
+    let (name, called) = (&option.name, in_full(option));
+    let flag = option.shown();
     let problem = match given {
         Some(text) => format!("{flag} does not take {:?}", text.as_str()),
         None => format!("{flag} needs a value"),
@@ -209,7 +212,7 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
         return advice(
             DenialCode::OptionValue,
             format!("{problem}: expected {expected}."),
-            format!("Leave {flag} (property {name}) out."),
+            format!("Leave {called} out."),
             &[("option", name.to_string()), ("expected", expected.to_owned())],
         );
     };
@@ -224,7 +227,7 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
     advice(
         DenialCode::OptionValue,
         format!("{problem}: expected {expected}."),
-        format!("Give {flag} (property {name}) {expected}{instead}."),
+        format!("Give {called} {expected}{instead}."),
         &metadata,
     )
 }
@@ -232,10 +235,11 @@ fn option_value(tool: Option<Tool<'_>>, option: &OptionId, given: Option<&Excerp
 fn option_not_granted(
     tool: Option<Tool<'_>>,
     called: &str,
-    Exceeded { option: OptionId { name, flag }, value, set_by, left }: &Exceeded,
+    Exceeded { option, value, set_by, left }: &Exceeded,
 ) -> Advice {
+    let (name, flag) = (&option.name, option.shown());
     let (is, takes_value) = match value.as_str() {
-        "true" => (flag.clone(), false),
+        "true" => (flag.to_owned(), false),
         value => (format!("{flag} {value}"), true),
     };
     let whose = match set_by {
@@ -281,12 +285,63 @@ fn option_not_granted(
 }
 
 fn option_repeated(option: &OptionId) -> Advice {
-    let OptionId { name, flag } = option;
     advice(
         DenialCode::OptionRepeated,
-        format!("{flag} (property {name}) is given more than once."),
+        format!("{} is given more than once.", in_full(option)),
         "Give it once, either as a property or in extra_args.",
-        &[("option", name.to_string())],
+        &[("option", option.name.to_string())],
+    )
+}
+
+/// A name that may not be asked for.
+fn question(
+    allowance: &Allowance,
+    option: &OptionId,
+    reversed: Option<(IpAddr, Excluded)>,
+    by: LimitedBy,
+) -> Advice {
+    let what = match reversed {
+        None => "a name that you may not ask for".to_owned(),
+        Some((address, excluded)) => format!("the reverse name of {address}: {excluded}"),
+    };
+    let patterns: Vec<String> = allowance.names.iter().map(ToString::to_string).collect();
+    let patterns = some_of(patterns.iter().map(String::as_str));
+    let names = patterns.map(|names| format!("a name of {names}, or "));
+    advice(
+        DenialCode::QuestionNotAllowed,
+        format!("{} is {what}{by}.", in_full(option)),
+        format!(
+            "Give {}the complete reverse name of an address that you may aim at (that of 10.1.2.3 is \
+             3.2.1.10.in-addr.arpa).",
+            names.as_deref().unwrap_or_default()
+        ),
+        &[("option", option.name.to_string())],
+    )
+}
+
+fn option_conflict(option: &OptionId, other: &OptionId) -> Advice {
+    let (one, two) = (in_full(option), in_full(other));
+    advice(
+        DenialCode::OptionConflict,
+        format!("{one} and {two} exclude one another, and both are set."),
+        "Leave one of them out. Where a preset sets it, use another preset or none, or give options \
+         in its place.",
+        &[("option", option.name.to_string()), ("other", other.name.to_string())],
+    )
+}
+
+fn option_missing(tool: Option<Tool<'_>>, option: &OptionId, needs: &OptionId) -> Advice {
+    let values = tool.and_then(|tool| match tool.by_name(needs.name.as_str())? {
+        Named::Granted(entry) if entry.tier <= tool.tier => Some(tool.values(entry)),
+        _ => None,
+    });
+    let expected = values.as_ref().map(|values| values.expected());
+    let expected = expected.map(|expected| format!(" ({expected})")).unwrap_or_default();
+    advice(
+        DenialCode::OptionMissing,
+        format!("{} needs {}, which is not set.", in_full(option), in_full(needs)),
+        format!("Give {} too{expected}, or leave {} out.", in_full(needs), option.shown()),
+        &[("option", option.name.to_string()), ("needs", needs.name.to_string())],
     )
 }
 
@@ -352,9 +407,10 @@ fn intrusive(
             (format!("The preset {name}"), instead)
         }
         Beyond::Option { option, .. } => {
-            (format!("The option {}", option.flag), format!("Leave {} out.", option.flag))
+            (format!("The option {}", option.shown()), format!("Leave {} out.", option.shown()))
         }
-        Beyond::Value(OptionId { name, flag }) => {
+        Beyond::Value(option) => {
+            let (name, flag) = (&option.name, option.shown());
             let expected = tool.and_then(|tool| match tool.by_name(name.as_str())? {
                 Named::Granted(entry) => Some(tool.values(entry).expected()),
                 Named::Beyond { .. } => None,
@@ -413,6 +469,19 @@ fn one_of(names: &[&str]) -> Option<String> {
         [name] => Some((*name).to_owned()),
         names => some_of(names.iter().copied()).map(|some| format!("one of: {some}")),
     }
+}
+
+/// An option by its flag, and by its property beside it.
+fn in_full(option: &OptionId) -> String {
+    match &option.flag {
+        Some(flag) => format!("{flag} (property {})", option.name),
+        None => option.name.to_string(),
+    }
+}
+
+/// Its flag, or else its property.
+fn shown(option: &OptionEntry) -> &str {
+    option.flag.as_deref().unwrap_or(option.name.as_str())
 }
 
 fn such_as(example: Option<&str>) -> String {

@@ -94,6 +94,8 @@ fn option(option: &OptionEntry) -> Value {
         "takes": takes(&option.value, "|"),
         "default": option.default,
         "example": option.example,
+        "excludes": option.excludes,
+        "requires": option.requires,
         "tier": option.tier,
         "help": option.help,
     })
@@ -111,6 +113,9 @@ pub fn takes(value: &ValueType, between_words: &str) -> String {
         ValueType::Ports { within: Some(within) } => format!("ports within {within}"),
         ValueType::Enumeration(words) => words.join(between_words),
         ValueType::EnumerationList(words) => format!("{},…", words.join(between_words)),
+        ValueType::DnsName => "name".into(),
+        ValueType::UrlPath { .. } => "/path".into(),
+        ValueType::List { of, .. } => format!("{},…", takes(of, between_words)),
         ValueType::Text { class, max_length } => format!("{class}{{1,{max_length}}}"),
     }
 }

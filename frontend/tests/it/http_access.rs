@@ -343,7 +343,7 @@ fn a_token_without_intrusive_use_asks_the_broker_for_no_more_and_sees_no_more() 
     let ping = catalog.tools.iter_mut().find(|tool| tool.name.as_str() == "ping").unwrap();
     ping.intrusive = true;
     ping.options[1].tier = Tier::Intrusive;
-    let hidden = ping.options[1].flag.clone();
+    let hidden = ping.options[1].flag.clone().unwrap();
     let nmap = catalog.tools.iter_mut().find(|tool| tool.name.as_str() == "nmap").unwrap();
     nmap.tier = Tier::Intrusive;
     script.catalog = vec![Step::Send(Reply::Catalog(catalog))];

@@ -91,7 +91,7 @@ fn one_tool_as_json_has_its_options() {
     assert_eq!(
         mode.unwrap(),
         &json!({
-            "name": "mode", "flag": "-M", "takes": "a|b", "default": "a", "example": null,
+            "name": "mode", "flag": "-M", "takes": "a|b", "default": "a", "example": null, "excludes": [], "requires": [],
             "tier": "standard", "help": "What mode does.",
         })
     );

@@ -128,7 +128,7 @@ pub(crate) fn scope_parts(scope: &Scope) -> Vec<String> {
         items => format!("{what} {}", super::some(items)),
     };
     let shown = |set: &NetworkSet| -> Vec<String> {
-        set.networks().iter().copied().map(crate::plan::spelled).collect()
+        set.networks().iter().copied().map(crate::template::spelled).collect()
     };
     let mut parts = Vec::new();
     parts.extend(scope.networks.as_ref().map(|set| list("networks", shown(set))));

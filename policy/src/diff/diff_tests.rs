@@ -9,8 +9,8 @@ use std::{
 };
 
 use probity_protocol::{
-    Arguments, Call, CorrelationId, GivenOption, Identifier, Layer, MAX_ARGS_BYTES, OptionText,
-    RequestedLimits, Target, ToolName, split_extra_args,
+    Arguments, Call, CorrelationId, DenialCode, GivenOption, Identifier, Layer, MAX_ARGS_BYTES,
+    OptionText, RequestedLimits, Target, ToolName, split_extra_args,
 };
 use proptest::prelude::*;
 use toml::{Table, Value, toml};
@@ -44,6 +44,26 @@ fn base() -> Table {
         flag = "--label"
         value = { kind = "text", class = "digits", max_length = 3 }
         help = "A text."
+        [[option]]
+        name = "question"
+        flag = "--question"
+        value = { kind = "dns_name" }
+        help = "A name."
+        [[option]]
+        name = "page"
+        flag = "--page"
+        value = { kind = "url_path", max_length = 10 }
+        help = "A path."
+        [[option]]
+        name = "several"
+        flag = "--several"
+        value = { kind = "list", of = { kind = "dns_name" }, max = 2 }
+        help = "Names."
+        [[option]]
+        name = "numbers"
+        flag = "--numbers"
+        value = { kind = "list", of = { kind = "integer", min = 1, max = 5 }, max = 2 }
+        help = "Numbers."
         [[option]]
         name = "four"
         flag = "-c4"
@@ -293,7 +313,10 @@ fn change_tool(tool: &mut Table, what: u8, part: usize, how: usize) {
         },
         15 => drop(tool.remove(of(&["networks", "names", "deny", "max_hosts"], how))),
         16 => put(tool, "command", of(&["/usr/bin/ping", "/usr/bin/true"], how)),
-        17 => toggle(list(tool, "argv"), of(&["-z", "-n"], how)),
+        17 => {
+            let words = ["-z", "-n", "@{target}", "{label}", "w={wait}", "{host}:1"];
+            toggle(list(tool, "argv"), of(&words, how));
+        }
         18 => {
             let rules = ["never", "always", "by-option", "unless-ping-socket"];
             put(sub(tool, "sandbox"), "net_raw", of(&rules, how));
@@ -349,11 +372,19 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
             _ => put(option, "default", "safe"),
         },
         26 => put(option, "tier", of(&["standard", "intrusive"], how)),
-        27 => match how % 4 {
-            0 => put(option, "net_raw", how.is_multiple_of(8)),
-            1 => put(option, "join", of(&["separate", "attached"], how / 4)),
-            2 => put(option, "flag", of(&["-c", "-q", "--new", "-x"], how / 4)),
-            _ => put(option, "name", of(&["count", "quiet", "fresh"], how / 4)),
+        27 => match how % 7 {
+            0 => put(option, "net_raw", how.is_multiple_of(2)),
+            1 => put(option, "join", of(&["separate", "attached"], how / 7)),
+            2 => put(option, "flag", of(&["-c", "-q", "--new", "-x"], how / 7)),
+            3 => put(option, "name", of(&["count", "quiet", "fresh"], how / 7)),
+            4 => drop(option.remove("flag")),
+            at => {
+                let key = of(&["excludes", "requires"], at);
+                toggle(
+                    list(option, key),
+                    of(&["count", "quiet", "style", "timing", "ports"], how / 7),
+                );
+            }
         },
         28 => drop(option.remove(of(&["value", "example", "renders"], how))),
         _ => {
@@ -378,6 +409,19 @@ fn change_option(option: &mut Table, what: u8, how: usize) {
                         _ => put(words, of(&["safe", "vuln", "more"], how / 6), "safe and not x"),
                     }
                 }
+                "dns_name" => put(
+                    option,
+                    "value",
+                    toml! { kind = "text"
+                    class = "word"
+                    max_length = 40 },
+                ),
+                "url_path" => put(value, "max_length", 1 + (how % 12) as i64),
+                "list" if how.is_multiple_of(2) => put(value, "max", 1 + (how / 2 % 3) as i64),
+                "list" if value["of"]["kind"].as_str() == Some("integer") => {
+                    put(sub(value, "of"), of(&["min", "max"], how / 2), [1_i64, 2, 9][how / 4 % 3]);
+                }
+                "list" => put(sub(value, "of"), "kind", "ports"),
                 "text" if how.is_multiple_of(2) => put(value, "max_length", (how / 2 % 5) as i64),
                 "text" => put(value, "class", of(&["digits", "alphanumeric", "word"], how / 2)),
                 "ports" => put(
@@ -454,6 +498,17 @@ const PING: Sayable = (
         "label=12",
         "label=1234",
         "label=ab",
+        "question=nas.lab.internal",
+        "question=x.nas.x.lab.internal",
+        "question=1.0.0.10.in-addr.arpa",
+        "question=1.0.0.100.in-addr.arpa",
+        "page=/abc",
+        "page=/abcdefghijk",
+        "several=nas.lab.internal,1.1.168.192.in-addr.arpa",
+        "several=nas.x.lab.internal",
+        "numbers=1,3",
+        "numbers=7",
+        "numbers=1,2,5",
         "fresh=1",
         "fresh",
         "verbose",
@@ -565,6 +620,11 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
                 Layer::Tool => vec![D::Grant, D::Alias, D::Tier, D::Approval],
                 Layer::Target => {
                     vec![D::Networks, D::Names, D::MaxHosts, D::TargetKinds, D::Grant]
+                }
+                Layer::Argument
+                    if denied.denial.reason.code() == DenialCode::QuestionNotAllowed =>
+                {
+                    vec![D::Option, D::Preset, D::Networks, D::Names, D::Grant]
                 }
                 Layer::Argument => vec![D::Option, D::Preset, D::Ceiling, D::Grant],
                 Layer::Intrusive => vec![D::Grant, D::Tier, D::Option, D::Preset],

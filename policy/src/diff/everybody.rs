@@ -19,9 +19,9 @@ use crate::{
     approvers::Approver,
     effective::size,
     networks::NetworkSet,
-    plan::spelled,
     policy::{Ceilings, Policy},
     targets::Targets,
+    template::spelled,
     tool::Tool,
 };
 

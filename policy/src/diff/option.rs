@@ -1,8 +1,10 @@
 //! The options of a tool, by their property names.
 
+use std::collections::BTreeSet;
+
 use probity_protocol::Tier;
 
-use super::{AboutTool, Dimension, confinement::argv_follows_capability, values};
+use super::{AboutTool, Dimension, confinement::argv_follows_capability, some, values};
 use crate::{
     arguments::find_word,
     tool::{Setting, Tool, ToolOption},
@@ -16,7 +18,7 @@ pub(super) fn compare_all(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
     };
     for option in &new.options {
         match same(old, option) {
-            Some(before) => compare(&before, (new, option), about),
+            Some(before) => compare((old, &before), (new, option), about),
             None => added(option, about),
         }
     }
@@ -45,12 +47,12 @@ fn added(option: &ToolOption, about: &mut AboutTool<'_>) {
 fn removed(option: &ToolOption, new: &Tool, about: &mut AboutTool<'_>) {
     let text = format!("no longer has an option {}", named(option));
     // Its flag may still be read: as another option with a value at once, -c4.
-    match find_word(new, &option.flag) {
-        Ok(_) => {
+    match option.flag.as_ref().map(|flag| find_word(new, flag)) {
+        Some(Ok(_)) => {
             let text = format!("{text}; the flag is read as another option now");
             about.widens(Dimension::Option, Tier::Standard, text);
         }
-        Err(_) => about.narrows(Dimension::Option, text),
+        Some(Err(_)) | None => about.narrows(Dimension::Option, text),
     }
     if option.default.is_some() {
         let text = format!("runs without {}, which was a default", named(option));
@@ -58,10 +60,14 @@ fn removed(option: &ToolOption, new: &Tool, about: &mut AboutTool<'_>) {
     }
 }
 
-fn compare(old: &ToolOption, (tool, new): (&Tool, &ToolOption), about: &mut AboutTool<'_>) {
+fn compare(
+    (was, old): (&Tool, &ToolOption),
+    (tool, new): (&Tool, &ToolOption),
+    about: &mut AboutTool<'_>,
+) {
     let name = named(new);
     if (&old.flag, old.join, &old.renders) != (&new.flag, new.join, &new.renders) {
-        let text = format!("{name}: is written otherwise on the command line, was {}", old.flag);
+        let text = format!("{name}: is written otherwise on the command line, was {}", old.shown());
         about.widens(Dimension::Option, Tier::Standard, text);
     }
     match (old.tier, new.tier) {
@@ -89,9 +95,32 @@ fn compare(old: &ToolOption, (tool, new): (&Tool, &ToolOption), about: &mut Abou
         _ => {}
     }
     values::compare(&old.kind, new, &name, about);
+    relations((was, old), (tool, new), about);
     default(old.default.as_ref().map(|value| said(old, value)), new, about);
     if old.help != new.help || old.example != new.example {
         about.differs(Dimension::Description, format!("{name}: is described otherwise"));
+    }
+}
+
+/// What an option excludes and requires. Of options that are gone, or new, that itself is said.
+fn relations(
+    (old_tool, old): (&Tool, &ToolOption),
+    (new_tool, new): (&Tool, &ToolOption),
+    about: &mut AboutTool<'_>,
+) {
+    let names = |tool: &Tool, of: &[usize]| tool.names(of).cloned().collect::<BTreeSet<_>>();
+    for (verb, was, is) in [
+        ("excludes", names(old_tool, &old.excludes), names(new_tool, &new.excludes)),
+        ("requires", names(old_tool, &old.requires), names(new_tool, &new.requires)),
+    ] {
+        let (gone, added) = (some(was.difference(&is)), some(is.difference(&was)));
+        if !gone.is_empty() {
+            let text = format!("{}: no longer {verb} {gone}", named(new));
+            about.widens(Dimension::Option, new.tier, text);
+        }
+        if !added.is_empty() {
+            about.narrows(Dimension::Option, format!("{}: {verb} {added}", named(new)));
+        }
     }
 }
 
@@ -106,7 +135,10 @@ fn default(was: Option<String>, option: &ToolOption, about: &mut AboutTool<'_>) 
 }
 
 fn named(option: &ToolOption) -> String {
-    format!("{} ({})", option.name, option.flag)
+    match &option.flag {
+        Some(flag) => format!("{} ({flag})", option.name),
+        None => option.name.to_string(),
+    }
 }
 
 fn said(option: &ToolOption, value: &Value) -> String {

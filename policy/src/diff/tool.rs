@@ -122,12 +122,11 @@ fn command(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
 
 fn argv(tool: &Tool) -> String {
     let words = tool.argv.iter().map(|part| match part {
-        ArgvPart::Literal(literal) => literal.clone(),
         ArgvPart::Mode { raw, plain } => {
             format!("{{with CAP_NET_RAW {:?}, else {:?}}}", raw.join(" "), plain.join(" "))
         }
         ArgvPart::Options => "{options}".to_owned(),
-        ArgvPart::Target => "{target}".to_owned(),
+        ArgvPart::Word(template) => template.to_string(),
     });
     words.collect::<Vec<_>>().join(" ")
 }

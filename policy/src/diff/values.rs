@@ -30,8 +30,47 @@ pub(super) fn compare(old: &ValueKind, option: &ToolOption, name: &str, about: &
             Kind::Text { class: is, max_length: after },
         ) => values
             .bounds(after > before || !was.includes(*is), after < before || !is.includes(*was)),
+        (Kind::DnsName, Kind::DnsName) => {}
+        (Kind::UrlPath { max_length: before }, Kind::UrlPath { max_length: after }) => {
+            values.bounds(after > before, after < before);
+        }
+        (Kind::List { of: was, max: before }, Kind::List { of: is, max: after }) => {
+            let (more, less) = (!covers(was, is), !covers(is, was));
+            values.bounds(after > before || more, after < before || less);
+            if !more && !less && before == after {
+                values.listed_otherwise(was, is);
+            }
+        }
         // Of two kinds each takes what the other does not, or reads it otherwise.
         _ => values.bounds(true, true),
+    }
+}
+
+/// Whether every value of the second kind is one of the first, and means the same. What cannot be shown
+/// counts as no.
+fn covers(wide: &ValueKind, narrow: &ValueKind) -> bool {
+    use ValueKind as Kind;
+    match (wide, narrow) {
+        (Kind::Integer { min, max }, Kind::Integer { min: low, max: high }) => {
+            low >= min && high <= max
+        }
+        (Kind::Number { min, max }, Kind::Number { min: low, max: high })
+        | (Kind::Duration { min, max }, Kind::Duration { min: low, max: high }) => {
+            low >= min && high <= max
+        }
+        (Kind::Enumeration(wide), Kind::Enumeration(narrow)) => {
+            narrow.iter().all(|word| wide.contains(word))
+        }
+        (Kind::Rendered(wide), Kind::Rendered(narrow)) => narrow.iter().all(|(word, is)| {
+            wide.get(word).is_some_and(|was| was.text == is.text && was.tier <= is.tier)
+        }),
+        (
+            Kind::Text { class: wide, max_length: most },
+            Kind::Text { class: narrow, max_length },
+        ) => wide.includes(*narrow) && max_length <= most,
+        (Kind::UrlPath { max_length: most }, Kind::UrlPath { max_length }) => max_length <= most,
+        (Kind::DnsName, Kind::DnsName) => true,
+        _ => false,
     }
 }
 
@@ -50,6 +89,14 @@ impl Values<'_, '_> {
             (true, _) => self.widens(Tier::Standard, &text),
             (false, true) => self.narrows(&text),
             (false, false) => {}
+        }
+    }
+
+    fn listed_otherwise(&mut self, was: &ValueKind, is: &ValueKind) {
+        let (ValueKind::Enumeration(was), ValueKind::Enumeration(is)) = (was, is) else { return };
+        if was.to_vec() != is.to_vec() {
+            let text = format!("{}: the same words, listed otherwise", self.name);
+            self.about.differs(Dimension::Description, text);
         }
     }
 

@@ -1,12 +1,15 @@
 //! From text to a [`Policy`], or to every defect that was found. There is no third way: a policy
 //! with a defect is no policy.
 
+mod argv;
 mod grant_options;
 #[cfg(any(test, feature = "cli"))]
 mod help;
 mod option;
 mod policy;
+mod relations;
 mod scope;
+mod template;
 mod tool;
 mod value;
 
@@ -163,8 +166,10 @@ enum Slip<'t> {
     Tool(&'t str, &'t HashMap<String, usize>),
     /// The tool has no option of this name.
     Option(&'t str, &'t Tool),
-    /// An option has no word like this, but these.
+    /// There is no word like this, but there are these.
     Word(&'t str, &'t [&'t str]),
+    /// There is no such placeholder, but there are these.
+    Placeholder(&'t str, &'t [&'t str]),
 }
 
 struct NoHelp;

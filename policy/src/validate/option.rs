@@ -28,9 +28,12 @@ impl Validation<'_> {
                 let message = format!("the option's name is taken at {}", earlier.place);
                 self.defect(raw.name.span(), message);
             }
-            if let Some(earlier) = options.iter().find(|o| &o.flag == raw.flag.get_ref()) {
-                let message = format!("the option's flag is taken at {}", earlier.place);
-                self.defect(raw.flag.span(), message);
+            if let Some(flag) = &raw.flag {
+                let same = |o: &&ToolOption| o.flag.as_ref() == Some(flag.get_ref());
+                if let Some(earlier) = options.iter().find(same) {
+                    let message = format!("the option's flag is taken at {}", earlier.place);
+                    self.defect(flag.span(), message);
+                }
             }
             options.extend(self.option(raw));
         }
@@ -45,24 +48,40 @@ impl Validation<'_> {
                 format!("{name:?} is a property of every tool", name = name.as_str()),
             );
         }
-        if !is_flag(raw.flag.get_ref()) {
-            self.defect(raw.flag.span(), "a flag is - or -- with letters, digits and inner dashes");
+        match &raw.flag {
+            Some(flag) if !is_flag(flag.get_ref()) => {
+                self.defect(flag.span(), "a flag is - or -- with letters, digits and inner dashes");
+            }
+            Some(flag) if raw.join == RawJoin::Equals && !flag.get_ref().starts_with("--") => {
+                let message = "join = \"equals\" is for flags that begin with --";
+                self.defect(flag.span(), message);
+            }
+            None if raw.join != RawJoin::Separate => {
+                self.defect(raw.name.span(), "join is about a flag, and there is none");
+            }
+            Some(_) | None => {}
         }
         let kind = match &raw.value {
             Some(value) => self.value_kind(value.get_ref(), &value.span())?,
             None => ValueKind::None,
         };
-        if raw.join == RawJoin::Equals && !raw.flag.get_ref().starts_with("--") {
-            self.defect(raw.flag.span(), "join = \"equals\" is for flags that begin with --");
+        if matches!(kind, ValueKind::None) && raw.flag.is_none() && raw.renders.is_none() {
+            let message = "missing field `flag`: an option without a value has one, or the words \
+                           that it renders";
+            self.defect(raw.name.span(), message);
         }
         if let Some(renders) = raw.renders.as_ref().filter(|_| !matches!(kind, ValueKind::None)) {
             self.defect(renders.span(), "renders is for an option without a value");
         }
         let mut option = ToolOption {
             name,
-            flag: raw.flag.get_ref().clone(),
+            flag: raw.flag.as_ref().map(|flag| flag.get_ref().clone()),
             join: raw.join,
-            renders: raw.renders.as_ref().map(|r| r.get_ref().clone()),
+            // What they name is looked up once every option is known.
+            renders: None,
+            is_placed: false,
+            excludes: Vec::new(),
+            requires: Vec::new(),
             tier: raw.tier.into(),
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,

@@ -11,7 +11,7 @@ use crate::{
     profile::Profile,
     raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
-    tool::{ArgvPart, BreakerRule, OrDefault, Scratch, Tool, ToolSandbox},
+    tool::{BreakerRule, OrDefault, Scratch, Tool, ToolSandbox},
 };
 
 /// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
@@ -36,8 +36,16 @@ impl Validation<'_> {
     pub(super) fn tool(&mut self, raw: &RawTool, ground: &Ground) -> Option<Tool> {
         let name = self.tool_name(&raw.name, true);
         let aliases = raw.aliases.iter().filter_map(|alias| self.tool_name(alias, false)).collect();
-        let options = self.options(&raw.options);
+        let targets = self.target_kinds(&raw.targets);
+        let mut options = self.options(&raw.options);
+        let argv = self.command_line(raw, &targets, &mut options);
+        self.relate(&raw.options, &mut options);
         let presets = self.presets(&raw.presets, &options);
+        let named = raw.presets.keys().filter_map(|name| {
+            let known = presets.iter().find(|(known, _)| known.as_str() == name.get_ref());
+            known.map(|(_, preset)| (name, preset))
+        });
+        self.refuse_broken_settings(&raw.options, &options, named);
         let by_option = options.iter().find(|o| o.net_raw);
         if let Some(option) = by_option.filter(|_| raw.sandbox.net_raw != RawNetRaw::ByOption) {
             let message = format!(
@@ -47,8 +55,8 @@ impl Validation<'_> {
             self.defect(raw.name.span(), message);
         }
         Some(Tool {
-            argv: self.argv(raw),
-            targets: self.target_kinds(&raw.targets),
+            argv,
+            targets,
             scope: self.tool_scope(raw, ground),
             command: self.absolute_path(&raw.command)?,
             timeout: OrDefault::new(
@@ -68,7 +76,7 @@ impl Validation<'_> {
             summary: self.line(&raw.summary, MAX_ADVICE),
             advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
             place: self.source.place(&raw.name.span()),
-            lookup: Lookup::new(options.iter().map(|o| (o.name.as_str(), o.flag.as_str()))),
+            lookup: Lookup::new(options.iter().map(|o| (o.name.as_str(), o.flag.as_deref()))),
             name: name?,
             aliases,
             options,
@@ -139,52 +147,6 @@ impl Validation<'_> {
             self.defect(raw.span(), "a tool aims at something: address, network");
         }
         kinds
-    }
-
-    fn argv(&mut self, raw: &RawTool) -> Vec<ArgvPart> {
-        let mut parts = Vec::new();
-        let words = raw.mode.iter().flat_map(|mode| {
-            let (mode, span) = (mode.get_ref(), mode.span());
-            mode.raw.iter().chain(&mode.plain).map(move |word| (span.clone(), word.clone()))
-        });
-        let written = raw.argv.get_ref().iter().map(|text| (text.span(), text.get_ref().clone()));
-        for (span, word) in words.chain(written).collect::<Vec<_>>() {
-            // A program's text may have lines; only NUL can be in no argument.
-            if word.contains('\0') {
-                self.defect(span, "a NUL character is never part of an argument");
-            }
-        }
-        for text in raw.argv.get_ref() {
-            let part = match (text.get_ref().as_str(), &raw.mode) {
-                ("{options}", _) => ArgvPart::Options,
-                ("{target}", _) => ArgvPart::Target,
-                ("{mode}", Some(mode)) => ArgvPart::Mode {
-                    raw: mode.get_ref().raw.clone(),
-                    plain: mode.get_ref().plain.clone(),
-                },
-                ("{mode}", None) => {
-                    self.defect(text.span(), "{mode} is used, but there is no key mode");
-                    continue;
-                }
-                (literal, _) if literal.contains(['{', '}']) => {
-                    let message =
-                        "a placeholder is a word of its own: {options}, {target} or {mode}";
-                    self.defect(text.span(), message);
-                    continue;
-                }
-                (literal, _) => ArgvPart::Literal(literal.to_owned()),
-            };
-            parts.push(part);
-        }
-        for (part, name) in [(ArgvPart::Options, "{options}"), (ArgvPart::Target, "{target}")] {
-            if parts.iter().filter(|p| **p == part).count() != 1 {
-                self.defect(raw.argv.span(), format!("argv needs {name} exactly once"));
-            }
-        }
-        if raw.mode.is_some() && !parts.iter().any(|p| matches!(p, ArgvPart::Mode { .. })) {
-            self.defect(raw.argv.span(), "the key mode is set, but argv has no {mode}");
-        }
-        parts
     }
 
     fn cache_seconds(&mut self, raw: &RawTool) -> u32 {

@@ -46,6 +46,9 @@ impl Validation<'_> {
                     self.accept(class.span(), known.ok_or(format!("the classes are {names}")))?;
                 ValueKind::Text { class, max_length: *max_length.get_ref() as usize }
             }
+            "dns_name" => ValueKind::DnsName,
+            "url_path" => ValueKind::UrlPath { max_length: self.path_length(raw)? },
+            "list" => self.list(raw, span)?,
             _ => return None,
         })
     }
@@ -53,15 +56,17 @@ impl Validation<'_> {
     /// A key that a kind does not use is a misunderstanding of what the kind does.
     fn refuse_foreign_keys(&mut self, raw: &RawValue, kind: &str) -> Option<()> {
         let used: &[&str] = match kind {
-            "none" | "ports" => &[],
+            "none" | "ports" | "dns_name" => &[],
             "integer" | "number" | "duration" => &["min", "max"],
             "enumeration" | "enumeration-list" => &["words"],
             "rendered" => &["rendered", "intrusive"],
             "text" => &["class", "max_length"],
+            "url_path" => &["max_length"],
+            "list" => &["of", "max"],
             _ => {
                 let message = format!(
                     "{kind:?} is not a kind of value; there are none, integer, number, duration, \
-                     ports, enumeration, enumeration-list, rendered, text"
+                     ports, enumeration, enumeration-list, rendered, text, dns_name, url_path, list"
                 );
                 self.defect(raw.kind.span(), message);
                 return None;
@@ -75,6 +80,7 @@ impl Validation<'_> {
             ("intrusive", raw.intrusive.as_ref().map(Spanned::span)),
             ("class", raw.class.as_ref().map(Spanned::span)),
             ("max_length", raw.max_length.as_ref().map(Spanned::span)),
+            ("of", raw.of.as_ref().map(Spanned::span)),
         ];
         for (key, span) in keys {
             if let Some(span) = span.filter(|_| !used.contains(&key)) {
@@ -104,6 +110,40 @@ impl Validation<'_> {
             return None;
         }
         Some((low, high))
+    }
+
+    fn path_length(&mut self, raw: &RawValue) -> Option<usize> {
+        const USUAL: usize = 256;
+        const MOST: u32 = 1024;
+        let Some(length) = &raw.max_length else { return Some(USUAL) };
+        if !(1..=MOST).contains(length.get_ref()) {
+            self.defect(length.span(), format!("a path has 1 to {MOST} characters"));
+            return None;
+        }
+        Some(*length.get_ref() as usize)
+    }
+
+    /// Each name of a list is held against every grant, so there are few.
+    fn list(&mut self, raw: &RawValue, span: &Range<usize>) -> Option<ValueKind> {
+        const MOST: usize = 32;
+        let (Some(of), Some(max)) = (&raw.of, &raw.max) else {
+            self.defect(span.clone(), "a list needs of, the kind of its values, and max");
+            return None;
+        };
+        let most = max.get_ref().text().parse().ok().filter(|most| (1..=MOST).contains(most));
+        let expected = || format!("a list has at most 1 to {MOST} values");
+        let most = self.accept(max.span(), most.ok_or_else(expected))?;
+        match self.value_kind(of.get_ref(), &of.span())? {
+            ValueKind::None
+            | ValueKind::Ports
+            | ValueKind::EnumerationList(_)
+            | ValueKind::List { .. } => {
+                let kind = of.get_ref().kind.get_ref();
+                self.defect(of.span(), format!("a list is of single values, and {kind:?} is none"));
+                None
+            }
+            one => Some(ValueKind::List { of: Box::new(one), max: most }),
+        }
     }
 
     fn words(&mut self, raw: &RawValue, span: &Range<usize>) -> Option<Vec<String>> {

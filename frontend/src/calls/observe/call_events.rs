@@ -75,8 +75,9 @@ pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
 
 /// Whether a word of the tool's own is this option, alone, before `=`, or with its value attached.
 fn gives(token: &str, option: &OptionEntry) -> bool {
-    let Some(rest) = token.strip_prefix(option.flag.as_str()) else { return false };
-    let is_short = !option.flag.starts_with("--") && option.flag.len() == 2;
+    let Some(flag) = &option.flag else { return false };
+    let Some(rest) = token.strip_prefix(flag.as_str()) else { return false };
+    let is_short = !flag.starts_with("--") && flag.len() == 2;
     let takes_value = option.value != ValueType::None;
     rest.is_empty() || rest.starts_with('=') || (is_short && takes_value)
 }
@@ -145,7 +146,9 @@ mod tests {
     fn an_option_is_told_from_one_that_begins_like_it() {
         let option = |flag: &str, value| OptionEntry {
             name: Identifier::new("an_option").unwrap(),
-            flag: flag.into(),
+            flag: Some(flag.into()),
+            excludes: Vec::new(),
+            requires: Vec::new(),
             value,
             tier: Tier::Standard,
             default: None,
@@ -163,7 +166,7 @@ mod tests {
             ("--top-ports", option("--top", number()), false),
             ("--count", option("-c", number()), false),
         ] {
-            assert_eq!(gives(token, &option), expected, "{token} and {}", option.flag);
+            assert_eq!(gives(token, &option), expected, "{token} and {:?}", option.flag);
         }
     }
 }

@@ -70,6 +70,7 @@ impl Suggestion {
         for (name, flag) in [("preset", "--preset"), ("timeout_sec", "--timeout")] {
             words.extend(text(name).into_iter().flat_map(|value| [flag.to_owned(), value]));
         }
+        words.extend(self.operands(catalog));
         if self.arguments.get("dry_run") == Some(&json!(true)) {
             words.push("--dry-run".into());
         }
@@ -82,6 +83,18 @@ impl Suggestion {
         line
     }
 
+    /// The options that have no flag, by their properties.
+    fn operands(&self, catalog: &Catalog) -> Vec<String> {
+        let options = catalog.tool(&self.tool).map(|entry| entry.options.as_slice());
+        let without_flag = options.unwrap_or_default().iter().filter(|it| it.flag.is_none());
+        let given = without_flag.filter_map(|option| {
+            let value = self.arguments.get(option.name.as_str())?;
+            let name = format!("--{}", option.name.as_str().replace('_', "-"));
+            Some([name, plain(value)])
+        });
+        given.flatten().collect()
+    }
+
     /// The typed options as the tool's own flags, and the rest of `extra_args`.
     fn flags(&self, catalog: &Catalog) -> String {
         let options = catalog.tool(&self.tool).map(|entry| entry.options.as_slice());
@@ -89,8 +102,12 @@ impl Suggestion {
         for option in options.unwrap_or_default() {
             match self.arguments.get(option.name.as_str()) {
                 None | Some(Value::Bool(false)) => {}
-                Some(Value::Bool(true)) => words.push(option.flag.clone()),
-                Some(value) => words.extend([option.flag.clone(), plain(value)]),
+                Some(Value::Bool(true)) => words.extend(option.flag.clone()),
+                Some(value) => {
+                    words.extend(
+                        option.flag.clone().into_iter().flat_map(|flag| [flag, plain(value)]),
+                    );
+                }
             }
         }
         let mut line = join_words(&words).unwrap_or_default();

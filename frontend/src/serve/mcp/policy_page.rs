@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use probity_protocol::{Availability, OptionEntry, ToolEntry, ValueType};
+use probity_protocol::{Availability, ToolEntry, ValueType};
 
 use super::tools::targets;
 use crate::calls::published::registry::Listing;
@@ -81,8 +81,9 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
         page.push_str("\n| property | flag | takes | default |\n|---|---|---|---|\n");
         for option in &tool.options {
             let default = option.default.as_deref().unwrap_or("");
-            let (name, flag) = (&option.name, &option.flag);
-            let _ = writeln!(page, "| {name} | `{flag}` | {} | {default} |", takes(option));
+            let flag = option.flag.as_ref().map(|flag| format!("`{flag}`")).unwrap_or_default();
+            let name = &option.name;
+            let _ = writeln!(page, "| {name} | {flag} | {} | {default} |", takes(&option.value));
         }
     }
     for preset in &tool.presets {
@@ -95,8 +96,8 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
     }
 }
 
-fn takes(option: &OptionEntry) -> String {
-    match &option.value {
+fn takes(value: &ValueType) -> String {
+    match value {
         ValueType::None => String::from("nothing"),
         ValueType::Integer { min, max } => format!("{min} to {max}"),
         ValueType::Number { min, max } => format!("{min} to {max}"),
@@ -105,6 +106,9 @@ fn takes(option: &OptionEntry) -> String {
         ValueType::Ports { within: Some(within) } => format!("ports within {within}"),
         ValueType::Enumeration(words) => words.join(", "),
         ValueType::EnumerationList(words) => format!("list of {}", words.join(", ")),
+        ValueType::DnsName => String::from("a name, or the reverse name of an address"),
+        ValueType::UrlPath { max_length } => format!("path of at most {max_length} characters"),
+        ValueType::List { of, max } => format!("list of up to {max}: {}", takes(of)),
         ValueType::Text { max_length, .. } => format!("text of at most {max_length} characters"),
     }
 }

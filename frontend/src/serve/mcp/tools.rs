@@ -59,6 +59,10 @@ fn tool(published: Published<'_>, catalog: &Catalog) -> Tool {
 fn is_read_only(entry: &ToolEntry) -> bool {
     // Which of the words of a list are intrusive does not stand in the catalog.
     let may_be = |tier, value: Option<&ValueType>| {
+        let value = match value {
+            Some(ValueType::List { of, .. }) => Some(&**of),
+            other => other,
+        };
         let words =
             matches!(value, Some(ValueType::Enumeration(_) | ValueType::EnumerationList(_)));
         tier == Tier::Intrusive || entry.intrusive && words

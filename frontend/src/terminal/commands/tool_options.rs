@@ -82,7 +82,11 @@ fn option_of<'t>(tool: &'t ToolEntry, name: &str) -> Option<&'t OptionEntry> {
     let by_name = tool.options.iter().find(|option| {
         option.name.as_str() == name || option.name.as_str().replace('-', "_") == property
     });
-    by_name.or_else(|| tool.options.iter().find(|it| it.flag.strip_prefix("--") == Some(name)))
+    by_name.or_else(|| {
+        tool.options
+            .iter()
+            .find(|it| it.flag.as_deref().and_then(|flag| flag.strip_prefix("--")) == Some(name))
+    })
 }
 
 /// The value of an option that takes none; another word is for the service to refuse.
@@ -111,7 +115,9 @@ mod tests {
     fn nmap() -> ToolEntry {
         let option = |name: &str, value: ValueType| OptionEntry {
             name: Identifier::new(name).unwrap(),
-            flag: "-x".into(),
+            flag: Some("-x".into()),
+            excludes: Vec::new(),
+            requires: Vec::new(),
             help: String::new(),
             tier: Tier::Standard,
             value,

@@ -15,7 +15,7 @@ use crate::{
     calls::{
         published::{
             registry::{Listing, Published},
-            schema::typed,
+            schema::{in_words, typed},
             suggestion::Suggestion,
         },
         tool_view,
@@ -147,12 +147,12 @@ fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
     let or_nothing = |text: &Option<String>| text.clone().unwrap_or(NOTHING_TO_SAY.into());
     vec![
         option.name.to_string(),
-        option.flag.clone(),
+        or_nothing(&option.flag),
         takes(&option.value, layout),
         or_nothing(&option.default),
         or_nothing(&option.example),
         tier(option.tier).into(),
-        if option.help.is_empty() { NOTHING_TO_SAY.into() } else { option.help.clone() },
+        Some(in_words(option)).filter(|text| !text.is_empty()).unwrap_or(NOTHING_TO_SAY.into()),
     ]
 }
 

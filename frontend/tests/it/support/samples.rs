@@ -82,7 +82,7 @@ pub fn ended(end: End, status: ExitStatus) -> Step {
 
 /// A denial of a call of ping with this code.
 pub fn denial(code: DenialCode) -> Denial {
-    let count = || OptionId { name: Identifier::new("count").unwrap(), flag: "-c".into() };
+    let count = || OptionId { name: Identifier::new("count").unwrap(), flag: Some("-c".into()) };
     let network = || "8.8.8.8/32".parse().unwrap();
     let reason = match code {
         DenialCode::UnknownTool => Reason::UnknownTool,
@@ -110,6 +110,15 @@ pub fn denial(code: DenialCode) -> Denial {
             Reason::OptionValue { option: count(), given: Some(Excerpt::of("1000")) }
         }
         DenialCode::OptionRepeated => Reason::OptionRepeated(count()),
+        DenialCode::QuestionNotAllowed => {
+            Reason::QuestionName { option: count(), by: LimitedBy::Grant }
+        }
+        DenialCode::OptionConflict => {
+            Reason::OptionConflict { option: count(), other: Box::new(count()) }
+        }
+        DenialCode::OptionMissing => {
+            Reason::OptionMissing { option: count(), needs: Box::new(count()) }
+        }
         DenialCode::Operand => Reason::Operand(Excerpt::of("word")),
         DenialCode::OptionNotGranted => Reason::OptionNotGranted(Box::new(Exceeded {
             option: count(),
@@ -254,7 +263,9 @@ fn options() -> Vec<OptionEntry> {
 fn option(name: &str, flag: &str, value: ValueType, default: Option<&str>) -> OptionEntry {
     OptionEntry {
         name: Identifier::new(name).unwrap(),
-        flag: flag.into(),
+        flag: Some(flag.into()),
+        excludes: Vec::new(),
+        requires: Vec::new(),
         help: format!("What {name} does."),
         tier: Tier::Standard,
         example: matches!(value, ValueType::Ports { .. }).then(|| "22,80".into()),

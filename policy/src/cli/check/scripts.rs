@@ -11,6 +11,7 @@ use crate::{
     cli::written::Written,
     policy::Policy,
     source::Place,
+    template::Template,
     tool::{ArgvPart, Setting, Tool, ToolOption},
     value::ValueKind,
 };
@@ -71,10 +72,11 @@ pub(super) fn find(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Fi
 
 fn by_option(tool: &Tool, option: &ToolOption) -> Option<String> {
     if let Some(renders) = &option.renders {
-        return by_words(tool, renders);
+        return by_words(tool, &renders.iter().map(Template::to_string).collect::<Vec<_>>());
     }
-    if option.flag != FLAG {
-        return by_words(tool, std::slice::from_ref(&option.flag));
+    let flag = option.flag.as_ref()?;
+    if flag != FLAG {
+        return by_words(tool, std::slice::from_ref(flag));
     }
     match &option.kind {
         ValueKind::Rendered(words) => {
@@ -92,7 +94,12 @@ fn by_option(tool: &Tool, option: &ToolOption) -> Option<String> {
         | ValueKind::Integer { .. }
         | ValueKind::Number { .. }
         | ValueKind::Duration { .. }
-        | ValueKind::Ports => None,
+        | ValueKind::Ports
+        | ValueKind::DnsName
+        | ValueKind::UrlPath { .. } => None,
+        ValueKind::List { of, .. } => {
+            by_option(tool, &ToolOption { kind: (**of).clone(), ..option.clone() })
+        }
     }
 }
 
@@ -120,9 +127,9 @@ fn by_words(tool: &Tool, words: &[String]) -> Option<String> {
 
 fn argv(tool: &Tool) -> Vec<String> {
     let words = tool.argv.iter().flat_map(|part| match part {
-        ArgvPart::Literal(word) => vec![word.clone()],
         ArgvPart::Mode { raw, plain } => [raw.as_slice(), plain].concat(),
-        ArgvPart::Options | ArgvPart::Target => vec![String::new()],
+        ArgvPart::Options => vec![String::new()],
+        ArgvPart::Word(template) => vec![template.to_string()],
     });
     words.collect()
 }

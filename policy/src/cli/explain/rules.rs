@@ -28,6 +28,9 @@ pub(super) fn rules_of(
         Reason::AddressOfName { address, excluded, .. } => {
             by_deny(IpNet::from(*address), *excluded)
         }
+        Reason::QuestionAddress { address, excluded, .. } => {
+            by_deny(IpNet::from(*address), *excluded)
+        }
         _ => None,
     };
     let mut rules: Vec<&Place> = denied.rule.into_iter().collect();

@@ -15,13 +15,13 @@ use crate::{
     arguments::{Settings, find_first, find_typed, merge_arguments},
     cli::{show, written::Written},
     decide::{
-        Aimed, allowed_target, allowed_tier, allowed_time, approvable, granted_options,
-        granted_target, granted_tool,
+        Aimed, allowed_target, allowed_tier, allowed_time, allowed_together, approvable,
+        granted_options, granted_questions, granted_target, granted_tool,
     },
     denied::Denied,
-    plan::spelled,
     source::Place,
     subject_grants::{Granted, SubjectGrants},
+    template::spelled,
     tool::{Setting, Tool},
 };
 
@@ -97,7 +97,14 @@ impl<'p> Trace<'p> {
         self.passed("target", said_of_target);
         let settings =
             merge_arguments(tool, &call.arguments).map_err(|denied| ("arguments", denied))?;
-        self.passed("arguments", self.arguments(tool, &settings));
+        let mut said_of_arguments = self.arguments(tool, &settings);
+        let of_questions = granted.clone();
+        let granted = granted_questions(policy, tool, &settings, granted)
+            .map_err(|denied| ("arguments", denied))?;
+        let left =
+            left_out(&of_questions, &granted, "its grant does not allow a name that is asked for");
+        said_of_arguments.extend(left);
+        self.passed("arguments", said_of_arguments);
         let of_tier = granted.clone();
         let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)
             .map_err(|denied| ("tier", denied))?;
@@ -116,6 +123,7 @@ impl<'p> Trace<'p> {
         if !left.is_empty() {
             self.passed("options", left);
         }
+        allowed_together(tool, &settings).map_err(|denied| ("arguments", denied))?;
         let of_approval = granted.clone();
         let granted = approvable(policy, tool, subject.uid, granted)
             .map_err(|denied| ("approval", denied))?;

@@ -233,9 +233,9 @@ fn intrusive_parts(tool: &Tool) -> String {
         return "all of it".to_owned();
     }
     let options = tool.options.iter().filter_map(|option| match &option.kind {
-        _ if option.tier == Tier::Intrusive => Some(option.flag.clone()),
+        _ if option.tier == Tier::Intrusive => Some(option.shown().to_owned()),
         ValueKind::Rendered(words) if words.values().any(|w| w.tier == Tier::Intrusive) => {
-            Some(format!("some of {}", option.flag))
+            Some(format!("some of {}", option.shown()))
         }
         _ => None,
     });

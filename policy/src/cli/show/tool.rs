@@ -131,7 +131,7 @@ fn option_row(option: &ToolOption) -> [String; 6] {
     let written = |value: &Value| option.written(&Setting::On(value.clone()));
     [
         option.name.to_string(),
-        option.flag.clone(),
+        option.flag.clone().unwrap_or_else(|| "-".to_owned()),
         values(&option.kind),
         option.default.as_ref().map_or_else(|| "-".to_owned(), written),
         tier(option.tier),
@@ -164,12 +164,11 @@ fn settings(tool: &Tool, preset: &Preset) -> String {
 
 fn argv(tool: &Tool) -> String {
     let words = tool.argv.iter().map(|part| match part {
-        ArgvPart::Literal(literal) => literal.clone(),
         ArgvPart::Mode { raw, plain } => {
             format!("{{with CAP_NET_RAW: {}; else: {}}}", raw.join(" "), plain.join(" "))
         }
         ArgvPart::Options => "{options}".to_owned(),
-        ArgvPart::Target => "{target}".to_owned(),
+        ArgvPart::Word(template) => template.to_string(),
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -14,8 +14,8 @@ use crate::{
     Policy, allowance,
     cli::{asker::Asker, output},
     grants::Grant,
-    plan::spelled,
     subject_grants::SubjectGrants,
+    template::spelled,
     tool::Tool,
 };
 

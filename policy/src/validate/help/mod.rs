@@ -65,6 +65,9 @@ impl Help for FullHelp {
             Slip::Word(word, known) => {
                 closest(word, known.iter().copied()).map(|it| format!("did you mean {it:?}?"))
             }
+            Slip::Placeholder(name, known) => {
+                closest(name, known.iter().copied()).map(|it| format!("did you mean {{{it}}}?"))
+            }
         }
     }
 }

@@ -235,8 +235,11 @@ impl Published<'_> {
     #[must_use]
     pub fn check(&self) -> &ArgumentCheck {
         self.check.get_or_init(|| {
-            let flag = |option: &OptionEntry| (option.flag.clone(), option.name.to_string());
-            ArgumentCheck::new(self.input_schema, self.entry.options.iter().map(flag).collect())
+            let flag = |option: &OptionEntry| Some((option.flag.clone()?, option.name.to_string()));
+            ArgumentCheck::new(
+                self.input_schema,
+                self.entry.options.iter().filter_map(flag).collect(),
+            )
         })
     }
 }
@@ -267,7 +270,7 @@ fn clean_entry(entry: &mut ToolEntry) {
     clean(&mut entry.command);
     entry.title.iter_mut().chain(&mut entry.advice).for_each(clean);
     for option in &mut entry.options {
-        clean(&mut option.flag);
+        option.flag.iter_mut().for_each(clean);
         clean(&mut option.help);
         option.default.iter_mut().chain(&mut option.example).for_each(clean);
     }

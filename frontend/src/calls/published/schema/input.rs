@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Allowance, Catalog, Decimal, OptionEntry, TargetKind, Tier, ToolEntry, ValueType,
+    Allowance, Catalog, Decimal, DnsName, Identifier, OptionEntry, TargetKind, Tier, ToolEntry,
+    UrlPath, ValueType,
 };
 use serde_json::{Map, Value, json};
 
@@ -117,7 +118,8 @@ fn preset(entry: &ToolEntry) -> Value {
 }
 
 fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
-    let flags: Vec<&str> = entry.options.iter().map(|option| option.flag.as_str()).collect();
+    let flags: Vec<&str> =
+        entry.options.iter().filter_map(|option| option.flag.as_deref()).collect();
     let text = match flags.as_slice() {
         [] => String::from("This tool takes no flags."),
         flags => {
@@ -132,8 +134,9 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
 
 fn property(option: &OptionEntry) -> Value {
     let mut schema = value_type(&option.value);
-    if !option.help.is_empty() {
-        let text = format!("{}{}{}", option.help, tier_note(option.tier), ports_note(option));
+    let text = in_words(option);
+    if !text.is_empty() {
+        let text = format!("{text}{}{}", tier_note(option.tier), ports_note(option));
         schema["description"] = json!(text);
     }
     if let Some(default) = &option.default {
@@ -151,6 +154,24 @@ fn ports_note(option: &OptionEntry) -> String {
         ValueType::Ports { within: Some(within) } => format!(" Only {within}."),
         _ => String::new(),
     }
+}
+
+/// What an option does, with what it goes and does not go with.
+#[must_use]
+pub fn in_words(option: &OptionEntry) -> String {
+    let mut text = option.help.clone();
+    for (verb, others) in [("Needs", &option.requires), ("Not with", &option.excludes)] {
+        if !others.is_empty() {
+            let names: Vec<&str> = others.iter().map(Identifier::as_str).collect();
+            let between = if text.is_empty() { "" } else { " " };
+            text.push_str(between);
+            text.push_str(verb);
+            text.push(' ');
+            text.push_str(&names.join(", "));
+            text.push('.');
+        }
+    }
+    text
 }
 
 fn tier_note(tier: Tier) -> &'static str {
@@ -177,10 +198,36 @@ fn value_type(value: &ValueType) -> Value {
             "type": "array", "minItems": 1, "uniqueItems": true,
             "items": { "type": "string", "enum": words },
         }),
+        ValueType::DnsName => json!({
+            "type": "string", "minLength": 1, "maxLength": DnsName::MAX_BYTES,
+            "pattern": dns_name_pattern(),
+        }),
+        ValueType::UrlPath { max_length } => json!({
+            "type": "string", "pattern": url_path_pattern(), "maxLength": max_length,
+        }),
+        ValueType::List { of, max } => json!({
+            "type": "array", "minItems": 1, "maxItems": max, "uniqueItems": true,
+            "items": value_type(of),
+        }),
         ValueType::Text { class, max_length } => json!({
             "type": "string", "pattern": format!("^{class}+$"), "maxLength": max_length,
         }),
     }
+}
+
+/// Labels that begin and end with a letter, a digit or `_`.
+fn dns_name_pattern() -> String {
+    let label = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
+    format!("^{label}(\\.{label})*$")
+}
+
+/// One / at the start, and then characters of a URL's path and query.
+fn url_path_pattern() -> String {
+    let others = UrlPath::OTHERS.replace('-', "");
+    let first = format!("[A-Za-z0-9{}-]", others.replace('/', ""));
+    let any = format!("[A-Za-z0-9{others}-]");
+    let encoded = "%[0-9A-Fa-f]{2}";
+    format!("^/(({first}|{encoded})({any}|{encoded})*)?$")
 }
 
 /// A value written as text, in the type that its property has.
@@ -193,7 +240,14 @@ pub fn typed(value: &ValueType, text: &str) -> Value {
             text.parse::<Decimal>().map_or(json!(text), number)
         }
         ValueType::EnumerationList(_) => json!(text.split(',').collect::<Vec<_>>()),
-        ValueType::Ports { .. } | ValueType::Enumeration(_) | ValueType::Text { .. } => json!(text),
+        ValueType::List { of, .. } => {
+            json!(text.split(',').map(|part| typed(of, part)).collect::<Vec<_>>())
+        }
+        ValueType::Ports { .. }
+        | ValueType::Enumeration(_)
+        | ValueType::DnsName
+        | ValueType::UrlPath { .. }
+        | ValueType::Text { .. } => json!(text),
     }
 }
 
@@ -209,6 +263,42 @@ mod tests {
     use super::*;
     use crate::calls::tool_view::takes;
 
+    fn accepts(kind: &ValueType, value: Value) -> bool {
+        jsonschema::is_valid(&value_type(kind), &value)
+    }
+
+    #[test]
+    fn the_patterns_of_names_and_paths_take_all_that_the_policy_takes() {
+        for name in ["a", "_sip._tcp.lab.internal", "WEB.lab", "1.0.0.10.in-addr.arpa", "x-y.z_"] {
+            assert!(DnsName::parse(name).is_some());
+            assert!(accepts(&ValueType::DnsName, json!(name)), "{name}");
+        }
+        for name in ["", "a.", "-a", "a-", "a..b", "a b", "@a", "a/b", "é.lab"] {
+            assert!(!accepts(&ValueType::DnsName, json!(name)), "{name}");
+        }
+        let path = ValueType::UrlPath { max_length: 20 };
+        for text in ["/", "/a//b", "/a?x=1,2", "/%20-~!'()*+:._", "/?"] {
+            assert!(UrlPath::parse(text).is_some());
+            assert!(accepts(&path, json!(text)), "{text}");
+        }
+        for text in ["", "a", "//a", "/a b", "/a#b", "/a@b", "/[1]", "/{a}", "/%zz", "/%2", "/a\\b"]
+        {
+            assert!(!accepts(&path, json!(text)), "{text}");
+        }
+        assert!(!accepts(&path, json!("/aaaaaaaaaaaaaaaaaaaaa")));
+    }
+
+    #[test]
+    fn a_list_is_an_array_of_different_values_in_their_own_type() {
+        let numbers = || Box::new(ValueType::Integer { min: 1, max: 9 });
+        let list = ValueType::List { of: numbers(), max: 3 };
+        assert!(accepts(&list, json!([3, 1])));
+        for wrong in [json!([]), json!([1, 1]), json!([0]), json!([1, 2, 3, 4]), json!("1,2")] {
+            assert!(!accepts(&list, wrong.clone()), "{wrong}");
+        }
+        assert_eq!(typed(&list, "3,1"), json!([3, 1]));
+    }
+
     #[test]
     fn ports_that_a_grant_leaves_are_told_where_a_model_reads_them() {
         let ports = |within: Option<&str>| {
@@ -217,12 +307,14 @@ mod tests {
             let takes = takes(&value, "|");
             let option = OptionEntry {
                 name: Identifier::new("ports").unwrap(),
-                flag: "-p".into(),
+                flag: Some("-p".into()),
                 help: "Ports to scan.".into(),
                 tier: Tier::Standard,
                 value,
                 default: None,
                 example: None,
+                excludes: Vec::new(),
+                requires: Vec::new(),
                 intrusive_words: Vec::new(),
             };
             (property(&option)["description"].as_str().unwrap().to_owned(), takes)

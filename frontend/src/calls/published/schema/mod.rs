@@ -9,7 +9,7 @@ mod models;
 mod output;
 
 pub use self::{
-    input::{input, typed},
+    input::{in_words, input, typed},
     models::{brief_output, for_models},
     output::output,
 };

@@ -317,14 +317,14 @@ impl ToolInfo {
                     json!({ "available": false, "reason": reason, "remedy": remedy })
                 }
             },
-            flags: entry.options.iter().map(flag).collect(),
+            flags: entry.options.iter().filter_map(flag).collect(),
             timeout_sec: entry.timeout.as_secs_f64(),
             concurrency: entry.concurrency,
             breaker,
             counters,
             policy: ToolPolicy {
                 intrusive_allowed: is_intrusive(entry),
-                base_flags: base.map(flag).collect(),
+                base_flags: base.filter_map(flag).collect(),
                 total_flags: entry.options.len(),
             },
             templates: entry.presets.iter().map(name_of).collect(),
