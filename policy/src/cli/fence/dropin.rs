@@ -4,7 +4,7 @@
 //! denies is left out of what is allowed. Lists of several files add up: the first lines take back
 //! what others have set, so that this file is the whole fence under whatever name it is put there.
 
-use super::{Fence, comment, listed};
+use super::{FOR_EVERYBODY, Fence, comment, listed};
 
 const FOLDER: &str = "/etc/systemd/system/probity-broker.service.d";
 
@@ -53,6 +53,7 @@ fn head(fence: &Fence) -> String {
         "\nIt holds IP sockets, raw ones among them. It does not hold packet sockets (AF_PACKET), \
          whose frames never pass where it stands.",
     ));
+    text.push_str(&comment(FOR_EVERYBODY));
     if packet_tools.is_empty() {
         text.push_str(&comment(
             "No tool of this policy can have any. A broker that was taken over could, unless you \

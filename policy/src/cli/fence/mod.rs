@@ -156,6 +156,10 @@ fn quoted(path: &str) -> String {
 }
 
 /// Text as comment lines, wrapped as far as words allow.
+/// What no fence around the broker can hold.
+const FOR_EVERYBODY: &str = "It is one fence for all grants together: how far one of them reaches, the broker's \
+                              decision and the fence of each run hold.";
+
 fn comment(text: &str) -> String {
     const WIDTH: usize = 98;
     let mut out = String::new();

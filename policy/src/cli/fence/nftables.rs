@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
-use super::{Fence, comment, listed};
+use super::{FOR_EVERYBODY, Fence, comment, listed};
 
 /// Where the examples put it; the nftables.conf of Debian can include it.
 const FILE: &str = "/etc/probity/egress.nft";
@@ -112,6 +112,7 @@ fn head(fence: &Fence, devices: &[String], user: &str) -> String {
              nothing of this file is loaded. Needs Linux 5.16 and nft 1.0.1.",
         ));
     }
+    text.push_str(&comment(FOR_EVERYBODY));
     if packet_tools.is_empty() {
         text.push_str(&comment("No tool of this policy can have packet sockets."));
     } else {

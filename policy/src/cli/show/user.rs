@@ -55,10 +55,12 @@ pub(super) fn print(policy: &Policy, who: &Asker) -> io::Result<()> {
     let mut table = output::table(["TOOL", "TIER", "MAY AIM AT", "OPTIONS", "FOR", "GRANTED AT"]);
     for Use { tool, grant, tier: granted, allowance } in &uses {
         let time = tool.timeout.value.min(allowance.timeout_ceiling);
+        let at_once = grant.concurrency.map(|runs| format!(", {runs} at once"));
         let most = format!(
-            "{}, at most {}",
+            "{}, at most {}{}",
             format_duration(time),
-            format_duration(allowance.timeout_ceiling)
+            format_duration(allowance.timeout_ceiling),
+            at_once.unwrap_or_default()
         );
         let until = grant.until.map(|until| format!("\nuntil {}", format_rfc3339_seconds(until)));
         let approval = grant.needs_approval.then(|| {
