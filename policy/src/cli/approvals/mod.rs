@@ -144,7 +144,10 @@ fn answer(id: &str, answer: ApprovalAnswer, which: &Which) -> Result<ExitCode, C
 
 /// Says why not, with a status for each reason.
 fn failed(error: &AskError) -> ExitCode {
-    let _ = writeln!(anstream::stderr(), "{}", printable(&format!("probity-policy: {error}")));
+    let said = format!("probity-policy: {error}");
+    for line in said.lines() {
+        let _ = writeln!(anstream::stderr(), "{}", printable(line));
+    }
     let status = match error {
         AskError::Refused(refusal) => match refusal.kind {
             RefusalKind::NoSuchCall => 3,
