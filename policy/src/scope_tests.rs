@@ -475,6 +475,26 @@ fn drop_ins_add_grants_and_sets_in_any_order_and_see_each_others_sets() {
 }
 
 #[test]
+fn an_approver_of_a_drop_in_counts_for_the_grants_of_every_file_in_any_order() {
+    let grant =
+        ("policy.d/ada.toml", "[[grant]]\nuser = 7\ntools = [\"ping\"]\napproval = \"required\"\n");
+    let approver = ("policy.d/leads.toml", "[[approver]]\nuser = 8\ntools = [\"ping\"]\n");
+    let policy = with_drop_ins(&[grant, approver]).unwrap();
+    assert_eq!(policy.digest(), with_drop_ins(&[approver, grant]).unwrap().digest());
+    let approved = decide(&policy, &ada(), &call("ping", "10.2.0.1", ""), now()).unwrap();
+    assert_eq!(plan(approved).approvers(), ["user 8"]);
+    let alone = with_drop_ins(&[grant]).expect_err("nobody may approve");
+    assert!(
+        alone.to_string().contains("policy.d/ada.toml:4:12: nobody else may approve"),
+        "{alone}"
+    );
+    // As one document it is the same.
+    let one = Source::new("policy.toml", policy.to_toml().unwrap());
+    let one = Sources { policy: one, drop_ins: Vec::new(), tools: Vec::new() };
+    assert_eq!(validate(&one, &Accounts::default()).unwrap().digest(), policy.digest());
+}
+
+#[test]
 fn a_drop_in_with_a_defect_is_a_policy_with_a_defect() {
     let defects = |files: &[(&str, &str)]| {
         let defects = with_drop_ins(files).expect_err("it has no defect").0;

@@ -526,6 +526,32 @@ fn grants_that_end_and_sets_that_nothing_uses_are_told_of() {
     }
 }
 
+#[test]
+fn approvers_who_approve_themselves_or_nobody_are_told_of() {
+    let folder = PolicyFolder::shipped(
+        "[[grant]]\ngroup = 1\ntools = [\"ping\"]\napproval = \"required\"\n\
+         [[grant]]\nuser = 2\ntools = [\"ping\"]\napproval = \"required\"\n\
+         [[approver]]\ngroup = 1\ntools = [\"ping\"]\n\
+         [[approver]]\nuser = 2\ntools = [\"ping\"]\n\
+         [[approver]]\nuser = 3\ntools = [\"nmap\"]\n\
+         [[approver]]\ngroup = 100\ntools = [\"ping\"]\n",
+    )
+    .unwrap();
+    fs::create_dir(folder.path("policy.d")).unwrap();
+    folder.write("policy.d/a.toml", "[set.idle]\nnetworks = [\"10.20.0.0/16\"]\n").unwrap();
+    let said = check(&folder, &[]).said;
+    for expected in [
+        "the members of group 1 approve each other's calls",
+        "user 2 is granted this at",
+        "nobody approves his own calls",
+        "no grant asks for an approval of these tools",
+        "every user may be in this group, so anybody may approve",
+        "policy.d/a.toml:1:6: nothing uses the set @idle",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
 const EMBEDDED: [&str; 5] = ["explain", "--shipped", "--embedded", "--user", "7"];
 
 #[test]
