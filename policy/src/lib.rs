@@ -53,7 +53,7 @@ pub use catalog::{CatalogKey, catalog};
 pub use decide::{Approved, decide};
 pub use denied::Denied;
 pub use load::{LoadError, Origin, load};
-pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, Plan, plan};
+pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, PacketsTo, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
 pub use source::{Defect, Defects, Place, Source, Sources};
@@ -73,6 +73,8 @@ mod cost_tests;
 mod language_tests;
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod no_target_tests;
 #[cfg(test)]
 mod one_tool;
 #[cfg(test)]

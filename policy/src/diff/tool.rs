@@ -94,6 +94,15 @@ fn aliases(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
 }
 
 fn target_kinds(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    match (old.targets.is_empty(), new.targets.is_empty()) {
+        (false, true) => {
+            about.widens(Dimension::TargetKinds, Tier::Standard, "runs without a target");
+        }
+        (true, false) => {
+            about.narrows(Dimension::TargetKinds, "no longer runs without a target");
+        }
+        _ => {}
+    }
     for (kind, word) in
         [(TargetKind::Address, "single addresses"), (TargetKind::Network, "networks")]
     {

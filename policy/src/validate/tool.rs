@@ -11,7 +11,7 @@ use crate::{
     profile::Profile,
     raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
-    tool::{BreakerRule, OrDefault, Scratch, Tool, ToolSandbox},
+    tool::{BreakerRule, OrDefault, Reach, Scratch, Tool, ToolSandbox},
 };
 
 /// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
@@ -143,9 +143,6 @@ impl Validation<'_> {
                 }
             }
         }
-        if raw.get_ref().is_empty() {
-            self.defect(raw.span(), "a tool aims at something: address, network");
-        }
         kinds
     }
 
@@ -181,6 +178,10 @@ impl Validation<'_> {
         let scratch = raw.sandbox.scratch.as_ref().and_then(|scratch| self.scratch(scratch));
         let profile = self.accept(named.span(), Profile::shared(named.get_ref()))?;
         let (net_raw, reach) = (raw.sandbox.net_raw, raw.sandbox.reach);
+        if raw.targets.get_ref().is_empty() && reach == Reach::Any {
+            let message = "a tool without a target sends nothing, so it has no reach";
+            self.defect(raw.targets.span(), message);
+        }
         Some(ToolSandbox { net_raw, profile, reach, read, execute, scratch })
     }
 

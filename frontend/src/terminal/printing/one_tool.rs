@@ -169,10 +169,12 @@ fn preset(preset: &PresetEntry, layout: Layout) -> Vec<String> {
 /// A plain call, one with a preset, and one with an option: what applies.
 fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
     // The schema knows a target that would pass.
-    let Some(target) = tool.input_schema["properties"]["target"]["examples"].get(0) else {
-        return Vec::new();
-    };
+    let target = tool.input_schema["properties"]["target"]["examples"].get(0);
     let entry = tool.entry;
+    if target.is_none() && !entry.targets.is_empty() {
+        return Vec::new();
+    }
+    let target = target.map(|target| ("target".to_owned(), target.clone()));
     let preset = entry.presets.first().map(|one| ("preset".to_owned(), json!(one.name)));
     let option = entry.options.iter().find_map(|option| {
         let value = option.example.as_ref()?;
@@ -180,8 +182,7 @@ fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
     });
     let more = [None].into_iter().chain([preset, option].into_iter().flatten().map(Some));
     let command = |more: Option<(String, Value)>| {
-        let arguments: Map<_, _> =
-            [("target".to_owned(), target.clone())].into_iter().chain(more).collect();
+        let arguments: Map<_, _> = target.clone().into_iter().chain(more).collect();
         Suggestion { tool: entry.name.to_string(), arguments }.as_command(&listing.catalog)
     };
     more.map(command).collect()

@@ -257,6 +257,9 @@ fn narrowed(grant: &Grant) -> String {
 }
 
 fn kinds(tool: &Tool) -> String {
+    if tool.targets.is_empty() {
+        return "none: what it shows is this machine".to_owned();
+    }
     let kinds = tool.targets.iter().map(|kind| match kind {
         TargetKind::Address => "address",
         TargetKind::Network => "network",

@@ -110,6 +110,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         (
             "reaches",
             match sandbox.reach {
+                _ if tool.targets.is_empty() => "no address",
                 Reach::Target => "the target of the call alone",
                 Reach::Any => "every address",
             }
