@@ -217,6 +217,7 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("title", old.title != new.title),
         ("summary", old.summary != new.summary),
         ("advice", old.advice != new.advice),
+        ("metadata", old.metadata != new.metadata),
         ("parser", old.parser != new.parser),
         ("breaker", old.breaker != new.breaker),
     ] {

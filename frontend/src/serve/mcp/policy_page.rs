@@ -71,6 +71,9 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
         "\n## {} ({tier})\n\n{} Targets: {targets}. {seconds} s for a run, {} at once.\n",
         tool.name, tool.summary, tool.concurrency
     );
+    for (key, text) in &tool.metadata {
+        let _ = write!(page, "\n{key}: {text}\n");
+    }
     if let Availability::Unavailable { reason, remedy } = &tool.availability {
         let _ = writeln!(page, "\n**Not available now:** {reason} {remedy}");
     }

@@ -103,7 +103,7 @@ const fn tier(tier: Tier) -> &'static str {
     }
 }
 
-fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
+fn facts<'e>(entry: &'e ToolEntry, listing: &Listing) -> Vec<(&'e str, String)> {
     let allowance = listing.catalog.allowance_of(entry);
     let takes = |kind| entry.targets.contains(&kind);
     let mut targets = list(&allowance.networks);
@@ -119,7 +119,10 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
         }
         (false, true) => format!("a network of at most {} addresses", allowance.max_hosts),
         (true, false) => "one address".into(),
-        (false, false) => "nothing".into(),
+        (false, false) => {
+            targets.clear();
+            "nothing: what it shows is the machine that it runs on".into()
+        }
     };
     let limits = format!(
         "{} s a run, or what --timeout says, up to {} s; {} at once",
@@ -140,7 +143,9 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
         ("Tier", tier(entry.tier).into()),
         ("Also called", list(&entry.aliases)),
     ];
-    facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect()
+    let facts = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    let metadata = entry.metadata.iter().map(|(key, text)| (key.as_str(), text.clone()));
+    facts.chain(metadata).collect()
 }
 
 fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
