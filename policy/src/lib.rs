@@ -67,6 +67,8 @@ pub use validate::{LONGEST_TIME, validate};
 #[cfg(test)]
 mod advice_tests;
 #[cfg(test)]
+mod argv_tests;
+#[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
 #[path = "language_tests.rs"]
