@@ -50,6 +50,7 @@ impl<'c> Targets<'c> {
                     && !addresses.is_empty()
                     && addresses.iter().all(|address| self.admits_network((*address).into()))
             }
+            Target::None => kinds.is_empty(),
             Target::Malformed(_) => false,
         }
     }
@@ -73,7 +74,7 @@ impl<'c> Targets<'c> {
             networks: kinds.contains(&TargetKind::Network),
         };
         let found = match asked {
-            Target::Malformed(_) => None,
+            Target::Malformed(_) | Target::None => None,
             Target::Address(_) => match asked.canonical() {
                 Target::Address(address) => part.itself(address),
                 _ => None,

@@ -43,6 +43,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         concurrency: 3,
         concurrency_is_default: false,
         breaker: BreakerSettings::default(),
+        metadata: Vec::new(),
         parser: None,
         cache_seconds: 0,
         availability: Availability::Available,

@@ -615,7 +615,7 @@ fn is_within(part: &Target, whole: &Target) -> bool {
     let network = |target: &Target| match target.canonical() {
         Target::Address(address) => Some(IpNet::from(address)),
         Target::Network(network) => Some(network),
-        Target::Name { .. } | Target::Malformed(_) => None,
+        Target::Name { .. } | Target::Malformed(_) | Target::None => None,
     };
     match (network(part), whole.canonical()) {
         (None, whole) => part.canonical() == whole,

@@ -118,6 +118,7 @@ fn entry(
             failure_threshold: tool.breaker.failure_threshold.written(),
             recovery_timeout: tool.breaker.recovery_timeout.written(),
         },
+        metadata: tool.metadata.iter().map(|(key, text)| (key.clone(), text.clone())).collect(),
         parser: tool.parser.clone(),
         cache_seconds: tool.cache_seconds,
         availability,

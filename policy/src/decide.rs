@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Arguments, Beyond, Call, DnsName, Exceeded, Excerpt, Excluded, HostName, LimitedBy, OptionId,
-    Reason, RequestedLimits, Target, TargetKind, Tier, Weight,
+    Arguments, Beyond, Call, DnsName, Exceeded, Excerpt, Excluded, HostName, LexicalDefect,
+    LimitedBy, OptionId, Reason, RequestedLimits, Target, TargetKind, Tier, Weight,
 };
 
 use crate::{
@@ -35,8 +35,8 @@ use crate::{
 pub struct Approved<'p> {
     pub(crate) policy: &'p Policy,
     pub(crate) tool: &'p Tool,
-    /// What the tool is aimed at: an address or a network, never a name.
-    pub(crate) target: IpNet,
+    /// What the tool is aimed at: an address or a network, never a name; nothing where it takes none.
+    pub(crate) target: Option<IpNet>,
     /// The name it was asked by, as claimed.
     pub(crate) name: Option<HostName>,
     pub(crate) settings: Settings,
@@ -91,7 +91,7 @@ fn near<'p>(grants: &SubjectGrants<'p>, call: &Call) -> Option<(&'p Tool, Grante
         Target::Address(address) => address,
         Target::Network(network) => network.network(),
         Target::Name { addresses, .. } => *addresses.first()?,
-        Target::Malformed(_) => return None,
+        Target::None | Target::Malformed(_) => return None,
     };
     Some((grants.policy.tools.get(at)?, grants.granted_near(at, first)?))
 }
@@ -175,8 +175,8 @@ pub(crate) struct Aimed {
     /// As it was asked for, in its canonical form.
     pub asked: Target,
     /// The one address or network that the tool will be given. A name goes by the first of its addresses,
-    /// so a second look-up cannot move the target.
-    pub target: IpNet,
+    /// so a second look-up cannot move the target. `None` of a tool that takes none.
+    pub target: Option<IpNet>,
 }
 
 impl Aimed {
@@ -197,6 +197,10 @@ pub(crate) fn allowed_target<'p>(
     // A frontend may have built the value by hand, so its form is settled here once more.
     let asked = asked.canonical();
     let (kind, target) = match &asked {
+        Target::None if tool.targets.is_empty() => return Ok(Aimed { asked, target: None }),
+        Target::None => {
+            return Err(Denied::by_no_line(Reason::TargetSyntax(LexicalDefect::Empty)));
+        }
         Target::Malformed(defect) => {
             return Err(Denied::by_no_line(Reason::TargetSyntax(defect.clone())));
         }
@@ -213,7 +217,7 @@ pub(crate) fn allowed_target<'p>(
     policy.targets.bounds(&policy.lines).check(&asked)?;
     tool.scope.bounds(LimitedBy::Tool).check(&asked)?;
     let target = target.ok_or_else(|| Denied::by_no_line(Reason::NameUnresolved))?;
-    Ok(Aimed { asked, target })
+    Ok(Aimed { asked, target: Some(target) })
 }
 
 /// The grants that reach the target.

@@ -254,6 +254,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
                 at(RawScratch { files, file_size })
             }),
         },
+        metadata: tool.metadata.iter().map(|(key, value)| (text(key), text(value))).collect(),
         options: tool.options.iter().map(|each| at(option(tool, each))).collect(),
         presets: presets.collect(),
     }

@@ -56,7 +56,7 @@ pub use catalog::{CatalogKey, catalog};
 pub use decide::{Approved, decide};
 pub use denied::Denied;
 pub use load::{LoadError, Origin, load};
-pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, Plan, plan};
+pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, PacketsTo, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
 pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
 pub use source::{Defect, Defects, Place, Source, Sources};
@@ -70,6 +70,8 @@ pub use validate::{LONGEST_TIME, validate};
 #[cfg(test)]
 mod advice_tests;
 #[cfg(test)]
+mod argv_tests;
+#[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
 mod grant_options_tests;
@@ -78,6 +80,8 @@ mod grant_options_tests;
 mod language_tests;
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod no_target_tests;
 #[cfg(test)]
 mod one_tool;
 #[cfg(test)]

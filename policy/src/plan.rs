@@ -4,6 +4,7 @@
 //! change a plan after the policy made it.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -32,7 +33,7 @@ const LEAST_OPEN_FILES: u64 = 16;
 #[must_use = "a plan that is dropped runs nothing"]
 pub struct Plan {
     tool: ToolName,
-    target: IpNet,
+    target: Option<IpNet>,
     name: Option<HostName>,
     command: PathBuf,
     arguments: Vec<String>,
@@ -92,6 +93,29 @@ pub enum NetRaw {
     Yes,
     /// It is, unless the kernel gives the broker's group ICMP echo sockets.
     UnlessPingSocket,
+}
+
+/// Where a run may send packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketsTo {
+    /// Its tool takes no target.
+    Nowhere,
+    /// Its target.
+    Network(IpNet),
+    /// Every address that the machine reaches.
+    Everywhere,
+}
+
+impl PacketsTo {
+    /// Whether an address is among them.
+    #[must_use]
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::Network(network) => network.contains(&address),
+            Self::Everywhere => true,
+        }
+    }
 }
 
 /// A variable's value, as far as it is known before the run.
@@ -207,10 +231,10 @@ impl Plan {
         &self.tool
     }
 
-    /// The address or network, as it stands on the command line.
+    /// The address or network, as it stands on the command line; empty of a tool that takes none.
     #[must_use]
     pub fn target(&self) -> String {
-        spelled(self.target)
+        self.target.map(spelled).unwrap_or_default()
     }
 
     /// The name the target was asked by, as the frontend claims.
@@ -281,10 +305,14 @@ impl Plan {
         &self.execute
     }
 
-    /// Where its packets may go: `None` is everywhere.
+    /// Where its packets may go.
     #[must_use]
-    pub fn reach(&self) -> Option<IpNet> {
-        (self.reach == Reach::Target).then_some(self.target)
+    pub fn reach(&self) -> PacketsTo {
+        match (self.reach, self.target) {
+            (_, None) => PacketsTo::Nowhere,
+            (Reach::Target, Some(target)) => PacketsTo::Network(target),
+            (Reach::Any, Some(_)) => PacketsTo::Everywhere,
+        }
     }
 
     /// The folder that it may write to, if it has one.

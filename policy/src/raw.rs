@@ -234,6 +234,9 @@ pub(crate) struct RawTool {
     #[serde(default)]
     pub breaker: RawBreaker,
     pub sandbox: RawSandbox,
+    /// Free words for the tool's users.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<Text, Text>,
     #[serde(default, rename = "option")]
     pub options: Vec<Spanned<RawOption>>,
     #[serde(default, rename = "preset")]

@@ -125,6 +125,7 @@ impl<'p> Bounds<'p> {
             Target::Address(address) => self.network((*address).into()),
             Target::Network(network) => self.network(*network),
             Target::Name { name, addresses } => self.name(name, addresses),
+            Target::None => Ok(()),
             Target::Malformed(defect) => {
                 Err(Denied::by_no_line(Reason::TargetSyntax(defect.clone())))
             }

@@ -37,7 +37,8 @@ pub(crate) enum Brackets {
 /// What a run is aimed at, for the words that name it.
 #[derive(Clone, Copy)]
 pub(crate) struct Aim<'a> {
-    pub target: IpNet,
+    /// `None` of a tool that takes none, whose words do not name it.
+    pub target: Option<IpNet>,
     pub name: Option<&'a HostName>,
 }
 
@@ -75,10 +76,10 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => word.push_str(text),
-                Piece::Target(brackets) => word.push_str(&spelled_in(aim.target, *brackets)),
+                Piece::Target(brackets) => word.push_str(&spelled_in(aim.target?, *brackets)),
                 Piece::Host(brackets) => match aim.name {
                     Some(name) => word.push_str(name.as_str()),
-                    None => word.push_str(&spelled_in(aim.target, *brackets)),
+                    None => word.push_str(&spelled_in(aim.target?, *brackets)),
                 },
                 Piece::Option(name) => word.push_str(&value(name)?),
             }

@@ -46,6 +46,8 @@ pub struct Tool {
     pub(crate) tier: Tier,
     pub(crate) breaker: BreakerRule,
     pub(crate) sandbox: ToolSandbox,
+    /// Free words for its users. Nothing is decided by them.
+    pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) options: Vec<ToolOption>,
     pub(crate) presets: BTreeMap<Identifier, Preset>,
     #[serde(skip)]

@@ -117,6 +117,8 @@ fn each_defect_is_refused_and_named_with_file_line_and_column() {
             "ping.toml:12:17: a result is kept for at most 3600 seconds",
         ),
         ("ping.toml", "concurrency = 3", "cache_seconds = \"1m\"", "expected u32"),
+        ("ping.toml", "[sandbox]", "[metadata]\nowner = \"a\\u0007\"\n[sandbox]", "U+0007 is not"),
+        ("ping.toml", "[sandbox]", "[metadata]\n\"a b\" = \"x\"\n[sandbox]", "a key is at most 32"),
         ("ping.toml", "max = 100", "max = 0", "min is larger than max"),
         ("ping.toml", "min = 1, max = 100", "min = 1", "a range needs min and max"),
         ("ping.toml", "kind = \"integer\"", "kind = \"int\"", "is not a kind of value"),

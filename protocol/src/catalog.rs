@@ -103,6 +103,8 @@ pub struct ToolEntry {
     pub concurrency_is_default: bool,
     /// When to leave the tool alone after failures.
     pub breaker: BreakerSettings,
+    /// Free words for its users, by their keys. Models are not told of them.
+    pub metadata: Vec<(String, String)>,
     /// Which of the frontend's parsers reads its output: one of `PARSERS`. With another name there is
     /// no typed result.
     pub parser: Option<String>,

@@ -40,8 +40,10 @@ pub enum Target {
         #[serde(deserialize_with = "at_most_max_addresses")]
         addresses: Vec<IpAddr>,
     },
-    /// No target at all. It still travels, so that the broker refuses and records it.
+    /// No target that could be read. It still travels, so that the broker refuses and records it.
     Malformed(LexicalDefect),
+    /// None was given, to a tool that takes none.
+    None,
 }
 
 impl Target {
@@ -95,6 +97,7 @@ impl Target {
                 addresses: addresses.iter().map(IpAddr::to_canonical).collect(),
             },
             Self::Malformed(defect) => Self::Malformed(defect.clone()),
+            Self::None => Self::None,
         }
     }
 }
@@ -116,6 +119,7 @@ impl fmt::Display for Target {
             Self::Network(network) => network.trunc().fmt(f),
             Self::Name { name, .. } => name.fmt(f),
             Self::Malformed(_) => f.write_str("(malformed)"),
+            Self::None => Ok(()),
         }
     }
 }

@@ -217,7 +217,9 @@ impl<'t> Kept<'t> {
             Target::Address(_) | Target::Network(_) => Some(()),
             // Any word could be a name, so only one that is hardly anything else.
             Target::Name { .. } if word.contains('.') => Some(()),
-            Target::Name { .. } | Target::Malformed(_) => (word == "--").then_some(()),
+            Target::Name { .. } | Target::Malformed(_) | Target::None => {
+                (word == "--").then_some(())
+            }
         }
     }
 

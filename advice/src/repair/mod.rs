@@ -12,7 +12,7 @@ mod preset;
 mod tool;
 mod value;
 
-use probity_protocol::{Arguments, Call, Catalog, Denial, RequestedLimits};
+use probity_protocol::{Arguments, Call, Catalog, Denial, RequestedLimits, Target};
 
 use crate::{granted::Granted, targets::Targets};
 
@@ -30,6 +30,8 @@ pub fn repair(catalog: &Catalog, call: &Call, denial: &Denial) -> Option<Call> {
     let targets = Targets::of(allowance);
     let kinds = &chosen.tool.entry.targets;
     let target = match targets.admits(kinds, &call.target) {
+        // What it shows is this machine, whatever was named: nobody is led from another host to that.
+        _ if kinds.is_empty() && call.target != Target::None => return None,
         true => call.target.clone(),
         false => targets.nearest(kinds, &call.target)?,
     };

@@ -44,7 +44,7 @@ pub(super) fn chosen<'c>(
     let kind = match call.target.canonical() {
         Target::Network(_) => TargetKind::Network,
         Target::Address(_) | Target::Name { .. } => TargetKind::Address,
-        Target::Malformed(_) => return None,
+        Target::Malformed(_) | Target::None => return None,
     };
     let takers = granted.tools().filter(|tool| tool.takes(kind) && !tool.chooses_ports());
     let lightest = takers.min_by_key(|tool| tool.weight())?;

@@ -30,6 +30,14 @@ pub(super) fn kind(
     called: &str,
     target: &Target,
 ) -> Advice {
+    if tool.is_some_and(|tool| tool.entry.targets.is_empty()) {
+        return advice(
+            DenialCode::TargetKind,
+            format!("{called} takes no target: what it shows is the machine that it runs on."),
+            "Leave target out.",
+            &[],
+        );
+    }
     let example = example(allowance, tool, target);
     let target = target.canonical();
     let takes =

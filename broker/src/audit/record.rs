@@ -72,7 +72,8 @@ impl Decision {
 
     /// What is executed, and by whose leave.
     pub(super) fn describe(&self, line: &mut Line) {
-        line.text("address", &self.address);
+        // A tool that takes no target has none.
+        line.optional_text("address", Some(&*self.address).filter(|address| !address.is_empty()));
         line.list("argv", self.argv.iter().map(String::as_str));
         line.flag("net_raw", self.net_raw);
         line.text("rule", &self.rule);
@@ -114,6 +115,7 @@ pub(super) fn request(line: &mut Line, call: &Call, refused: bool) {
             list(line, "claimed_addresses", addresses);
         }
         Target::Malformed(defect) => line.text("target_defect", &defect.to_string()),
+        Target::None => {}
         target => line.text("target", &target.to_string()),
     }
     match &call.arguments {

@@ -20,8 +20,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ipnet::IpNet;
 use nix::unistd::Pid;
+use probity_policy::PacketsTo;
 use probity_protocol::FenceRefusals;
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -68,8 +68,8 @@ pub(crate) struct Fence {
 /// What a run may do of what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FenceRules {
-    /// Where it may send packets: its target; everywhere where there is none.
-    pub reach: Option<IpNet>,
+    /// Where it may send packets.
+    pub reach: PacketsTo,
     /// How many files it may make.
     pub files: u32,
 }
@@ -173,7 +173,7 @@ impl Fence {
             Some(Address::Kernel) => Answer::Continue,
             Some(Address::Internet(to)) => {
                 // RULE: A run reaches its own target alone.
-                if self.rules.reach.is_none_or(|reach| reach.contains(&to.ip())) {
+                if self.rules.reach.has(to.ip()) {
                     return Answer::Continue;
                 }
                 let refusals = self.refusals.get_or_insert(FenceRefusals { first: to, count: 0 });

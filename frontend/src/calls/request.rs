@@ -123,6 +123,8 @@ impl RequestError {
 pub struct Defaults {
     /// The limits asked for; a time limit only where the client names none.
     pub limits: RequestedLimits,
+    /// The tool takes no target.
+    pub without_target: bool,
     /// Most bytes of `extra_args`; [`MAX_ARGS_BYTES`] where there is none.
     pub max_args_bytes: Option<usize>,
 }
@@ -146,7 +148,7 @@ pub fn read(
     };
     let call = Call {
         tool,
-        target: Target::as_given(target_text.trim()),
+        target: read_target(target_text, defaults),
         arguments: read_arguments(arguments, defaults.max_args_bytes.unwrap_or(MAX_ARGS_BYTES))?,
         limits: RequestedLimits {
             timeout: read_timeout(arguments)?.or(defaults.limits.timeout),
@@ -172,7 +174,7 @@ pub fn unreadable(
     let id = || CorrelationId::new(new_correlation_id());
     let call = Call {
         tool: ToolName::new(tool).ok()?,
-        target: Target::as_given(target_text.trim()),
+        target: read_target(target_text, defaults),
         arguments: Arguments::Malformed(LexicalDefect::Type),
         limits: defaults.limits.clone(),
         correlation_id: read_correlation_id(arguments).ok().or_else(|| id().ok())?,
@@ -181,6 +183,13 @@ pub fn unreadable(
     let dry_run = arguments.get("dry_run").is_some_and(|value| *value != Value::Bool(false));
     let asked = Asked::of(&call, target_text, dry_run);
     Some((call, asked))
+}
+
+fn read_target(text: &str, defaults: &Defaults) -> Target {
+    match text.trim() {
+        "" if defaults.without_target => Target::None,
+        text => Target::as_given(text),
+    }
 }
 
 /// Joins words to the text that splits into them again, quoted only where that is needed. `None`

@@ -1,6 +1,8 @@
 //! The published tools for programs, in the words of the MCP schemas: `probity tools --json` and
 //! `GET /tools/{name}`.
 
+use std::collections::BTreeMap;
+
 use probity_protocol::{Allowance, Availability, OptionEntry, ValueType};
 use serde_json::{Value, json};
 
@@ -61,6 +63,7 @@ pub fn tool_json(published: Published<'_>, control: &Control) -> Value {
         "needs_approval": tool.needs_approval,
         "timeout_sec": tool.timeout.as_secs_f64(),
         "concurrency": tool.concurrency,
+        "metadata": tool.metadata.iter().cloned().collect::<BTreeMap<_, _>>(),
         "parser": tool.parser,
         "cache": cache(published, control),
         "options": tool.options.iter().map(option).collect::<Vec<_>>(),

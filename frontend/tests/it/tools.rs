@@ -87,6 +87,7 @@ fn one_tool_as_json_has_its_options() {
     let output = probity(&broker.socket, &["tools", "ping", "--json"]);
     let tool: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((&tool["name"], &tool["timeout_sec"]), (&json!("ping"), &json!(30.0)));
+    assert_eq!(tool["metadata"], json!({ "owner": "netops" }));
     let mode = tool["options"].as_array().unwrap().iter().find(|one| one["name"] == "mode");
     assert_eq!(
         mode.unwrap(),

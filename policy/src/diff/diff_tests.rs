@@ -16,7 +16,9 @@ use proptest::prelude::*;
 use toml::{Table, Value, toml};
 
 use super::*;
-use crate::{Accounts, Origin, Plan, Source, Sources, Subject, decide, load, plan, validate};
+use crate::{
+    Accounts, Origin, PacketsTo, Plan, Source, Sources, Subject, decide, load, plan, validate,
+};
 
 /// The shipped policy as one document, with grants of numbers and options of every kind.
 static BASE: LazyLock<Table> = LazyLock::new(base);
@@ -662,7 +664,8 @@ fn gains(old: &Policy, new: &Policy, subject: &Subject, call: &Call) -> Vec<Vec<
         (
             !new_profile.syscalls.is_subset(&old_profile.syscalls)
                 || !new_profile.sockets.is_subset(&old_profile.sockets)
-                || (before.reach().is_some() && after.reach().is_none())
+                || (before.reach() != PacketsTo::Everywhere
+                    && after.reach() == PacketsTo::Everywhere)
                 || files(&after).0 > files(&before).0
                 || files(&after).1 > files(&before).1
                 || outside(reads)

@@ -94,6 +94,15 @@ fn aliases(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
 }
 
 fn target_kinds(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
+    match (old.targets.is_empty(), new.targets.is_empty()) {
+        (false, true) => {
+            about.widens(Dimension::TargetKinds, Tier::Standard, "runs without a target");
+        }
+        (true, false) => {
+            about.narrows(Dimension::TargetKinds, "no longer runs without a target");
+        }
+        _ => {}
+    }
     for (kind, word) in
         [(TargetKind::Address, "single addresses"), (TargetKind::Network, "networks")]
     {
@@ -208,6 +217,7 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("title", old.title != new.title),
         ("summary", old.summary != new.summary),
         ("advice", old.advice != new.advice),
+        ("metadata", old.metadata != new.metadata),
         ("parser", old.parser != new.parser),
         ("breaker", old.breaker != new.breaker),
     ] {

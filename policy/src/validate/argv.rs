@@ -23,7 +23,8 @@ impl Validation<'_> {
     ) -> Vec<ArgvPart> {
         let written: Vec<&str> =
             raw.options.iter().map(|o| o.get_ref().name.get_ref().as_str()).collect();
-        let named = Named { targets, options, written: &written, in_argv: true };
+        let has_target = !raw.targets.get_ref().is_empty();
+        let named = Named { targets, has_target, options, written: &written, in_argv: true };
         let argv = self.argv(raw, named);
         let named = Named { in_argv: false, ..named };
         let written = |option: &ToolOption| {
@@ -111,7 +112,7 @@ impl Validation<'_> {
                 ArgvPart::Mode { .. } | ArgvPart::Options => None,
             })
         };
-        if !words().any(Template::has_target) {
+        if named.has_target && !words().any(Template::has_target) {
             let message = "argv needs {target}: the address that was checked, so that the tool \
                            looks up no name";
             self.defect(raw.argv.span(), message);

@@ -394,7 +394,7 @@ pub(super) fn parse_network(written: &str) -> Option<IpNet> {
     match Target::parse(written) {
         Target::Address(address) => Some(IpNet::from(address)),
         Target::Network(network) => Some(network),
-        Target::Name { .. } | Target::Malformed(_) => None,
+        Target::Name { .. } | Target::Malformed(_) | Target::None => None,
     }
 }
 

@@ -19,6 +19,8 @@ const WITHIN: [&str; 2] = ["target", "host"];
 pub(super) struct Named<'o> {
     /// What the tool takes.
     pub targets: &'o [TargetKind],
+    /// It takes any at all.
+    pub has_target: bool,
     /// The options that the file describes soundly.
     pub options: &'o [ToolOption],
     /// Every name that the file gives an option.
@@ -66,6 +68,11 @@ impl Validation<'_> {
             pieces.push(match part {
                 Part::Text(text) => Piece::Text(text.clone()),
                 Part::Placeholder(name) => match name.as_str() {
+                    name @ ("target" | "host") if !named.has_target => {
+                        let message = format!("{{{name}}}: a tool with targets = [] has none");
+                        self.defect(span, message);
+                        return None;
+                    }
                     "target" => Piece::Target(brackets),
                     "host" if named.targets.contains(&TargetKind::Network) => {
                         let message = "{host} is one name or address, and this tool takes networks";

@@ -1,6 +1,6 @@
 //! One file of `tools.d`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use probity_protocol::{TargetKind, Tier, ToolName};
 use toml::Spanned;
@@ -11,7 +11,7 @@ use crate::{
     profile::Profile,
     raw::{RawNetRaw, RawScratch, RawTier, RawTool, Text},
     source::is_printable,
-    tool::{BreakerRule, OrDefault, Scratch, Tool, ToolSandbox},
+    tool::{BreakerRule, OrDefault, Reach, Scratch, Tool, ToolSandbox},
 };
 
 /// A circuit breaker's failures and its time, where neither a file nor a frontend says otherwise.
@@ -75,6 +75,7 @@ impl Validation<'_> {
             title: raw.title.as_ref().map(|text| self.line(text, MAX_TITLE)),
             summary: self.line(&raw.summary, MAX_ADVICE),
             advice: raw.advice.as_ref().map(|text| self.line(text, MAX_ADVICE)),
+            metadata: self.metadata(raw),
             place: self.source.place(&raw.name.span()),
             lookup: Lookup::new(options.iter().map(|o| (o.name.as_str(), o.flag.as_deref()))),
             name: name?,
@@ -118,6 +119,30 @@ impl Validation<'_> {
         written.clone()
     }
 
+    fn metadata(&mut self, raw: &RawTool) -> BTreeMap<String, String> {
+        const MOST: usize = 16;
+        const LONGEST_KEY: usize = 32;
+        const LONGEST: usize = 200;
+        let is_key = |key: &str| {
+            key.len() <= LONGEST_KEY
+                && key.starts_with(|c: char| c.is_ascii_alphabetic())
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        };
+        if let Some((key, _)) = raw.metadata.iter().nth(MOST) {
+            self.defect(key.span(), format!("a tool has at most {MOST} words of metadata"));
+        }
+        let mut metadata = BTreeMap::new();
+        for (key, text) in &raw.metadata {
+            if !is_key(key.get_ref()) {
+                let message =
+                    "a key is at most 32 letters, digits, - and _, beginning with a letter";
+                self.defect(key.span(), message);
+            }
+            metadata.insert(key.get_ref().clone(), self.line(text, LONGEST));
+        }
+        metadata
+    }
+
     fn absolute_path(&mut self, text: &Text) -> Option<PathBuf> {
         let path = PathBuf::from(text.get_ref());
         let plain = path.is_absolute()
@@ -142,9 +167,6 @@ impl Validation<'_> {
                     self.defect(text.span(), message);
                 }
             }
-        }
-        if raw.get_ref().is_empty() {
-            self.defect(raw.span(), "a tool aims at something: address, network");
         }
         kinds
     }
@@ -181,6 +203,10 @@ impl Validation<'_> {
         let scratch = raw.sandbox.scratch.as_ref().and_then(|scratch| self.scratch(scratch));
         let profile = self.accept(named.span(), Profile::shared(named.get_ref()))?;
         let (net_raw, reach) = (raw.sandbox.net_raw, raw.sandbox.reach);
+        if raw.targets.get_ref().is_empty() && reach == Reach::Any {
+            let message = "a tool without a target sends nothing, so it has no reach";
+            self.defect(raw.targets.span(), message);
+        }
         Some(ToolSandbox { net_raw, profile, reach, read, execute, scratch })
     }
 

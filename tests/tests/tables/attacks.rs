@@ -36,13 +36,13 @@ fn lists(name: &str) -> Vec<Value> {
 
 /// The verdict on one request: the layer that refused it, or `None` where it was approved.
 fn verdict(session: &mut Session, request: &Value) -> Option<String> {
-    let mut arguments = json!({
-        "target": request["target"],
-        "extra_args": request["extra_args"],
-        "dry_run": true,
-    });
-    let more = request["properties"].as_object().into_iter().flatten();
-    more.for_each(|(name, value)| arguments[name] = value.clone());
+    let mut arguments = json!({ "extra_args": request["extra_args"], "dry_run": true });
+    if let Some(target) = request.get("target") {
+        arguments["target"] = target.clone();
+    }
+    for (name, value) in request["options"].as_object().into_iter().flatten() {
+        arguments[name] = value.clone();
+    }
     let result = session.call(request["tool"].as_str().unwrap(), arguments).unwrap();
     // An unknown tool is a protocol error; everything else is a result.
     let details = match result.get("error") {
@@ -51,7 +51,10 @@ fn verdict(session: &mut Session, request: &Value) -> Option<String> {
     };
     if details.is_null() {
         let plan = &result["structuredContent"]["metadata"]["plan"];
-        assert!(plan["argv"].is_array(), "neither refused nor planned: {result}");
+        let words = plan["argv"].as_array().expect("neither refused nor planned");
+        if let Some(expected) = request["argv"].as_array() {
+            assert_eq!(words[1..], expected[..], "{request}");
+        }
         return None;
     }
     assert!(details["code"].is_string(), "refused without a code: {result}");
@@ -117,11 +120,40 @@ fn every_line_about_grants_that_reach_less_far_gets_its_verdict_from_its_layer()
     }
 }
 
+/// The lists of what a tool passes on to others, each with how many of its lines the broker refuses at
+/// least; those that the schema refuses are on its record too.
+const ASKING: [(&str, usize); 4] =
+    [("dns_names", 30), ("url_paths", 30), ("lists", 20), ("templates", 20)];
+
+#[test]
+fn every_line_about_what_a_tool_passes_on_gets_its_verdict_from_its_layer() {
+    if !needs::root() {
+        return;
+    }
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("attacks");
+    for (name, denied) in ASKING {
+        let grants = "[[grant]]\nuser = 0\ntools = [\"*\"]\n";
+        let tools = fs::read_to_string(here.join("asking.toml")).unwrap();
+        let policy = PolicyFolder::shipped(&format!("{grants}{tools}")).unwrap();
+        policy
+            .replace("policy.toml", "\"192.168.0.0/16\"]", "\"192.168.0.0/16\", \"fd00::/8\"]")
+            .unwrap();
+        policy.replace("policy.toml", "deny      = []", "deny = [\"10.9.0.0/16\"]").unwrap();
+        let text = fs::read_to_string(here.join(format!("{name}.jsonl"))).unwrap();
+        let requests: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert!(requests.len() >= 30, "{name}");
+        check_under(&policy, requests, denied);
+    }
+}
+
 /// Holds requests against their verdicts under the shipped policy with these grants. More than `denied` of
 /// them are on record as such.
 fn check(grants: &str, requests: impl IntoIterator<Item = Value>, denied: usize) {
-    let policy = PolicyFolder::shipped(grants).unwrap();
-    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    check_under(&PolicyFolder::shipped(grants).unwrap(), requests, denied);
+}
+
+fn check_under(policy: &PolicyFolder, requests: impl IntoIterator<Item = Value>, denied: usize) {
+    let broker = Broker::start(&program("probity-broker"), policy, None).unwrap();
     let mut command = Command::new(program("probity"));
     command.args(["stdio", "--socket"]).arg(broker.socket()).env("LOG_LEVEL", "CRITICAL");
     let mut session = Session::start(command).unwrap();

@@ -57,7 +57,7 @@ fn target(text: &str) -> Option<String> {
 
 fn is_target(text: &str) -> Option<String> {
     match Target::as_given(text) {
-        Target::Malformed(_) => None,
+        Target::Malformed(_) | Target::None => None,
         Target::Address(_) | Target::Network(_) | Target::Name { .. } => Some(text.to_owned()),
     }
 }

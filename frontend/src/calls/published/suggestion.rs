@@ -26,7 +26,9 @@ impl Suggestion {
     pub fn of(call: &SuggestedCall, catalog: &Catalog) -> Self {
         let entry = catalog.tool(call.tool.as_str());
         let mut arguments = Map::new();
-        arguments.insert("target".into(), json!(call.target));
+        if !call.target.is_empty() {
+            arguments.insert("target".into(), json!(call.target));
+        }
         if let Some(preset) = &call.preset {
             arguments.insert("preset".into(), json!(preset));
         }

@@ -200,7 +200,7 @@ impl ToolResult {
 
     fn take_plan(&mut self, plan: &PlanSummary, parser: Option<&str>) {
         self.tool = plan.tool.to_string();
-        self.address = Some(plan.target.clone());
+        self.address = Some(plan.target.clone()).filter(|target| !target.is_empty());
         self.argv = plan.argv.iter().map(|word| clean_str(word).into_owned()).collect();
         self.metadata.insert("timeout_sec".into(), json!(plan.timeout.as_secs_f64()));
         self.metadata.insert("net_raw".into(), json!(plan.sandbox.net_raw));

@@ -271,6 +271,7 @@ impl Service {
                 // Each of them is the standard tier or none, so either tightens.
                 tier: self.config.security.highest_tier().or(tier),
             },
+            without_target: tool.is_some_and(|tool| tool.entry.targets.is_empty()),
             max_args_bytes: Some(self.config.tools.max_args_bytes),
         }
     }

@@ -74,6 +74,9 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
     if tool.needs_approval {
         page.push_str("\nEach run waits until another person approves it.\n");
     }
+    for (key, text) in &tool.metadata {
+        let _ = write!(page, "\n{key}: {text}\n");
+    }
     if let Availability::Unavailable { reason, remedy } = &tool.availability {
         let _ = writeln!(page, "\n**Not available now:** {reason} {remedy}");
     }

@@ -99,6 +99,9 @@ fn description(entry: &ToolEntry, catalog: &Catalog) -> String {
 
 /// What the tool's targets may be here, in words.
 pub(super) fn targets(entry: &ToolEntry, catalog: &Catalog) -> String {
+    if entry.targets.is_empty() {
+        return String::from("none, it shows the machine that it runs on");
+    }
     let allowance = catalog.allowance_of(entry);
     let networks = some_of(&allowance.networks);
     let takes = |kind| entry.targets.contains(&kind);

@@ -221,8 +221,8 @@ pub struct CallArgs {
     /// Name of the tool, as `probity tools` lists it
     pub tool: String,
 
-    /// Address, network in CIDR form, or host name
-    pub target: String,
+    /// Address, network in CIDR form, or host name; none for a tool that takes none
+    pub target: Option<String>,
 
     /// A named set of options
     #[arg(long, value_name = "NAME")]

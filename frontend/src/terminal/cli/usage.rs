@@ -29,7 +29,7 @@ pub(super) fn explain(mut error: Error) -> Error {
         return error;
     }
     let tips = match error.kind() {
-        ErrorKind::MissingRequiredArgument if names(&error, "<TARGET>") => vec![A_CALL, THE_TOOLS],
+        ErrorKind::MissingRequiredArgument if names(&error, "<TOOL>") => vec![A_CALL, THE_TOOLS],
         ErrorKind::InvalidSubcommand if is_bare(&error) && !is_a_slip(&error) => {
             error.remove(ContextKind::SuggestedSubcommand);
             return called(error);

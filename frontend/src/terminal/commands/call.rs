@@ -2,6 +2,7 @@
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
+use probity_protocol::ToolEntry;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
@@ -50,7 +51,15 @@ pub(super) async fn call(
     let session = tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Interrupted),
-        session = connect::once(embedded, config) => session?,
+        session = connect::once(embedded, config) => match session {
+            Ok(session) => session,
+            // Most tools take one, and without a broker nobody knows of one that does not.
+            Err(_) if args.target.is_none() => {
+                complain(&no_target(args));
+                return Ok(Exit::Usage);
+            }
+            Err(error) => return Err(error.into()),
+        },
     };
     let (service, listing) = (&session.service, session.service.listing());
     let given = match listing.tool(&args.tool).filter(|_| !args.words.is_empty()) {
@@ -62,8 +71,14 @@ pub(super) async fn call(
             }
         },
         // A tool that is not there is refused, whatever is asked of it.
-        None => Given { target: args.target.clone(), options: Map::new() },
+        None => Given { target: args.target.clone().unwrap_or_default(), options: Map::new() },
     };
+    let takes_target = |tool: &ToolEntry| !tool.targets.is_empty();
+    let tool = listing.tool(&args.tool).map(|tool| tool.entry);
+    if given.target.is_empty() && tool.is_some_and(takes_target) && args.target.is_none() {
+        complain(&no_target(args));
+        return Ok(Exit::Usage);
+    }
     let arguments = arguments(args, &given, &extra_args);
     let asking = Asking {
         tool: &args.tool,
@@ -131,6 +146,15 @@ pub(super) async fn call(
     }
 }
 
+/// What a command line without a target lacks.
+fn no_target(args: &CallArgs) -> String {
+    format!(
+        "there is no target, for example: probity call {} 192.168.1.1. `probity tools` lists the tools and \
+         what they may be aimed at",
+        args.tool
+    )
+}
+
 /// Cancels a call and waits until its tool is gone; the result is what there was until then. `None`
 /// where nothing ran yet, or another signal comes: then dropping the call is what ends it.
 async fn cancelled(
@@ -149,7 +173,7 @@ async fn cancelled(
 
 fn arguments(args: &CallArgs, given: &Given, extra_args: &str) -> Map<String, Value> {
     let own = [
-        ("target", Some(json!(given.target))),
+        ("target", Some(json!(given.target)).filter(|_| !given.target.is_empty())),
         ("preset", args.preset.as_ref().map(|preset| json!(preset))),
         ("timeout_sec", args.timeout.map(seconds)),
         ("dry_run", Some(json!(args.dry_run))),

@@ -59,6 +59,9 @@ pub(super) fn given(words: &[Word], tool: &ToolEntry) -> Result<Given, String> {
     }
     match <[String; 1]>::try_from(targets) {
         Ok([target]) => Ok(Given { target, options }),
+        Err(targets) if targets.is_empty() && tool.targets.is_empty() => {
+            Ok(Given { target: String::new(), options })
+        }
         Err(targets) if targets.is_empty() => Err(format!(
             "there is no target, as in: probity {} 192.168.1.1. An option that takes no value has none \
              after it",

@@ -103,7 +103,7 @@ const fn tier(tier: Tier) -> &'static str {
     }
 }
 
-fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
+fn facts<'e>(entry: &'e ToolEntry, listing: &Listing) -> Vec<(&'e str, String)> {
     let allowance = listing.catalog.allowance_of(entry);
     let takes = |kind| entry.targets.contains(&kind);
     let mut targets = list(&allowance.networks);
@@ -119,7 +119,10 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
         }
         (false, true) => format!("a network of at most {} addresses", allowance.max_hosts),
         (true, false) => "one address".into(),
-        (false, false) => "nothing".into(),
+        (false, false) => {
+            targets.clear();
+            "nothing: what it shows is the machine that it runs on".into()
+        }
     };
     let limits = format!(
         "{} s a run, or what --timeout says, up to {} s; {} at once",
@@ -140,7 +143,9 @@ fn facts(entry: &ToolEntry, listing: &Listing) -> Vec<(&'static str, String)> {
         ("Tier", tier(entry.tier).into()),
         ("Also called", list(&entry.aliases)),
     ];
-    facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect()
+    let facts = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    let metadata = entry.metadata.iter().map(|(key, text)| (key.as_str(), text.clone()));
+    facts.chain(metadata).collect()
 }
 
 fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
@@ -169,10 +174,12 @@ fn preset(preset: &PresetEntry, layout: Layout) -> Vec<String> {
 /// A plain call, one with a preset, and one with an option: what applies.
 fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
     // The schema knows a target that would pass.
-    let Some(target) = tool.input_schema["properties"]["target"]["examples"].get(0) else {
-        return Vec::new();
-    };
+    let target = tool.input_schema["properties"]["target"]["examples"].get(0);
     let entry = tool.entry;
+    if target.is_none() && !entry.targets.is_empty() {
+        return Vec::new();
+    }
+    let target = target.map(|target| ("target".to_owned(), target.clone()));
     let preset = entry.presets.first().map(|one| ("preset".to_owned(), json!(one.name)));
     let option = entry.options.iter().find_map(|option| {
         let value = option.example.as_ref()?;
@@ -180,8 +187,7 @@ fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
     });
     let more = [None].into_iter().chain([preset, option].into_iter().flatten().map(Some));
     let command = |more: Option<(String, Value)>| {
-        let arguments: Map<_, _> =
-            [("target".to_owned(), target.clone())].into_iter().chain(more).collect();
+        let arguments: Map<_, _> = target.clone().into_iter().chain(more).collect();
         Suggestion { tool: entry.name.to_string(), arguments }.as_command(&listing.catalog)
     };
     more.map(command).collect()

@@ -86,7 +86,7 @@ struct Line {
 
 impl Line {
     fn new(waiting: &Waiting<'_>) -> Self {
-        let call = format!("{} {}", waiting.tool, waiting.target);
+        let call = format!("{} {}", waiting.tool, waiting.target).trim_end().to_owned();
         // One line, whatever was typed.
         let call = clean_str(&call).replace(['\n', '\t'], " ");
         let bar = ProgressBar::with_draw_target(Some(FULL), ProgressDrawTarget::stderr());

@@ -117,7 +117,7 @@ pub(super) fn list(items: &[impl fmt::Display]) -> String {
 }
 
 fn row(tool: &ToolEntry, layout: Layout) -> Vec<String> {
-    let kinds: Vec<&str> = tool
+    let mut kinds: Vec<&str> = tool
         .targets
         .iter()
         .map(|kind| match kind {
@@ -125,6 +125,9 @@ fn row(tool: &ToolEntry, layout: Layout) -> Vec<String> {
             TargetKind::Network => "network",
         })
         .collect();
+    if kinds.is_empty() {
+        kinds.push("none");
+    }
     let presets: Vec<&str> = tool.presets.iter().map(|preset| preset.name.as_str()).collect();
     let state = match tool.availability {
         Availability::Available => "ready",

@@ -197,6 +197,7 @@ pub fn catalog() -> Catalog {
                 concurrency: 3,
                 concurrency_is_default: false,
                 breaker: BreakerSettings::default(),
+                metadata: vec![("owner".into(), "netops".into())],
                 parser: Some("ping".into()),
                 cache_seconds: 0,
                 availability: Availability::Available,
@@ -225,6 +226,7 @@ pub fn catalog() -> Catalog {
                 concurrency: 1,
                 concurrency_is_default: false,
                 breaker: BreakerSettings::default(),
+                metadata: Vec::new(),
                 parser: Some("nmap-xml".into()),
                 cache_seconds: 0,
                 availability: Availability::Unavailable {

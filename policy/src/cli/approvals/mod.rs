@@ -182,6 +182,7 @@ fn print(pending: &[PendingCall]) -> io::Result<()> {
         };
         let target = match &call.claimed_name {
             Some(name) => format!("{} ({name})", call.plan.target),
+            None if call.plan.target.is_empty() => "this machine".to_owned(),
             None => call.plan.target.clone(),
         };
         row("target", &target);

@@ -51,9 +51,9 @@ pub(super) struct Args {
     /// A tool's name or alias
     #[arg(long)]
     tool: String,
-    /// An address, a network in CIDR form, or a host name
+    /// An address, a network in CIDR form, or a host name; left out for a tool that takes none
     #[arg(long)]
-    target: String,
+    target: Option<String>,
     /// An address that a frontend would claim for the host name; several times for several
     #[arg(long = "address", value_name = "IP")]
     addresses: Vec<IpAddr>,
@@ -141,7 +141,8 @@ fn call(args: &Args) -> Result<Call, CliError> {
 
 /// Names come with the addresses that are claimed for them, and with no others.
 fn target(args: &Args) -> Result<Target, CliError> {
-    match Target::as_given(&args.target) {
+    let Some(text) = &args.target else { return Ok(Target::None) };
+    match Target::as_given(text) {
         Target::Name { name, .. } if args.addresses.len() <= MAX_ADDRESSES => {
             Ok(Target::Name { name, addresses: args.addresses.clone() })
         }

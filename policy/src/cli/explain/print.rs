@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Args, Denied, Explanation, Weighed, Which};
 use crate::{
-    EnvironmentValue, NetRaw, Plan, Scratch,
+    EnvironmentValue, NetRaw, PacketsTo, Plan, Scratch,
     cli::{output, show},
     effective::size,
     source::{Place, printable},
@@ -18,7 +18,11 @@ use crate::{
 pub(super) fn print(explanation: &Explanation<'_>, args: &Args, which: &Which) -> io::Result<()> {
     let Explanation { who, call, steps, grants, verdict, .. } = explanation;
     let mut out = anstream::stdout().lock();
-    let asked = printable(&format!("{} on {} for {}", call.tool, call.target, who.name));
+    let on = match &call.target {
+        Target::None => String::new(),
+        target => format!(" on {target}"),
+    };
+    let asked = printable(&format!("{}{on} for {}", call.tool, who.name));
     match verdict {
         Ok(_) => writeln!(out, "{}: {asked}\n", output::good("approved"))?,
         Err(Denied { advice, .. }) => {
@@ -133,6 +137,7 @@ fn instead(call: &Call, args: &Args, which: &Which) -> String {
             add("--target", name.as_str());
             addresses.iter().for_each(|address| add("--address", &address.to_string()));
         }
+        Target::None => {}
         target => add("--target", &target.to_string()),
     }
     if let Some(timeout) = call.limits.timeout {
@@ -238,7 +243,11 @@ fn plan_as_json(plan: &Plan) -> Value {
             "syscalls": profile.syscalls.len(),
             "read": plan.read(),
             "execute": plan.execute(),
-            "reach": plan.reach().map_or_else(|| "any".to_owned(), |_| plan.target()),
+            "reach": match plan.reach() {
+                PacketsTo::Nowhere => "none".to_owned(),
+                PacketsTo::Network(_) => plan.target(),
+                PacketsTo::Everywhere => "any".to_owned(),
+            },
             "scratch": plan.scratch().map(|scratch| {
                 json!({"files": scratch.files, "file_bytes": scratch.file_bytes})
             }),
@@ -247,7 +256,11 @@ fn plan_as_json(plan: &Plan) -> Value {
 }
 
 fn reach(plan: &Plan) -> String {
-    plan.reach().map_or_else(|| "every address".to_owned(), |_| format!("{} alone", plan.target()))
+    match plan.reach() {
+        PacketsTo::Nowhere => "no address".to_owned(),
+        PacketsTo::Network(_) => format!("{} alone", plan.target()),
+        PacketsTo::Everywhere => "every address".to_owned(),
+    }
 }
 
 fn scratch(plan: &Plan) -> String {

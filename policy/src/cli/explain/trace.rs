@@ -151,7 +151,10 @@ impl<'p> Trace<'p> {
     }
 
     fn target(&self, tool: &Tool, aimed: &Aimed) -> Vec<Said> {
-        let (mut facts, target) = (Vec::new(), aimed.target);
+        let Some(target) = aimed.target else {
+            return vec![said(format!("{} takes none", tool.name), Some(&tool.place))];
+        };
+        let mut facts = Vec::new();
         if let Target::Name { name, .. } = &aimed.asked {
             let text = format!("the name {name} is allowed, and so is each address claimed for it");
             facts.push(said(text, self.written.naming(name).as_ref()));

@@ -270,6 +270,9 @@ pub(super) fn options_as_json(grant: &Grant, tool: &Tool) -> Value {
 }
 
 fn kinds(tool: &Tool) -> String {
+    if tool.targets.is_empty() {
+        return "none: what it shows is this machine".to_owned();
+    }
     let kinds = tool.targets.iter().map(|kind| match kind {
         TargetKind::Address => "address",
         TargetKind::Network => "network",

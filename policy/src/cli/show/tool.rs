@@ -110,6 +110,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         (
             "reaches",
             match sandbox.reach {
+                _ if tool.targets.is_empty() => "no address",
                 Reach::Target => "the target of the call alone",
                 Reach::Any => "every address",
             }
@@ -117,6 +118,11 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         ),
         ("defined at", tool.place.to_string()),
     ];
+    let said = tool.metadata.iter().map(|(key, text)| format!("{key}: {text}"));
+    let said: Vec<_> = said.collect();
+    if !said.is_empty() {
+        rows.push(("metadata", said.join("\n")));
+    }
     if !tool.aliases.is_empty() {
         rows.insert(0, ("aliases", listed(&tool.aliases)));
     }

@@ -100,6 +100,9 @@ fn options(tool: &Tool, grant: &Grant) -> String {
 
 fn aims(tool: &Tool, allowance: &Allowance) -> String {
     use probity_protocol::TargetKind::{Address, Network};
+    if tool.targets.is_empty() {
+        return "this machine: it takes no target".to_owned();
+    }
     let mut parts = vec![listed(allowance.networks.iter().copied().map(spelled))];
     if tool.targets.contains(&Address) && !allowance.names.is_empty() {
         parts.push(format!("names {}", listed(&allowance.names)));

@@ -112,7 +112,8 @@ impl ArgumentCheck {
             }
         }
         // A target may have any name, if it can be nothing else.
-        if !mended.contains_key("target") {
+        let takes_target = self.schema["properties"].get("target").is_some();
+        if takes_target && !mended.contains_key("target") {
             let is_one = |(_, value): &(String, Value)| {
                 target_text(value).is_some_and(|text| !meant::targets(&text).is_empty())
             };

@@ -269,6 +269,7 @@ fn clean_entry(entry: &mut ToolEntry) {
     clean(&mut entry.summary);
     clean(&mut entry.command);
     entry.title.iter_mut().chain(&mut entry.advice).for_each(clean);
+    entry.metadata.iter_mut().for_each(|(_, text)| clean(text));
     for option in &mut entry.options {
         option.flag.iter_mut().for_each(clean);
         clean(&mut option.help);

@@ -20,7 +20,10 @@ const TRIED: usize = 64;
 pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> JsonObject {
     let mut properties = Map::new();
     let allowance = catalog.allowance_of(entry);
-    properties.insert("target".into(), target(entry, allowance));
+    let has_target = !entry.targets.is_empty();
+    if has_target {
+        properties.insert("target".into(), target(entry, allowance));
+    }
     for option in &entry.options {
         properties.insert(option.name.to_string(), property(option));
     }
@@ -52,7 +55,7 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
             "description": "Your own id for this call, for the audit log. Made when absent.",
         }),
     );
-    object(properties, &["target"])
+    object(properties, if has_target { &["target"] } else { &[] })
 }
 
 /// What a target looks like. Which are allowed stands in the tool's description, once.
