@@ -108,6 +108,11 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let written = Written::of(&sources);
     let who = Asker::of(&args.user, &args.groups, args.embedded, &People::read()?)?;
     let call = call(args)?;
+    if let Some(tool) = policy.tool(call.tool.as_str()).filter(|tool| !tool.targets.is_empty())
+        && call.target == Target::None
+    {
+        return Err(usage(format!("{} aims at something: name it with --target", tool.name)));
+    }
     let now = SystemTime::now();
     let verdict = decide(&policy, &who.subject, &call, now)
         .map(plan)
