@@ -7,7 +7,7 @@
 use std::{net::IpAddr, process::Command};
 
 use nix::unistd::Uid;
-use probity_protocol::{Exited, Reply, Request, Stream};
+use probity_protocol::{Call, Exited, Reply, Request, Stream, Target};
 use probity_tests::{
     broker::{ADMIN_UID, Broker, PolicyFolder, program},
     lab::{HOST, Lab, ROUTER},
@@ -152,8 +152,16 @@ fn run(program_text: &str, more: &str) -> (String, Exited, Broker) {
     (stdout, exited, broker)
 }
 
+fn straying() -> Call {
+    call("straying", "127.0.0.1", "")
+}
+
 fn run_by(broker: &Broker) -> (String, Exited) {
-    let request = Request::Run(call("straying", "127.0.0.1", ""));
+    run_call(broker, straying())
+}
+
+fn run_call(broker: &Broker, call: Call) -> (String, Exited) {
+    let request = Request::Run(call);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     for reply in Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap() {
         match reply {
@@ -216,6 +224,35 @@ fn a_tool_whose_file_lets_it_reach_everything_still_takes_no_port_and_no_way_of_
         assert!(stdout.lines().any(|l| l == line), "{line}: {stdout}");
     }
     assert_eq!(exited.fence_refusals, None);
+}
+
+/// What shows this machine sends nothing, not even to this machine.
+#[test]
+fn a_tool_without_a_target_reaches_nobody() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let file = tool(TRY_ALL, "");
+    let file = file.replace("[\"address\"]", "[]").replace(", \"{target}\"", "");
+    policy.write("tools.d/straying.toml", &file).unwrap();
+    let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+    let (stdout, exited) = run_call(&broker, Call { target: Target::None, ..straying() });
+    let reached = ATTEMPTS.iter().filter(|attempt| ["ok", "ECONNREFUSED"].contains(&attempt.2));
+    for (name, _, _) in reached {
+        let said = stdout.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        let is_kept = match *name {
+            // Nothing is sent by it.
+            "a port of the kernel's choice" => said == Some("ok"),
+            _ => said.is_some_and(|said| !["ok", "ECONNREFUSED"].contains(&said)),
+        };
+        assert!(is_kept, "{name}: {said:?}");
+    }
+    assert!(exited.fence_refusals.unwrap().count > 10, "{exited:?}");
+    // A target is refused, and not left out.
+    let request = Request::Run(straying());
+    let replies = Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap();
+    assert!(matches!(replies[..], [Reply::Welcome(_), Reply::Denied(_)]), "{replies:?}");
 }
 
 /// Frames name their destination inside; rings of packets are memory beside the limit on memory.
