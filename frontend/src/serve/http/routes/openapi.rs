@@ -202,7 +202,10 @@ impl PartialSchema for Properties {
             .schema_type(Type::String)
             .min_length(Some(1))
             .max_length(Some(253))
-            .description(Some("An address, a network in CIDR form, or a host name."))
+            .description(Some(
+                "An address, a network in CIDR form, or a host name; left out for a tool that shows \
+                 the server's own machine.",
+            ))
             .examples([json!("192.168.1.1")]);
         let timeout = or_null(Type::Number, "Most seconds the run may take.")
             .minimum(Some(0.001))
@@ -215,7 +218,6 @@ impl PartialSchema for Properties {
                  `GET /tools/{name}` has them in `input_schema`.",
             ))
             .property("target", target)
-            .required("target")
             .property("preset", or_null(Type::String, "A named set of options."))
             .property("timeout_sec", timeout)
             .property("dry_run", or_null(Type::Boolean, "Return the verdict and run nothing."))
