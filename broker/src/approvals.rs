@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use probity_policy::{Plan, Policy, Subject};
@@ -40,6 +40,7 @@ pub(crate) struct Waiting {
     pub call: Call,
     pub decision: Decision,
     policy: Digest,
+    plan: Plan,
     /// As it is shown, but for its times.
     shown: PendingCall,
     since: Instant,
@@ -62,6 +63,8 @@ pub(crate) enum Unanswered {
     Left,
     /// The policy was read again, so that it is decided again.
     Void,
+    /// What allowed it allows it no more.
+    GrantEnded,
 }
 
 /// One's place among those that wait. Dropping it takes the call out.
@@ -99,9 +102,10 @@ impl Approvals {
             call: call.clone(),
             decision,
             policy: policy.digest(),
+            plan: plan.clone(),
             shown,
             since,
-            // As far as the clock goes is as good as no end.
+            // Beyond what the clock has, it is over at once.
             until: since.checked_add(ttl).unwrap_or(since),
             answer: RefCell::new(Some(sender)),
         });
@@ -190,6 +194,8 @@ impl Waiting {
             Some(Unanswered::Left)
         } else if self.policy != policy.digest() {
             Some(Unanswered::Void)
+        } else if self.plan.has_ended(SystemTime::now()) {
+            Some(Unanswered::GrantEnded)
         } else {
             (self.until <= Instant::now()).then_some(Unanswered::Expired)
         }
@@ -246,6 +252,7 @@ fn waits_no_more(id: &ApprovalId, why: Unanswered) -> Refusal {
         Unanswered::Expired => "nobody answered in time",
         Unanswered::Left => "its caller has left",
         Unanswered::Void => "the policy was read again",
+        Unanswered::GrantEnded => "the grant that allowed it has ended",
     };
     refusal(RefusalKind::NoLongerWaits, format!("{id} waits no more: {why}"))
 }

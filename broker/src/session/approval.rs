@@ -6,7 +6,7 @@ use std::rc::Rc;
 use probity_policy::Plan;
 use probity_protocol::{ApprovalAnswer, ApprovalId, Call, NotApproved, RefusalKind, Reply};
 
-use super::{Session, unrecorded};
+use super::{RULES_CHANGED, Session, unrecorded};
 use crate::{
     approvals::{Answered, Held},
     audit::Decision,
@@ -80,7 +80,7 @@ impl Session {
                 End::RulesChanged => {
                     held.void();
                     let rules = Rc::clone(&changes.borrow_and_update());
-                    let decided = self.decide_again(call, decision, rules).await;
+                    let decided = self.decide_again(call, decision, RULES_CHANGED, rules).await;
                     match decided {
                         Ok(allowed) => (*plan, *decision) = allowed,
                         Err(not_run) => {

@@ -3,7 +3,7 @@
 
 use std::{
     process::{Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use probity_protocol::{
@@ -275,6 +275,42 @@ fn what_nobody_answers_in_time_or_whose_client_leaves_cannot_be_approved_any_mor
     assert_eq!(status, 7, "{said}");
     assert!(said.contains("its caller has left"), "{said}");
     assert_eq!(desk.lines("exit").len(), 0);
+}
+
+#[test]
+fn what_is_approved_runs_only_while_its_grant_lasts() {
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    let needs = "approval = \"required\"\n";
+    let date = ["-u", "-d", "5 seconds", "+%s %FT%TZ"];
+    let said = Command::new("date").args(date).output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    let (seconds, until) = said.trim().split_once(' ').unwrap();
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap());
+    let ends = format!("{needs}until = {until}\n");
+    desk.policy.replace("policy.toml", needs, &ends).unwrap();
+    desk.broker.reload().unwrap();
+    // Two have the places of the tool, the third is approved and waits for one, the fourth is not approved.
+    let mut calls: Vec<_> = (0..4).map(|_| desk.waits("sleep")).collect();
+    for (peer, told) in &mut calls[..3] {
+        assert_eq!(desk.status(ADMIN_UID, &["approve", told.id.as_str()]).0, 0);
+        let first = peer.reply().unwrap();
+        assert!(matches!(first, Some(Reply::Started(_) | Reply::Queued(_))), "{first:?}");
+    }
+    assert!(wait_until(Duration::from_secs(10), || SystemTime::now() > end));
+    let (status, said) = desk.status(ADMIN_UID, &["approve", calls[3].1.id.as_str()]);
+    assert_eq!(status, 7, "{said}");
+    assert!(said.contains("the grant that allowed it has ended"), "{said}");
+    calls[0].0.cancel().unwrap();
+    let replies = calls[2].0.replies().unwrap();
+    let Some(Reply::Denied(denial)) = replies.last() else { panic!("{replies:?}") };
+    assert_eq!(denial.reason.code().as_str(), "GRANT_EXPIRED");
+    assert_eq!(
+        desk.lines("not_started")[0]["message"],
+        "the grant that allowed it ended while it waited: it is decided again"
+    );
 }
 
 #[test]
