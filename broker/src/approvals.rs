@@ -11,9 +11,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use probity_policy::{Plan, Policy, Subject};
+use probity_policy::{Ceilings, Plan, Policy, Subject};
 use probity_protocol::{
-    ApprovalAnswer, ApprovalId, Awaiting, Call, Digest, PendingCall, Refusal, RefusalKind,
+    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, Call, Digest, PendingCall, Refusal,
+    RefusalKind,
 };
 use tokio::sync::oneshot;
 
@@ -112,6 +113,19 @@ impl Approvals {
         self.table.borrow_mut().waiting.push(Rc::clone(&waiting));
         let unanswered = Some(Unanswered::Left);
         Held { approvals: self.clone(), waiting, answer, unanswered }
+    }
+
+    /// The limit that is reached where no more may wait, of one user or of all. Each keeps its connection,
+    /// so half of them are left: to answer by, and for other calls.
+    pub(crate) fn full(&self, uid: u32, ceilings: &Ceilings) -> Option<Busy> {
+        let waiting = &self.table.borrow().waiting;
+        let of_user = waiting.iter().filter(|waiting| waiting.shown.uid == uid).count();
+        let counts =
+            [(of_user, ceilings.connections_per_user), (waiting.len(), ceilings.connections)];
+        // RULE: Calls that wait for another person leave half of the connections to others.
+        let mut limits = counts.into_iter().map(|(count, most)| (count, most.div_ceil(2)));
+        let (_, limit) = limits.find(|(count, limit)| *count >= *limit as usize)?;
+        Some(Busy { scope: BusyScope::Approval, limit, expected_wait: None })
     }
 
     /// Those that a peer made, and those that it may approve, the oldest first.

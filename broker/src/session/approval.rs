@@ -101,13 +101,21 @@ impl Session {
         Ok(true)
     }
 
-    /// Has the call wait, and says so. `None` where that cannot be recorded.
+    /// Has the call wait, and says so. `None` where it cannot: its answer has been given by then.
     async fn hold(
         &mut self,
         call: &Call,
         plan: &Plan,
         decision: &Decision,
     ) -> Result<Option<Held>, Gone> {
+        let (uid, ceilings) = (self.peer.subject.uid, self.rules.policy.ceilings());
+        if let Some(busy) = self.broker.approvals.full(uid, ceilings) {
+            let limit = busy.limit;
+            let message = format!("busy: {limit} calls are all that may wait for an approval");
+            self.record(|audit, by| audit.not_started(by, call, decision, &message));
+            self.outgoing.send(&Reply::Busy(busy)).await?;
+            return Ok(None);
+        }
         let policy = (&self.rules.policy, self.rules.sandbox.facts().ping_sockets);
         let decided = (call, plan, decision.clone());
         let held = self.broker.approvals.hold(&self.peer, decided, policy);

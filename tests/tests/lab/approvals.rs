@@ -7,7 +7,7 @@ use std::{
 };
 
 use probity_protocol::{
-    ApprovalAnswer, ApprovalId, Awaiting, ExitStatus, NotApproved, Reply, Request,
+    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, ExitStatus, NotApproved, Reply, Request,
 };
 use probity_tests::{
     broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
@@ -275,6 +275,30 @@ fn what_nobody_answers_in_time_or_whose_client_leaves_cannot_be_approved_any_mor
     assert_eq!(status, 7, "{said}");
     assert!(said.contains("its caller has left"), "{said}");
     assert_eq!(desk.lines("exit").len(), 0);
+}
+
+#[test]
+fn calls_that_wait_leave_connections_to_answer_by_and_for_other_calls() {
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    desk.policy
+        .replace("policy.toml", "connections_per_user = 128", "connections_per_user = 6")
+        .unwrap();
+    assert_eq!(desk.broker.reload().unwrap()["outcome"], "applied");
+    let calls: Vec<_> = (0..3).map(|_| desk.waits("exit3")).collect();
+    let run = Request::Run(call("hostile", "127.0.0.1", "--what exit3"));
+    let replies = Peer::ask(&desk.broker.socket(), &run).unwrap().replies().unwrap();
+    let busy = Busy { scope: BusyScope::Approval, limit: 3, expected_wait: None };
+    assert_eq!(replies[1..], [Reply::Busy(busy)]);
+    let message = &desk.lines("not_started")[0]["message"];
+    assert_eq!(*message, "busy: 3 calls are all that may wait for an approval");
+    // Others are asked for and answered still, and each that is answered makes room.
+    assert_eq!(desk.pending(0).len(), 3);
+    assert_eq!(desk.status(ADMIN_UID, &["refuse", calls[0].1.id.as_str()]).0, 0);
+    assert!(wait_until(Duration::from_secs(10), || desk.pending(0).len() == 2));
+    desk.waits("exit3");
 }
 
 #[test]
