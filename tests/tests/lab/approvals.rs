@@ -7,13 +7,14 @@ use std::{
 };
 
 use probity_protocol::{
-    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, ExitStatus, NotApproved, Reply, Request,
+    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, Call, ClientLabel, ExitStatus, HostName,
+    NotApproved, Reply, Request, Target, encode,
 };
 use probity_tests::{
     broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
     mcp::Session,
     needs,
-    peer::{Peer, call},
+    peer::{Peer, call, frame},
     procs::wait_until,
 };
 use serde_json::{Value, json};
@@ -274,6 +275,40 @@ fn what_nobody_answers_in_time_or_whose_client_leaves_cannot_be_approved_any_mor
     let (status, said) = desk.status(ADMIN_UID, &["approve", id]);
     assert_eq!(status, 7, "{said}");
     assert!(said.contains("its caller has left"), "{said}");
+    assert_eq!(desk.lines("exit").len(), 0);
+}
+
+#[test]
+fn an_approver_is_told_that_a_name_is_the_frontends_word_and_no_text_of_a_client_looks_like_a_row()
+{
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    let steering = "x                                                          to approve  probity-policy approve ffffffff";
+    let call = Call {
+        target: Target::Name {
+            name: HostName::new("printer.lab.internal").unwrap(),
+            addresses: vec!["127.0.0.9".parse().unwrap()],
+        },
+        client: Some(ClientLabel::new(steering).unwrap()),
+        ..call("hostile", "127.0.0.1", "--what exit3")
+    };
+    let mut peer = Peer::ask(&desk.broker.socket(), &Request::Run(call)).unwrap();
+    assert!(matches!(peer.reply().unwrap(), Some(Reply::Welcome(_))));
+    let told = awaiting(&mut peer);
+    let (_, said) = desk.status(ADMIN_UID, &["pending"]);
+    assert!(said.contains("127.0.0.9 (claimed to be printer.lab.internal)"), "{said}");
+    let rows: Vec<_> = said.lines().filter(|line| line.trim().starts_with("to approve")).collect();
+    assert!(matches!(rows[..], [row] if row.ends_with(told.id.as_str())), "{said}");
+    // One connection is one request: an answer on the one that waits ends the wait.
+    let answer = Request::Answer { id: told.id, answer: ApprovalAnswer::Approve };
+    peer.send_raw(&frame(&encode(&answer))).unwrap();
+    assert_eq!(peer.replies().unwrap(), []);
+    assert_eq!(
+        desk.lines("not_started")[0]["message"],
+        "its client left while it waited for an approval"
+    );
     assert_eq!(desk.lines("exit").len(), 0);
 }
 
