@@ -147,7 +147,7 @@ impl Session {
         let place = loop {
             if plan.has_ended(SystemTime::now()) {
                 drop(slice);
-                let rules = Rc::clone(&self.rules);
+                let rules = self.broker.rules();
                 match self.decide_again(call, &decision, GRANT_ENDED, rules).await {
                     Ok(allowed) => (plan, decision) = allowed,
                     Err(not_run) => return self.outgoing.send(&not_run.into()).await,
