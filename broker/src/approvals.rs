@@ -8,12 +8,13 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use probity_policy::{Plan, Policy, Subject};
+use probity_policy::{Ceilings, Plan, Policy, Subject};
 use probity_protocol::{
-    ApprovalAnswer, ApprovalId, Awaiting, Call, Digest, PendingCall, Refusal, RefusalKind,
+    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, Call, Digest, PendingCall, Refusal,
+    RefusalKind,
 };
 use tokio::sync::oneshot;
 
@@ -40,6 +41,7 @@ pub(crate) struct Waiting {
     pub call: Call,
     pub decision: Decision,
     policy: Digest,
+    plan: Plan,
     /// As it is shown, but for its times.
     shown: PendingCall,
     since: Instant,
@@ -62,6 +64,8 @@ pub(crate) enum Unanswered {
     Left,
     /// The policy was read again, so that it is decided again.
     Void,
+    /// What allowed it allows it no more.
+    GrantEnded,
 }
 
 /// One's place among those that wait. Dropping it takes the call out.
@@ -99,15 +103,29 @@ impl Approvals {
             call: call.clone(),
             decision,
             policy: policy.digest(),
+            plan: plan.clone(),
             shown,
             since,
-            // As far as the clock goes is as good as no end.
+            // Beyond what the clock has, it is over at once.
             until: since.checked_add(ttl).unwrap_or(since),
             answer: RefCell::new(Some(sender)),
         });
         self.table.borrow_mut().waiting.push(Rc::clone(&waiting));
         let unanswered = Some(Unanswered::Left);
         Held { approvals: self.clone(), waiting, answer, unanswered }
+    }
+
+    /// The limit that is reached where no more may wait, of one user or of all. Each keeps its connection,
+    /// so half of them are left: to answer by, and for other calls.
+    pub(crate) fn full(&self, uid: u32, ceilings: &Ceilings) -> Option<Busy> {
+        let waiting = &self.table.borrow().waiting;
+        let of_user = waiting.iter().filter(|waiting| waiting.shown.uid == uid).count();
+        let counts =
+            [(of_user, ceilings.connections_per_user), (waiting.len(), ceilings.connections)];
+        // RULE: Calls that wait for another person leave half of the connections to others.
+        let mut limits = counts.into_iter().map(|(count, most)| (count, most.div_ceil(2)));
+        let (_, limit) = limits.find(|(count, limit)| *count >= *limit as usize)?;
+        Some(Busy { scope: BusyScope::Approval, limit, expected_wait: None })
     }
 
     /// Those that a peer made, and those that it may approve, the oldest first.
@@ -190,6 +208,8 @@ impl Waiting {
             Some(Unanswered::Left)
         } else if self.policy != policy.digest() {
             Some(Unanswered::Void)
+        } else if self.plan.has_ended(SystemTime::now()) {
+            Some(Unanswered::GrantEnded)
         } else {
             (self.until <= Instant::now()).then_some(Unanswered::Expired)
         }
@@ -246,6 +266,7 @@ fn waits_no_more(id: &ApprovalId, why: Unanswered) -> Refusal {
         Unanswered::Expired => "nobody answered in time",
         Unanswered::Left => "its caller has left",
         Unanswered::Void => "the policy was read again",
+        Unanswered::GrantEnded => "the grant that allowed it has ended",
     };
     refusal(RefusalKind::NoLongerWaits, format!("{id} waits no more: {why}"))
 }

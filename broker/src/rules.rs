@@ -53,7 +53,7 @@ pub enum RulesError {
          `probity-policy check` shows each defect, and what to write instead"
     )]
     Defects(Defects),
-    /// /etc/passwd or /etc/group.
+    /// /etc/passwd, /etc/group or /etc/subuid.
     #[error("{path}: {error}")]
     Accounts {
         /// Which.
@@ -73,7 +73,8 @@ impl LoadedPolicy {
     /// Files that cannot be read or trusted, and defects of a policy.
     pub(crate) fn read(origin: &Origin) -> Result<Self, RulesError> {
         let passwd = read_text("/etc/passwd")?;
-        let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?);
+        let accounts = Accounts::parse(&passwd, &read_text("/etc/group")?)
+            .with_subordinates(&read_text("/etc/subuid")?);
         let sources = load(origin)?;
         let policy = validate(&sources, &accounts).map_err(RulesError::Defects)?;
         let (belongs_to_root, has_shipped_tools) =

@@ -31,6 +31,10 @@ use crate::{
     slices::Slice,
 };
 
+/// Why a call that waits is decided again.
+const RULES_CHANGED: &str = "the policy was read again";
+const GRANT_ENDED: &str = "the grant that allowed it ended";
+
 /// Serves one connection.
 pub(crate) async fn serve(broker: Rc<Broker>, stream: UnixStream, arrival: Arrival) {
     let rules = broker.rules();
@@ -141,6 +145,15 @@ impl Session {
         };
         let uid = self.peer.subject.uid;
         let place = loop {
+            if plan.has_ended(SystemTime::now()) {
+                drop(slice);
+                let rules = self.broker.rules();
+                match self.decide_again(call, &decision, GRANT_ENDED, rules).await {
+                    Ok(allowed) => (plan, decision) = allowed,
+                    Err(not_run) => return self.outgoing.send(&not_run.into()).await,
+                }
+                slice = self.slice().await;
+            }
             // Looked at again after each wait: the program may have gone, or the rules have another.
             if let Err(failure) = self.can_start(&plan) {
                 drop(slice);
@@ -166,8 +179,9 @@ impl Session {
                     slice = self.slice().await;
                     let was_approved = decision.is_approved();
                     self.void_where_rules_changed(&mut decision);
+                    let is_void = was_approved != decision.is_approved();
                     match (turn, self.can_start(&plan)) {
-                        (_, Ok(())) if was_approved != decision.is_approved() => {}
+                        (_, Ok(())) if is_void || plan.has_ended(SystemTime::now()) => {}
                         (Some(place), Ok(())) => break place,
                         (place, Err(failure)) => {
                             drop((place, slice));
@@ -241,16 +255,17 @@ impl Session {
         }
     }
 
-    /// The same of a call that waits. It may be granted otherwise by the same policy, since accounts are
-    /// read with it.
+    /// Decides a call that waits again, under these rules, and records why. It may be granted otherwise by
+    /// the same policy, since accounts are read with it.
     async fn decide_again(
         &mut self,
         call: &Call,
         before: &Decision,
+        why: &str,
         rules: Rc<Rules>,
     ) -> Result<(Plan, Decision), NotRun> {
-        let message = "the policy was read again while it waited: it is decided again";
-        self.record(|audit, by| audit.not_started(by, call, before, message));
+        let message = format!("{why} while it waited: it is decided again");
+        self.record(|audit, by| audit.not_started(by, call, before, &message));
         self.rules = rules;
         let _slice = self.slice().await;
         self.decide(call, false)

@@ -1,9 +1,10 @@
-//! Users and groups by name, from the text of /etc/passwd and /etc/group alone.
+//! Users and groups by name, from the text of /etc/passwd and /etc/group alone, and from /etc/subuid the numbers
+//! that users have besides their own.
 //!
 //! NSS is not asked: its modules would run foreign code, LDAP and DNS clients among it, inside the
 //! process that decides.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 /// The names that a policy may use.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +12,7 @@ pub struct Accounts {
     users: HashMap<String, u32>,
     groups: HashMap<String, u32>,
     names: HashMap<u32, String>,
+    subordinate: Vec<RangeInclusive<u32>>,
 }
 
 impl Accounts {
@@ -27,6 +29,26 @@ impl Accounts {
             this.groups.entry(name).or_insert(gid);
         }
         this
+    }
+
+    /// The same with the text of /etc/subuid.
+    #[must_use]
+    pub fn with_subordinates(self, subuid: &str) -> Self {
+        // `name:first:count`, where the name may be a number.
+        let range = |line: &str| {
+            let mut numbers = line.split(':').skip(1).map(number);
+            let (first, count) = (numbers.next()??, numbers.next()??);
+            Some(first..=first.saturating_add(count.checked_sub(1)?))
+        };
+        Self { subordinate: subuid.lines().filter_map(range).collect(), ..self }
+    }
+
+    /// Whether a number is one that somebody has besides his own: whoever has it takes it in a user namespace,
+    /// and keeps his groups there.
+    pub(crate) fn is_subordinate(&self, uid: u32) -> bool {
+        let is_within = self.subordinate.iter().any(|range| range.contains(&uid));
+        // Ranges are also given to root over accounts that others have.
+        is_within && !self.names.contains_key(&uid)
     }
 
     /// A user's id, by name or number.
@@ -82,5 +104,22 @@ mod tests {
         assert_eq!(twice.user("ada"), Some(1));
         assert_eq!(accounts.user("#x"), None);
         assert_eq!(accounts.user_name(1000), Some("ada"));
+    }
+
+    #[test]
+    fn a_number_of_subuid_is_subordinate_unless_an_account_has_it() {
+        let subuid = "ada:100000:65536\nroot:1000:1\n7:4294967290:100\nbob:5:0\nbob:x:1\nbob\n";
+        let accounts = Accounts::parse("ada:x:1000:1000::/:\n", "").with_subordinates(subuid);
+        for (uid, expected) in [
+            (99_999, false),
+            (100_000, true),
+            (165_535, true),
+            (165_536, false),
+            (1000, false),
+            (5, false),
+            (u32::MAX, true),
+        ] {
+            assert_eq!(accounts.is_subordinate(uid), expected, "{uid}");
+        }
     }
 }

@@ -17,10 +17,7 @@ pub(crate) struct Approver {
     /// As the kernel knows it, on this machine.
     pub principal: Principal,
     pub tools: GrantedTools,
-    #[cfg_attr(
-        not(any(test, feature = "cli")),
-        expect(dead_code, reason = "only `probity-policy` reads it")
-    )]
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only `probity-policy` reads it"))]
     pub place: Place,
 }
 

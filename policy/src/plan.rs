@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use ipnet::IpNet;
@@ -50,6 +50,7 @@ pub struct Plan {
     approvers: Vec<String>,
     rule: Place,
     note: Option<String>,
+    until: Option<SystemTime>,
 }
 
 /// What a run may use up.
@@ -221,6 +222,7 @@ pub fn plan(approved: Approved<'_>) -> Plan {
         approvers: approvers.iter().map(|approver| approver.who.to_string()).collect(),
         rule: grant.place.clone(),
         note: grant.note.clone(),
+        until: grant.until,
     }
 }
 
@@ -355,6 +357,12 @@ impl Plan {
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    /// Whether the grant that allowed it has ended since. It is decided again then.
+    #[must_use]
+    pub fn has_ended(&self, now: SystemTime) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 
     /// The program's path and its arguments.

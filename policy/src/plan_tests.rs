@@ -90,6 +90,7 @@ fn run_alike(one: &Plan, other: &Plan, ping_sockets: bool) -> bool {
         approvers,
         rule: _,
         note: _,
+        until: _,
     } = one;
     *tool == other.tool
         && *target == other.target

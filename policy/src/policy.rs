@@ -6,6 +6,7 @@ use probity_protocol::{Digest, ToolName};
 use serde::Serialize;
 
 use crate::{
+    accounts::Accounts,
     approvers::Approver,
     grants::{Grant, GrantIndex},
     lines::Lines,
@@ -24,6 +25,8 @@ pub struct Policy {
     pub(crate) landlock_abi_min: u32,
     pub(crate) grants: Vec<Grant>,
     pub(crate) approvers: Vec<Approver>,
+    /// This machine's, which tell who is one person.
+    pub(crate) accounts: Accounts,
     pub(crate) audit_path: PathBuf,
     pub(crate) tools: Vec<Arc<Tool>>,
     /// Indexes into `tools`, by name and alias.
@@ -163,7 +166,9 @@ impl Policy {
 
     /// Who may approve this user's calls of a tool.
     pub(crate) fn approvers(&self, tool: &ToolName, uid: u32) -> impl Iterator<Item = &Approver> {
-        let others = self.approvers.iter().filter(move |approver| approver.is_other_than(uid));
+        let is_known = !self.accounts.is_subordinate(uid);
+        let others = self.approvers.iter();
+        let others = others.filter(move |approver| is_known && approver.is_other_than(uid));
         others.filter(move |approver| approver.tools.has(tool))
     }
 
@@ -171,7 +176,9 @@ impl Policy {
     // RULE: Nobody approves a call of his own.
     #[must_use]
     pub fn may_approve(&self, subject: &Subject, tool: &ToolName, asked_by: u32) -> bool {
+        // RULE: A number that somebody has besides his own is nobody else.
         subject.uid != asked_by
+            && !self.accounts.is_subordinate(subject.uid)
             && self.approvers(tool, asked_by).any(|approver| approver.is(subject))
     }
 }

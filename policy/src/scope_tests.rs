@@ -241,6 +241,30 @@ fn of_grants_that_allow_a_call_one_that_needs_no_approval_decides_in_any_order()
 }
 
 #[test]
+fn a_second_number_of_somebody_neither_approves_nor_is_approved() {
+    let grant = "[[grant]]\ngroup = 50\ntools = [\"ping\"]\napproval = \"required\"\n";
+    let approver = "[[approver]]\ngroup = 60\ntools = [\"*\"]\n";
+    let (second, other) = (100_007, 9);
+    let sources = load(&Origin::Shipped).unwrap();
+    let text = format!(
+        "version = 1\n[targets]\nnetworks = [\"10.0.0.0/8\"]\n[audit]\npath = \"/a\"\n{grant}{approver}"
+    );
+    let sources = Sources { policy: Source::new("policy.toml", text), ..sources };
+    let accounts = Accounts::parse("ada:x:7:50::/:\n", "").with_subordinates("ada:100000:65536\n");
+    let policy = validate(&sources, &accounts).unwrap();
+    // She keeps her groups in a user namespace, where she is whom she likes of her numbers.
+    let subject = |uid| Subject { uid, gids: vec![50, 60], owner: false, most: Tier::Intrusive };
+    let may =
+        |by, asked_by| policy.may_approve(&subject(by), &ToolName::new("ping").unwrap(), asked_by);
+    assert!(may(other, ADA) && may(ADA, other));
+    assert!(!may(second, ADA) && !may(ADA, second) && !may(second, 100_008));
+    let call = call("ping", "10.0.0.1", "");
+    assert!(decide(&policy, &subject(ADA), &call, now()).is_ok());
+    let denied = decide(&policy, &subject(second), &call, now()).unwrap_err();
+    assert_eq!(denied.denial.reason, Reason::NoApprover);
+}
+
+#[test]
 fn nobody_approves_a_call_of_his_own_and_an_approver_is_one_for_his_tools_alone() {
     let grant = "[[grant]]\ngroup = 50\ntools = [\"ping\", \"nmap\"]\napproval = \"required\"\n";
     let policy = granting(&format!(

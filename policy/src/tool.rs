@@ -196,6 +196,7 @@ impl Tool {
     }
 
     /// The names of options, by their indexes.
+    #[cfg(any(test, feature = "cli"))]
     pub(crate) fn names<'t>(&'t self, of: &'t [usize]) -> impl Iterator<Item = &'t Identifier> {
         of.iter().filter_map(|at| self.options.get(*at).map(|option| &option.name))
     }

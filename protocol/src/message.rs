@@ -197,6 +197,8 @@ pub enum BusyScope {
     User,
     /// Runs in all.
     Broker,
+    /// Calls that wait for another person.
+    Approval,
 }
 
 /// Why an approved run did not start.

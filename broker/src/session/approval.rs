@@ -6,7 +6,7 @@ use std::rc::Rc;
 use probity_policy::Plan;
 use probity_protocol::{ApprovalAnswer, ApprovalId, Call, NotApproved, RefusalKind, Reply};
 
-use super::{Session, unrecorded};
+use super::{RULES_CHANGED, Session, unrecorded};
 use crate::{
     approvals::{Answered, Held},
     audit::Decision,
@@ -80,7 +80,7 @@ impl Session {
                 End::RulesChanged => {
                     held.void();
                     let rules = Rc::clone(&changes.borrow_and_update());
-                    let decided = self.decide_again(call, decision, rules).await;
+                    let decided = self.decide_again(call, decision, RULES_CHANGED, rules).await;
                     match decided {
                         Ok(allowed) => (*plan, *decision) = allowed,
                         Err(not_run) => {
@@ -101,13 +101,21 @@ impl Session {
         Ok(true)
     }
 
-    /// Has the call wait, and says so. `None` where that cannot be recorded.
+    /// Has the call wait, and says so. `None` where it cannot: its answer has been given by then.
     async fn hold(
         &mut self,
         call: &Call,
         plan: &Plan,
         decision: &Decision,
     ) -> Result<Option<Held>, Gone> {
+        let (uid, ceilings) = (self.peer.subject.uid, self.rules.policy.ceilings());
+        if let Some(busy) = self.broker.approvals.full(uid, ceilings) {
+            let limit = busy.limit;
+            let message = format!("busy: {limit} calls are all that may wait for an approval");
+            self.record(|audit, by| audit.not_started(by, call, decision, &message));
+            self.outgoing.send(&Reply::Busy(busy)).await?;
+            return Ok(None);
+        }
         let policy = (&self.rules.policy, self.rules.sandbox.facts().ping_sockets);
         let decided = (call, plan, decision.clone());
         let held = self.broker.approvals.hold(&self.peer, decided, policy);

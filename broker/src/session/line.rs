@@ -5,7 +5,7 @@ use std::rc::Rc;
 use probity_policy::Plan;
 use probity_protocol::{Call, RefusalKind, Reply};
 
-use super::Session;
+use super::{RULES_CHANGED, Session};
 use crate::{
     audit::Decision,
     connection::{Gone, refusal},
@@ -55,7 +55,7 @@ impl Session {
                     changed.map_err(|_| Gone)?;
                     // The same policy may grant another group by now: accounts are read with it.
                     let rules = Rc::clone(&changes.borrow_and_update());
-                    let decided = self.decide_again(call, decision, rules).await;
+                    let decided = self.decide_again(call, decision, RULES_CHANGED, rules).await;
                     (*plan, *decision) = match decided {
                         Ok(approved) => approved,
                         Err(not_run) => {

@@ -223,7 +223,10 @@ fn is_not_installed(origin: &Origin, error: &LoadError) -> bool {
 
 /// This machine's users and groups, as the broker reads them.
 fn accounts() -> Result<Accounts, CliError> {
-    Ok(Accounts::parse(&read_text(people::PASSWD)?, &read_text(people::GROUP)?))
+    let accounts = Accounts::parse(&read_text(people::PASSWD)?, &read_text(people::GROUP)?);
+    // Many machines have none.
+    let subuid = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
+    Ok(accounts.with_subordinates(&subuid))
 }
 
 fn read_text(path: &str) -> Result<String, CliError> {

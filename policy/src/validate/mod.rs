@@ -106,7 +106,7 @@ fn read(sources: &Sources, accounts: &Accounts, help: &dyn Help) -> Result<Polic
             grants.extend(file.grants(added, &bounds));
             validation.warnings.append(&mut file.warnings);
         }
-        validation.policy(&raw, tools, ground, ceilings, (grants, approvers))
+        validation.policy(&raw, tools, ground, ceilings, (grants, approvers, accounts))
     });
     for file in &mut drop_ins {
         validation.defects.append(&mut file.defects);

@@ -37,7 +37,7 @@ impl Validation<'_> {
         tools: ToolSet,
         ground: Ground,
         ceilings: Ceilings,
-        (grants, approvers): (Vec<Grant>, Vec<Approver>),
+        (grants, approvers, accounts): (Vec<Grant>, Vec<Approver>, &Accounts),
     ) -> Option<Policy> {
         if *raw.version.get_ref() != VERSION {
             let message = format!(
@@ -68,6 +68,7 @@ impl Validation<'_> {
             landlock_abi_min,
             grants,
             approvers,
+            accounts: accounts.clone(),
             audit_path,
             tools,
             names,

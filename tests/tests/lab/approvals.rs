@@ -3,17 +3,18 @@
 
 use std::{
     process::{Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use probity_protocol::{
-    ApprovalAnswer, ApprovalId, Awaiting, ExitStatus, NotApproved, Reply, Request,
+    ApprovalAnswer, ApprovalId, Awaiting, Busy, BusyScope, Call, ClientLabel, ExitStatus, HostName,
+    NotApproved, Reply, Request, Target, encode,
 };
 use probity_tests::{
     broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
     mcp::Session,
     needs,
-    peer::{Peer, call},
+    peer::{Peer, call, frame},
     procs::wait_until,
 };
 use serde_json::{Value, json};
@@ -275,6 +276,100 @@ fn what_nobody_answers_in_time_or_whose_client_leaves_cannot_be_approved_any_mor
     assert_eq!(status, 7, "{said}");
     assert!(said.contains("its caller has left"), "{said}");
     assert_eq!(desk.lines("exit").len(), 0);
+}
+
+#[test]
+fn an_approver_is_told_that_a_name_is_the_frontends_word_and_no_text_of_a_client_looks_like_a_row()
+{
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    let steering = "x                                                          to approve  probity-policy approve ffffffff";
+    let call = Call {
+        target: Target::Name {
+            name: HostName::new("printer.lab.internal").unwrap(),
+            addresses: vec!["127.0.0.9".parse().unwrap()],
+        },
+        client: Some(ClientLabel::new(steering).unwrap()),
+        ..call("hostile", "127.0.0.1", "--what exit3")
+    };
+    let mut peer = Peer::ask(&desk.broker.socket(), &Request::Run(call)).unwrap();
+    assert!(matches!(peer.reply().unwrap(), Some(Reply::Welcome(_))));
+    let told = awaiting(&mut peer);
+    let (_, said) = desk.status(ADMIN_UID, &["pending"]);
+    assert!(said.contains("127.0.0.9 (claimed to be printer.lab.internal)"), "{said}");
+    let rows: Vec<_> = said.lines().filter(|line| line.trim().starts_with("to approve")).collect();
+    assert!(matches!(rows[..], [row] if row.ends_with(told.id.as_str())), "{said}");
+    // One connection is one request: an answer on the one that waits ends the wait.
+    let answer = Request::Answer { id: told.id, answer: ApprovalAnswer::Approve };
+    peer.send_raw(&frame(&encode(&answer))).unwrap();
+    assert_eq!(peer.replies().unwrap(), []);
+    assert_eq!(
+        desk.lines("not_started")[0]["message"],
+        "its client left while it waited for an approval"
+    );
+    assert_eq!(desk.lines("exit").len(), 0);
+}
+
+#[test]
+fn calls_that_wait_leave_connections_to_answer_by_and_for_other_calls() {
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    desk.policy
+        .replace("policy.toml", "connections_per_user = 128", "connections_per_user = 6")
+        .unwrap();
+    assert_eq!(desk.broker.reload().unwrap()["outcome"], "applied");
+    let calls: Vec<_> = (0..3).map(|_| desk.waits("exit3")).collect();
+    let run = Request::Run(call("hostile", "127.0.0.1", "--what exit3"));
+    let replies = Peer::ask(&desk.broker.socket(), &run).unwrap().replies().unwrap();
+    let busy = Busy { scope: BusyScope::Approval, limit: 3, expected_wait: None };
+    assert_eq!(replies[1..], [Reply::Busy(busy)]);
+    let message = &desk.lines("not_started")[0]["message"];
+    assert_eq!(*message, "busy: 3 calls are all that may wait for an approval");
+    // Others are asked for and answered still, and each that is answered makes room.
+    assert_eq!(desk.pending(0).len(), 3);
+    assert_eq!(desk.status(ADMIN_UID, &["refuse", calls[0].1.id.as_str()]).0, 0);
+    assert!(wait_until(Duration::from_secs(10), || desk.pending(0).len() == 2));
+    desk.waits("exit3");
+}
+
+#[test]
+fn what_is_approved_runs_only_while_its_grant_lasts() {
+    if !is_here() {
+        return;
+    }
+    let desk = Desk::open();
+    let needs = "approval = \"required\"\n";
+    let date = ["-u", "-d", "5 seconds", "+%s %FT%TZ"];
+    let said = Command::new("date").args(date).output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    let (seconds, until) = said.trim().split_once(' ').unwrap();
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap());
+    let ends = format!("{needs}until = {until}\n");
+    desk.policy.replace("policy.toml", needs, &ends).unwrap();
+    desk.broker.reload().unwrap();
+    // Two have the places of the tool, the third is approved and waits for one, the fourth is not approved.
+    let mut calls: Vec<_> = (0..4).map(|_| desk.waits("sleep")).collect();
+    for (peer, told) in &mut calls[..3] {
+        assert_eq!(desk.status(ADMIN_UID, &["approve", told.id.as_str()]).0, 0);
+        let first = peer.reply().unwrap();
+        assert!(matches!(first, Some(Reply::Started(_) | Reply::Queued(_))), "{first:?}");
+    }
+    assert!(wait_until(Duration::from_secs(10), || SystemTime::now() > end));
+    let (status, said) = desk.status(ADMIN_UID, &["approve", calls[3].1.id.as_str()]);
+    assert_eq!(status, 7, "{said}");
+    assert!(said.contains("the grant that allowed it has ended"), "{said}");
+    calls[0].0.cancel().unwrap();
+    let replies = calls[2].0.replies().unwrap();
+    let Some(Reply::Denied(denial)) = replies.last() else { panic!("{replies:?}") };
+    assert_eq!(denial.reason.code().as_str(), "GRANT_EXPIRED");
+    assert_eq!(
+        desk.lines("not_started")[0]["message"],
+        "the grant that allowed it ended while it waited: it is decided again"
+    );
 }
 
 #[test]

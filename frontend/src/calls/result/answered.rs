@@ -121,16 +121,22 @@ impl ToolResult {
     /// An approved run for which the broker had no room.
     #[must_use]
     pub fn busy(asked: &Asked, busy: &Busy) -> Self {
-        let whose = match busy.scope {
-            BusyScope::Grant => "by the grant that allows it",
-            BusyScope::Tool => "of this tool",
-            BusyScope::User => "of this user",
-            BusyScope::Broker => "in all",
+        let runs = |whose| {
+            let limit = busy.limit;
+            format!(
+                "no room for another run: {limit} at once {whose} are allowed, and nobody else can wait"
+            )
         };
-        let message = format!(
-            "no room for another run: {} at once {whose} are allowed, and nobody else can wait",
-            busy.limit
-        );
+        let message = match busy.scope {
+            BusyScope::Grant => runs("by the grant that allows it"),
+            BusyScope::Tool => runs("of this tool"),
+            BusyScope::User => runs("of this user"),
+            BusyScope::Broker => runs("in all"),
+            BusyScope::Approval => format!(
+                "another person has to approve it, and no more than {} calls wait for that at once",
+                busy.limit
+            ),
+        };
         Self::exhausted(asked, message, busy.expected_wait)
     }
 

@@ -181,7 +181,8 @@ fn print(pending: &[PendingCall]) -> io::Result<()> {
             table.add_row([output::cell(name), output::cell(value)]);
         };
         let target = match &call.claimed_name {
-            Some(name) => format!("{} ({name})", call.plan.target),
+            // Nobody but the frontend looked it up.
+            Some(name) => format!("{} (claimed to be {name})", call.plan.target),
             None if call.plan.target.is_empty() => "this machine".to_owned(),
             None => call.plan.target.clone(),
         };
