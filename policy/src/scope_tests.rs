@@ -241,6 +241,20 @@ fn of_grants_that_allow_a_call_one_that_needs_no_approval_decides_in_any_order()
 }
 
 #[test]
+fn sets_that_name_others_twice_are_no_larger_for_it() {
+    let mut text =
+        "[set.s0]\nnetworks = [\"10.0.0.0/8\"]\nnames = [\"*.lab.internal\"]\n".to_owned();
+    for (inner, set) in (0..40).zip(1..) {
+        let twice = format!("[\"@s{inner}\", \"@s{inner}\"]");
+        text += &format!("[set.s{set}]\nnetworks = {twice}\nnames = {twice}\n");
+    }
+    let grant =
+        "[[grant]]\nuser = 7\ntools = [\"ping\"]\nnetworks = [\"@s40\"]\nnames = [\"@s40\"]\n";
+    let policy = granting(&format!("{text}{grant}"));
+    assert!(decide(&policy, &ada(), &call("ping", "10.0.0.1", ""), now()).is_ok());
+}
+
+#[test]
 fn a_second_number_of_somebody_neither_approves_nor_is_approved() {
     let grant = "[[grant]]\ngroup = 50\ntools = [\"ping\"]\napproval = \"required\"\n";
     let approver = "[[approver]]\ngroup = 60\ntools = [\"*\"]\n";

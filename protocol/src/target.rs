@@ -258,7 +258,7 @@ impl fmt::Display for HostName {
 }
 
 /// Which names a policy means: one name, or every name below one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NamePattern {
     /// Just this name.
     Exact(HostName),

@@ -132,7 +132,13 @@ impl Ground {
         if key.is_empty() || !key.chars().all(is_plain) {
             file.defect(set.name.span(), "a set's name is lower-case letters, digits, - and _");
         }
-        let (networks, names) = (file.networks(networks, self), file.name_patterns(names, self));
+        let (mut networks, mut names) =
+            (file.networks(networks, self), file.name_patterns(names, self));
+        // Once each: sets that name another twice would double it at each level.
+        networks.sort_unstable();
+        networks.dedup();
+        names.sort_unstable();
+        names.dedup();
         self.sets.insert(key.to_owned(), Set { networks, names });
     }
 

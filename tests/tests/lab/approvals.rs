@@ -267,8 +267,14 @@ fn what_nobody_answers_in_time_or_whose_client_leaves_cannot_be_approved_any_mor
     assert_eq!(status, 7, "{said}");
     assert!(said.contains("nobody answered in time"), "{said}");
 
-    let desk = Desk::open();
+    // The shortest and the longest.
+    let desk = Desk::with_ttl("1ms");
+    let (mut peer, _) = desk.waits("exit3");
+    let expired = NotApproved::Expired(Duration::from_millis(1));
+    assert_eq!(peer.replies().unwrap(), [Reply::NotApproved(expired)]);
+    let desk = Desk::with_ttl("7days");
     let (peer, told) = desk.waits("exit3");
+    assert_eq!(told.expires_in, Duration::from_secs(7 * 86400));
     drop(peer);
     let id = told.id.as_str();
     assert!(wait_until(Duration::from_secs(10), || desk.pending(ADMIN_UID).is_empty()));
