@@ -273,14 +273,17 @@ fn allowed_question<'b, 'p: 'b, I: Iterator<Item = &'b Bounds<'p>>>(
     option: &'p ToolOption,
     name: &DnsName,
 ) -> Result<(), Denied<'p>> {
-    let address = name.reversed();
-    match bounds().find(|bounds| !bounds.covers(name.as_str())) {
-        None => Ok(()),
-        Some(without) if address.is_none() => Err(without.question_name(option.id())),
-        Some(_) => address.into_iter().try_for_each(|address| {
-            bounds().try_for_each(|bounds| bounds.question_address(option.id(), address))
-        }),
-    }
+    let without = bounds().find(|bounds| !bounds.covers(name.as_str()));
+    let Some(address) = name.reversed() else {
+        return without.map_or(Ok(()), |without| Err(without.question_name(option.id())));
+    };
+    let refuse = |bounds: &Bounds<'p>| bounds.question_address(option.id(), address).err();
+    // What is denied is denied by its reverse name too, whatever names are allowed.
+    let counts = |denied: &Denied<'p>| match denied.denial.reason {
+        Reason::QuestionAddress { excluded: Excluded::Outside, .. } => without.is_some(),
+        _ => true,
+    };
+    bounds().filter_map(refuse).find(counts).map_or(Ok(()), Err)
 }
 
 /// How long it may run, and the grant that allows the call.

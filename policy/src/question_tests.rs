@@ -83,6 +83,42 @@ fn option(name: &str) -> probity_protocol::OptionId {
 }
 
 #[test]
+fn a_denied_address_is_not_asked_for_by_a_pattern_that_covers_its_reverse_name() {
+    let text = format!(
+        r#"
+version = 1
+targets = {{ networks = ["10.0.0.0/8"], names = ["*.in-addr.arpa"], deny = ["10.9.0.0/16"] }}
+grant = [{{ self = true, tools = ["*"], deny = ["10.8.0.0/16"] }}]
+audit = {{ path = "/a" }}
+[[tool]]
+name = "fetch"
+summary = "Fetches."
+command = "/usr/bin/fetch"
+targets = ["address"]
+argv = {ARGV}
+sandbox = {{ net_raw = "never", syscalls = "base" }}
+{OPTIONS}"#
+    );
+    let sources = crate::Sources {
+        policy: crate::Source::new("policy.toml", text),
+        tools: Vec::new(),
+        drop_ins: Vec::new(),
+    };
+    let policy = crate::validate(&sources, &crate::Accounts::default()).unwrap();
+    let is_asked = |name: &str| {
+        let call = call("10.1.0.1", &[("question", name)], "");
+        let owner = crate::one_tool::owner();
+        crate::decide(&policy, &owner, &call, std::time::SystemTime::now()).is_ok()
+    };
+    for name in ["1.0.0.10.in-addr.arpa", "8.8.8.8.in-addr.arpa", "9.10.in-addr.arpa"] {
+        assert!(is_asked(name), "{name} is one of the names");
+    }
+    for name in ["1.0.9.10.in-addr.arpa", "1.0.8.10.in-addr.arpa"] {
+        assert!(!is_asked(name), "{name} is denied");
+    }
+}
+
+#[test]
 fn an_address_is_asked_for_where_it_could_be_aimed_at() {
     let reverse = |address: &str| DnsName::of_address(address.parse().unwrap()).to_string();
     for (target, address) in
