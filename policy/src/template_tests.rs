@@ -54,6 +54,20 @@ fn an_ipv6_address_is_in_brackets_in_a_url_and_beside_a_colon_and_nowhere_else()
 }
 
 #[test]
+fn options_need_a_place_of_their_own_only_where_one_has_no_other() {
+    let none = policy(r#"["-n", "{target}"]"#, "");
+    assert_eq!(words(&none, "10.0.0.1", &[]), ["-n", "10.0.0.1"]);
+    let placed = policy(r#"["{target}:{port}"]"#, PORT);
+    assert_eq!(words(&placed, "10.0.0.1", &[("port", "80")]), ["10.0.0.1:80"]);
+    let lost = defect(r#"["{target}"]"#, PORT);
+    assert_eq!(lost, "argv needs {options}: port has no other place in it");
+    let twice = defect(r#"["{options}", "{target}", "{options}"]"#, PORT);
+    assert_eq!(twice, "argv has {options} at most once");
+    let switch = "[[tool.option]]\nname = \"quiet\"\nflag = \"-q\"\nhelp = \"Less.\"\n";
+    assert!(defect(r#"["{target}"]"#, switch).contains("quiet has no other place"));
+}
+
+#[test]
 fn an_option_that_argv_names_stands_there_alone_and_is_rendered_anew() {
     let policy = policy(r#"["{options}", "{target}:{port}", "p={port}"]"#, PORT);
     assert_eq!(words(&policy, "10.0.0.1", &[]), ["10.0.0.1:443", "p=443"]);

@@ -103,15 +103,27 @@ impl Validation<'_> {
             // What a word that has a defect would have named is not missing.
             return parts;
         }
-        if parts.iter().filter(|part| matches!(part, ArgvPart::Options)).count() != 1 {
-            self.defect(raw.argv.span(), "argv needs {options} exactly once");
-        }
         let words = || {
             parts.iter().filter_map(|part| match part {
                 ArgvPart::Word(template) => Some(template),
                 ArgvPart::Mode { .. } | ArgvPart::Options => None,
             })
         };
+        let is_placed =
+            |option: &ToolOption| words().flat_map(Template::options).any(|n| *n == option.name);
+        // One with neither flag nor value renders words of its own there; an operand has a place or a defect.
+        let goes_there = |option: &&ToolOption| option.flag.is_some() || !option.takes_value();
+        let mut options = named.options.iter().filter(goes_there);
+        let unplaced = options.find(|option| !is_placed(option));
+        match (parts.iter().filter(|part| matches!(part, ArgvPart::Options)).count(), unplaced) {
+            (0, Some(option)) => {
+                let name = &option.name;
+                let message = format!("argv needs {{options}}: {name} has no other place in it");
+                self.defect(raw.argv.span(), message);
+            }
+            (0 | 1, _) => {}
+            (_, _) => self.defect(raw.argv.span(), "argv has {options} at most once"),
+        }
         if named.has_target && !words().any(Template::has_target) {
             let message = "argv needs {target}: the address that was checked, so that the tool \
                            looks up no name";
