@@ -17,6 +17,8 @@ use probity_protocol::{
 };
 use tokio::net::UnixStream;
 
+use line::Waited;
+
 use crate::{
     admission::{Admitted, Arrival},
     audit::{AuditError, AuditLog, By, Decision},
@@ -144,9 +146,10 @@ impl Session {
             }
         };
         let uid = self.peer.subject.uid;
+        let mut turn = None;
         let place = loop {
             if plan.has_ended(SystemTime::now()) {
-                drop(slice);
+                drop((turn.take(), slice));
                 let rules = self.broker.rules();
                 match self.decide_again(call, &decision, GRANT_ENDED, rules).await {
                     Ok(allowed) => (plan, decision) = allowed,
@@ -156,11 +159,11 @@ impl Session {
             }
             // Looked at again after each wait: the program may have gone, or the rules have another.
             if let Err(failure) = self.can_start(&plan) {
-                drop(slice);
+                drop((turn, slice));
                 return self.not_started(call, &decision, failure).await;
             }
             if !plan.approvers().is_empty() && !decision.is_approved() {
-                drop(slice);
+                drop((turn.take(), slice));
                 if !self.is_approved(call, &mut plan, &mut decision).await? {
                     return Ok(());
                 }
@@ -168,27 +171,22 @@ impl Session {
                 self.void_where_rules_changed(&mut decision);
                 continue;
             }
+            if let Some(place) = turn.take() {
+                break place;
+            }
             let ceilings = self.rules.policy.ceilings();
             let wanted = Wanted::of(uid, &plan, ceilings);
             match self.broker.admission.run_or_wait(wanted, ceilings.queue) {
                 Ok(Admitted::Now(place)) => break place,
                 Ok(Admitted::Waits(waiting)) => {
                     drop(slice);
-                    let waited = self.wait(call, waiting, &mut plan, &mut decision).await?;
-                    let Some(turn) = waited else { return Ok(()) };
+                    turn = match self.wait(call, waiting, &mut plan, &mut decision).await? {
+                        Waited::Place(place) => Some(place),
+                        Waited::NeedsApproval => None,
+                        Waited::Over => return Ok(()),
+                    };
                     slice = self.slice().await;
-                    let was_approved = decision.is_approved();
                     self.void_where_rules_changed(&mut decision);
-                    let is_void = was_approved != decision.is_approved();
-                    match (turn, self.can_start(&plan)) {
-                        (_, Ok(())) if is_void || plan.has_ended(SystemTime::now()) => {}
-                        (Some(place), Ok(())) => break place,
-                        (place, Err(failure)) => {
-                            drop((place, slice));
-                            return self.not_started(call, &decision, failure).await;
-                        }
-                        (None, Ok(())) => {}
-                    }
                 }
                 Err(busy) => {
                     let limit = busy.limit;

@@ -66,10 +66,10 @@ impl CatalogKey {
                 allowance::narrowing(tool, granted).is_some()
                     || OptionsLeft::of(tool, granted).is_less()
             };
-            let narrowing = grants.granted(Some(at)).filter(narrows);
-            key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
             let granted = grants.granted(Some(at));
-            key.push(granted.is_some_and(|granted| needs_approval(tool, &granted)).into());
+            key.push(granted.as_ref().is_some_and(|granted| needs_approval(tool, granted)).into());
+            let narrowing = granted.filter(narrows);
+            key.extend(narrowing.iter().flat_map(Granted::numbers).chain([usize::MAX]));
         }
         Self(key.into())
     }

@@ -62,16 +62,13 @@ pub fn decide<'p>(
     work::done(Kind::Judged);
     let grants = SubjectGrants::of(policy, subject, call.limits.tier, now);
     let uid = subject.uid;
-    let (tool, granted) = match near(&grants, call) {
+    let judged = |of: (&'p Tool, Granted<'p>)| (judge(policy, of.0, uid, of.1.clone(), call), of);
+    let (verdict, (tool, granted)) = match near(&grants, call).map(judged) {
         // Of a name the others may be refused for a reason of their own.
-        Some((tool, near))
-            if !is_name(call) || judge(policy, tool, uid, near.clone(), call).is_ok() =>
-        {
-            (tool, near)
-        }
-        _ => granted_tool(&grants, call.tool.as_str())?,
+        Some(near) if near.0.is_ok() || !is_name(call) => near,
+        _ => judged(granted_tool(&grants, call.tool.as_str())?),
     };
-    judge(policy, tool, uid, granted.clone(), call).map_err(|mut denied| {
+    verdict.map_err(|mut denied| {
         let leave = |at| granted.leave(tool, at);
         denied.denial.beyond = beyond(tool, granted.tier(), leave, &call.arguments);
         denied

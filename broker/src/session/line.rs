@@ -13,16 +13,25 @@ use crate::{
     slots::{Taken, Waiting},
 };
 
+/// What a wait in the line comes to.
+pub(super) enum Waited {
+    /// Its turn came.
+    Place(Taken),
+    /// By rules that are new another person has to approve it first.
+    NeedsApproval,
+    /// It comes to no run: its answer has been given.
+    Over,
+}
+
 impl Session {
-    /// Waits in the line. `None` where the call comes to no run: its answer has been given by then. Without
-    /// a place where another person has to approve it first, by rules that are new.
+    /// Waits in the line.
     pub(super) async fn wait(
         &mut self,
         call: &Call,
         mut waiting: Waiting,
         plan: &mut Plan,
         decision: &mut Decision,
-    ) -> Result<Option<Option<Taken>>, Gone> {
+    ) -> Result<Waited, Gone> {
         let mut changes = self.broker.rules_changes();
         if !Rc::ptr_eq(&changes.borrow(), &self.rules) {
             changes.mark_changed();
@@ -41,7 +50,7 @@ impl Session {
                         let refusal = refusal(RefusalKind::Cancelled, cancelled);
                         self.outgoing.send(&Reply::Refused(refusal)).await?;
                     }
-                    return Ok(None);
+                    return Ok(Waited::Over);
                 }
                 () = self.broker.stopping() => {
                     drop(waiting);
@@ -49,7 +58,7 @@ impl Session {
                     self.record(|audit, by| audit.not_started(by, call, decision, message));
                     let refusal = refusal(RefusalKind::ShuttingDown, message);
                     self.outgoing.send(&Reply::Refused(refusal)).await?;
-                    return Ok(None);
+                    return Ok(Waited::Over);
                 }
                 changed = changes.changed() => {
                     changed.map_err(|_| Gone)?;
@@ -61,17 +70,17 @@ impl Session {
                         Err(not_run) => {
                             drop(waiting);
                             self.outgoing.send(&not_run.into()).await?;
-                            return Ok(None);
+                            return Ok(Waited::Over);
                         }
                     };
                     if !plan.approvers().is_empty() {
-                        return Ok(Some(None));
+                        return Ok(Waited::NeedsApproval);
                     }
                     let ceilings = self.rules.policy.ceilings();
                     waiting.wants(Wanted::of(self.peer.subject.uid, plan, ceilings));
                 }
                 turn = waiting.changed() => match turn {
-                    Turn::Came => return Ok(waiting.take().map(Some)),
+                    Turn::Came => return Ok(waiting.take().map_or(Waited::Over, Waited::Place)),
                     Turn::Waits(queued) => {
                         if let Err(gone) = self.outgoing.send(&Reply::Queued(queued)).await {
                             drop(waiting);

@@ -31,11 +31,7 @@ impl Validation<'_> {
                 self.unknown_tool(name, tools);
                 continue;
             };
-            let is_given = match given {
-                GrantedTools::All => true,
-                GrantedTools::Named(names) => names.iter().any(|name| name == tool.name.as_str()),
-            };
-            if !is_given {
+            if !given.has(&tool.name) {
                 let message = format!(
                     "this grant does not give {}: add it to tools, or take its options out here",
                     tool.name
