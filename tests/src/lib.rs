@@ -8,6 +8,7 @@
 pub mod alone;
 pub mod broker;
 pub mod clients;
+pub mod clock;
 pub mod collector;
 pub mod container;
 pub mod count;

@@ -11,7 +11,8 @@ use probity_protocol::{
     NotApproved, Reply, Request, Target, encode,
 };
 use probity_tests::{
-    broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
+    broker::{ADMIN_UID, Broker, CLIENT_GID, PolicyFolder, USER_UID, program, script},
+    clock::Clock,
     mcp::Session,
     needs,
     peer::{Peer, call, frame},
@@ -31,6 +32,12 @@ impl Desk {
     }
 
     fn with_ttl(ttl: &str) -> Self {
+        let policy = Self::policy(ttl);
+        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        Self { broker, policy }
+    }
+
+    fn policy(ttl: &str) -> PolicyFolder {
         let policy = PolicyFolder::with_hostile_tool(2).unwrap();
         for uid in [0, USER_UID] {
             let grant = format!("user = {uid}\ntools = [\"*\"]\n");
@@ -49,7 +56,22 @@ impl Desk {
             let copied = copy.arg("-m755").arg(program(name)).arg(policy.path(name)).status();
             assert!(copied.unwrap().success());
         }
-        let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
+        policy
+    }
+
+    /// By another wall clock than the machine's. Grants end with the century.
+    fn by(clock: &Clock) -> Self {
+        let policy = Self::policy("10m");
+        let needs = "approval = \"required\"\n";
+        policy
+            .replace("policy.toml", needs, &format!("{needs}until = 2099-12-31T00:00:00Z\n"))
+            .unwrap();
+        let set = clock.variables().map(|(name, value)| format!("export {name}='{value}'\n"));
+        let broker = program("probity-broker");
+        let text = format!("#!/bin/sh\n{}exec '{}' \"$@\"\n", set.concat(), broker.display());
+        let by_clock = policy.path("broker-by-clock");
+        script(&by_clock, &text).unwrap();
+        let broker = Broker::start(&by_clock, &policy, None).unwrap();
         Self { broker, policy }
     }
 
@@ -474,4 +496,32 @@ fn a_dry_run_says_who_would_have_to_approve_and_waits_for_nobody() {
     let approvers = &result["metadata"]["plan"]["approvers"];
     assert_eq!(*approvers, json!([format!("user {ADMIN_UID}")]), "{result}");
     assert!(desk.pending(ADMIN_UID).is_empty());
+}
+
+#[test]
+fn a_clock_that_jumps_ends_grants_by_its_word_and_waits_for_an_approval_not() {
+    if !is_here() {
+        return;
+    }
+    let Some(clock) = Clock::new() else { return };
+    let desk = Desk::by(&clock);
+    let (mut peer, told) = desk.waits("exit3");
+    clock.is_off_by("+2d");
+    let [shown] = &desk.pending(ADMIN_UID)[..] else { panic!("it waits no more") };
+    assert!(shown["expires_in_sec"].as_f64().unwrap() > 500.0, "{shown}");
+    assert_eq!(desk.status(ADMIN_UID, &["approve", told.id.as_str()]).0, 0);
+    assert_eq!(exit_code(&mut peer), ExitStatus::Code(3));
+
+    let (mut peer, told) = desk.waits("exit3");
+    clock.is_off_by("+36500d");
+    let (status, said) = desk.status(ADMIN_UID, &["approve", told.id.as_str()]);
+    assert_eq!(status, 7, "{said}");
+    assert!(said.contains("the grant that allowed it has ended"), "{said}");
+    clock.is_off_by("-2d");
+    assert_eq!(desk.status(ADMIN_UID, &["approve", told.id.as_str()]).0, 0);
+    assert_eq!(exit_code(&mut peer), ExitStatus::Code(3));
+    // The broker goes by that clock, or nothing of this is shown.
+    let time = desk.lines("exit").pop().unwrap()["time"].as_str().unwrap().to_owned();
+    let first = desk.lines("exit")[0]["time"].as_str().unwrap().to_owned();
+    assert!(time < first, "{time} {first}");
 }

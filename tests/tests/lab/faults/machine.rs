@@ -3,13 +3,13 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::Command,
     time::Duration,
 };
 
 use probity_tests::{
+    clock::Clock,
     leftovers::descriptors,
     needs,
     procs::{ProcStatus, children, limits, settle, wait_until},
@@ -139,45 +139,24 @@ fn a_broker_out_of_processes_says_so_and_recovers() {
     before.check().unwrap();
 }
 
-/// The library that shows a process another wall clock.
-fn faketime() -> Option<PathBuf> {
-    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let paths = folders.map(|f| PathBuf::from(format!("/usr/lib/{f}/faketime/libfaketime.so.1")));
-    paths.into_iter().find(|path| path.is_file())
-}
-
 #[test]
 fn a_clock_that_steps_back_changes_neither_the_length_of_a_run_nor_the_chain_of_the_log() {
-    let Some(library) = faketime() else {
-        let _ = needs::tool("/usr/bin/faketime");
-        return;
-    };
     if !needs::root() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let clock = folder.path().join("clock");
-    fs::write(&clock, "+0").unwrap();
-    let variables = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
-        ("FAKETIME_NO_CACHE", "1".into()),
-        ("FAKETIME_DISABLE_SHM", "1".into()),
-        ("DONT_FAKE_MONOTONIC", "1".into()),
-    ];
-    let mut served = Served::with_variables(4, &variables).unwrap();
+    let Some(clock) = Clock::new() else { return };
+    let mut served = Served::with_variables(4, &clock.variables()).unwrap();
     let before = served.leftovers().unwrap();
     let id = served.begin("sleep", 2.0).unwrap();
     let broker = served.broker.pid();
     let runs = || children(broker).len() == 1 && settle(&children(broker));
     assert!(wait_until(Duration::from_secs(20), runs));
-    fs::write(&clock, "-2d").unwrap();
+    clock.is_off_by("-2d");
     let result = served.end(id).unwrap();
     let took = result["execution_time"].as_f64().unwrap();
     assert!((2.0..4.0).contains(&took) && result["timed_out"] == true, "{result}");
     served.is_well().unwrap();
-    fs::write(&clock, "+2d").unwrap();
+    clock.is_off_by("+2d");
     served.is_well().unwrap();
     let log = served.broker.audit().unwrap();
     let times: Vec<_> = log.iter().map(|line| line["time"].as_str().unwrap()).collect();
