@@ -8,7 +8,9 @@
 
 use std::{collections::BTreeMap, mem::offset_of};
 
-use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, seccomp_data};
+use libc::{
+    BPF_ABS, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, seccomp_data,
+};
 use seccompiler::{BpfProgram, SeccompAction, sock_filter};
 
 /// What the kernel calls this architecture's system calls. Those of another one (32-bit calls on
@@ -18,24 +20,19 @@ const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xc000_00b7;
 
-/// The program is longer than a jump can reach.
-#[derive(Debug, thiserror::Error)]
-#[error("the seccomp program is too long for its jumps")]
-pub struct TooLong;
-
 /// A program that answers each number in `answers` as told there, and every other with `default`.
 pub(super) fn program(
     answers: &BTreeMap<u32, SeccompAction>,
     default: &SeccompAction,
-) -> Result<BpfProgram, TooLong> {
+) -> BpfProgram {
     let mut program = vec![
         load(offset_of!(seccomp_data, arch)),
         jump(BPF_JEQ, ARCHITECTURE, 1, 0),
         answer(&SeccompAction::KillProcess),
         load(offset_of!(seccomp_data, nr)),
     ];
-    program.extend(search(&ranges(answers, default))?);
-    Ok(program)
+    program.extend(search(&ranges(answers, default)));
+    program
 }
 
 /// The first number of each range with one answer, in order; the first range starts at 0.
@@ -56,22 +53,28 @@ fn ranges(
     ranges
 }
 
-/// Finds the range that the loaded number is in.
-fn search(ranges: &[(u32, SeccompAction)]) -> Result<BpfProgram, TooLong> {
-    match ranges {
-        [] => Err(TooLong),
-        [(_, only)] => Ok(vec![answer(only)]),
-        _ => {
-            let (low, high) = ranges.split_at(ranges.len() / 2);
-            let pivot = high.first().ok_or(TooLong)?.0;
-            let (low, high) = (search(low)?, search(high)?);
-            let over_low = u8::try_from(low.len()).map_err(|_| TooLong)?;
-            let mut program = vec![jump(BPF_JGE, pivot, over_low, 0)];
-            program.extend(low);
-            program.extend(high);
-            Ok(program)
-        }
+/// Finds the range that the loaded number is in. Where there is none, the process ends.
+#[allow(clippy::cast_possible_truncation)]
+fn search(ranges: &[(u32, SeccompAction)]) -> BpfProgram {
+    let (low, high @ [(pivot, first), ..]) = ranges.split_at(ranges.len() / 2) else {
+        return vec![answer(&SeccompAction::KillProcess)];
+    };
+    if low.is_empty() {
+        return vec![answer(first)];
     }
+    let low = search(low);
+    let mut program = match u8::try_from(low.len()) {
+        Ok(over_low) => vec![jump(BPF_JGE, *pivot, over_low, 0)],
+        // A condition reaches 255 instructions, a jump without one the 4,096 that the kernel takes.
+        Err(_) => vec![jump(BPF_JGE, *pivot, 0, 1), skip(low.len() as u32)],
+    };
+    program.extend(low);
+    program.extend(search(high));
+    program
+}
+
+const fn skip(instructions: u32) -> sock_filter {
+    statement(BPF_JMP | BPF_JA, instructions)
 }
 
 fn answer(action: &SeccompAction) -> sock_filter {
@@ -132,6 +135,7 @@ pub(super) mod machine {
             match u32::from(instruction.code) {
                 code if code == BPF_LD | BPF_W | BPF_ABS => loaded = words[k as usize / 4],
                 code if code == BPF_RET | BPF_K => return k,
+                code if code == BPF_JMP | BPF_JA => at += k as usize,
                 code => {
                     let met = match code {
                         c if c == BPF_JMP | BPF_JEQ | BPF_K => loaded == k,
@@ -161,20 +165,20 @@ mod tests {
 
     #[test]
     fn calls_of_another_architecture_end_the_process() {
-        let program = program(&BTreeMap::from([(0, ALLOW)]), &EPERM).unwrap();
+        let program = program(&BTreeMap::from([(0, ALLOW)]), &EPERM);
         assert_eq!(run(&program, 0x4000_0003, 0), u32::from(SeccompAction::KillProcess));
     }
 
     proptest! {
         #[test]
         fn every_number_gets_the_answer_of_the_table(
-            table in prop::collection::btree_map(0..600_u32, 0..4_usize, 0..200),
+            table in prop::collection::btree_map(0..600_u32, 0..4_usize, 0..600),
             other in any::<u32>(),
         ) {
             let kinds = [ALLOW, SeccompAction::KillProcess, SeccompAction::Errno(38), EPERM];
             let table: BTreeMap<u32, SeccompAction> =
                 table.into_iter().map(|(n, kind)| (n, kinds[kind].clone())).collect();
-            let program = program(&table, &EPERM).unwrap();
+            let program = program(&table, &EPERM);
             // The x32 calls of x86_64 have their own numbers, far above.
             for number in (0..700).chain([other, 0x4000_0000, 0x4000_0001, u32::MAX]) {
                 let expected = table.get(&number).unwrap_or(&EPERM).clone();
