@@ -217,7 +217,7 @@ impl PartialSchema for Properties {
                 "What to call a tool with: these, and its own options by their names, as \
                  `GET /tools/{name}` has them in `input_schema`.",
             ))
-            .examples([json!({ "target": "192.168.1.1" })])
+            .examples([json!({ "target": "127.0.0.1" })])
             .property("target", target)
             .property("preset", or_null(Type::String, "A named set of options."))
             .property("timeout_sec", timeout)
