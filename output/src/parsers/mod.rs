@@ -1,4 +1,5 @@
-//! Turns the output of ping, traceroute and nmap into typed results.
+//! Turns the output of tools into typed results: a folder for each parser, with the types, what reads
+//! them, their schema and their text, and a row in `READERS`.
 //!
 //! Output is read as what it is: bytes from a program that talks to hosts nobody vouches for, cut
 //! off at any point by a timeout or a size cap. These parsers take what is there, never panic,
@@ -7,11 +8,11 @@
 
 pub mod brief;
 pub mod nmap;
+mod page;
 pub mod ping;
 mod room;
 mod schema;
 mod shrink;
-mod text;
 pub mod traceroute;
 
 use std::borrow::Cow;
@@ -74,7 +75,53 @@ pub enum ParseError {
     },
 }
 
-/// Parses a tool's output with the named parser: `ping`, `traceroute` or `nmap-xml`.
+/// What can be done with a typed result, whichever parser made it.
+trait Report {
+    fn text(&self) -> String;
+    fn is_complete(&self) -> bool;
+    fn is_of_nothing(&self) -> bool;
+    /// `max_bytes` is [`SMALLEST_BYTES`] or more.
+    fn shrink_to(&mut self, max_bytes: usize);
+
+    fn found_nobody(&self) -> bool {
+        false
+    }
+
+    fn complaint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What reads the output of a tool.
+struct Reader {
+    /// What a tool's file calls it, and messages too.
+    name: &'static str,
+    /// Of its results.
+    schema: fn() -> Value,
+    /// What it makes of standard output and standard error; `None` where there is no trace of a report.
+    read: fn(&str, &str) -> Option<Parsed>,
+}
+
+/// All of them, by their names.
+const READERS: [Reader; 3] = [
+    Reader {
+        name: "nmap-xml",
+        schema: nmap::schema,
+        read: |stdout, _| nmap::parse(stdout).map(Parsed::Nmap),
+    },
+    Reader {
+        name: "ping",
+        schema: ping::schema,
+        read: |stdout, stderr| ping::parse(stdout, stderr).map(Parsed::Ping),
+    },
+    Reader {
+        name: "traceroute",
+        schema: traceroute::schema,
+        read: |stdout, _| traceroute::parse(stdout).map(Parsed::Traceroute),
+    },
+];
+
+/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`.
 ///
 /// Returns `Ok(None)` for any other name.
 ///
@@ -82,15 +129,10 @@ pub enum ParseError {
 /// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
 /// is no error: the report says how far it went.
 pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
-    let Some((tool, reader)) = reader(parser) else { return Ok(None) };
-    let parsed = match reader {
-        Reader::Ping => ping::parse(&decode(stdout), &decode(stderr)).map(Parsed::Ping),
-        Reader::Traceroute => traceroute::parse(&decode(stdout)).map(Parsed::Traceroute),
-        Reader::NmapXml => nmap::parse(&decode(stdout)).map(Parsed::Nmap),
-    };
-    match parsed {
+    let Some(parser) = find(parser) else { return Ok(None) };
+    match (parser.read)(&decode(stdout), &decode(stderr)) {
         Some(parsed) => Ok(Some(parsed)),
-        None => Err(no_report(tool, stdout, stderr)),
+        None => Err(no_report(parser.name, stdout, stderr)),
     }
 }
 
@@ -98,78 +140,60 @@ pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed
 /// name.
 #[must_use]
 pub fn schema(parser: &str) -> Option<Value> {
-    reader(parser).map(|(_, reader)| match reader {
-        Reader::Ping => schema::ping(),
-        Reader::Traceroute => schema::traceroute(),
-        Reader::NmapXml => schema::nmap(),
-    })
+    find(parser).map(|parser| (parser.schema)())
 }
 
-/// What reads an output.
-#[derive(Debug, Clone, Copy)]
-enum Reader {
-    Ping,
-    Traceroute,
-    NmapXml,
-}
-
-/// Each parser by its name.
-const READERS: [(&str, Reader); 3] =
-    [("nmap-xml", Reader::NmapXml), ("ping", Reader::Ping), ("traceroute", Reader::Traceroute)];
-
-fn reader(name: &str) -> Option<(&'static str, Reader)> {
-    READERS.into_iter().find(|(known, _)| *known == name)
+fn find(name: &str) -> Option<Reader> {
+    READERS.into_iter().find(|parser| parser.name == name)
 }
 
 impl Parsed {
+    fn report(&self) -> &dyn Report {
+        match self {
+            Self::Ping(report) => report,
+            Self::Traceroute(report) => report,
+            Self::Nmap(report) => report,
+        }
+    }
+
+    fn report_mut(&mut self) -> &mut dyn Report {
+        match self {
+            Self::Ping(report) => report,
+            Self::Traceroute(report) => report,
+            Self::Nmap(report) => report,
+        }
+    }
+
     /// The result as a short text for a person or a model: whole lines, [`TEXT_BYTES_MAX`] at most,
     /// with a line that says what had no room, which [`is_cut`] finds.
     #[must_use]
     pub fn text(&self) -> String {
-        match self {
-            Self::Ping(report) => text::ping(report),
-            Self::Traceroute(report) => text::traceroute(report),
-            Self::Nmap(report) => text::nmap(report),
-        }
+        self.report().text()
     }
 
     /// Whether the tool did all that it was asked to, as far as its output tells.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        match self {
-            Self::Ping(report) => report.complete,
-            Self::Nmap(report) => report.complete,
-            // It ends where it stops, and says no more about it.
-            Self::Traceroute(_) => true,
-        }
+        self.report().is_complete()
     }
 
     /// Whether the output shows that the tool did nothing of what it was asked to: it is a heading
     /// alone, or a report of a failure.
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
-        match self {
-            Self::Ping(report) => {
-                !report.complete
-                    && (report.transmitted, report.received) == (0, 0)
-                    && report.unreachable.is_empty()
-            }
-            Self::Traceroute(report) => report.hop_count == 0,
-            Self::Nmap(report) => {
-                let hosts = report.hosts_up.saturating_add(report.hosts_down);
-                report.exit.is_some() && hosts == 0 && report.total_hosts == 0
-            }
-        }
+        self.report().is_of_nothing()
+    }
+
+    /// Whether the tool did what it was asked to, and nobody was there.
+    #[must_use]
+    pub fn found_nobody(&self) -> bool {
+        self.report().found_nobody()
     }
 
     /// What the tool says went wrong, where its report has a place for it; in one line.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
-        let Self::Nmap(report) = self else { return None };
-        let message = report.error_message.as_deref()?;
-        let lines = message.split("\\n").map(str::trim).filter(|line| !line.is_empty());
-        let line = lines.collect::<Vec<_>>().join(" ");
-        (!line.is_empty()).then_some(line)
+        self.report().complaint()
     }
 
     /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.
@@ -201,12 +225,7 @@ impl Parsed {
     ///
     /// A `max_bytes` below [`SMALLEST_BYTES`] counts as that.
     pub fn shrink_to(&mut self, max_bytes: usize) {
-        let max_bytes = max_bytes.max(SMALLEST_BYTES);
-        match self {
-            Self::Ping(report) => shrink::ping(report, max_bytes),
-            Self::Traceroute(report) => shrink::traceroute(report, max_bytes),
-            Self::Nmap(report) => shrink::nmap(report, max_bytes),
-        }
+        self.report_mut().shrink_to(max_bytes.max(SMALLEST_BYTES));
     }
 }
 

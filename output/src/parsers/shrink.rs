@@ -3,95 +3,33 @@
 
 use serde::Serialize;
 
-use super::nmap::{NmapReport, NmapScript};
-use super::ping::PingReport;
 use super::prefix;
 use super::room::json_bytes;
-use super::traceroute::TracerouteReport;
-
-/// Lengths to which scripts' outputs are cut, one after the other.
-const SCRIPT_STEPS: [usize; 4] = [4096, 1024, 256, 64];
 
 /// Length to which strings outside the lists are cut in the end. As JSON, where a quote or a
 /// backslash takes two bytes, three of them and the names of the fields are less than
 /// [`SMALLEST_BYTES`](super::SMALLEST_BYTES).
 const STRING_MAX: usize = 128;
 
-pub(super) fn ping(report: &mut PingReport, max: usize) {
-    let mut step = Step::new(report, max);
-    step.drop_from_end(&mut report.replies, |_| true);
-    step.drop_from_end(&mut report.notices, |_| true);
-    step.drop_from_end(&mut report.unreachable, |_| true);
-    report.truncated |= step.took;
-    let took = cut_last(report, max, |report| [&mut report.target, &mut report.address]);
-    report.truncated |= took;
-}
-
-pub(super) fn traceroute(report: &mut TracerouteReport, max: usize) {
-    let mut step = Step::new(report, max);
-    step.drop_from_end(&mut report.hops, |_| true);
-    report.truncated |= step.took;
-    let took = cut_last(report, max, |report| [&mut report.target, &mut report.address]);
-    report.truncated |= took;
-}
-
-pub(super) fn nmap(report: &mut NmapReport, max: usize) {
-    let mut step = Step::new(report, max);
-    step.drop_from_end(&mut report.hosts, |host| !host.is_up());
-    for host in report.hosts.iter_mut().rev() {
-        step.drop_from_end(&mut host.ports, |port| !port.is_open());
-    }
-    for limit in SCRIPT_STEPS {
-        each_list_of_scripts(report, |scripts| step.cut(scripts, limit));
-    }
-    each_list_of_scripts(report, |scripts| step.drop_from_end(scripts, |_| true));
-    for host in report.hosts.iter_mut().rev() {
-        step.drop_from_end(&mut host.os_matches, |_| true);
-        step.drop_from_end(&mut host.route, |_| true);
-    }
-    step.drop_from_end(&mut report.hosts, |host| !host.ports.iter().any(|port| port.is_open()));
-    // The first host is worth more than the last, however many ports it has.
-    let first = report.hosts.len().min(1);
-    let mut others = report.hosts.split_off(first);
-    step.drop_from_end(&mut others, |_| true);
-    report.hosts.append(&mut others);
-    for host in &mut report.hosts {
-        step.drop_from_end(&mut host.ports, |_| true);
-    }
-    step.drop_from_end(&mut report.hosts, |_| true);
-    step.drop_from_end(&mut report.skipped_targets, |_| true);
-    report.truncated |= step.took;
-    let took = cut_last(report, max, |report| {
-        [&mut report.summary, &mut report.error_message, &mut report.exit]
-    });
-    report.truncated |= took;
-}
-
-/// From the last host to the first, then those of no host.
-fn each_list_of_scripts(report: &mut NmapReport, mut with: impl FnMut(&mut Vec<NmapScript>)) {
-    for host in report.hosts.iter_mut().rev() {
-        for port in host.ports.iter_mut().rev() {
-            with(&mut port.scripts);
-        }
-        with(&mut host.scripts);
-    }
-    with(&mut report.scripts);
-}
-
 /// How much still has to go.
-struct Step {
+pub(super) struct Step {
     excess: usize,
-    took: bool,
+    /// Something went.
+    pub(super) took: bool,
 }
 
 impl Step {
-    fn new<T: Serialize>(report: &T, max: usize) -> Self {
+    pub(super) fn new<T: Serialize>(report: &T, max: usize) -> Self {
         // `truncated` may become true, which is a byte shorter than false.
         Self { excess: json_bytes(report).saturating_sub(max), took: false }
     }
 
     /// Drops items that are `boring`, last first, while something has to go.
-    fn drop_from_end<T: Serialize>(&mut self, list: &mut Vec<T>, boring: impl Fn(&T) -> bool) {
+    pub(super) fn drop_from_end<T: Serialize>(
+        &mut self,
+        list: &mut Vec<T>,
+        boring: impl Fn(&T) -> bool,
+    ) {
         if self.excess == 0 {
             return;
         }
@@ -108,21 +46,16 @@ impl Step {
         *list = kept;
     }
 
-    /// Cuts outputs to `limit` bytes, at the end of a line if there is one, while something has to
-    /// go.
-    fn cut(&mut self, scripts: &mut [NmapScript], limit: usize) {
-        for script in scripts.iter_mut().rev() {
-            if self.excess == 0 {
-                return;
-            }
-            if script.output.len() > limit {
-                let before = json_bytes(&script.output);
-                let part = prefix(&script.output, limit);
-                let end = part.trim_end().rfind('\n').filter(|end| *end > 0).unwrap_or(part.len());
-                script.output.truncate(end);
-                self.freed(before - json_bytes(&script.output));
-            }
+    /// Cuts a text to `limit` bytes, at the end of a line if there is one, while something has to go.
+    pub(super) fn cut(&mut self, text: &mut String, limit: usize) {
+        if self.excess == 0 || text.len() <= limit {
+            return;
         }
+        let before = json_bytes(text);
+        let part = prefix(text, limit);
+        let end = part.trim_end().rfind('\n').filter(|end| *end > 0).unwrap_or(part.len());
+        text.truncate(end);
+        self.freed(before - json_bytes(text));
     }
 
     fn freed(&mut self, bytes: usize) {
@@ -133,7 +66,7 @@ impl Step {
 
 /// Cuts the strings that stand outside the lists, where emptying the lists was not enough; answers
 /// whether it did.
-fn cut_last<R: Serialize, const N: usize>(
+pub(super) fn cut_last<R: Serialize, const N: usize>(
     report: &mut R,
     max: usize,
     strings: impl Fn(&mut R) -> [&mut Option<String>; N],

@@ -10,10 +10,7 @@ mod text;
 
 use std::time::Duration;
 
-use probity_output::{
-    clean::clean_str,
-    parsers::{Parsed, nmap::NmapReport},
-};
+use probity_output::{clean::clean_str, parsers::Parsed};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -118,11 +115,7 @@ impl ToolResult {
     /// code; nmap has the same one for a network of silent hosts as for one of lively ones.
     #[must_use]
     pub fn found_nobody(&self) -> bool {
-        let is_silent = |report: &NmapReport| {
-            report.hosts_up == 0 && (report.complete || report.hosts_given_up > 0)
-        };
-        self.returncode == Some(0)
-            && matches!(&self.report, Some(Parsed::Nmap(report)) if is_silent(report))
+        self.returncode == Some(0) && self.report.as_ref().is_some_and(Parsed::found_nobody)
     }
 
     /// A request that would pass, where this is a denial and there is one.

@@ -4,14 +4,19 @@
 //! The counts tell what nmap found; the lists may hold fewer, and then `truncated` says so. Nothing
 //! here is up, or has no open ports, because nobody looked.
 
+mod alike;
 mod element;
 mod hosts;
 mod read;
+mod report;
+mod schema;
 mod script;
+mod states;
+mod text;
 
 use serde::Serialize;
 
-pub(in crate::parsers) use self::read::parse;
+pub(in crate::parsers) use self::{read::parse, schema::schema};
 use super::ITEMS_MAX;
 
 /// Most ports of a host: all of TCP, and some of another protocol.

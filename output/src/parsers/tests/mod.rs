@@ -188,7 +188,7 @@ fn every_cut_of_every_fixture_is_parsed_as_far_as_it_goes() {
 /// `probity-policy check` warns of every other.
 #[test]
 fn the_parsers_are_those_that_the_protocol_names() {
-    assert_eq!(READERS.map(|(name, _)| name), PARSERS);
+    assert_eq!(READERS.map(|reader| reader.name), PARSERS);
 }
 
 #[test]

@@ -4,8 +4,13 @@
 //! address named last before it. This module keeps that line beside what it made of it, so that
 //! nothing is lost where a dialect says more than it understands.
 
+mod report;
+mod schema;
+mod text;
+
 use serde::Serialize;
 
+pub(super) use self::schema::schema;
 use super::room::Room;
 use super::{ITEMS_MAX, Line, decimal, is_address, lines, one_line};
 
@@ -173,5 +178,4 @@ fn read_probes(hop: &mut Hop, text: &str, line: &Line<'_>) -> bool {
 }
 
 #[cfg(test)]
-#[path = "traceroute_tests.rs"]
 mod tests;

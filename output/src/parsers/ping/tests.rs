@@ -6,7 +6,7 @@ use crate::parsers::Parsed;
 
 macro_rules! fixture {
     ($name:literal) => {
-        parse(include_str!(concat!("fixtures/", $name)), "").unwrap()
+        parse(include_str!(concat!("../fixtures/", $name)), "").unwrap()
     };
 }
 

@@ -4,11 +4,10 @@
 use std::{cmp::Reverse, collections::HashMap, net::Ipv4Addr};
 
 use super::{
-    Page, count, quoted,
+    NmapHost, NmapPort,
     states::{is_worth_a_row, not_open},
-    subject, word,
 };
-use crate::parsers::nmap::{NmapHost, NmapPort};
+use crate::parsers::page::{Page, count, quoted, subject, word};
 
 /// Most ports that a row spells out. Hosts are alike only in all of theirs.
 const PORTS_MAX: usize = 32;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::word;
-use crate::parsers::nmap::{NmapHost, NmapPort};
+use super::{NmapHost, NmapPort};
+use crate::parsers::page::word;
 
 /// Most addresses or port numbers listed in a line that sums up.
 const LISTED_MAX: usize = 8;

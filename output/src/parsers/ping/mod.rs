@@ -6,11 +6,15 @@
 //! contradict.
 
 mod message;
+mod report;
+mod schema;
 mod statistics;
+mod text;
 
 use serde::Serialize;
 
 use self::message::{Message, message, on_stderr};
+pub(super) use self::schema::schema;
 use self::statistics::{count_without_statistics, round_trips, statistics};
 use super::room::Room;
 use super::{ITEMS_MAX, Line, decimal, lines, one_line};
@@ -290,5 +294,4 @@ fn sender(text: &str) -> String {
 #[cfg(test)]
 mod meaning_tests;
 #[cfg(test)]
-#[path = "ping_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@ use crate::parsers::Parsed;
 
 macro_rules! fixture {
     ($name:literal) => {
-        parse(include_str!(concat!("fixtures/", $name))).unwrap()
+        parse(include_str!(concat!("../fixtures/", $name))).unwrap()
     };
 }
 
@@ -160,7 +160,7 @@ fn a_killed_run_keeps_the_hop_it_was_at() {
 
 #[test]
 fn half_a_line_yields_no_half_number() {
-    let text = include_str!("fixtures/traceroute_prohibited.txt");
+    let text = include_str!("../fixtures/traceroute_prohibited.txt");
     let cut = &text[..text.find(" ms !X").unwrap()];
     assert_eq!(parse(cut).unwrap().hops[0].probes, []);
     let cut = &text[..text.find("X *").unwrap()];

@@ -4,14 +4,13 @@
 use std::fmt::Write as _;
 
 use super::{
-    Page, alike, count, quoted, short,
+    NmapHost, NmapPort, NmapReport, NmapScript, alike,
     states::{is_worth_a_row, listed, not_open},
-    subject, word,
 };
-use crate::parsers::nmap::{NmapHost, NmapPort, NmapReport, NmapScript};
+use crate::parsers::page::{Page, count, quoted, short, subject, word};
 
 /// Hosts, those that are alike in one row, and what was found in all as the last line.
-pub(in crate::parsers) fn nmap(report: &NmapReport) -> String {
+pub(super) fn text(report: &NmapReport) -> String {
     let failed = report.error_message.is_some() || report.exit.as_deref() == Some("error");
     let (first, last) = match (failed, summary(report)) {
         // Nothing is more important.
