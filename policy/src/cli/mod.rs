@@ -2,10 +2,12 @@
 //!
 //! It decides nothing of its own. Files are read, validated, decided by and planned from with the
 //! very functions that the broker calls; this module puts questions to them and words the answers.
-//! It starts no program and uses no network; only `pending`, `approve` and `refuse` speak to a broker. A further subcommand is one module with `Args` and
-//! `run`, and two lines here.
+//! It starts no program and uses no network, but for `try`, which runs a tool; only `pending`, `approve`
+//! and `refuse` speak to a broker. A further subcommand is one module with `Args` and `run`, and two lines
+//! here.
 
 mod approvals;
+mod asked;
 mod asker;
 mod audit;
 mod check;
@@ -18,6 +20,7 @@ mod new_tool;
 mod output;
 mod people;
 mod show;
+mod trial;
 mod written;
 
 /// How an audit log is verified.
@@ -73,6 +76,7 @@ const TROUBLE: u8 = 2;
   probity-policy pending                     which calls wait for another person to approve them?
   probity-policy init                        a policy of your own, where none is installed
   probity-policy new-tool tracepath          a file to start from
+  probity-policy try tracepath 192.168.1.1   what does its file not allow it yet?
   probity-policy systemd-dropin              the policy's networks, as a fence that the kernel keeps
 
 Exit status: 0 yes, 1 no (defects, a denied call, a change that widens), 2 wrong usage or unreadable files.")
@@ -107,6 +111,7 @@ enum Command {
     Approve(approvals::ApproveArgs),
     Refuse(approvals::RefuseArgs),
     NewTool(new_tool::Args),
+    Try(trial::Args),
     Init(init::Args),
     SystemdDropin(fence::Args),
     #[command(hide = true)]
@@ -150,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Approve(args) => approvals::approve(&args),
         Command::Refuse(args) => approvals::refuse(&args),
         Command::NewTool(args) => new_tool::run(&args),
+        Command::Try(args) => trial::run(&args, &which),
         Command::Init(args) => init::run(&args),
         Command::SystemdDropin(args) => fence::run(&args, &which),
         Command::Man(args) => generate::man(&args),

@@ -26,7 +26,7 @@ pub(super) struct People {
 pub(super) struct User {
     pub name: String,
     pub uid: u32,
-    gid: u32,
+    pub gid: u32,
 }
 
 #[derive(Debug)]

@@ -6,19 +6,18 @@ mod print;
 mod rules;
 mod trace;
 
-use std::{
-    net::IpAddr,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, time::SystemTime};
 
 use probity_advice::{Advice, advise, repair};
-use probity_protocol::{
-    Arguments, Availability, Call, CorrelationId, Denial, GivenOption, Identifier, MAX_ADDRESSES,
-    MAX_ARGS_BYTES, MAX_OPTIONS, OptionText, RequestedLimits, Target, ToolName, split_extra_args,
-};
+use probity_protocol::{Availability, Call, Denial, Target};
 
-use super::{CliError, NO, Which, asker::Asker, people::People, written::Written};
+use super::{
+    CliError, NO, Which,
+    asked::{Words, call},
+    asker::Asker,
+    people::People,
+    written::Written,
+};
 use crate::{Plan, Policy, Subject, catalog, decide, plan};
 use grants::{Weighed, weigh};
 use trace::{Step, trace};
@@ -54,24 +53,11 @@ pub(super) struct Args {
     /// An address, a network in CIDR form, or a host name; left out for a tool that takes none
     #[arg(long)]
     target: Option<String>,
-    /// An address that a frontend would claim for the host name; several times for several
-    #[arg(long = "address", value_name = "IP")]
-    addresses: Vec<IpAddr>,
-    /// A named set of options
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// An option by its property name: count=5, or quiet for one without a value
-    #[arg(long = "option", value_name = "NAME=VALUE")]
-    options: Vec<String>,
-    /// The time asked for, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
-    timeout: Option<Duration>,
     /// For programs
     #[arg(long)]
     json: bool,
-    /// The tool's own flags, as in extra_args
-    #[arg(last = true, value_name = "ARGS")]
-    extra: Vec<String>,
+    #[command(flatten)]
+    words: Words,
 }
 
 /// What was asked and what came of it.
@@ -107,7 +93,7 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
     let (sources, policy) = which.read()?;
     let written = Written::of(&sources);
     let who = Asker::of(&args.user, &args.groups, args.embedded, &People::read()?)?;
-    let call = call(args)?;
+    let call = call(&args.tool, args.target.as_deref(), &args.words)?;
     if let Some(tool) = policy.tool(call.tool.as_str()).filter(|tool| !tool.targets.is_empty())
         && call.target == Target::None
     {
@@ -128,71 +114,6 @@ pub(super) fn run(args: &Args, which: &Which) -> Result<ExitCode, CliError> {
         print::print(&explanation, args, which)?;
     }
     Ok(if explanation.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
-}
-
-/// The call as a frontend would put it to the broker.
-fn call(args: &Args) -> Result<Call, CliError> {
-    let lexical = |what: &str, text: &str, e| usage(format!("{what} {text:?}: {e}"));
-    let tool = ToolName::new(&*args.tool).map_err(|e| lexical("--tool", &args.tool, e))?;
-    Ok(Call {
-        tool,
-        target: target(args)?,
-        arguments: arguments(args)?,
-        limits: RequestedLimits { timeout: args.timeout, ..RequestedLimits::default() },
-        correlation_id: CorrelationId::new("explain").map_err(|e| usage(e.to_string()))?,
-        client: None,
-    })
-}
-
-/// Names come with the addresses that are claimed for them, and with no others.
-fn target(args: &Args) -> Result<Target, CliError> {
-    let Some(text) = &args.target else { return Ok(Target::None) };
-    match Target::as_given(text) {
-        Target::Name { name, .. } if args.addresses.len() <= MAX_ADDRESSES => {
-            Ok(Target::Name { name, addresses: args.addresses.clone() })
-        }
-        Target::Name { .. } => Err(usage(format!("--address: {MAX_ADDRESSES} at most"))),
-        _ if !args.addresses.is_empty() => {
-            Err(usage("--address goes with a host name as --target".to_owned()))
-        }
-        target => Ok(target),
-    }
-}
-
-fn arguments(args: &Args) -> Result<Arguments, CliError> {
-    if args.options.len() > MAX_OPTIONS {
-        return Err(usage(format!("--option: {MAX_OPTIONS} at most")));
-    }
-    let options: Vec<_> = args.options.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
-    let preset = args
-        .preset
-        .as_ref()
-        .map(|name| Identifier::new(&**name).map_err(|e| usage(format!("--preset {name:?}: {e}"))));
-    let preset = preset.transpose()?;
-    let words = args.extra.iter().map(String::as_str);
-    // As a frontend sends it: one text, which the protocol takes apart again.
-    let text = shlex::try_join(words).map_err(|e| usage(e.to_string()))?;
-    Ok(match split_extra_args(&text, MAX_ARGS_BYTES) {
-        Ok(tokens) => Arguments::Given { preset, options, tokens },
-        Err(defect) => Arguments::Malformed(defect),
-    })
-}
-
-fn given(text: &str) -> Result<GivenOption, CliError> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (text, None),
-    };
-    let lexical = |e| usage(format!("--option {text:?}: {e}"));
-    Ok(GivenOption {
-        name: Identifier::new(name).map_err(lexical)?,
-        value: value.map(OptionText::new).transpose().map_err(lexical)?,
-    })
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 
 fn usage(message: String) -> CliError {
