@@ -1,10 +1,10 @@
 # The main jobs. `make help` lists them.
 
-TOOLS = iputils-ping traceroute nmap
+TOOLS = iputils-ping traceroute nmap bind9-dnsutils curl openssl mtr-tiny iputils-tracepath iputils-arping tcpdump iproute2
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 DIST  = git python3 strip-nondeterminism
 CONTAINERS = podman runc catatonit
-LAB   = curl openssl iputils-tracepath iproute2 util-linux libcap2-bin faketime nftables python3 python3-venv strace snmp snmpd
+LAB   = util-linux libcap2-bin faketime nftables python3 python3-venv strace snmp snmpd
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
 CARGO_DENY = $(VENV)/cargo-deny/bin/cargo-deny

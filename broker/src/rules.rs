@@ -119,7 +119,10 @@ impl Rules {
         if !executable {
             return Availability::Unavailable {
                 reason: format!("{} is not installed on the broker's host.", command.display()),
-                remedy: format!("Install the program {}.", command.display()),
+                remedy: match tool.package() {
+                    Some(package) => format!("Install it: `apt install {package}` on Debian."),
+                    None => format!("Install the program {}.", command.display()),
+                },
             };
         }
         let facts = self.sandbox.facts();

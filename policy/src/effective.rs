@@ -219,6 +219,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         summary: text(&tool.summary),
         advice: tool.advice.as_ref().map(text),
         command: text(tool.command.display()),
+        package: tool.package.as_ref().map(text),
         targets: at(sorted(tool.targets.iter().map(|kind| match kind {
             TargetKind::Address => "address",
             TargetKind::Network => "network",

@@ -217,6 +217,7 @@ pub(crate) struct RawTool {
     pub summary: Text,
     pub advice: Option<Text>,
     pub command: Text,
+    pub package: Option<Text>,
     pub targets: Spanned<Vec<Text>>,
     pub networks: Option<Spanned<Vec<Text>>>,
     pub names: Option<Spanned<Vec<Text>>>,

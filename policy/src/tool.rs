@@ -32,6 +32,8 @@ pub struct Tool {
     pub(crate) summary: String,
     pub(crate) advice: Option<String>,
     pub(crate) command: PathBuf,
+    /// Where the program comes from, on Debian.
+    pub(crate) package: Option<String>,
     #[serde(serialize_with = "canonical::as_set")]
     pub(crate) targets: Vec<TargetKind>,
     /// What its file leaves of the policy's targets.
@@ -175,6 +177,12 @@ impl Tool {
     #[must_use]
     pub fn command(&self) -> &Path {
         &self.command
+    }
+
+    /// The package that its program comes from, on Debian.
+    #[must_use]
+    pub fn package(&self) -> Option<&str> {
+        self.package.as_deref()
     }
 
     /// Its confinement.

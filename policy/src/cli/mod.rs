@@ -118,6 +118,9 @@ enum Command {
     Man(generate::ManArgs),
     #[command(hide = true)]
     Completions(generate::CompletionsArgs),
+    /// Print the page of the shipped tools
+    #[command(hide = true)]
+    ToolsPage,
 }
 
 /// Why a question could not be answered.
@@ -160,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::SystemdDropin(args) => fence::run(&args, &which),
         Command::Man(args) => generate::man(&args),
         Command::Completions(args) => generate::completions(&args),
+        Command::ToolsPage => generate::tools_page(),
     };
     match answer {
         Ok(code) => code,

@@ -4,7 +4,10 @@
 //! a subject gains something only where one of its principals is given a grant of the tool that no grant of
 //! the same principal covered, and comparing them one by one leaves nothing out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use probity_protocol::{Tier, ToolName};
 
@@ -93,6 +96,22 @@ pub(super) fn compare(
             let of = |held: Option<&Held<'_>>| {
                 held.and_then(|held| held.tools.get(tool)).map(|grants| described(grants, tool))
             };
+            let [before_grants, after_grants] = [before, after].map(|held| {
+                let grants = held.and_then(|held| held.tools.get(tool));
+                grants.map(Vec::as_slice).unwrap_or_default()
+            });
+            let others = is.0.values().filter_map(|held| held.tools.get(tool)).flatten();
+            let others: Vec<_> = others.collect();
+            let is_gone = |lost: &&&Grant| {
+                let of = old.tool(tool.as_str()).map(AsRef::as_ref);
+                !after_grants.iter().any(|kept| grant_covers(kept, lost, old, of))
+            };
+            let falls = |lost: &&Grant| others.iter().any(|other| takes_over(lost, other));
+            if before_grants.iter().filter(is_gone).any(falls) {
+                let text = "calls of a grant that is gone may fall to another, which gives more time or \
+                            more runs at once";
+                add(Effect::Widens, text.to_owned());
+            }
             if let Some((effect, text)) = step(tier(before), tier(after)) {
                 let narrowed = match after.and(of(after)).unwrap_or_default() {
                     narrowed if narrowed.is_empty() => narrowed,
@@ -101,10 +120,6 @@ pub(super) fn compare(
                 add(effect, format!("{text}{narrowed}{note}"));
                 continue;
             }
-            let [before_grants, after_grants] = [before, after].map(|held| {
-                let grants = held.and_then(|held| held.tools.get(tool));
-                grants.map(Vec::as_slice).unwrap_or_default()
-            });
             let is_beyond = |these: &[&Grant], those: &[&Grant], policy: &Policy| {
                 let tool = policy.tool(tool.as_str()).map(AsRef::as_ref);
                 let covered =
@@ -125,6 +140,20 @@ pub(super) fn compare(
         }
     }
     changes
+}
+
+/// Whether calls that `lost` allowed, as it came before `other`, have more of something by that one. Of the
+/// grants that allow a call one is taken (`decide`): without approval rather than with, then by time, then
+/// by runs at once.
+fn takes_over(lost: &Grant, other: &Grant) -> bool {
+    let time = |grant: &Grant| grant.timeout.unwrap_or(Duration::MAX);
+    let runs = |grant: &Grant| grant.concurrency.unwrap_or(u32::MAX);
+    let more_runs = runs(other) > runs(lost);
+    match (lost.needs_approval, other.needs_approval) {
+        (false, true) => time(other) > time(lost) || more_runs,
+        (true, false) => false,
+        (false, false) | (true, true) => time(other) < time(lost) && more_runs,
+    }
 }
 
 /// How far some grants reach; empty where one of them reaches as far as the policy.

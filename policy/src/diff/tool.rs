@@ -218,6 +218,7 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("summary", old.summary != new.summary),
         ("advice", old.advice != new.advice),
         ("metadata", old.metadata != new.metadata),
+        ("package", old.package != new.package),
         ("parser", old.parser != new.parser),
         ("breaker", old.breaker != new.breaker),
     ] {

@@ -59,6 +59,7 @@ impl Validation<'_> {
             targets,
             scope: self.tool_scope(raw, ground),
             command: self.absolute_path(&raw.command)?,
+            package: raw.package.as_ref().map(|text| self.line(text, MAX_TITLE)),
             timeout: OrDefault::new(
                 raw.timeout.as_ref().and_then(|text| self.duration(text)),
                 DEFAULT_TIMEOUT,

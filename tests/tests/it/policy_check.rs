@@ -801,3 +801,13 @@ fn a_thousand_tool_files_are_checked_all_of_them() {
     eprintln!("1000 tool files are checked in {:?} (this build)", start.elapsed());
     assert_eq!(json["tools"], 1000);
 }
+
+/// `probity-policy tools-page >docs/tools.md` writes it again.
+#[test]
+fn the_page_of_the_tools_is_made_of_their_files() {
+    let output = Command::new(program("probity-policy")).arg("tools-page").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tools.md");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page == String::from_utf8(output.stdout).unwrap(), "docs/tools.md is of other files");
+}

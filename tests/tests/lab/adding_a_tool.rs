@@ -172,7 +172,7 @@ fn snmpget_is_a_tool_in_as_many_steps_as_the_page_has() {
 }
 
 #[test]
-fn openssl_s_client_is_a_tool_as_the_page_has_it() {
+fn openssl_is_a_tool_as_the_page_has_it() {
     if !(needs::root() && ["/usr/bin/openssl", "/usr/bin/strace"].iter().all(needs::tool)) {
         return;
     }

@@ -31,7 +31,7 @@ struct Step {
     text: &'static str,
 }
 
-static GUIDES: [Guide; 3] = [
+static GUIDES: [Guide; 5] = [
     Guide {
         name: "diagnose-host",
         title: "Diagnose a host",
@@ -53,10 +53,29 @@ static GUIDES: [Guide; 3] = [
                        answers is where to look; one silent hop in the middle means nothing.",
             },
             Step {
+                tool: Some("arp"),
+                text: "If it is on the same link and did not answer: `arp` {target}. An answer means \
+                       that it is there and drops pings; two answers, that two hosts have one address.",
+            },
+            Step {
+                tool: Some("port"),
+                text: "Where you know which service is meant: `port` {target} with its port. \
+                       `filtered` points at a firewall, `closed` at a service that is not running.",
+            },
+            Step {
                 tool: Some("nmap"),
-                text: "`nmap` {target} with preset quick: which services are there? Add `no_ping` \
-                       if the host did not answer pings. `filtered` points at a firewall, `closed` \
-                       at a service that is not running.",
+                text: "Otherwise `nmap` {target} with preset quick: which services are there? Add \
+                       `no_ping` if the host did not answer pings. `filtered` points at a firewall, \
+                       `closed` at a service that is not running.",
+            },
+            Step {
+                tool: Some("path_mtu"),
+                text: "If pings work and large transfers hang: `path_mtu` {target}.",
+            },
+            Step {
+                tool: Some("capture"),
+                text: "If it is still unclear, and you may: `capture` {target} for some seconds while \
+                       it is tried. Resets say who ends the connections.",
             },
         ],
         report: "Say in a few sentences what is reachable, where it stops, the most likely cause, \
@@ -75,6 +94,22 @@ static GUIDES: [Guide; 3] = [
                 tool: Some("traceroute"),
                 text: "`traceroute` {target}. Note each hop, its round trip times, and marks such \
                        as !H or !X.",
+            },
+            Step {
+                tool: Some("mtr"),
+                text: "`mtr` {target}: loss and times of each hop over some rounds. Only loss that \
+                       stays up to the last hop is loss; a hop in the middle that answers seldom \
+                       answers seldom.",
+            },
+            Step {
+                tool: Some("route"),
+                text: "If the first hop is not the one you expect: `route` {target}, which says by \
+                       which device and gateway this machine sends.",
+            },
+            Step {
+                tool: Some("path_mtu"),
+                text: "If large packets are lost: `path_mtu` {target}, which says at which hop they \
+                       stop fitting.",
             },
             Step {
                 tool: Some("ping"),
@@ -109,9 +144,76 @@ static GUIDES: [Guide; 3] = [
                 text: "Where a service is unclear: `nmap` that one host with `service_version` and \
                        its open ports.",
             },
+            Step {
+                tool: Some("http"),
+                text: "Where a web server answers: `http` that host, which says what it is and \
+                       where it sends visitors.",
+            },
         ],
         report: "Give a table of host, open ports and services. Point out what is unexpected, and \
                  say what was not looked at.",
+    },
+    Guide {
+        name: "diagnose-name",
+        title: "Diagnose a name and its web service",
+        description: "Find out why a name, or the web service under it, does not work.",
+        argument: "name",
+        argument_help: "The name of the service, such as web.lab.internal.",
+        needs: "dns",
+        aim: "Find out what works of {target}, from its name to its certificate and its answer.",
+        steps: &[
+            Step {
+                tool: Some("dns"),
+                text: "`dns` with name {target}, aimed at each name server of the network (ask for \
+                       their addresses if you do not know them). NXDOMAIN: there is no such name. \
+                       SERVFAIL: the server could not find out. Different answers of two servers are \
+                       a finding.",
+            },
+            Step {
+                tool: Some("ping"),
+                text: "`ping` {target}: is the host there? No answer is no proof that it is not.",
+            },
+            Step {
+                tool: Some("port"),
+                text: "`port` {target} with ports 80 and 443: does the service listen?",
+            },
+            Step {
+                tool: Some("tls"),
+                text: "`tls` {target}: is the certificate for this name, valid today, and signed by \
+                       somebody who is trusted here?",
+            },
+            Step {
+                tool: Some("http"),
+                text: "`http` {target}: which status, after what time? A redirect is told and not \
+                       followed: look at where it leads, and ask there only if it is allowed.",
+            },
+        ],
+        report: "Say in a few sentences what works and at which step it stops, the most likely \
+                 cause, and who can mend it. Keep measured facts apart from guesses.",
+    },
+    Guide {
+        name: "certificate-report",
+        title: "Report the certificates of a network",
+        description: "List the TLS certificates of a network by the days that they have left.",
+        argument: "network",
+        argument_help: "The network in CIDR form, such as 192.168.1.0/24.",
+        needs: "tls",
+        aim: "Report the certificates of the TLS servers in {target}.",
+        steps: &[
+            Step {
+                tool: Some("nmap"),
+                text: "`nmap` {target} with ports 443,465,636,853,993,995,5061,8443,9443: where is one \
+                       of them open?",
+            },
+            Step {
+                tool: Some("tls"),
+                text: "`tls` each open port of each host, with `server_name` where you know the name \
+                       that clients use.",
+            },
+        ],
+        report: "Give a table of host, port, subject, issuer and days left, the fewest first. Mark \
+                 what has expired, ends within 30 days, is for another name, or is signed by nobody \
+                 who is trusted. Say which hosts were not looked at.",
     },
 ];
 

@@ -1,7 +1,7 @@
 //! `show`: the effective policy, as a person reviews it and as programs read it. Nothing is shown
 //! that the broker would not decide by: defaults are filled in, files are merged.
 
-mod tool;
+pub(super) mod tool;
 mod user;
 
 use std::{
@@ -269,7 +269,7 @@ pub(super) fn options_as_json(grant: &Grant, tool: &Tool) -> Value {
     as_json(&effective::options(left)).unwrap_or_default()
 }
 
-fn kinds(tool: &Tool) -> String {
+pub(super) fn kinds(tool: &Tool) -> String {
     if tool.targets.is_empty() {
         return "none: what it shows is this machine".to_owned();
     }

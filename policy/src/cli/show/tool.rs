@@ -73,6 +73,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         ("targets", kinds(tool)),
         ("narrowed to", narrowed(tool)),
         ("command", tool.command.display().to_string()),
+        ("package", tool.package.clone().unwrap_or_else(|| "not said".to_owned())),
         ("arguments", argv(tool)),
         ("timeout", default_or(&tool.timeout, format_duration(timeout))),
         ("runs at once", default_or(&tool.concurrency, tool.concurrency.value)),
@@ -146,7 +147,7 @@ fn option_row(option: &ToolOption) -> [String; 6] {
 }
 
 /// What a value may be, the intrusive words apart.
-fn values(kind: &ValueKind) -> String {
+pub(in crate::cli) fn values(kind: &ValueKind) -> String {
     let ValueKind::Rendered(words) = kind else { return kind.expected(Tier::Intrusive) };
     let of = |tier| {
         let words = words.iter().filter(|(_, word)| word.tier == tier);
@@ -160,7 +161,7 @@ fn values(kind: &ValueKind) -> String {
     text
 }
 
-fn settings(tool: &Tool, preset: &Preset) -> String {
+pub(in crate::cli) fn settings(tool: &Tool, preset: &Preset) -> String {
     let set = preset.settings.iter().filter_map(|(at, setting)| {
         let option = tool.options.get(*at)?;
         Some(format!("{} = {}", option.name, option.written(setting)))
@@ -168,7 +169,7 @@ fn settings(tool: &Tool, preset: &Preset) -> String {
     listed(set.collect::<Vec<_>>())
 }
 
-fn argv(tool: &Tool) -> String {
+pub(in crate::cli) fn argv(tool: &Tool) -> String {
     let words = tool.argv.iter().map(|part| match part {
         ArgvPart::Mode { raw, plain } => {
             format!("{{with CAP_NET_RAW: {}; else: {}}}", raw.join(" "), plain.join(" "))

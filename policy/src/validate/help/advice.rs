@@ -45,13 +45,14 @@ const SECTIONS: [(&str, &[&str]); 5] = [
 
 /// Keys and tables that stand in none, at the top of a file.
 const AT_THE_TOP: [&str; 4] = ["version", "targets", "ceilings", "audit"];
-const AT_THE_TOP_OF_A_TOOL: [&str; 11] = [
+const AT_THE_TOP_OF_A_TOOL: [&str; 12] = [
     "name",
     "aliases",
     "title",
     "summary",
     "advice",
     "command",
+    "package",
     "argv",
     "mode",
     "parser",

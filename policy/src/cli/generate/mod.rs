@@ -1,10 +1,14 @@
-//! Manual pages and shell completions, made from the command line's own definition.
+//! Manual pages and shell completions, made from the command line's own definition, and the page of the
+//! shipped tools, made from their files.
+
+mod tools_page;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+pub(super) use self::tools_page::run as tools_page;
 use super::{Cli, CliError};
 
 /// Write the manual pages
