@@ -90,10 +90,16 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
             }
             ValueType::Enumeration(words) => assert!(words.iter().any(|word| word == example)),
             ValueType::Ports { .. } => {}
+            ValueType::List { of, max } => {
+                let ValueType::Integer { min, max: most } = &**of else { panic!("{of:?}") };
+                let numbers: Vec<u64> = example.split(',').map(|n| n.parse().unwrap()).collect();
+                assert!(numbers.len() as u64 <= u64::from(*max));
+                assert!(numbers.iter().all(|number| (min..=most).contains(&number)));
+            }
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 15);
 }
 
 #[test]

@@ -28,6 +28,7 @@ const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
 const SHIPPED_TOOLS: &[(&str, &str)] = &[
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
+    ("port.toml", include_str!("../defaults/tools.d/port.toml")),
     ("scanner.toml", include_str!("../defaults/tools.d/scanner.toml")),
     ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
 ];

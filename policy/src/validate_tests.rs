@@ -30,7 +30,7 @@ fn defects(sources: &Sources) -> String {
 #[test]
 fn the_shipped_policy_is_valid_and_warns_only_of_the_group_that_is_not_there() {
     let policy = validate(&shipped(), &Accounts::default()).unwrap();
-    assert_eq!(policy.tools().len(), 4);
+    assert_eq!(policy.tools().len(), shipped().tools.len());
     let warnings: Vec<_> = policy.warnings().iter().map(|w| w.message.as_str()).collect();
     assert_eq!(warnings, ["there is no group \"probity\": this grant matches nobody"]);
 }
@@ -175,7 +175,8 @@ fn a_file_that_is_left_out_may_be_as_unfinished_as_it_likes() {
         .tools
         .push(Source::new("tools.d/draft.toml", "name = \"example-dig\"\nsummry = 3\n= ="));
     let policy = validate(&sources, &Accounts::default()).unwrap();
-    assert_eq!((policy.tools().len(), policy.excluded()[0].name.as_str()), (4, "example-dig"));
+    assert_eq!(policy.tools().len(), shipped().tools.len());
+    assert_eq!(policy.excluded()[0].name.as_str(), "example-dig");
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
         let text = sources.tools[1].text().replacen("\"ping\"", &format!("{name:?}"), 1);
         sources.tools.push(Source::new("tools.d/extra.toml", text));
         let policy = validate(&sources, &Accounts::default()).unwrap();
-        assert_eq!(policy.tools().len(), 4, "{name}");
+        assert_eq!(policy.tools().len(), shipped().tools.len(), "{name}");
         assert_eq!(policy.excluded()[0].name, name);
     }
     let sources = changed("ping.toml", "name    = \"ping\"", "name    = \"_ping\"");

@@ -140,6 +140,19 @@ pub const RECORDINGS: &[Recording] = &[
         "nmap_progress.xml",
         "nmap -n -p 20-29 --scan-delay 300ms --stats-every 1s -oX - 10.66.2.2",
     ),
+    // The tool `port`
+    plain("nmap_port_open.xml", "nmap -n -Pn -sT -p 22 -oX - 10.66.2.2"),
+    plain(
+        "nmap_port_banner.xml",
+        "nmap -n -Pn -sT -p 22,80,443 --script banner --script-args banner.timeout=2s -oX - 10.66.2.2",
+    ),
+    plain("nmap_port_closed.xml", "nmap -n -Pn -sT -p 443 -oX - 10.66.2.2"),
+    plain(
+        "nmap_port_filtered.xml",
+        "nmap -n -Pn -sT -p 22,80,443 --max-retries 1 --min-rate 100 --initial-rtt-timeout 0.5 \
+         --max-rtt-timeout 0.5 -oX - 10.66.2.40",
+    ),
+    plain("nmap_port_unreachable.xml", "nmap -n -Pn -sT -p 22 --max-retries 1 -oX - 10.66.2.36"),
     plain(
         "nmap_killed.xml",
         "timeout -s TERM 5 nmap -n -p 21,22,80 --max-hostgroup 1 --scan-delay 1s \
