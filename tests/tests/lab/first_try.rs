@@ -60,10 +60,12 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
     }
     let world = World::new().unwrap();
     let all = ["nmap", "ping", "port", "scanner", "traceroute", "read_result"];
-    for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["nmap", "scanner"])] {
+    for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["capture", "nmap", "scanner"])] {
         let list = session(&world, uid).request("tools/list", json!({})).unwrap();
         let tools = list["result"]["tools"].as_array().unwrap();
-        for (tool, name) in tools.iter().zip(all) {
+        // Whole tools of the intrusive tier come with it.
+        let whole = fierce.iter().copied().filter(|name| !all.contains(name));
+        for (tool, name) in tools.iter().zip(whole.chain(all)) {
             let is_read_only = !fierce.contains(&name);
             assert_eq!(
                 (&tool["name"], &tool["annotations"]["readOnlyHint"]),

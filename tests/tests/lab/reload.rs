@@ -115,7 +115,7 @@ fn each_watcher_is_told_of_its_own_tier_and_nobody_of_what_is_the_same() {
     let (standard, whole) = (next_catalog(&mut standard), next_catalog(&mut whole));
     assert_eq!(names(&before), ["nmap", "ping", "port", "scanner", "traceroute"]);
     assert_eq!(names(&standard), ["nmap", "ping", "port", "scanner"]);
-    assert_eq!(names(&whole), ["nmap", "ping", "port", "scanner"]);
+    assert_eq!(names(&whole), ["capture", "nmap", "ping", "port", "scanner"]);
     assert!(standard.tools.iter().all(|tool| !tool.intrusive));
     assert!(whole.tools.iter().all(|tool| tool.intrusive));
 }

@@ -162,4 +162,33 @@ pub const RECORDINGS: &[Recording] = &[
     plain("nmap_fatal.xml", "nmap -n -p 22 --script nosuchscript -oX - 10.66.2.2"),
     plain("nmap_fatal_early.xml", "nmap -n -p 99999 -oX - 10.66.2.2"),
     plain("nmap_no_targets.xml", "nmap -n -p 22 -oX - nosuch.lab.internal"),
+    // tcpdump
+    plain(
+        "tcpdump_talk.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_silent_port.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.40 & sleep 1; nmap -n -Pn -sT -p 22 --max-retries 0 --max-rtt-timeout 3 --initial-rtt-timeout 3 10.66.2.40 >&2; wait",
+    ),
+    plain(
+        "tcpdump_udp.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.2 & sleep 1; traceroute -n -q 1 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump6.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host fd66:2::2 & sleep 1; ping -n -c 1 fd66:2::2 >&2; nmap -6 -n -Pn -sT -p 22,23 fd66:2::2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_plain.txt",
+        "timeout -s TERM 4 tcpdump -i any -l -nn host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_quiet.txt",
+        "timeout -s TERM 4 tcpdump -i any -l -nn -tt -q host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_arp.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.1.1 & sleep 1; ip neigh flush all; ping -n -c 1 10.66.1.1 >&2; wait",
+    ),
 ];

@@ -2,8 +2,10 @@
 //!
 //! | file | tools |
 //! |---|---|
+//! | [`capture`] | `capture` |
 //! | [`port`] | `port` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
 
+mod capture;
 mod port;
 mod ways;
