@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use probity_protocol::ValueType;
 
 use super::*;
+use crate::one_tool::place_of;
 use crate::{
     accounts::Accounts,
     load::{Origin, load},
@@ -13,14 +14,16 @@ use crate::{
 /// The shipped policy with an intrusive preset of nmap, and with `from` replaced by `to` in ping.
 fn policy(from: &str, to: &str) -> Policy {
     let mut sources = load(&Origin::Shipped).unwrap();
+    let [nmap_at, ping_at] = ["nmap.toml", "ping.toml"].map(|file| place_of(&sources, file));
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 20 }}\n\
          [preset.gentle]\nhelp = \"Slow.\"\noptions = {{ timing = 1, syn_scan = false }}\n",
-        sources.tools[0].text()
+        sources.tools[nmap_at].text()
     );
-    sources.tools[0] = Source::new("nmap.toml", nmap);
-    assert!(sources.tools[1].text().contains(from));
-    sources.tools[1] = Source::new("ping.toml", sources.tools[1].text().replacen(from, to, 1));
+    sources.tools[nmap_at] = Source::new("nmap.toml", nmap);
+    assert!(sources.tools[ping_at].text().contains(from));
+    let ping = sources.tools[ping_at].text().replacen(from, to, 1);
+    sources.tools[ping_at] = Source::new("ping.toml", ping);
     let more = "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = true\n";
     sources.policy = Source::new("policy.toml", format!("{}\n{more}", sources.policy.text()));
     validate(&sources, &Accounts::default()).unwrap()
@@ -90,10 +93,16 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
             }
             ValueType::Enumeration(words) => assert!(words.iter().any(|word| word == example)),
             ValueType::Ports { .. } => {}
+            ValueType::List { of, max } => {
+                let ValueType::Integer { min, max: most } = &**of else { panic!("{of:?}") };
+                let numbers: Vec<u64> = example.split(',').map(|n| n.parse().unwrap()).collect();
+                assert!(numbers.len() as u64 <= u64::from(*max));
+                assert!(numbers.iter().all(|number| (min..=most).contains(&number)));
+            }
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 15);
 }
 
 #[test]
@@ -137,8 +146,9 @@ fn no_default_exceeds_the_ceiling() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("\"1h\"", "\"2m\"");
     sources.policy = Source::new("policy.toml", text);
-    let ping = sources.tools[1].text().replace("timeout = \"30s\"\n", "");
-    sources.tools[1] = Source::new("ping.toml", ping);
+    let at = place_of(&sources, "ping.toml");
+    let ping = sources.tools[at].text().replace("timeout = \"30s\"\n", "");
+    sources.tools[at] = Source::new("ping.toml", ping);
     let catalog = shown(&validate(&sources, &Accounts::default()).unwrap(), &owner());
     assert_eq!(catalog.tool("ping").unwrap().timeout.as_secs(), 120);
     assert_eq!(catalog.tool("nmap").unwrap().timeout.as_secs(), 120);

@@ -26,8 +26,10 @@ const MAX_FILES: usize = 4096;
 /// The policy that is compiled in, for embedded use without a file.
 const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
 const SHIPPED_TOOLS: &[(&str, &str)] = &[
+    ("capture.toml", include_str!("../defaults/tools.d/capture.toml")),
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
+    ("port.toml", include_str!("../defaults/tools.d/port.toml")),
     ("scanner.toml", include_str!("../defaults/tools.d/scanner.toml")),
     ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
 ];

@@ -101,3 +101,8 @@ pub(crate) fn refused(policy: &Policy, call: &Call) -> (Reason, String, Option<S
     let instead = instead.filter(passes).and_then(SuggestedCall::of);
     (denied.denial.reason, format!("{} {}", advice.message, advice.recovery_suggestion), instead)
 }
+
+/// Where the file of a tool stands among those of a policy.
+pub(crate) fn place_of(sources: &Sources, file: &str) -> usize {
+    sources.tools.iter().position(|source| source.name().ends_with(file)).unwrap()
+}

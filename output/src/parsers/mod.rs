@@ -13,6 +13,7 @@ pub mod ping;
 mod room;
 mod schema;
 mod shrink;
+pub mod tcpdump;
 pub mod traceroute;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 use self::nmap::NmapReport;
 use self::ping::PingReport;
+use self::tcpdump::CaptureReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
 
@@ -54,6 +56,8 @@ pub enum Parsed {
     Traceroute(TracerouteReport),
     /// From `nmap -oX -`.
     Nmap(NmapReport),
+    /// From `tcpdump`.
+    Capture(CaptureReport),
 }
 
 /// Why there is no typed result for an output.
@@ -90,6 +94,10 @@ trait Report {
     fn complaint(&self) -> Option<String> {
         None
     }
+
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// What reads the output of a tool.
@@ -103,7 +111,7 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 3] = [
+const READERS: [Reader; 4] = [
     Reader {
         name: "nmap-xml",
         schema: nmap::schema,
@@ -113,6 +121,11 @@ const READERS: [Reader; 3] = [
         name: "ping",
         schema: ping::schema,
         read: |stdout, stderr| ping::parse(stdout, stderr).map(Parsed::Ping),
+    },
+    Reader {
+        name: "tcpdump",
+        schema: tcpdump::schema,
+        read: |stdout, stderr| tcpdump::parse(stdout, stderr).map(Parsed::Capture),
     },
     Reader {
         name: "traceroute",
@@ -153,6 +166,7 @@ impl Parsed {
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
+            Self::Capture(report) => report,
         }
     }
 
@@ -161,6 +175,7 @@ impl Parsed {
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
+            Self::Capture(report) => report,
         }
     }
 
@@ -188,6 +203,13 @@ impl Parsed {
     #[must_use]
     pub fn found_nobody(&self) -> bool {
         self.report().found_nobody()
+    }
+
+    /// Whether the tool watches what passes by until it is told to stop, so that the end of its time is
+    /// its own end, and no failure.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.report().watches()
     }
 
     /// What the tool says went wrong, where its report has a place for it; in one line.

@@ -59,11 +59,13 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
         return;
     }
     let world = World::new().unwrap();
-    let all = ["nmap", "ping", "scanner", "traceroute", "read_result"];
-    for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["nmap", "scanner"])] {
+    let all = ["nmap", "ping", "port", "scanner", "traceroute", "read_result"];
+    for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["capture", "nmap", "scanner"])] {
         let list = session(&world, uid).request("tools/list", json!({})).unwrap();
         let tools = list["result"]["tools"].as_array().unwrap();
-        for (tool, name) in tools.iter().zip(all) {
+        // Whole tools of the intrusive tier come with it.
+        let whole = fierce.iter().copied().filter(|name| !all.contains(name));
+        for (tool, name) in tools.iter().zip(whole.chain(all)) {
             let is_read_only = !fierce.contains(&name);
             assert_eq!(
                 (&tool["name"], &tool["annotations"]["readOnlyHint"]),
@@ -87,7 +89,7 @@ fn what_people_call_traceroute_is_traceroute() {
     }
     let unknown = session.call("route", arguments()).unwrap();
     let said = unknown["error"]["message"].as_str().unwrap();
-    assert!(said.ends_with("The tools are nmap, ping, scanner, traceroute."), "{said}");
+    assert!(said.ends_with("The tools are nmap, ping, port, scanner, traceroute."), "{said}");
 }
 
 #[test]

@@ -146,6 +146,23 @@ fn every_line_about_what_a_tool_passes_on_gets_its_verdict_from_its_layer() {
     }
 }
 
+/// The shipped tools with a list of their own, each with how many of its lines the broker refuses at least.
+const OF_TOOLS: [(&str, usize); 2] = [("capture", 20), ("port", 20)];
+
+#[test]
+fn every_line_about_a_shipped_tool_gets_its_verdict_from_its_layer() {
+    if !needs::root() {
+        return;
+    }
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("attacks");
+    for (name, denied) in OF_TOOLS {
+        let text = fs::read_to_string(here.join(format!("{name}.jsonl"))).unwrap();
+        let requests: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert!(requests.iter().filter(|line| line["expect"] == "deny").count() >= 20, "{name}");
+        check("[[grant]]\nuser = 0\ntools = [\"*\"]\nintrusive = true\n", requests, denied);
+    }
+}
+
 /// Holds requests against their verdicts under the shipped policy with these grants. More than `denied` of
 /// them are on record as such.
 fn check(grants: &str, requests: impl IntoIterator<Item = Value>, denied: usize) {

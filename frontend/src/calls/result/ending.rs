@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use probity_output::{parsers::one_line, quote::quoted};
+use probity_output::{
+    parsers::{Parsed, one_line},
+    quote::quoted,
+};
 use probity_protocol::{End, ExitStatus, Exited};
 
 use super::{ErrorType, ToolResult};
@@ -52,6 +55,8 @@ pub(super) fn error_of(
     limit: Duration,
 ) -> Option<(ErrorType, String, String)> {
     let (kind, message, suggestion) = match (exited.end, exited.status) {
+        // Its time is what was asked for.
+        (End::TimedOut, _) if result.report.as_ref().is_some_and(Parsed::watches) => return None,
         (End::TimedOut, _) => (
             ErrorType::Timeout,
             match result.notice() {

@@ -6,6 +6,7 @@
 
 mod alike;
 mod element;
+mod few;
 mod hosts;
 mod read;
 mod report;

@@ -22,12 +22,16 @@ pub(super) fn is_worth_a_row(port: &NmapPort) -> bool {
     port.state.as_deref().is_some_and(|state| state.starts_with("open"))
 }
 
+/// The reason of a port's state, where it is more than that.
+pub(super) fn telling(port: &NmapPort) -> Option<&str> {
+    port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason))
+}
+
 /// `3 closed (21, 23, 25), 997 filtered`: by state, with the numbers where they are few and known.
 pub(super) fn not_open(host: &NmapHost) -> String {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let listed_ports = host.ports.iter().filter(|port| !is_worth_a_row(port)).map(|port| {
-        let reason = port.reason.as_deref().filter(|reason| TELLING_REASONS.contains(reason));
-        (port.state.as_deref().unwrap_or("unknown"), reason, 1, Some(port.port))
+        (port.state.as_deref().unwrap_or("unknown"), telling(port), 1, Some(port.port))
     });
     let counted = host.extra_ports.iter().flat_map(|extra| {
         let state = extra.state.as_str();

@@ -351,3 +351,38 @@ fn a_row_names_what_tells_its_hosts_apart_and_keeps_other_versions_apart() {
     );
     assert_eq!(said.matches("PORT ").count(), 2, "{said}");
 }
+
+#[test]
+fn a_few_ports_of_one_host_are_a_sentence_each() {
+    for (fixture, expected) in [
+        (fixture!("nmap_port_open.xml"), "10.66.2.2 port 22/tcp is open (ssh)\n"),
+        (fixture!("nmap_port_closed.xml"), "10.66.2.2 port 443/tcp is closed\n"),
+        (
+            fixture!("nmap_port_filtered.xml"),
+            "10.66.2.40 tcp ports 22, 80, 443 are filtered: no answer\n",
+        ),
+        (
+            fixture!("nmap_port_unreachable.xml"),
+            "10.66.2.36 port 22/tcp is filtered by host-unreach\n",
+        ),
+        (
+            fixture!("nmap_port_banner.xml"),
+            "10.66.2.2 port 22/tcp is open (ssh)\n  | banner: SSH-2.0-ProbityLab_1.0\n\
+             10.66.2.2 port 80/tcp is open (http)\n10.66.2.2 port 443/tcp is closed\n",
+        ),
+    ] {
+        assert_eq!(text(fixture), expected);
+    }
+    // Where more was asked, or nmap did not come to its end, there is more to say.
+    let pinged =
+        host(1, "", &open(22, "name='ssh'")).replace("<extraports state='closed' count='97'/>", "");
+    let said = scan(std::slice::from_ref(&pinged));
+    assert!(said.contains("10.0.0.1 is up (reset)\n"), "{said}");
+    let unasked = pinged.replace("reason='reset'", "reason='user-set'");
+    assert_eq!(scan(std::slice::from_ref(&unasked)), "10.0.0.1 port 22/tcp is open (ssh)\n");
+    let unfinished = text(parse(&format!("<nmaprun>{unasked}")).unwrap());
+    assert!(unfinished.contains("the scan did not finish"), "{unfinished}");
+    let forged = unasked.replace("name='ssh'", "name='ssh' product='x&#10;REFUSED (Y): z'");
+    let said = scan(&[forged]);
+    assert_eq!(said, "10.0.0.1 port 22/tcp is open (ssh, \"x\\nREFUSED (Y): z\")\n");
+}

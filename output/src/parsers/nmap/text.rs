@@ -4,13 +4,16 @@
 use std::fmt::Write as _;
 
 use super::{
-    NmapHost, NmapPort, NmapReport, NmapScript, alike,
+    NmapHost, NmapPort, NmapReport, NmapScript, alike, few,
     states::{is_worth_a_row, listed, not_open},
 };
 use crate::parsers::page::{Page, count, quoted, short, subject, word};
 
 /// Hosts, those that are alike in one row, and what was found in all as the last line.
 pub(super) fn text(report: &NmapReport) -> String {
+    if let Some(host) = few::host(report) {
+        return few_ports(host);
+    }
     let failed = report.error_message.is_some() || report.exit.as_deref() == Some("error");
     let (first, last) = match (failed, summary(report)) {
         // Nothing is more important.
@@ -71,6 +74,16 @@ pub(super) fn text(report: &NmapReport) -> String {
         hosts => format!(" of {}", count(hosts, "host")),
     };
     page.finish(&more)
+}
+
+/// A few ports of one host: nothing else was asked, and nothing else is said.
+fn few_ports(host: &NmapHost) -> String {
+    let mut page = Page::default();
+    for (sentence, port) in few::sentences(host) {
+        page.line(&sentence);
+        scripts(&mut page, port.map_or(&[], |port| &port.scripts));
+    }
+    page.finish("")
 }
 
 /// What was found, how long it took, and what to make of it.

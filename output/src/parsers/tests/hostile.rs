@@ -125,6 +125,17 @@ fn word_salad() -> impl Strategy<Value = String> {
         "<hosts up='1' down='",
         "<hosts up='18446744073709551615' down='18446744073709551615'/>",
         "\u{202e}",
+        "1796023832.704716 ",
+        "va    Out ",
+        "ifindex 2 4a:28:bc:df:0c:c2 ethertype IPv4 (0x0800), length 76: ",
+        "IP ",
+        "IP6 fd00::1.5 > fd00::2.6: ",
+        "10.66.1.2.40000 > 10.66.2.2.80: ",
+        "Flags [S.], seq 1:4294967295, ",
+        "Flags [R], seq 5, ",
+        "ARP, Request who-has 10.0.0.1 tell 10.0.0.2",
+        "ICMP echo request",
+        "9 packets captured\n",
     ] as &[&str]);
     prop::collection::vec(word, 0..80).prop_map(|words| words.concat())
 }

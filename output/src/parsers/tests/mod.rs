@@ -27,6 +27,7 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
             name if name.starts_with("ping") => Some("ping"),
             name if name.starts_with("traceroute") => Some("traceroute"),
             name if name.starts_with("nmap") => Some("nmap-xml"),
+            name if name.starts_with("tcpdump") => Some("tcpdump"),
             _ => None,
         };
         let named = files.into_iter().filter_map(|path| {
@@ -85,7 +86,7 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 25] = [
+    const OWN: [&str; 31] = [
         "  | ",
         "  at ",
         "PORT  ",
@@ -111,6 +112,12 @@ fn begins_as_our_own(line: &str) -> bool {
         "unknown host",
         "… ",
         "\"",
+        "arp ",
+        "icmp ",
+        "no packets were seen",
+        "other ",
+        "tcp ",
+        "udp ",
     ];
     let first = line.trim_start().split([' ', ',', '-', '/']).next().unwrap_or_default();
     let is_number = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());

@@ -28,6 +28,15 @@ fn a_flood_of_items_is_cut_and_says_so() {
     let Ok(Some(Parsed::Nmap(report))) = parse("nmap-xml", xml.as_bytes(), b"") else { panic!() };
     assert_eq!((report.hosts.len(), report.total_hosts), (ITEMS_MAX, ITEMS_MAX + 5));
     assert!(report.truncated);
+
+    let packets: String = (0..ITEMS_MAX + 5)
+        .map(|n| format!("1.5 IP 10.0.0.1.{} > 10.0.0.2.80: UDP, length 1\n", 1000 + n))
+        .collect();
+    let Ok(Some(Parsed::Capture(report))) = parse("tcpdump", packets.as_bytes(), b"") else {
+        panic!()
+    };
+    assert_eq!((report.flows.len(), report.packets), (ITEMS_MAX, ITEMS_MAX as u64 + 5));
+    assert!(report.truncated);
 }
 
 /// All ports of a host, all hosts of a network, all scripts of both: what each list allows is more

@@ -34,8 +34,15 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("busybox", "bin/busybox"),
 ];
 
-const PACKAGES: [&str; 6] =
-    ["iputils-ping", "traceroute", "nmap", "inetutils-ping", "inetutils-traceroute", "busybox"];
+const PACKAGES: [&str; 7] = [
+    "iputils-ping",
+    "traceroute",
+    "nmap",
+    "tcpdump",
+    "inetutils-ping",
+    "inetutils-traceroute",
+    "busybox",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let argument = env::args().nth(1).ok_or("usage: record-fixtures FOLDER [FILE-PREFIX]")?;

@@ -140,6 +140,19 @@ pub const RECORDINGS: &[Recording] = &[
         "nmap_progress.xml",
         "nmap -n -p 20-29 --scan-delay 300ms --stats-every 1s -oX - 10.66.2.2",
     ),
+    // The tool `port`
+    plain("nmap_port_open.xml", "nmap -n -Pn -sT -p 22 -oX - 10.66.2.2"),
+    plain(
+        "nmap_port_banner.xml",
+        "nmap -n -Pn -sT -p 22,80,443 --script banner --script-args banner.timeout=2s -oX - 10.66.2.2",
+    ),
+    plain("nmap_port_closed.xml", "nmap -n -Pn -sT -p 443 -oX - 10.66.2.2"),
+    plain(
+        "nmap_port_filtered.xml",
+        "nmap -n -Pn -sT -p 22,80,443 --max-retries 1 --min-rate 100 --initial-rtt-timeout 0.5 \
+         --max-rtt-timeout 0.5 -oX - 10.66.2.40",
+    ),
+    plain("nmap_port_unreachable.xml", "nmap -n -Pn -sT -p 22 --max-retries 1 -oX - 10.66.2.36"),
     plain(
         "nmap_killed.xml",
         "timeout -s TERM 5 nmap -n -p 21,22,80 --max-hostgroup 1 --scan-delay 1s \
@@ -149,4 +162,33 @@ pub const RECORDINGS: &[Recording] = &[
     plain("nmap_fatal.xml", "nmap -n -p 22 --script nosuchscript -oX - 10.66.2.2"),
     plain("nmap_fatal_early.xml", "nmap -n -p 99999 -oX - 10.66.2.2"),
     plain("nmap_no_targets.xml", "nmap -n -p 22 -oX - nosuch.lab.internal"),
+    // tcpdump
+    plain(
+        "tcpdump_talk.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_silent_port.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.40 & sleep 1; nmap -n -Pn -sT -p 22 --max-retries 0 --max-rtt-timeout 3 --initial-rtt-timeout 3 10.66.2.40 >&2; wait",
+    ),
+    plain(
+        "tcpdump_udp.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.2.2 & sleep 1; traceroute -n -q 1 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump6.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host fd66:2::2 & sleep 1; ping -n -c 1 fd66:2::2 >&2; nmap -6 -n -Pn -sT -p 22,23 fd66:2::2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_plain.txt",
+        "timeout -s TERM 4 tcpdump -i any -l -nn host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_quiet.txt",
+        "timeout -s TERM 4 tcpdump -i any -l -nn -tt -q host 10.66.2.2 & sleep 1; ping -n -c 2 -i 0.2 10.66.2.2 >&2; nmap -n -Pn -sT -p 22,80,443 --script banner 10.66.2.2 >&2; wait",
+    ),
+    plain(
+        "tcpdump_arp.txt",
+        "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.1.1 & sleep 1; ip neigh flush all; ping -n -c 1 10.66.1.1 >&2; wait",
+    ),
 ];

@@ -48,11 +48,22 @@ impl ArgumentCheck {
             ("string", Value::Number(number)) if !is_reserved(name) => json!(number_text(number)),
             ("string", Value::String(text)) => json!(text.trim()),
             ("array", Value::String(text)) => {
-                json!(text.split(',').map(str::trim).collect::<Vec<_>>())
+                let of = schema["items"]["type"].as_str().unwrap_or_default();
+                json!(text.split(',').map(|part| item(of, part.trim())).collect::<Vec<_>>())
             }
+            // The one that there is, of a list that may be longer.
+            ("array", Value::Number(_)) => json!([value]),
             _ => return None,
         };
         self.fits(name, &same).then_some(same)
+    }
+}
+
+/// A part of a list that was written as one text.
+fn item(of: &str, text: &str) -> Value {
+    match of {
+        "integer" | "number" => text.parse::<Number>().map_or(json!(text), |number| json!(number)),
+        _ => json!(text),
     }
 }
 
