@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     APPROVAL_EXPIRED, Asked, CANCELLED, ErrorType, FENCE_REFUSALS, NOT_APPROVED, NOTICE,
-    ToolResult, ending,
+    REFUSED_BY, ToolResult, ending,
 };
 use crate::{
     broker::client::{BrokerError, Output},
@@ -49,6 +49,10 @@ impl ToolResult {
         if let Some(refusals) = exited.fence_refusals {
             let refusals = json!({"first": refusals.first(), "count": refusals.count});
             result.metadata.insert(FENCE_REFUSALS.into(), refusals);
+        }
+        let refused_by = ending::refused_by(exited);
+        if !refused_by.is_empty() {
+            result.metadata.insert(REFUSED_BY.into(), json!(refused_by));
         }
         match ending::error_of(&result, exited, output.started.plan.timeout) {
             Some((kind, message, suggestion)) => result.with_error(kind, message, suggestion),

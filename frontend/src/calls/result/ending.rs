@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use libc::{SIGXCPU, SIGXFSZ};
 use probity_output::{
     parsers::{Parsed, one_line},
     quote::quoted,
@@ -46,6 +47,20 @@ const LOOK: &str = "Look at stderr, correct the arguments and try again.";
 const MORE_MEMORY: &str = "It had too little memory for what was asked: take fewer hosts or ports at a \
      time, or have the limit raised (the policy's ceiling `memory` and MCP_MAX_MEMORY_MB).";
 
+/// What the kernel answers where a sandbox refuses, and elsewhere.
+const REFUSED: [&str; 2] = ["Operation not permitted", "Permission denied"];
+
+/// What kept a run from something, as far as the kernel tells: by the layer of its sandbox.
+pub(super) fn refused_by(exited: &Exited) -> Vec<&'static str> {
+    let layers = [
+        ("fence", exited.fence_refusals.is_some()),
+        ("seccomp", exited.end == End::SandboxViolation),
+        ("cpu_limit", exited.status == ExitStatus::Signal(SIGXCPU)),
+        ("file_size_limit", exited.status == ExitStatus::Signal(SIGXFSZ)),
+    ];
+    layers.into_iter().filter_map(|(layer, refused)| refused.then_some(layer)).collect()
+}
+
 /// What is wrong with the way a run ended. A non-zero exit is an answer where the parser understood
 /// the output: ping says 1 for a host that did not reply. No exit code makes a result of one that did
 /// nothing.
@@ -71,7 +86,8 @@ pub(super) fn error_of(
         (End::SandboxViolation, _) => (
             ErrorType::SandboxViolation,
             String::from("the tool made a forbidden system call and was ended"),
-            "Tell an administrator: the audit log has the details.",
+            "Tell an administrator: the audit log has the run, and `probity-policy try` with the same \
+             words says which call it is.",
         ),
         (End::ShuttingDown, _) => (
             ErrorType::BrokerLost,
@@ -81,6 +97,16 @@ pub(super) fn error_of(
         (End::Cancelled, _) => {
             (ErrorType::ExecutionError, String::from("the run was cancelled"), "Start it again.")
         }
+        (End::Finished, ExitStatus::Signal(SIGXCPU)) => (
+            ErrorType::ExecutionError,
+            String::from("the tool used up its processor time and was ended"),
+            "Ask for less, or give it more time: its processor time is made from that.",
+        ),
+        (End::Finished, ExitStatus::Signal(SIGXFSZ)) => (
+            ErrorType::ExecutionError,
+            String::from("the tool wanted to write a larger file than it may, and was ended"),
+            "Tell an administrator: `scratch` in the tool's file says how large.",
+        ),
         (End::Finished, ExitStatus::Signal(signal)) => {
             (ErrorType::ExecutionError, format!("signal {signal} ended the tool"), look(result))
         }
@@ -153,6 +179,10 @@ fn advice(result: &ToolResult, complaint: &str) -> &'static str {
              ping_only (-sn): with it no port is looked at."
         }
         false if complaint.is_empty() || is_short_of_memory(&result.stderr) => look(result),
+        false if REFUSED.iter().any(|words| complaint.contains(words)) => {
+            "If it is not the host that refuses: its sandbox may. An administrator sees what by \
+             `probity-policy try` with the same words."
+        }
         false => "Mend what it complains of, then try again.",
     }
 }

@@ -35,6 +35,9 @@ const NOTICE: &str = "notice";
 /// Says there what the run tried to reach beyond its target, and how often.
 const FENCE_REFUSALS: &str = "fence_refusals";
 
+/// Says there which layers of its sandbox kept it from something, where the kernel tells.
+const REFUSED_BY: &str = "refused_by";
+
 /// Says there that nothing was run for this call, and how old the run is that it is answered with.
 const CACHED: &str = "cached";
 const CACHED_AGE: &str = "cached_age_sec";

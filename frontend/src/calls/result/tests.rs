@@ -243,8 +243,29 @@ fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
             result.metadata["fence_refusals"],
             json!({"first": "10.66.9.77:8099", "count": count})
         );
+        assert_eq!(result.metadata["refused_by"], json!(["fence"]));
     }
     assert!(!finished(PONG, End::Finished, ExitStatus::Code(0)).text().contains("beyond"));
+}
+
+#[test]
+fn a_run_that_its_sandbox_ended_says_which_layer_it_was() {
+    for (end, status, layer, said) in [
+        (End::SandboxViolation, ExitStatus::Signal(31), "seccomp", "forbidden system call"),
+        (End::Finished, ExitStatus::Signal(24), "cpu_limit", "processor time"),
+        (End::Finished, ExitStatus::Signal(25), "file_size_limit", "a larger file than it may"),
+    ] {
+        let result = finished(PONG, end, status);
+        assert_eq!(result.metadata["refused_by"], json!([layer]));
+        assert!(result.text().contains(said), "{}", result.text());
+    }
+    assert!(
+        !finished(PONG, End::Finished, ExitStatus::Code(0)).metadata.contains_key("refused_by")
+    );
+    let ended = exited(End::Finished, ExitStatus::Code(1));
+    let refused = output(b"", b"dig: kill: Operation not permitted\n");
+    let result = ToolResult::finished(&asked(), &refused, &ended, None);
+    assert!(result.text().contains("probity-policy try"), "{}", result.text());
 }
 
 #[test]
