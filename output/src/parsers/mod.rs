@@ -6,13 +6,18 @@
 //! never follow a reference out of the document, hold no more than the caps below allow, and
 //! never let a string through that [`crate::clean`] hasn't seen.
 
+pub mod arping;
 pub mod brief;
+mod cut_json;
+pub mod ip;
+pub mod mtr;
 pub mod nmap;
 mod page;
 pub mod ping;
 mod room;
 mod schema;
 mod shrink;
+pub mod tracepath;
 pub mod traceroute;
 
 use std::borrow::Cow;
@@ -21,8 +26,12 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::arping::ArpingReport;
+use self::ip::IpReport;
+use self::mtr::MtrReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
+use self::tracepath::TracepathReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
 
@@ -54,6 +63,14 @@ pub enum Parsed {
     Traceroute(TracerouteReport),
     /// From `nmap -oX -`.
     Nmap(NmapReport),
+    /// From `mtr --json` or `mtr --report`.
+    Mtr(MtrReport),
+    /// From `tracepath`.
+    Tracepath(TracepathReport),
+    /// From `ip -json route get` or `ip -json neigh show`.
+    Ip(IpReport),
+    /// From `arping`.
+    Arping(ArpingReport),
 }
 
 /// Why there is no typed result for an output.
@@ -103,7 +120,22 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 3] = [
+const READERS: [Reader; 7] = [
+    Reader {
+        name: "arping",
+        schema: arping::schema,
+        read: |stdout, _| arping::parse(stdout).map(Parsed::Arping),
+    },
+    Reader {
+        name: "ip-json",
+        schema: ip::schema,
+        read: |stdout, stderr| ip::parse(stdout, stderr).map(Parsed::Ip),
+    },
+    Reader {
+        name: "mtr",
+        schema: mtr::schema,
+        read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
+    },
     Reader {
         name: "nmap-xml",
         schema: nmap::schema,
@@ -113,6 +145,11 @@ const READERS: [Reader; 3] = [
         name: "ping",
         schema: ping::schema,
         read: |stdout, stderr| ping::parse(stdout, stderr).map(Parsed::Ping),
+    },
+    Reader {
+        name: "tracepath",
+        schema: tracepath::schema,
+        read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
     },
     Reader {
         name: "traceroute",
@@ -153,6 +190,10 @@ impl Parsed {
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
+            Self::Mtr(report) => report,
+            Self::Tracepath(report) => report,
+            Self::Ip(report) => report,
+            Self::Arping(report) => report,
         }
     }
 
@@ -161,6 +202,10 @@ impl Parsed {
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
+            Self::Mtr(report) => report,
+            Self::Tracepath(report) => report,
+            Self::Ip(report) => report,
+            Self::Arping(report) => report,
         }
     }
 
