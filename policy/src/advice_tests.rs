@@ -85,11 +85,12 @@ help = "Rate."
 
 fn sources() -> Sources {
     let mut sources = load(&Origin::Shipped).unwrap();
+    let place = sources.tools.iter().position(|file| file.name().ends_with("/nmap.toml")).unwrap();
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 100 }}\n",
-        sources.tools[0].text()
+        sources.tools[place].text()
     );
-    sources.tools[0] = Source::new("nmap.toml", nmap);
+    sources.tools[place] = Source::new("nmap.toml", nmap);
     sources.tools.extend(MORE_TOOLS.map(|(name, text)| Source::new(name, text)));
     let text = sources.policy.text().replace("deny      = []", "deny = [\"10.9.0.0/30\"]");
     sources.policy = Source::new("policy.toml", format!("{text}\n{GRANTS}"));

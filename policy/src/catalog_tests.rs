@@ -6,9 +6,14 @@ use super::*;
 use crate::{
     accounts::Accounts,
     load::{Origin, load},
-    source::Source,
+    source::{Source, Sources},
     validate::validate,
 };
+
+/// The shipped file of that name.
+fn file<'s>(sources: &'s mut Sources, name: &str) -> &'s mut Source {
+    sources.tools.iter_mut().find(|file| file.name().ends_with(&format!("/{name}"))).unwrap()
+}
 
 /// The shipped policy with an intrusive preset of nmap, and with `from` replaced by `to` in ping.
 fn policy(from: &str, to: &str) -> Policy {
@@ -16,11 +21,12 @@ fn policy(from: &str, to: &str) -> Policy {
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 20 }}\n\
          [preset.gentle]\nhelp = \"Slow.\"\noptions = {{ timing = 1, syn_scan = false }}\n",
-        sources.tools[0].text()
+        file(&mut sources, "nmap.toml").text()
     );
-    sources.tools[0] = Source::new("nmap.toml", nmap);
-    assert!(sources.tools[1].text().contains(from));
-    sources.tools[1] = Source::new("ping.toml", sources.tools[1].text().replacen(from, to, 1));
+    *file(&mut sources, "nmap.toml") = Source::new("nmap.toml", nmap);
+    let ping = file(&mut sources, "ping.toml");
+    assert!(ping.text().contains(from));
+    *ping = Source::new("ping.toml", ping.text().replacen(from, to, 1));
     let more = "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = true\n";
     sources.policy = Source::new("policy.toml", format!("{}\n{more}", sources.policy.text()));
     validate(&sources, &Accounts::default()).unwrap()
@@ -93,7 +99,7 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 20);
 }
 
 #[test]
@@ -137,8 +143,8 @@ fn no_default_exceeds_the_ceiling() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("\"1h\"", "\"2m\"");
     sources.policy = Source::new("policy.toml", text);
-    let ping = sources.tools[1].text().replace("timeout = \"30s\"\n", "");
-    sources.tools[1] = Source::new("ping.toml", ping);
+    let ping = file(&mut sources, "ping.toml");
+    *ping = Source::new("ping.toml", ping.text().replace("timeout = \"30s\"\n", ""));
     let catalog = shown(&validate(&sources, &Accounts::default()).unwrap(), &owner());
     assert_eq!(catalog.tool("ping").unwrap().timeout.as_secs(), 120);
     assert_eq!(catalog.tool("nmap").unwrap().timeout.as_secs(), 120);

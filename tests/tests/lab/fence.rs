@@ -153,10 +153,12 @@ fn the_tools_that_a_drop_in_does_not_hold_are_named_and_no_others() {
     for text in [fence(&folder, &[]), fence(&folder, &["--nftables"])] {
         assert!(text.contains("#   nmap: CAP_NET_RAW with syn_scan"), "{text}");
         assert!(text.contains("#   scanner: CAP_NET_RAW"), "{text}");
+        assert!(text.contains("#   arp: CAP_NET_RAW"), "{text}");
         assert!(!text.contains("ping:") && !text.contains("traceroute:"), "{text}");
     }
     fs::remove_file(folder.path("tools.d/nmap.toml")).unwrap();
     fs::remove_file(folder.path("tools.d/scanner.toml")).unwrap();
+    fs::remove_file(folder.path("tools.d/arp.toml")).unwrap();
     let text = fence(&folder, &[]);
     assert!(text.contains("No tool of this policy can have any."), "{text}");
 }

@@ -59,7 +59,8 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
         return;
     }
     let world = World::new().unwrap();
-    let all = ["nmap", "ping", "scanner", "traceroute", "read_result"];
+    let all =
+        ["arp", "mtr", "nmap", "path_mtu", "ping", "route", "scanner", "traceroute", "read_result"];
     for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["nmap", "scanner"])] {
         let list = session(&world, uid).request("tools/list", json!({})).unwrap();
         let tools = list["result"]["tools"].as_array().unwrap();
@@ -85,9 +86,12 @@ fn what_people_call_traceroute_is_traceroute() {
         let answer = session.call(name, arguments()).unwrap();
         assert_eq!(answer["structuredContent"]["tool"], "traceroute", "{name}: {answer}");
     }
-    let unknown = session.call("route", arguments()).unwrap();
+    let unknown = session.call("hops", arguments()).unwrap();
     let said = unknown["error"]["message"].as_str().unwrap();
-    assert!(said.ends_with("The tools are nmap, ping, scanner, traceroute."), "{said}");
+    assert!(
+        said.ends_with("The tools are arp, mtr, nmap, path_mtu, ping, route, scanner, traceroute."),
+        "{said}"
+    );
 }
 
 #[test]
