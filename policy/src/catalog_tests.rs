@@ -3,27 +3,30 @@ use std::time::SystemTime;
 use probity_protocol::ValueType;
 
 use super::*;
-use crate::one_tool::place_of;
 use crate::{
     accounts::Accounts,
     load::{Origin, load},
-    source::Source,
+    source::{Source, Sources},
     validate::validate,
 };
+
+/// The shipped file of that name.
+fn file<'s>(sources: &'s mut Sources, name: &str) -> &'s mut Source {
+    sources.tools.iter_mut().find(|file| file.name().ends_with(&format!("/{name}"))).unwrap()
+}
 
 /// The shipped policy with an intrusive preset of nmap, and with `from` replaced by `to` in ping.
 fn policy(from: &str, to: &str) -> Policy {
     let mut sources = load(&Origin::Shipped).unwrap();
-    let [nmap_at, ping_at] = ["nmap.toml", "ping.toml"].map(|file| place_of(&sources, file));
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 20 }}\n\
          [preset.gentle]\nhelp = \"Slow.\"\noptions = {{ timing = 1, syn_scan = false }}\n",
-        sources.tools[nmap_at].text()
+        file(&mut sources, "nmap.toml").text()
     );
-    sources.tools[nmap_at] = Source::new("nmap.toml", nmap);
-    assert!(sources.tools[ping_at].text().contains(from));
-    let ping = sources.tools[ping_at].text().replacen(from, to, 1);
-    sources.tools[ping_at] = Source::new("ping.toml", ping);
+    *file(&mut sources, "nmap.toml") = Source::new("nmap.toml", nmap);
+    let ping = file(&mut sources, "ping.toml");
+    assert!(ping.text().contains(from));
+    *ping = Source::new("ping.toml", ping.text().replacen(from, to, 1));
     let more = "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = true\n";
     sources.policy = Source::new("policy.toml", format!("{}\n{more}", sources.policy.text()));
     validate(&sources, &Accounts::default()).unwrap()
@@ -102,7 +105,7 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 15);
+    assert_eq!(seen, 20);
 }
 
 #[test]
@@ -146,9 +149,8 @@ fn no_default_exceeds_the_ceiling() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("\"1h\"", "\"2m\"");
     sources.policy = Source::new("policy.toml", text);
-    let at = place_of(&sources, "ping.toml");
-    let ping = sources.tools[at].text().replace("timeout = \"30s\"\n", "");
-    sources.tools[at] = Source::new("ping.toml", ping);
+    let ping = file(&mut sources, "ping.toml");
+    *ping = Source::new("ping.toml", ping.text().replace("timeout = \"30s\"\n", ""));
     let catalog = shown(&validate(&sources, &Accounts::default()).unwrap(), &owner());
     assert_eq!(catalog.tool("ping").unwrap().timeout.as_secs(), 120);
     assert_eq!(catalog.tool("nmap").unwrap().timeout.as_secs(), 120);

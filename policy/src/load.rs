@@ -26,10 +26,14 @@ const MAX_FILES: usize = 4096;
 /// The policy that is compiled in, for embedded use without a file.
 const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
 const SHIPPED_TOOLS: &[(&str, &str)] = &[
+    ("arp.toml", include_str!("../defaults/tools.d/arp.toml")),
     ("capture.toml", include_str!("../defaults/tools.d/capture.toml")),
+    ("mtr.toml", include_str!("../defaults/tools.d/mtr.toml")),
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
+    ("path_mtu.toml", include_str!("../defaults/tools.d/path_mtu.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
     ("port.toml", include_str!("../defaults/tools.d/port.toml")),
+    ("route.toml", include_str!("../defaults/tools.d/route.toml")),
     ("scanner.toml", include_str!("../defaults/tools.d/scanner.toml")),
     ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
 ];

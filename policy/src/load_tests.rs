@@ -40,7 +40,18 @@ fn a_policy_of_its_owner_loads_with_its_tools_in_the_order_of_their_names() {
         sources.tools.iter().map(|t| t.name().rsplit('/').next().unwrap()).collect();
     assert_eq!(
         names,
-        ["capture.toml", "nmap.toml", "ping.toml", "port.toml", "scanner.toml", "traceroute.toml"]
+        [
+            "arp.toml",
+            "capture.toml",
+            "mtr.toml",
+            "nmap.toml",
+            "path_mtu.toml",
+            "ping.toml",
+            "port.toml",
+            "route.toml",
+            "scanner.toml",
+            "traceroute.toml",
+        ]
     );
 }
 

@@ -28,3 +28,7 @@ pub mod served;
 pub mod sse;
 mod tokens;
 pub mod world;
+
+/// The shipped tools of the standard tier, by name.
+pub const STANDARD_TOOLS: [&str; 9] =
+    ["arp", "mtr", "nmap", "path_mtu", "ping", "port", "route", "scanner", "traceroute"];

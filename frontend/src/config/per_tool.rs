@@ -20,11 +20,15 @@ use super::{
 };
 
 /// The tools of the shipped policy, by name and alias, as their variables begin.
-const SHIPPED: [&str; 9] = [
+const SHIPPED: [&str; 13] = [
+    "ARP",
+    "MTR",
     "NMAP",
     "NMAPTOOL",
+    "PATH_MTU",
     "PING",
     "PINGTOOL",
+    "ROUTE",
     "SCANNER",
     "SCANNERTOOL",
     "TRACEROUTE",

@@ -6,7 +6,11 @@
 //! never follow a reference out of the document, hold no more than the caps below allow, and
 //! never let a string through that [`crate::clean`] hasn't seen.
 
+pub mod arping;
 pub mod brief;
+mod cut_json;
+pub mod ip;
+pub mod mtr;
 pub mod nmap;
 mod page;
 pub mod ping;
@@ -14,6 +18,7 @@ mod room;
 mod schema;
 mod shrink;
 pub mod tcpdump;
+pub mod tracepath;
 pub mod traceroute;
 
 use std::borrow::Cow;
@@ -22,9 +27,13 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::arping::ArpingReport;
+use self::ip::IpReport;
+use self::mtr::MtrReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
 use self::tcpdump::CaptureReport;
+use self::tracepath::TracepathReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
 
@@ -58,6 +67,14 @@ pub enum Parsed {
     Nmap(NmapReport),
     /// From `tcpdump`.
     Capture(CaptureReport),
+    /// From `mtr --json` or `mtr --report`.
+    Mtr(MtrReport),
+    /// From `tracepath`.
+    Tracepath(TracepathReport),
+    /// From `ip -json route get` or `ip -json neigh show`.
+    Ip(IpReport),
+    /// From `arping`.
+    Arping(ArpingReport),
 }
 
 /// Why there is no typed result for an output.
@@ -111,7 +128,22 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 4] = [
+const READERS: [Reader; 8] = [
+    Reader {
+        name: "arping",
+        schema: arping::schema,
+        read: |stdout, _| arping::parse(stdout).map(Parsed::Arping),
+    },
+    Reader {
+        name: "ip-json",
+        schema: ip::schema,
+        read: |stdout, stderr| ip::parse(stdout, stderr).map(Parsed::Ip),
+    },
+    Reader {
+        name: "mtr",
+        schema: mtr::schema,
+        read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
+    },
     Reader {
         name: "nmap-xml",
         schema: nmap::schema,
@@ -126,6 +158,11 @@ const READERS: [Reader; 4] = [
         name: "tcpdump",
         schema: tcpdump::schema,
         read: |stdout, stderr| tcpdump::parse(stdout, stderr).map(Parsed::Capture),
+    },
+    Reader {
+        name: "tracepath",
+        schema: tracepath::schema,
+        read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
     },
     Reader {
         name: "traceroute",
@@ -167,6 +204,10 @@ impl Parsed {
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
+            Self::Mtr(report) => report,
+            Self::Tracepath(report) => report,
+            Self::Ip(report) => report,
+            Self::Arping(report) => report,
         }
     }
 
@@ -176,6 +217,10 @@ impl Parsed {
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
+            Self::Mtr(report) => report,
+            Self::Tracepath(report) => report,
+            Self::Ip(report) => report,
+            Self::Arping(report) => report,
         }
     }
 

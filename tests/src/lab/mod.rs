@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+mod flawed;
 mod namespace;
 mod wider;
 

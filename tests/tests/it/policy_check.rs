@@ -202,7 +202,7 @@ fn a_parser_that_the_frontend_does_not_have_is_warned_of() {
     assert_eq!(
         message,
         "nmap: there is no parser \"nmap\", so its results are text alone; those of this version's \
-         frontend are nmap-xml, ping, tcpdump, traceroute"
+         frontend are arping, ip-json, mtr, nmap-xml, ping, tcpdump, tracepath, traceroute"
     );
     assert_eq!(check(&folder, &["--strict"]).code, 1);
 }
@@ -500,7 +500,7 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
         "(ticket 12)",
         "no os_detection",
         "ports 1-1024",
-        "Not granted: capture, ping, port, scanner, traceroute",
+        "Not granted: arp, capture, mtr, path_mtu, ping, port, route, scanner, traceroute",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }

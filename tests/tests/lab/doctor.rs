@@ -178,15 +178,32 @@ fn tools_that_are_not_there_are_named_with_their_packages() {
     move_away("ping", "ping");
     let (_, report) = doctor();
     assert!(commands(&report, "tool.ping").contains("apt install iputils-ping"), "{report}");
-    for (tool, program) in
-        [("nmap", "nmap"), ("port", "nmap"), ("scanner", "nmap"), ("traceroute", "traceroute")]
-    {
+    for (tool, program) in [
+        ("arp", "arping"),
+        ("mtr", "mtr"),
+        ("nmap", "nmap"),
+        ("path_mtu", "tracepath"),
+        ("port", "nmap"),
+        ("route", "ip"),
+        ("scanner", "nmap"),
+        ("traceroute", "traceroute"),
+    ] {
         move_away(tool, program);
     }
     // One that is missing is a pity; without any there is nothing to call.
     let (status, report) = doctor();
     assert_eq!(status, 1, "{report}");
-    for tool in ["tool.ping", "tool.nmap", "tool.port", "tool.scanner", "tool.traceroute"] {
+    for tool in [
+        "tool.arp",
+        "tool.mtr",
+        "tool.nmap",
+        "tool.path_mtu",
+        "tool.ping",
+        "tool.port",
+        "tool.route",
+        "tool.scanner",
+        "tool.traceroute",
+    ] {
         assert_eq!(state(&report, tool), "failed", "{report}");
     }
 }

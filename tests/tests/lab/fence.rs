@@ -154,11 +154,13 @@ fn the_tools_that_a_drop_in_does_not_hold_are_named_and_no_others() {
         assert!(text.contains("#   nmap: CAP_NET_RAW with syn_scan"), "{text}");
         assert!(text.contains("#   scanner: CAP_NET_RAW"), "{text}");
         assert!(text.contains("#   capture: CAP_NET_RAW always"), "{text}");
+        assert!(text.contains("#   arp: CAP_NET_RAW"), "{text}");
         assert!(!text.contains("ping:") && !text.contains("traceroute:"), "{text}");
     }
     fs::remove_file(folder.path("tools.d/nmap.toml")).unwrap();
     fs::remove_file(folder.path("tools.d/scanner.toml")).unwrap();
     fs::remove_file(folder.path("tools.d/capture.toml")).unwrap();
+    fs::remove_file(folder.path("tools.d/arp.toml")).unwrap();
     let text = fence(&folder, &[]);
     assert!(text.contains("No tool of this policy can have any."), "{text}");
 }

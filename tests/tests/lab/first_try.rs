@@ -10,6 +10,7 @@ mod tokens;
 use std::process::Command;
 
 use probity_tests::{
+    STANDARD_TOOLS,
     broker::{ADMIN_UID, USER_UID},
     lab::MIXED_NAME,
     mcp::Session,
@@ -59,13 +60,13 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
         return;
     }
     let world = World::new().unwrap();
-    let all = ["nmap", "ping", "port", "scanner", "traceroute", "read_result"];
+    let all = [&STANDARD_TOOLS[..], &["read_result"]].concat();
     for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["capture", "nmap", "scanner"])] {
         let list = session(&world, uid).request("tools/list", json!({})).unwrap();
         let tools = list["result"]["tools"].as_array().unwrap();
         // Whole tools of the intrusive tier come with it.
         let whole = fierce.iter().copied().filter(|name| !all.contains(name));
-        for (tool, name) in tools.iter().zip(whole.chain(all)) {
+        for (tool, name) in tools.iter().zip(whole.chain(all.iter().copied())) {
             let is_read_only = !fierce.contains(&name);
             assert_eq!(
                 (&tool["name"], &tool["annotations"]["readOnlyHint"]),
@@ -87,9 +88,10 @@ fn what_people_call_traceroute_is_traceroute() {
         let answer = session.call(name, arguments()).unwrap();
         assert_eq!(answer["structuredContent"]["tool"], "traceroute", "{name}: {answer}");
     }
-    let unknown = session.call("route", arguments()).unwrap();
+    let unknown = session.call("hops", arguments()).unwrap();
     let said = unknown["error"]["message"].as_str().unwrap();
-    assert!(said.ends_with("The tools are nmap, ping, port, scanner, traceroute."), "{said}");
+    let tools = format!("The tools are {}.", STANDARD_TOOLS.join(", "));
+    assert!(said.ends_with(&tools), "{said}");
 }
 
 #[test]

@@ -59,6 +59,13 @@ fn verdict(session: &mut Session, request: &Value) -> Option<String> {
     }
     assert!(details["code"].is_string(), "refused without a code: {result}");
     assert!(details["recovery_suggestion"].is_string(), "refused without a suggestion: {result}");
+    // Where it is plain what was meant, that is offered.
+    for (name, value) in request["meant"].as_object().into_iter().flatten() {
+        let offered = &details["metadata"]["suggested_request"]["arguments"][name];
+        if offered != value {
+            return Some(format!("{name} {offered} offered"));
+        }
+    }
     let (layer, code) = (details["layer"].as_str().unwrap(), details["code"].as_str().unwrap());
     // Where a line names the code, it has to be that one.
     let is_it = request["code"].as_str().is_none_or(|expected| expected == code);
@@ -147,7 +154,8 @@ fn every_line_about_what_a_tool_passes_on_gets_its_verdict_from_its_layer() {
 }
 
 /// The shipped tools with a list of their own, each with how many of its lines the broker refuses at least.
-const OF_TOOLS: [(&str, usize); 2] = [("capture", 20), ("port", 20)];
+const OF_TOOLS: [(&str, usize); 6] =
+    [("arp", 20), ("capture", 20), ("mtr", 20), ("path_mtu", 20), ("port", 20), ("route", 20)];
 
 #[test]
 fn every_line_about_a_shipped_tool_gets_its_verdict_from_its_layer() {

@@ -9,6 +9,7 @@ mod nmap;
 mod ping;
 mod status;
 mod traceroute;
+mod ways;
 
 use std::{str::FromStr, time::Duration};
 
@@ -91,6 +92,7 @@ impl Reader {
 #[must_use]
 pub fn shortfall(parser: Option<&str>, plan: &PlanSummary) -> Option<String> {
     let (needs, why) = match parser? {
+        "mtr" => ways::mtr_time(&plan.argv)?,
         "ping" => ping::sending_time(&plan.argv)?,
         _ => return None,
     };
@@ -105,7 +107,10 @@ pub fn shortfall(parser: Option<&str>, plan: &PlanSummary) -> Option<String> {
 #[must_use]
 pub fn takes_longer(parser: Option<&str>, plan: &PlanSummary, stdout: &[u8]) -> bool {
     let longest = match parser {
+        Some("arping") => ways::arping_time(&plan.argv),
+        Some("mtr") => ways::mtr_time(&plan.argv).map(|(time, _)| time),
         Some("ping") => ping::longest_time(&plan.argv),
+        Some("tracepath") => ways::tracepath_time(&plan.argv),
         Some("traceroute") => traceroute::longest_time(&plan.argv),
         Some("nmap-xml") => return nmap::is_at_work(stdout),
         _ => None,

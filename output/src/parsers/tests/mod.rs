@@ -24,6 +24,10 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         let parser = |name: &str| match name {
+            name if name.starts_with("arping") => Some("arping"),
+            name if name.starts_with("ip_") => Some("ip-json"),
+            name if name.starts_with("mtr") => Some("mtr"),
+            name if name.starts_with("tracepath") => Some("tracepath"),
             name if name.starts_with("ping") => Some("ping"),
             name if name.starts_with("traceroute") => Some("traceroute"),
             name if name.starts_with("nmap") => Some("nmap-xml"),
@@ -86,21 +90,29 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 31] = [
+    const OWN: [&str; 40] = [
         "  | ",
         "  at ",
+        "  device ",
         "PORT  ",
         "OS guess: ",
         "did not answer: ",
+        "falls to ",
+        "hop ",
+        "hops ",
         "in an unknown state: ",
         "nmap failed",
         "no host is up, ",
+        "no neighbour entry: ",
+        "no route: ",
+        "nobody has the address, ",
         "nothing came back",
         "nothing was found",
         "nothing was scanned",
         "notice from ",
         "taken to be up, and not asked: ",
         "the scan is incomplete",
+        "path MTU ",
         "round trip ",
         "route to ",
         "route: ",
@@ -110,6 +122,7 @@ fn begins_as_our_own(line: &str) -> bool {
         "the scan did not finish",
         "this machine said: ",
         "unknown host",
+        "way of ",
         "… ",
         "\"",
         "arp ",

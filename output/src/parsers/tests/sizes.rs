@@ -23,6 +23,36 @@ fn a_flood_of_items_is_cut_and_says_so() {
     };
     assert_eq!((report.hops.len(), report.truncated), (ITEMS_MAX, true));
 
+    let hops: String =
+        (1..=ITEMS_MAX + 5).map(|n| format!("{n}.|-- ??? 1 2 3 4 5 6 7\n")).collect();
+    let Ok(Some(Parsed::Mtr(report))) = parse("mtr", hops.as_bytes(), b"") else { panic!() };
+    assert_eq!((report.hops.len(), report.hop_count), (ITEMS_MAX, ITEMS_MAX + 5));
+    assert!(report.truncated);
+
+    let hops: String = (1..=ITEMS_MAX + 5).map(|n| format!("{n}:  no reply\n")).collect();
+    let parsed = parse("tracepath", hops.as_bytes(), b"");
+    let Ok(Some(Parsed::Tracepath(report))) = parsed else { panic!() };
+    assert_eq!((report.hops.len(), report.hop_count), (ITEMS_MAX, ITEMS_MAX + 5));
+    assert!(report.truncated);
+
+    let entries: Vec<_> = (0..ITEMS_MAX + 5).map(|n| format!("{{\"dst\": \"{n}\"}}")).collect();
+    let parsed = parse("ip-json", format!("[{}]", entries.join(",")).as_bytes(), b"");
+    let Ok(Some(Parsed::Ip(report))) = parsed else { panic!() };
+    assert_eq!((report.routes.len(), report.truncated), (ITEMS_MAX, true));
+
+    let answer = |n| {
+        format!(
+            "Unicast reply from 10.0.0.1 [02:00:00:00:{:02x}:{:02x}]  0.5ms\n",
+            n / 256,
+            n % 256
+        )
+    };
+    let answers: String = (0..ITEMS_MAX + 5).map(answer).collect();
+    let parsed = parse("arping", answers.as_bytes(), b"");
+    let Ok(Some(Parsed::Arping(report))) = parsed else { panic!() };
+    assert_eq!((report.owners.len(), report.received), (ITEMS_MAX, ITEMS_MAX as u64 + 5));
+    assert!(report.truncated);
+
     let hosts = "<host></host>".repeat(ITEMS_MAX + 5);
     let xml = format!("<nmaprun>{hosts}</nmaprun>");
     let Ok(Some(Parsed::Nmap(report))) = parse("nmap-xml", xml.as_bytes(), b"") else { panic!() };
@@ -63,6 +93,8 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
     for (parser, line) in [
         ("ping", format!("64 bytes from {name}: icmp_seq=1 ttl=64 time=0.1 ms\n")),
         ("traceroute", hop),
+        ("tracepath", format!("1:  {name} 0.1ms\n2:  {name} 0.1ms\n")),
+        ("mtr", format!("HOST: x Loss%\n1.|-- {name} 0.0%\n")),
     ] {
         let parsed = parse(parser, line.repeat(1500).as_bytes(), b"").unwrap().unwrap();
         assert!(size(&parsed) <= REPORT_BYTES_MAX + SMALLEST_BYTES, "{}", size(&parsed));

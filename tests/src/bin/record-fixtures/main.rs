@@ -2,12 +2,14 @@
 //!
 //! `record-fixtures FOLDER [FILE-PREFIX]` (as root) builds a lab, runs each line of
 //! [`RECORDINGS`] in its client, and writes what came on standard output to a file in the folder,
-//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute and nmap are the machine's; the ping and traceroute of
-//! GNU inetutils and busybox are unpacked into a temporary folder and never installed. Nothing is
+//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute, nmap,
+//! mtr, tracepath, ip and arping are the machine's; the ping and traceroute of GNU inetutils, busybox and
+//! Thomas Habets's arping are unpacked into a temporary folder and never installed. Nothing is
 //! aimed at an address outside the lab, and a lab has no way out.
 
 mod patchy_echo;
 mod recordings;
+mod ways;
 
 use std::{
     env,
@@ -24,17 +26,19 @@ use probity_tests::lab::{Lab, Namespace};
 use self::recordings::{Needs, RECORDINGS, Recording};
 
 /// Packages that are only unpacked.
-const UNPACKED: [&str; 3] = ["inetutils-ping", "inetutils-traceroute", "busybox"];
+const UNPACKED: [&str; 5] =
+    ["inetutils-ping", "inetutils-traceroute", "busybox", "arping", "libnet1"];
 
 /// How the commands of the recordings call their programs, and where those are.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("inetutils-ping", "bin/ping"),
     ("inetutils-ping6", "bin/ping6"),
     ("inetutils-traceroute", "usr/bin/inetutils-traceroute"),
     ("busybox", "bin/busybox"),
+    ("habets-arping", "usr/sbin/arping"),
 ];
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 12] = [
     "iputils-ping",
     "traceroute",
     "nmap",
@@ -42,6 +46,11 @@ const PACKAGES: [&str; 7] = [
     "inetutils-ping",
     "inetutils-traceroute",
     "busybox",
+    "mtr-tiny",
+    "iputils-tracepath",
+    "iproute2",
+    "iputils-arping",
+    "arping",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -54,12 +63,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let programs = unpack()?;
     let mut lab = Lab::new()?;
     lab.widen()?;
-    for recording in RECORDINGS.iter().filter(|recording| recording.file.starts_with(&only)) {
+    lab.flaw()?;
+    for recording in recordings().filter(|recording| recording.file.starts_with(&only)) {
         println!("{:36} {}", recording.file, recording.command);
         fs::write(folder.join(recording.file), record(&lab, programs.path(), recording)?)?;
     }
     fs::write(folder.join("README.md"), readme()?)?;
     Ok(())
+}
+
+fn recordings() -> impl Iterator<Item = &'static Recording> {
+    RECORDINGS.iter().chain(ways::RECORDINGS)
 }
 
 /// What a recording's command writes on standard output, however it ends.
@@ -76,6 +90,7 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
         .args(["-c", recording.command])
         .env_clear()
         .env("PATH", path)
+        .env("LD_LIBRARY_PATH", programs.join("root/usr/lib/x86_64-linux-gnu"))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -165,7 +180,7 @@ fn readme() -> Result<String, Box<dyn Error>> {
         writeln!(text, "| {package} | {version} |")?;
     }
     text.push_str("\n| file | command |\n|---|---|\n");
-    for Recording { file, command, needs } in RECORDINGS {
+    for Recording { file, command, needs } in recordings() {
         let note = match needs {
             Needs::Nothing => "",
             Needs::PatchyEcho => {
@@ -173,6 +188,10 @@ fn readme() -> Result<String, Box<dyn Error>> {
             }
         };
         writeln!(text, "| `{file}` | `{}`{note} |", command.replace('|', "\\|"))?;
+    }
+    text.push_str("\n| file | made by hand, after |\n|---|---|\n");
+    for (file, after) in ways::BY_HAND {
+        writeln!(text, "| `{file}` | {after} |")?;
     }
     Ok(text)
 }

@@ -19,7 +19,7 @@ pub enum Needs {
     PatchyEcho,
 }
 
-const fn plain(file: &'static str, command: &'static str) -> Recording {
+pub const fn plain(file: &'static str, command: &'static str) -> Recording {
     Recording { file, command, needs: Needs::Nothing }
 }
 

@@ -3,9 +3,13 @@
 //! | file | tools |
 //! |---|---|
 //! | [`capture`] | `capture` |
+//! | [`hops`] | `mtr`, `path_mtu` |
+//! | [`link`] | `arp`, `route` |
 //! | [`port`] | `port` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
 
 mod capture;
+mod hops;
+mod link;
 mod port;
 mod ways;
