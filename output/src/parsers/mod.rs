@@ -7,6 +7,7 @@
 //! never let a string through that [`crate::clean`] hasn't seen.
 
 pub mod brief;
+pub mod dns;
 pub mod nmap;
 mod page;
 pub mod ping;
@@ -21,6 +22,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::dns::DnsReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
 use self::traceroute::TracerouteReport;
@@ -48,6 +50,8 @@ pub const SMALLEST_BYTES: usize = 2 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Parsed {
+    /// From `dig`.
+    Dns(DnsReport),
     /// From `ping`.
     Ping(PingReport),
     /// From `traceroute`.
@@ -103,7 +107,12 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 3] = [
+const READERS: [Reader; 4] = [
+    Reader {
+        name: "dig",
+        schema: dns::schema,
+        read: |stdout, stderr| dns::parse(stdout, stderr).map(Parsed::Dns),
+    },
     Reader {
         name: "nmap-xml",
         schema: nmap::schema,
@@ -150,6 +159,7 @@ fn find(name: &str) -> Option<Reader> {
 impl Parsed {
     fn report(&self) -> &dyn Report {
         match self {
+            Self::Dns(report) => report,
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
@@ -158,6 +168,7 @@ impl Parsed {
 
     fn report_mut(&mut self) -> &mut dyn Report {
         match self {
+            Self::Dns(report) => report,
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,

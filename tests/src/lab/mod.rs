@@ -15,7 +15,7 @@ use std::{
     io::{self, BufRead, BufReader},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc,
@@ -24,9 +24,11 @@ use std::{
     time::Duration,
 };
 
+mod dns;
 mod namespace;
 mod wider;
 
+pub use self::dns::CHANGING_NAME;
 pub use self::namespace::Namespace;
 use self::namespace::{End, LabId, ip, remove_stale};
 
@@ -106,6 +108,8 @@ pub struct Lab {
     router: Namespace,
     host: Namespace,
     servers: Vec<Child>,
+    /// What its name server was asked, where there is one.
+    questions: Option<tempfile::NamedTempFile>,
 }
 
 impl Lab {
@@ -126,6 +130,7 @@ impl Lab {
             router: id.namespace("router"),
             host: id.namespace("host"),
             servers: Vec::new(),
+            questions: None,
         };
         lab.connect()?;
         lab.write_names()?;
@@ -199,16 +204,19 @@ impl Lab {
 
     /// Starts the servers at addresses of the host.
     fn serve(&mut self, addresses: &[IpAddr]) -> Result<(), LabError> {
-        let program = lab_host()?;
-        let mut child = self
-            .host
-            .command(&program)
-            .args(addresses.iter().map(IpAddr::to_string))
+        let mut command = self.host.command(lab_host()?);
+        command.args(addresses.iter().map(IpAddr::to_string));
+        self.start(command)
+    }
+
+    /// Starts a server of the host's, and waits until it says that it is ready.
+    fn start(&mut self, mut command: Command) -> Result<(), LabError> {
+        let mut child = command
             // Held open by the lab: its end is the program's end, even if the test is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|source| LabError::Run { program, source })?;
+            .map_err(|source| LabError::Run { program: command.get_program().into(), source })?;
         let stdout = child.stdout.take();
         self.servers.push(child);
 

@@ -125,6 +125,16 @@ fn word_salad() -> impl Strategy<Value = String> {
         "<hosts up='1' down='",
         "<hosts up='18446744073709551615' down='18446744073709551615'/>",
         "\u{202e}",
+        ";; ->>HEADER<<- ",
+        "status: ",
+        ";; flags: ",
+        ";; ANSWER SECTION:\n",
+        "a. 60 IN TXT ",
+        ";; SERVER: ",
+        "#53(",
+        ";; no servers could be reached\n",
+        ";; communications error to ",
+        "; EDE: ",
     ] as &[&str]);
     prop::collection::vec(word, 0..80).prop_map(|words| words.concat())
 }

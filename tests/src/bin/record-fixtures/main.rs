@@ -2,8 +2,8 @@
 //!
 //! `record-fixtures FOLDER [FILE-PREFIX]` (as root) builds a lab, runs each line of
 //! [`RECORDINGS`] in its client, and writes what came on standard output to a file in the folder,
-//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute and nmap are the machine's; the ping and traceroute of
-//! GNU inetutils and busybox are unpacked into a temporary folder and never installed. Nothing is
+//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute, nmap and dig are the machine's; the ping and
+//! traceroute of GNU inetutils and busybox, kdig and drill are unpacked into a temporary folder and never installed. Nothing is
 //! aimed at an address outside the lab, and a lab has no way out.
 
 mod patchy_echo;
@@ -24,18 +24,44 @@ use probity_tests::lab::{Lab, Namespace};
 use self::recordings::{Needs, RECORDINGS, Recording};
 
 /// Packages that are only unpacked.
-const UNPACKED: [&str; 3] = ["inetutils-ping", "inetutils-traceroute", "busybox"];
+const UNPACKED: [&str; 10] = [
+    "inetutils-ping",
+    "inetutils-traceroute",
+    "busybox",
+    "knot-dnsutils",
+    "libdnssec9",
+    "libknot13",
+    "libxdp1",
+    "libzscanner4",
+    "ldnsutils",
+    "libldns3",
+];
 
 /// How the commands of the recordings call their programs, and where those are.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("inetutils-ping", "bin/ping"),
     ("inetutils-ping6", "bin/ping6"),
     ("inetutils-traceroute", "usr/bin/inetutils-traceroute"),
     ("busybox", "bin/busybox"),
+    ("kdig", "usr/bin/kdig"),
+    ("drill", "usr/bin/drill"),
 ];
 
-const PACKAGES: [&str; 6] =
-    ["iputils-ping", "traceroute", "nmap", "inetutils-ping", "inetutils-traceroute", "busybox"];
+/// Where Debian has the libraries of this machine's kind.
+const LIBRARIES: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" };
+
+const PACKAGES: [&str; 9] = [
+    "iputils-ping",
+    "traceroute",
+    "nmap",
+    "inetutils-ping",
+    "inetutils-traceroute",
+    "busybox",
+    "bind9-dnsutils",
+    "knot-dnsutils",
+    "ldnsutils",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let argument = env::args().nth(1).ok_or("usage: record-fixtures FOLDER [FILE-PREFIX]")?;
@@ -47,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let programs = unpack()?;
     let mut lab = Lab::new()?;
     lab.widen()?;
+    lab.serve_dns()?;
     for recording in RECORDINGS.iter().filter(|recording| recording.file.starts_with(&only)) {
         println!("{:36} {}", recording.file, recording.command);
         fs::write(folder.join(recording.file), record(&lab, programs.path(), recording)?)?;
@@ -70,6 +97,7 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
         .env_clear()
         .env("PATH", path)
         .env("LC_ALL", "C")
+        .env("LD_LIBRARY_PATH", programs.join("root/usr/lib").join(LIBRARIES))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;

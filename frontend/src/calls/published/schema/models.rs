@@ -131,7 +131,12 @@ mod tests {
         fs::read_dir(folder).unwrap().filter_map(|file| {
             let path = file.unwrap().path();
             let name = path.file_name()?.to_str()?;
-            let parsers = [("ping", "ping"), ("traceroute", "traceroute"), ("nmap", "nmap-xml")];
+            let parsers = [
+                ("dig", "dig"),
+                ("nmap", "nmap-xml"),
+                ("ping", "ping"),
+                ("traceroute", "traceroute"),
+            ];
             let (_, parser) = parsers.into_iter().find(|(begin, _)| name.starts_with(begin))?;
             Some((parser, fs::read(&path).unwrap()))
         })
