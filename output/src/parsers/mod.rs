@@ -8,6 +8,7 @@
 
 pub mod brief;
 pub mod dns;
+pub mod http;
 pub mod nmap;
 mod page;
 pub mod ping;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::dns::DnsReport;
+use self::http::HttpReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
 use self::traceroute::TracerouteReport;
@@ -52,6 +54,8 @@ pub const SMALLEST_BYTES: usize = 2 * 1024;
 pub enum Parsed {
     /// From `dig`.
     Dns(DnsReport),
+    /// From `curl`.
+    Http(HttpReport),
     /// From `ping`.
     Ping(PingReport),
     /// From `traceroute`.
@@ -94,6 +98,10 @@ trait Report {
     fn complaint(&self) -> Option<String> {
         None
     }
+
+    fn owns_stderr(&self) -> bool {
+        false
+    }
 }
 
 /// What reads the output of a tool.
@@ -107,7 +115,12 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 4] = [
+const READERS: [Reader; 5] = [
+    Reader {
+        name: "curl",
+        schema: http::schema,
+        read: |stdout, stderr| http::parse(stdout, stderr).map(Parsed::Http),
+    },
     Reader {
         name: "dig",
         schema: dns::schema,
@@ -160,6 +173,7 @@ impl Parsed {
     fn report(&self) -> &dyn Report {
         match self {
             Self::Dns(report) => report,
+            Self::Http(report) => report,
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
@@ -169,6 +183,7 @@ impl Parsed {
     fn report_mut(&mut self) -> &mut dyn Report {
         match self {
             Self::Dns(report) => report,
+            Self::Http(report) => report,
             Self::Ping(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
@@ -205,6 +220,12 @@ impl Parsed {
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         self.report().complaint()
+    }
+
+    /// Whether the report is made of standard error too, so that what stands there is no complaint beside it.
+    #[must_use]
+    pub fn owns_stderr(&self) -> bool {
+        self.report().owns_stderr()
     }
 
     /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.

@@ -26,11 +26,13 @@ use std::{
 
 mod dns;
 mod namespace;
+mod web;
 mod wider;
 
 pub use self::dns::CHANGING_NAME;
 pub use self::namespace::Namespace;
 use self::namespace::{End, LabId, ip, remove_stale};
+pub use self::web::HTTP;
 
 /// The client's address; its network is a /24.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 66, 1, 2);
@@ -110,6 +112,8 @@ pub struct Lab {
     servers: Vec<Child>,
     /// What its name server was asked, where there is one.
     questions: Option<tempfile::NamedTempFile>,
+    /// Those of its web servers, where there are some.
+    certificates: Option<tempfile::TempDir>,
 }
 
 impl Lab {
@@ -131,6 +135,7 @@ impl Lab {
             host: id.namespace("host"),
             servers: Vec::new(),
             questions: None,
+            certificates: None,
         };
         lab.connect()?;
         lab.write_names()?;

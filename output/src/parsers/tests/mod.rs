@@ -24,6 +24,7 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         let parser = |name: &str| match name {
+            name if name.starts_with("curl") => Some("curl"),
             name if name.starts_with("dig") => Some("dig"),
             name if name.starts_with("ping") => Some("ping"),
             name if name.starts_with("traceroute") => Some("traceroute"),
@@ -37,6 +38,15 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
         named.collect()
     });
     &FIXTURES
+}
+
+/// What the named parser makes of a recorded output: of standard output, but of curl, whose figures are on
+/// standard error.
+fn read(parser: &str, output: &[u8]) -> Result<Option<Parsed>, ParseError> {
+    match parser {
+        "curl" => parse(parser, b"", output),
+        _ => parse(parser, output, b""),
+    }
 }
 
 fn schema_errors(parser: &str, parsed: &Parsed) -> Vec<String> {
@@ -86,16 +96,21 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 28] = [
+    const OWN: [&str; 36] = [
         "  | ",
         "  at ",
         "PORT  ",
         "OS guess: ",
+        "body: ",
         "did not answer: ",
         "extended error: ",
         "in an unknown state: ",
         "nmap failed",
+        "no TLS handshake, ",
         "no answer from ",
+        "no answer in ",
+        "no answer when curl was stopped, ",
+        "no connection, ",
         "no host is up, ",
         "note: ",
         "nothing came back",
@@ -104,6 +119,7 @@ fn begins_as_our_own(line: &str) -> bool {
         "notice from ",
         "taken to be up, and not asked: ",
         "the scan is incomplete",
+        "redirects to ",
         "round trip ",
         "route to ",
         "route: ",
@@ -111,7 +127,9 @@ fn begins_as_our_own(line: &str) -> bool {
         "skipped: ",
         "the report was cut",
         "the scan did not finish",
+        "the certificate was not accepted, ",
         "this machine said: ",
+        "timing: ",
         "unknown host",
         "… ",
         "\"",
@@ -140,7 +158,7 @@ fn check_shrunk(parser: &str, whole: &Parsed, max: usize) -> Result<(), TestCase
 fn every_fixture_parses_fits_its_schema_and_can_be_made_small() {
     assert!(fixtures().len() > 80, "{}", fixtures().len());
     for (parser, file, bytes) in fixtures() {
-        let parsed = parse(parser, bytes, b"").unwrap().unwrap();
+        let parsed = read(parser, bytes).unwrap().unwrap();
         let checked = check_report(parser, &parsed);
         assert!(checked.is_ok(), "{file}: {checked:?}");
         for max in (0..size(&parsed) + 500).step_by(500) {
@@ -163,7 +181,7 @@ fn schemas_are_valid_objects_of_2020_12() {
 #[test]
 fn schemas_refuse_what_they_do_not_describe() {
     let (parser, _, bytes) = &fixtures()[0];
-    let mut value = serde_json::to_value(parse(parser, bytes, b"").unwrap()).unwrap();
+    let mut value = serde_json::to_value(read(parser, bytes).unwrap()).unwrap();
     value["surprise"] = Value::Null;
     let schema = schema(parser).unwrap();
     assert!(!jsonschema::draft202012::new(&schema).unwrap().is_valid(&value));
@@ -175,7 +193,7 @@ fn every_cut_of_every_fixture_is_parsed_as_far_as_it_goes() {
         // Each byte of the first pages; the rest of a long one is more of the same.
         let (pages, rest) = (bytes.len().min(4096), (4096..bytes.len()).step_by(31));
         for end in (0..pages).chain(rest) {
-            let parsed = parse(parser, &bytes[..end], b"");
+            let parsed = read(parser, &bytes[..end]);
             assert!(matches!(&parsed, Ok(Some(_)) | Err(_)), "{file} cut at {end}");
             if let Ok(Some(Parsed::Nmap(report))) = &parsed {
                 assert!(!report.complete || end >= bytes.len() - 1, "{file} cut at {end}");

@@ -62,6 +62,12 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
     assert!(size(&parsed) <= REPORT_BYTES_MAX + SMALLEST_BYTES, "{}", size(&parsed));
     assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
 
+    let headers =
+        format!("{{\"http_code\":200}}\n{{\"server\":[{}\"x\"]}}", "\"\\u001b\",".repeat(200_000));
+    let parsed = parse("curl", name.repeat(2000).as_bytes(), headers.as_bytes()).unwrap().unwrap();
+    assert!(size(&parsed) <= 512 * 1024, "{}", size(&parsed));
+    assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+
     for (parser, line) in [
         ("ping", format!("64 bytes from {name}: icmp_seq=1 ttl=64 time=0.1 ms\n")),
         ("traceroute", hop),

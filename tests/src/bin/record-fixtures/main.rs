@@ -2,7 +2,7 @@
 //!
 //! `record-fixtures FOLDER [FILE-PREFIX]` (as root) builds a lab, runs each line of
 //! [`RECORDINGS`] in its client, and writes what came on standard output to a file in the folder,
-//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute, nmap and dig are the machine's; the ping and
+//! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute, nmap, dig, curl and openssl are the machine's; the ping and
 //! traceroute of GNU inetutils and busybox, kdig and drill are unpacked into a temporary folder and never installed. Nothing is
 //! aimed at an address outside the lab, and a lab has no way out.
 
@@ -21,7 +21,7 @@ use std::{
 
 use probity_tests::lab::{Lab, Namespace};
 
-use self::recordings::{Needs, RECORDINGS, Recording};
+use self::recordings::{CURL, HAND_MADE, Needs, RECORDINGS, Recording};
 
 /// Packages that are only unpacked.
 const UNPACKED: [&str; 10] = [
@@ -51,7 +51,7 @@ const PROGRAMS: [(&str, &str); 6] = [
 const LIBRARIES: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" };
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 11] = [
     "iputils-ping",
     "traceroute",
     "nmap",
@@ -59,6 +59,8 @@ const PACKAGES: [&str; 9] = [
     "inetutils-traceroute",
     "busybox",
     "bind9-dnsutils",
+    "curl",
+    "openssl",
     "knot-dnsutils",
     "ldnsutils",
 ];
@@ -74,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut lab = Lab::new()?;
     lab.widen()?;
     lab.serve_dns()?;
+    lab.serve_web()?;
     for recording in RECORDINGS.iter().filter(|recording| recording.file.starts_with(&only)) {
         println!("{:36} {}", recording.file, recording.command);
         fs::write(folder.join(recording.file), record(&lab, programs.path(), recording)?)?;
@@ -87,13 +90,13 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
     let path = format!("{}:/usr/bin:/usr/sbin:/bin", programs.display());
     let host = lab.host();
     let patchy = match recording.needs {
-        Needs::Nothing => None,
+        Needs::Nothing | Needs::Curl => None,
         Needs::PatchyEcho => Some(PatchyEcho::start(&host)?),
     };
     let output = lab
         .client()
         .command("/bin/sh")
-        .args(["-c", recording.command])
+        .args(["-c", &words(recording)])
         .env_clear()
         .env("PATH", path)
         .env("LC_ALL", "C")
@@ -103,6 +106,12 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
         .output()?;
     drop(patchy);
     Ok(output.stdout)
+}
+
+/// The line of shell of a recording.
+fn words(recording: &Recording) -> String {
+    let before = if recording.needs == Needs::Curl { CURL } else { "" };
+    format!("{before}{}", recording.command)
 }
 
 /// The host's kernel silent, and this program answering in its place.
@@ -186,14 +195,20 @@ fn readme() -> Result<String, Box<dyn Error>> {
         writeln!(text, "| {package} | {version} |")?;
     }
     text.push_str("\n| file | command |\n|---|---|\n");
-    for Recording { file, command, needs } in RECORDINGS {
+    for recording in RECORDINGS {
+        let Recording { file, needs, .. } = recording;
+        let command = words(recording);
         let note = match needs {
-            Needs::Nothing => "",
+            Needs::Nothing | Needs::Curl => "",
             Needs::PatchyEcho => {
                 ", the host answering each fourth request thrice and the next never"
             }
         };
         writeln!(text, "| `{file}` | `{}`{note} |", command.replace('|', "\\|"))?;
+    }
+    text.push_str("\nMade by hand:\n\n| file | after |\n|---|---|\n");
+    for (file, after) in HAND_MADE {
+        writeln!(text, "| `{file}` | {after} |")?;
     }
     Ok(text)
 }

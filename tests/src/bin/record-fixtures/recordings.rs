@@ -17,6 +17,8 @@ pub enum Needs {
     Nothing,
     /// A host that loses and doubles packets.
     PatchyEcho,
+    /// The words of [`CURL`] before its own.
+    Curl,
 }
 
 const fn plain(file: &'static str, command: &'static str) -> Recording {
@@ -26,6 +28,19 @@ const fn plain(file: &'static str, command: &'static str) -> Recording {
 const fn patchy(file: &'static str, command: &'static str) -> Recording {
     Recording { file, command, needs: Needs::PatchyEcho }
 }
+
+/// curl's words before those of a recording. What it writes is on standard error.
+pub const CURL: &str = "exec 2>&1 >/dev/null; curl -q -s -g --path-as-is --noproxy '*' --proto =http,https \
+    --max-redirs 0 --connect-to ::10.66.2.2: -m 3 --limit-rate 1M --max-filesize 1M -o /dev/null \
+    -w '%{stderr}%{json}\\n%{header_json}' ";
+
+const fn curl(file: &'static str, command: &'static str) -> Recording {
+    Recording { file, command, needs: Needs::Curl }
+}
+
+/// Files that nothing records, and what they are made after.
+pub const HAND_MADE: [(&str, &str); 1] =
+    [("curl_8.txt", "curl 8.10's manual and source: more figures, and whole escapes")];
 
 pub const RECORDINGS: &[Recording] = &[
     // iputils ping
@@ -194,4 +209,26 @@ pub const RECORDINGS: &[Recording] = &[
     ),
     plain("dig_drill.txt", "drill alias.lab.internal @10.66.2.2 A"),
     plain("dig_drill_nxdomain.txt", "drill missing.lab.internal @10.66.2.2 A"),
+    // curl, as the shipped file has it; its figures and headers are on standard error
+    curl("curl_page.txt", "http://web.lab.internal:8081/"),
+    curl("curl_head.txt", "-I http://web.lab.internal:8081/"),
+    curl("curl_missing.txt", "http://web.lab.internal:8081/missing"),
+    curl("curl_fails.txt", "http://web.lab.internal:8081/fails"),
+    curl("curl_redirect.txt", "http://web.lab.internal:8081/redirect"),
+    curl("curl_protected.txt", "http://web.lab.internal:8081/protected"),
+    curl("curl_hostile.txt", "http://web.lab.internal:8081/hostile"),
+    curl("curl_large.txt", "http://web.lab.internal:8081/large"),
+    curl("curl_endless.txt", "http://web.lab.internal:8081/endless"),
+    curl("curl_slow.txt", "http://web.lab.internal:8081/slow"),
+    curl("curl_cut.txt", "http://web.lab.internal:8081/cut"),
+    curl("curl_not_http.txt", "http://web.lab.internal:8081/not-http"),
+    curl("curl_nothing.txt", "http://web.lab.internal:8081/nothing"),
+    curl("curl_mute.txt", "http://web.lab.internal:8089/"),
+    curl("curl_refused.txt", "http://web.lab.internal:9/"),
+    curl("curl_https.txt", "https://web.lab.internal:443/"),
+    curl("curl_expired.txt", "https://web.lab.internal:8441/"),
+    curl("curl_wrong_name.txt", "https://web.lab.internal:8442/"),
+    curl("curl_self_signed.txt", "https://web.lab.internal:8443/"),
+    curl("curl_insecure.txt", "-k https://web.lab.internal:8441/"),
+    curl("curl_no_tls.txt", "https://web.lab.internal:22/"),
 ];
