@@ -58,7 +58,7 @@ pub use denied::Denied;
 pub use load::{LoadError, Origin, load};
 pub use plan::{EnvironmentValue, HardLimits, Limits, NO_FOLDER, NetRaw, PacketsTo, Plan, plan};
 pub use policy::{Ceilings, ExcludedTool, Policy, Warning};
-pub use profile::{Profile, SocketFamily, SocketRule, SocketType};
+pub use profile::{Clones, Profile, SocketFamily, SocketRule, SocketType};
 pub use source::{Defect, Defects, Place, Source, Sources};
 pub use subject::Subject;
 pub use tool::{BreakerRule, Scratch, Tool, ToolSandbox};

@@ -17,6 +17,8 @@ pub struct Profile {
     pub name: String,
     /// Names of system calls.
     pub syscalls: BTreeSet<String>,
+    /// What it may be beside its one thread, if anything.
+    pub clone: Option<Clones>,
     /// Sockets it may open. `AF_UNIX` cannot be written here.
     pub sockets: BTreeSet<SocketRule>,
     /// What it may be given to read besides the tool file's own list: libraries and system files.
@@ -26,6 +28,17 @@ pub struct Profile {
     pub execute: BTreeSet<PathBuf>,
     /// Devices it may read and write.
     pub read_write: BTreeSet<PathBuf>,
+}
+
+/// What the system call `clone` may make. Threads share their memory, which a broker that reads an
+/// address in it has to know; processes do not, as far as filters can see to it. So never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clones {
+    /// Threads of the one process. It sends on sockets that are connected, and no other way.
+    Threads,
+    /// Processes, none of which shares memory with another that runs: helpers.
+    Processes,
 }
 
 /// One kind of socket.
@@ -73,6 +86,11 @@ const SHIPPED: &[(&str, &str)] = &[
     ("echo", include_str!("../defaults/profiles/echo.toml")),
     ("route", include_str!("../defaults/profiles/route.toml")),
     ("packet-scanner", include_str!("../defaults/profiles/packet-scanner.toml")),
+    ("event-loop", include_str!("../defaults/profiles/event-loop.toml")),
+    ("helper", include_str!("../defaults/profiles/helper.toml")),
+    ("link", include_str!("../defaults/profiles/link.toml")),
+    ("capture", include_str!("../defaults/profiles/capture.toml")),
+    ("routes", include_str!("../defaults/profiles/routes.toml")),
 ];
 
 #[derive(Deserialize)]
@@ -82,6 +100,7 @@ struct RawProfile {
     include: Vec<String>,
     #[serde(default)]
     syscalls: Vec<String>,
+    clone: Option<Clones>,
     #[serde(default)]
     sockets: Vec<SocketRule>,
     #[serde(default)]
@@ -112,6 +131,7 @@ impl Profile {
         let mut profile = Self {
             name: (*known).to_owned(),
             syscalls: raw.syscalls.into_iter().collect(),
+            clone: raw.clone,
             sockets: raw.sockets.into_iter().collect(),
             read: raw.read.into_iter().collect(),
             execute: raw.execute.into_iter().collect(),
@@ -121,11 +141,13 @@ impl Profile {
             // The shipped files include only files above them, so this ends.
             let included = Self::shipped(&included)?;
             profile.syscalls.extend(included.syscalls);
+            profile.clone = profile.clone.or(included.clone);
             profile.sockets.extend(included.sockets);
             profile.read.extend(included.read);
             profile.execute.extend(included.execute);
             profile.read_write.extend(included.read_write);
         }
+        profile.syscalls.extend(profile.clone.map(|_| "clone".to_owned()));
         Ok(profile)
     }
 
@@ -186,11 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn packet_sockets_are_for_the_scanner_and_not_for_everybody() {
-        let packet = |name: &str| {
-            Profile::shipped(name).unwrap().sockets.iter().any(|s| s.family == SocketFamily::Packet)
-        };
-        assert!(packet("packet-scanner"));
-        assert!(!packet("echo") && !packet("route"));
+    fn packet_sockets_are_for_those_that_need_them_and_never_beside_threads_and_helpers() {
+        for (name, profile) in Profile::all().unwrap() {
+            let packet = profile.sockets.iter().any(|s| s.family == SocketFamily::Packet);
+            assert_eq!(packet, ["packet-scanner", "link", "capture"].contains(&name), "{name}");
+            let clone = match name {
+                "event-loop" => Some(Clones::Threads),
+                "helper" => Some(Clones::Processes),
+                _ => None,
+            };
+            assert_eq!(profile.clone, clone, "{name}");
+            assert_eq!(profile.syscalls.contains("clone"), clone.is_some(), "{name}");
+        }
     }
 }

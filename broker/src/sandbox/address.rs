@@ -13,8 +13,8 @@ pub(super) enum Address {
     Internet(SocketAddr),
     /// The kernel itself, by netlink.
     Kernel,
-    /// A device: where to is in the frame.
-    Device,
+    /// A device, and what the packet for it is, by its number: where to is in the packet.
+    Device(u16),
     /// None: `connect` with it undoes a connection.
     Unspecified,
 }
@@ -32,7 +32,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Address> {
     match family {
         libc::AF_UNSPEC => Some(Address::Unspecified),
         libc::AF_NETLINK => Some(Address::Kernel),
-        libc::AF_PACKET => Some(Address::Device),
+        libc::AF_PACKET => Some(Address::Device(u16::from_be_bytes(*rest.first_chunk()?))),
         libc::AF_INET => {
             let port = u16::from_be_bytes(*rest.first_chunk()?);
             let address = Ipv4Addr::from(*rest.get(2..)?.first_chunk::<4>()?);
@@ -57,9 +57,14 @@ fn meant(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address that an Ethernet frame is for: of an IP packet its destination, of ARP and of IPv6's
-/// neighbour discovery the address that is asked for. `None` for any other frame.
+/// The address that an Ethernet frame is for.
 pub(super) fn of_frame(frame: &[u8]) -> Option<IpAddr> {
+    of_packet(u16::from_be_bytes(*frame.get(12..)?.first_chunk()?), frame.get(14..)?)
+}
+
+/// The address that a packet of an Ethernet type is for: of IP its destination, of ARP and of IPv6's
+/// neighbour discovery the address that is asked for. `None` for any other packet.
+pub(super) fn of_packet(kind: u16, packet: &[u8]) -> Option<IpAddr> {
     const IPV4: u16 = 0x0800;
     const ARP: u16 = 0x0806;
     const IPV6: u16 = 0x86dd;
@@ -71,8 +76,6 @@ pub(super) fn of_frame(frame: &[u8]) -> Option<IpAddr> {
     let v6 = |packet: &[u8], at: usize| {
         Some(IpAddr::from(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?)))
     };
-    let kind = u16::from_be_bytes(*frame.get(12..)?.first_chunk()?);
-    let packet = frame.get(14..)?;
     match kind {
         IPV4 => v4(packet, 16).map(meant),
         ARP => v4(packet, 24).map(meant),
@@ -119,7 +122,9 @@ mod tests {
         assert_eq!(v6("::ffff:10.66.7.10"), internet("10.66.7.10:80"));
         assert_eq!(v6("::ffff:0.0.0.0"), internet("127.0.0.1:80"));
         assert_eq!(parse(&sockaddr(libc::AF_NETLINK, &[0; 10])), Some(Address::Kernel));
-        assert_eq!(parse(&sockaddr(libc::AF_PACKET, &[0; 18])), Some(Address::Device));
+        assert_eq!(parse(&sockaddr(libc::AF_PACKET, &[0; 18])), Some(Address::Device(0)));
+        let arp = sockaddr(libc::AF_PACKET, &[&[8, 6], &[0; 16][..]].concat());
+        assert_eq!(parse(&arp), Some(Address::Device(0x0806)));
         assert_eq!(parse(&sockaddr(libc::AF_UNSPEC, &[])), Some(Address::Unspecified));
     }
 

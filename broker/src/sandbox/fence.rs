@@ -3,8 +3,9 @@
 //! sends the tool nowhere.
 //!
 //! What is read here is the tool's memory at a call that stands still. Nobody can change it between
-//! the answer and the kernel's own look: no profile has threads, and a run has no second process, no
-//! memory that it shares, and nothing that writes to its memory behind its back (io_uring ends it).
+//! the answer and the kernel's own look: a run has one thread, or helpers that share no memory with it,
+//! and nothing that writes to its memory behind its back (io_uring ends it). Of a run that has threads
+//! the kernel does not look again: the broker makes the call in its place ([`super::on_behalf`]).
 //! A run with `CAP_NET_RAW` is the exception: it may have a ring, which the kernel fills with packets as
 //! they come, and frames that a packet socket writes without an address are not seen at all.
 
@@ -20,12 +21,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::unistd::Pid;
+use nix::{
+    sys::socket::SockType,
+    unistd::{Pid, getpgid},
+};
 use probity_policy::PacketsTo;
 use probity_protocol::FenceRefusals;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::address::{self, Address};
+use super::{
+    address::{self, Address},
+    on_behalf::{self, LONGEST_MESSAGE},
+};
 use crate::{
     complain::complain,
     slices::Share,
@@ -50,6 +57,9 @@ const MOST_MESSAGES: u64 = 16;
 /// Control data that is looked at; what tools send is shorter.
 const MOST_CONTROL: usize = 256;
 
+/// Pieces that a message of a run with threads may have. libuv sends one.
+const MOST_PIECES: u64 = 16;
+
 const REFUSED: Answer = Answer::Fail(libc::EACCES);
 
 /// Answers for one run.
@@ -57,6 +67,9 @@ const REFUSED: Answer = Answer::Fail(libc::EACCES);
 pub(crate) struct Fence {
     /// `None` once nobody is left who could ask. The kernel fails calls that nobody answers for.
     listener: Option<AsyncFd<OwnedFd>>,
+    /// The run's process, which is its group too, and in whose place calls are made.
+    pid: Pid,
+    process: OwnedFd,
     rules: FenceRules,
     /// How many files it has made.
     files: u32,
@@ -72,6 +85,8 @@ pub(crate) struct FenceRules {
     pub reach: PacketsTo,
     /// How many files it may make.
     pub files: u32,
+    /// It has threads.
+    pub threads: bool,
 }
 
 /// The memory of the process that asks.
@@ -97,10 +112,23 @@ impl Fence {
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`.
-    pub(crate) fn new(listener: OwnedFd, rules: FenceRules) -> io::Result<Self> {
+    pub(crate) fn new(
+        listener: OwnedFd,
+        (pid, process): (Pid, OwnedFd),
+        rules: FenceRules,
+    ) -> io::Result<Self> {
         hand_over(listener.as_fd());
         let listener = Some(watch(listener)?);
-        Ok(Self { listener, rules, files: 0, rings: Vec::new(), memory: None, refusals: None })
+        Ok(Self {
+            listener,
+            pid,
+            process,
+            rules,
+            files: 0,
+            rings: Vec::new(),
+            memory: None,
+            refusals: None,
+        })
     }
 
     /// Where the run was not let go, if it tried.
@@ -138,24 +166,33 @@ impl Fence {
     }
 
     fn decide(&mut self, asked: &Question) -> Result<Answer, Unreadable> {
-        let [_, second, third, _, fifth, sixth] = asked.arguments;
+        if self.rules.threads {
+            return self.make(asked);
+        }
+        let [socket, second, third, _, fifth, sixth] = asked.arguments;
         match asked.call {
+            libc::SYS_kill => Ok(self.signal(socket)),
             libc::SYS_connect => match self.address(asked, second, third)? {
                 Some(Address::Unspecified) => Ok(Answer::Continue),
                 to => Ok(self.outward(to)),
             },
             libc::SYS_bind => Ok(match self.address(asked, second, third)? {
-                Some(Address::Kernel | Address::Device) => Answer::Continue,
+                Some(Address::Kernel | Address::Device(_)) => Answer::Continue,
                 // A port of one's own choice is there to be talked to. The kernel's choice is what
                 // every connection has.
                 Some(Address::Internet(own)) if own.port() == 0 => Answer::Continue,
                 _ => REFUSED,
             }),
             libc::SYS_sendto => match self.address(asked, fifth, sixth)? {
-                Some(Address::Device) => {
+                Some(Address::Device(kind)) => {
                     let mut frame = [0; address::FRAME];
                     let frame = self.read(asked, second, third, &mut frame)?;
-                    let to = address::of_frame(frame).map(|to| SocketAddr::new(to, 0));
+                    // The kernel writes the header of what is no frame yet.
+                    let to = match on_behalf::kind(self.process.as_fd(), socket) {
+                        Some(SockType::Datagram) => address::of_packet(kind, frame),
+                        _ => address::of_frame(frame),
+                    };
+                    let to = to.map(|to| SocketAddr::new(to, 0));
                     Ok(self.outward(to.map(Address::Internet)))
                 }
                 to => Ok(self.outward(to)),
@@ -164,6 +201,71 @@ impl Fence {
             libc::SYS_sendmmsg => self.messages(asked, second, third),
             libc::SYS_setsockopt => self.ring(asked),
             _ => Ok(self.file()),
+        }
+    }
+
+    /// Makes a call in the place of a run with threads, or lets it fail. It connects, and sends where it
+    /// is connected.
+    fn make(&mut self, asked: &Question) -> Result<Answer, Unreadable> {
+        let [socket, second, third, ..] = asked.arguments;
+        match asked.call {
+            libc::SYS_kill => Ok(self.signal(socket)),
+            libc::SYS_connect => match self.address(asked, second, third)? {
+                Some(Address::Internet(to)) => {
+                    Ok(match self.outward(Some(Address::Internet(to))) {
+                        Answer::Continue => on_behalf::connected(self.process.as_fd(), socket, to),
+                        refused => refused,
+                    })
+                }
+                _ => Ok(REFUSED),
+            },
+            libc::SYS_bind => Ok(match self.address(asked, second, third)? {
+                // What the kernel would choose, it chooses where the socket is connected.
+                Some(Address::Internet(own)) if own.port() == 0 => Answer::Done(0),
+                _ => REFUSED,
+            }),
+            libc::SYS_sendmsg => {
+                let header = self.header(asked, second)?;
+                if header.name != 0 || header.control_length != 0 || header.pieces > MOST_PIECES {
+                    return Ok(REFUSED);
+                }
+                let message = self.pieces(asked, &header)?;
+                Ok(on_behalf::sent(self.process.as_fd(), socket, &message))
+            }
+            // Whoever has no such call takes the other one.
+            libc::SYS_sendmmsg => Ok(Answer::Fail(libc::ENOSYS)),
+            libc::SYS_sendto | libc::SYS_setsockopt => Ok(REFUSED),
+            _ => Ok(self.file()),
+        }
+    }
+
+    /// The bytes of a message, as many as IP takes.
+    fn pieces(&mut self, asked: &Question, header: &Header) -> Result<Vec<u8>, Unreadable> {
+        let mut message = Vec::new();
+        for number in 0..header.pieces {
+            let mut piece = [0; 16];
+            self.read(asked, header.pieces_at.wrapping_add(number * 16), 16, &mut piece)?;
+            let word = |at: usize| {
+                piece.get(at..).and_then(|rest| rest.first_chunk()).map(|w| u64::from_ne_bytes(*w))
+            };
+            let (at, length) = (word(0).ok_or(Unreadable)?, word(8).ok_or(Unreadable)?);
+            let room = LONGEST_MESSAGE.saturating_sub(message.len() as u64);
+            let mut bytes = vec![0; usize::try_from(length.min(room)).map_err(|_| Unreadable)?];
+            self.read(asked, at, length, &mut bytes)?;
+            message.extend(bytes);
+        }
+        Ok(message)
+    }
+
+    /// A signal to a process of the run, or to all of them.
+    fn signal(&self, to: u64) -> Answer {
+        // The kernel looks at no more of it.
+        #[allow(clippy::cast_possible_truncation)]
+        let to = Pid::from_raw((to as u32).cast_signed());
+        let own = [0, -self.pid.as_raw()].contains(&to.as_raw());
+        match own || (to.as_raw() > 0 && getpgid(Some(to)) == Ok(self.pid)) {
+            true => Answer::Continue,
+            false => Answer::Fail(libc::EPERM),
         }
     }
 
@@ -181,7 +283,7 @@ impl Fence {
                 REFUSED
             }
             // A family that no tool has, or an address that is none.
-            Some(Address::Device | Address::Unspecified) | None => REFUSED,
+            Some(Address::Device(_) | Address::Unspecified) | None => REFUSED,
         }
     }
 
@@ -343,6 +445,9 @@ impl Memory {
 struct Header {
     name: u64,
     name_length: u64,
+    /// Where what it holds is told, piece by piece, and how many pieces there are.
+    pieces_at: u64,
+    pieces: u64,
     control: u64,
     control_length: u64,
 }
@@ -357,6 +462,8 @@ impl Header {
         Some(Self {
             name: word(offset_of!(libc::msghdr, msg_name))?,
             name_length: u32::from_ne_bytes(*length).into(),
+            pieces_at: word(offset_of!(libc::msghdr, msg_iov))?,
+            pieces: word(offset_of!(libc::msghdr, msg_iovlen))?,
             control: word(offset_of!(libc::msghdr, msg_control))?,
             control_length: word(offset_of!(libc::msghdr, msg_controllen))?,
         })

@@ -48,10 +48,14 @@ const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const AS_IF: u32 = libc::SECCOMP_RET_ERRNO;
 const NOT_AGAIN: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
 
+/// Calls that are asked about whatever their arguments are.
+const ASKED: [i64; 5] =
+    [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg, libc::SYS_kill];
+
 /// The program of a run. With a token nothing is executed without it.
 pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
     let mut program = vec![load(offset_of!(seccomp_data, nr))];
-    for call in [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg] {
+    for call in ASKED {
         program.extend(on(call, vec![ret(ASK)]));
     }
     // Where a socket is connected, its address was asked for then.
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn the_kernel_asks_wherever_an_address_is_named() {
         let program = &program(Some(TOKEN), NO_FILES);
-        for call in [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg] {
+        for call in ASKED {
             assert_eq!(answer(program, call, [0; 6]), ASK);
         }
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
@@ -209,6 +213,7 @@ mod tests {
             use libc::*;
             prop_assume!(![
                 SYS_connect, SYS_bind, SYS_sendmsg, SYS_sendmmsg, SYS_sendto, SYS_setsockopt, SYS_execve,
+                SYS_kill,
             ].contains(&call));
             prop_assert_eq!(answer(&program(Some(TOKEN), NO_FILES), call, arguments), ALLOW);
         }

@@ -22,6 +22,7 @@ mod fence;
 mod files;
 mod folder;
 mod gate;
+mod on_behalf;
 mod seccomp;
 mod syscalls;
 
@@ -46,7 +47,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use probity_policy::{EnvironmentValue, HardLimits, NetRaw, Plan, Profile, SocketFamily};
+use probity_policy::{Clones, EnvironmentValue, HardLimits, NetRaw, Plan, Profile, SocketFamily};
 use probity_protocol::{Failure, FailureKind, SandboxFacts};
 use seccompiler::BpfProgram;
 
@@ -194,6 +195,7 @@ impl Sandbox {
             has_packet_sockets: net_raw && has_packets,
         };
         let gate = gate::program(once, asks);
+        let has_threads = plan.profile().clone == Some(Clones::Threads);
 
         let child = sys::spawn::Child {
             program: &program,
@@ -221,6 +223,7 @@ impl Sandbox {
             rules: FenceRules {
                 reach: plan.reach(),
                 files: scratch.map_or(0, |scratch| scratch.files),
+                threads: has_threads,
             },
             folder,
         })

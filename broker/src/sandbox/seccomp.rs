@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use probity_policy::{Profile, SocketFamily, SocketType};
+use probity_policy::{Clones, Profile, SocketFamily, SocketType};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -79,8 +79,9 @@ const ENDS_THE_PROCESS: &[&str] = &[
     "modify_ldt",
 ];
 
-/// Calls that could signal other processes, allowed only where Landlock confines signals.
-const SIGNALS: &[&str] = &["kill", "tgkill"];
+/// Could signal other processes, so it is allowed only where Landlock confines signals. `kill` is asked
+/// about by each run.
+const TGKILL: &str = "tgkill";
 
 /// A profile that cannot be turned into filters.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +119,7 @@ pub(super) fn compile(
     )?;
 
     let arguments = SeccompFilter::new(
-        foreign_arguments()?,
+        foreign_arguments(profile.clone)?,
         SeccompAction::Allow,
         errno(libc::EPERM),
         architecture,
@@ -126,7 +127,7 @@ pub(super) fn compile(
 
     let mut answers = BTreeMap::new();
     for call in &profile.syscalls {
-        if signals_are_scoped || !SIGNALS.contains(&call.as_str()) {
+        if signals_are_scoped || call != TGKILL {
             answers.extend(number(profile, call)?.map(|n| (n, SeccompAction::Allow)));
         }
     }
@@ -196,10 +197,14 @@ fn foreign_sockets(profile: &Profile) -> Result<Rules, FilterError> {
 
 /// Rules that match what tools have no reason to do with calls that they do need. The tools of all
 /// users run under one uid, the broker's own: what the kernel allows among those is not enough.
-fn foreign_arguments() -> Result<Rules, FilterError> {
+fn foreign_arguments(clones: Option<Clones>) -> Result<Rules, FilterError> {
     let rule = |conditions: Vec<SeccompCondition>| SeccompRule::new(conditions);
     let equals = |index, value: i64| argument(index, SeccompCmpOp::Eq, low_half(value));
-    Ok(Rules::from([
+    let has = |index, bits: i32, value: i32| {
+        let bits = SeccompCmpOp::MaskedEq(low_half(bits.into()));
+        rule(vec![argument(index, bits, low_half(value.into()))?])
+    };
+    let mut rules = Rules::from([
         // Limits of another process: the broker could be starved or killed by them.
         (libc::SYS_prlimit64, vec![rule(vec![argument(0, SeccompCmpOp::Ne, 0)?])?]),
         // Signals for input and output, sent to whom the caller names.
@@ -243,8 +248,38 @@ fn foreign_arguments() -> Result<Rules, FilterError> {
                 })
                 .collect::<Result<_, _>>()?,
         ),
-    ]))
+    ]);
+    match clones {
+        None => {}
+        Some(Clones::Threads) => {
+            rules.insert(libc::SYS_clone, vec![has(0, libc::CLONE_THREAD, 0)?]);
+        }
+        Some(Clones::Processes) => {
+            let foreign = FOREIGN_CLONES.iter().map(|(bits, value)| has(0, *bits, *value));
+            rules.insert(libc::SYS_clone, foreign.collect::<Result<_, _>>()?);
+            // What one process could write in another's: the fence reads addresses there.
+            rules.insert(libc::SYS_mmap, vec![has(3, libc::MAP_SHARED, libc::MAP_SHARED)?]);
+        }
+    }
+    Ok(rules)
 }
+
+/// Flags of `clone` that a helper's start does not have, as the bits that are looked at and what they are.
+const FOREIGN_CLONES: &[(i32, i32)] = &[
+    // Memory that both write to. Who starts a process in its own memory stands still until that executes.
+    (libc::CLONE_VM | libc::CLONE_VFORK, libc::CLONE_VM),
+    (libc::CLONE_THREAD, libc::CLONE_THREAD),
+    // A child of the broker's.
+    (libc::CLONE_PARENT, libc::CLONE_PARENT),
+    // Another world, with capabilities of its own.
+    (libc::CLONE_NEWUSER, libc::CLONE_NEWUSER),
+    (libc::CLONE_NEWNS, libc::CLONE_NEWNS),
+    (libc::CLONE_NEWPID, libc::CLONE_NEWPID),
+    (libc::CLONE_NEWNET, libc::CLONE_NEWNET),
+    (libc::CLONE_NEWIPC, libc::CLONE_NEWIPC),
+    (libc::CLONE_NEWUTS, libc::CLONE_NEWUTS),
+    (libc::CLONE_NEWCGROUP, libc::CLONE_NEWCGROUP),
+];
 
 /// Protocols that a type may have by name; 0 is the usual one.
 const PROTOCOLS: &[(SocketType, &[i32])] = &[

@@ -30,6 +30,8 @@ pub(crate) enum Answer {
     Continue,
     /// It fails with this number.
     Fail(i32),
+    /// It was made in the tool's place, with this as its result.
+    Done(usize),
 }
 
 /// Has the kernel hand the processor over at each question and each answer, as between two that wait for
@@ -94,11 +96,12 @@ pub(crate) fn waits(listener: BorrowedFd<'_>, id: u64) -> bool {
 pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::Result<()> {
     #[allow(clippy::cast_possible_truncation)] // It is 1.
     const CONTINUE: u32 = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
-    let (error, flags) = match answer {
-        Answer::Continue => (0, CONTINUE),
-        Answer::Fail(errno) => (-errno, 0),
+    let (val, error, flags) = match answer {
+        Answer::Continue => (0, 0, CONTINUE),
+        Answer::Fail(errno) => (0, -errno, 0),
+        Answer::Done(result) => (i64::try_from(result).unwrap_or(i64::MAX), 0, 0),
     };
-    let mut told = libc::seccomp_notif_resp { id, val: 0, error, flags };
+    let mut told = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: the structure is the one that this request reads, and is live.
     let sent =
         unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut told) };

@@ -10,7 +10,7 @@ use probity_protocol::Tier;
 use super::{AboutTool, Dimension, Effect, some};
 use crate::{
     effective::size,
-    profile::{Profile, SocketRule},
+    profile::{Clones, Profile, SocketRule},
     tool::{ArgvPart, CapabilityRule, Reach, Scratch, Tool, ToolSandbox},
 };
 
@@ -23,6 +23,7 @@ pub(super) fn compare(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
     }
     let (before, after) = (&was.profile, &is.profile);
     members("system calls", &before.syscalls, &after.syscalls, about);
+    members("what it may start", &clones(before), &clones(after), about);
     members("sockets", &sockets(before), &sockets(after), about);
     let all = |own: &[PathBuf], of_profile: &BTreeSet<PathBuf>| {
         own.iter().chain(of_profile).cloned().collect::<BTreeSet<_>>()
@@ -34,6 +35,14 @@ pub(super) fn compare(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
     paths("read and write", &before.read_write, &after.read_write, about);
     reach(was.reach, is.reach, about);
     scratch(was.scratch, is.scratch, about);
+}
+
+fn clones(profile: &Profile) -> BTreeSet<String> {
+    let word = |clones| match clones {
+        Clones::Threads => "threads".to_owned(),
+        Clones::Processes => "helpers".to_owned(),
+    };
+    profile.clone.map(word).into_iter().collect()
 }
 
 fn reach(was: Reach, is: Reach, about: &mut AboutTool<'_>) {

@@ -11,6 +11,7 @@
 //! | [`claude_code`] | Claude Code connects (`--ignored`: `make test-long` fetches it) |
 //! | [`client_config`] | `docs/clients.md` and what `probity client-config` prints work |
 //! | [`clients`] | each official MCP client over standard input and output |
+//! | [`clones`] | threads and helpers: what is started, and that it moves no address |
 //! | [`doctor`] | `probity doctor` on this machine |
 //! | [`end_to_end`] | the whole way with nothing faked |
 //! | [`faults`] | whatever goes wrong during a call, the call is answered |
@@ -38,6 +39,7 @@ mod audit;
 mod claude_code;
 mod client_config;
 mod clients;
+mod clones;
 mod doctor;
 mod end_to_end;
 mod faults;

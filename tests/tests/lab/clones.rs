@@ -1,0 +1,246 @@
+//! Profiles with threads and with helpers: what a run may start, that it is all gone at the end, and that
+//! nothing that runs beside it moves an address while the fence looks at it.
+//!
+//! The tool is Python, as in [`super::reach`]. Its target is 127.0.0.1; 127.0.0.2 stands for everybody
+//! else.
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    time::Duration,
+};
+
+use probity_protocol::{Exited, Reply, Request, Stream};
+use probity_tests::{
+    broker::{Broker, PolicyFolder, program},
+    needs,
+    peer::{Peer, call},
+    procs::{children, state_of},
+};
+
+const PYTHON: &str = "/usr/bin/python3";
+
+/// A broker with a tool of this program under a profile.
+fn broker(text: &str, profile: &str, more: &str) -> Broker {
+    let policy = PolicyFolder::with_hostile_tool(1).unwrap();
+    let tool = format!(
+        "name = \"several\"\n\
+         summary = \"Is more than one.\"\n\
+         command = \"{PYTHON}\"\n\
+         targets = [\"address\"]\n\
+         argv = [\"-I\", \"-S\", \"-c\", '''{text}''', \"{{options}}\", \"{{target}}\"]\n\
+         timeout = \"30s\"\n\
+         [sandbox]\n\
+         net_raw = \"never\"\n\
+         syscalls = \"{profile}\"\n\
+         {more}\n"
+    );
+    policy.write("tools.d/several.toml", &tool).unwrap();
+    Broker::start(&program("probity-broker"), &policy, None).unwrap()
+}
+
+fn run(broker: &Broker) -> (String, Exited) {
+    let request = Request::Run(call("several", "127.0.0.1", ""));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    for reply in Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap() {
+        match reply {
+            Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
+            Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
+            Reply::Exited(exited) => {
+                assert_eq!(String::from_utf8(stderr).unwrap(), "");
+                return (String::from_utf8(stdout).unwrap(), exited);
+            }
+            Reply::Welcome(_) | Reply::Started(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("no end");
+}
+
+/// What a call of the kernel's comes to, by its number on this processor.
+const PRELUDE: &str = r#"
+import ctypes, errno, mmap, os, signal, socket, struct, subprocess, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE = 56 if os.uname().machine == 'x86_64' else 220
+def clone(flags):
+    pid = libc.syscall(CLONE, flags | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0: os._exit(0)
+    if pid == -1: raise OSError(ctypes.get_errno(), '')
+def tell(attempts):
+    for name, attempt in attempts:
+        try: attempt(); said = 'ok'
+        except OSError as error: said = errno.errorcode.get(error.errno, str(error))
+        except RuntimeError as error: said = str(error)
+        print(name + ': ' + said, flush=True)
+"#;
+
+const TRY_PROCESSES: &str = r#"
+def lasting():
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); os.close(0); os.close(1); os.close(2)
+        time.sleep(600); os._exit(0)
+def child():
+    pid = os.fork()
+    if pid == 0: time.sleep(600)
+    return pid
+def ended(pid): os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+tell([
+    ('a helper by its name', lambda: subprocess.run(['/usr/bin/true'], check=True, close_fds=False)),
+    ('another program', lambda: subprocess.run(['/usr/bin/id'], check=True, close_fds=False)),
+    ('a child is ended', lambda: ended(child())),
+    ('the parent is ended', lambda: os.kill(os.getppid(), signal.SIGKILL)),
+    ('everybody is ended', lambda: os.kill(-1, signal.SIGKILL)),
+    ('a session of its own', lambda: os.setsid()),
+    ('a group of its own', lambda: os.setpgid(0, 0)),
+    ('a thread', lambda: threading.Thread(target=lambda: None).start()),
+    ('a process in its memory', lambda: clone(0x100)),
+    ('a child of its parent', lambda: clone(0x8000)),
+    ('another user namespace', lambda: clone(0x10000000)),
+    ('another network', lambda: clone(0x40000000)),
+    ('memory for several', lambda: mmap.mmap(-1, 4096)),
+    ('one that lasts', lasting),
+    ('another one', lasting),
+])
+"#;
+
+#[test]
+fn helpers_are_started_by_name_share_nothing_and_are_gone_at_the_end() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let broker =
+        broker(&format!("{PRELUDE}{TRY_PROCESSES}"), "helper", "execute = [\"/usr/bin/true\"]");
+    let (stdout, exited) = run(&broker);
+    let expected = "a helper by its name: ok\n\
+        another program: EACCES\n\
+        a child is ended: ok\n\
+        the parent is ended: EPERM\n\
+        everybody is ended: EPERM\n\
+        a session of its own: EPERM\n\
+        a group of its own: EPERM\n\
+        a thread: can't start new thread\n\
+        a process in its memory: EPERM\n\
+        a child of its parent: EPERM\n\
+        another user namespace: EPERM\n\
+        another network: EPERM\n\
+        memory for several: EPERM\n\
+        one that lasts: ok\n\
+        another one: ok\n";
+    assert_eq!(stdout, expected, "{exited:?}");
+    // What has no parent any more is the supervisor's, which waits for it.
+    let left = children(broker.supervisor()).into_iter().chain(children(broker.pid()));
+    let left = left.filter(|pid| *pid != broker.pid() && state_of(*pid).is_some_and(|s| s != 'Z'));
+    let left: Vec<u32> = left.collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+const TRY_THREADS: &str = r#"
+def udp(): return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def tcp(): return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def connected(address=('127.0.0.1', PORT)):
+    sock = udp(); sock.connect(address); return sock
+def at_once():
+    sock = tcp(); sock.setblocking(False)
+    if sock.connect_ex(('127.0.0.1', PORT)) not in (0, errno.EINPROGRESS): raise OSError(errno.EIO, '')
+def bound(port):
+    sock = udp(); sock.bind(('0.0.0.0', port)); sock.connect(('127.0.0.1', PORT)); sock.send(b'x')
+def thread():
+    done = []
+    one = threading.Thread(target=lambda: done.append(1)); one.start(); one.join()
+    if not done: raise OSError(errno.EIO, '')
+tell([
+    ('a thread', thread),
+    ('a process', lambda: os.fork()),
+    ('a connection at once', at_once),
+    ('a connection that is waited for', lambda: tcp().connect(('127.0.0.1', PORT))),
+    ('a connection elsewhere', lambda: connected(('127.0.0.2', PORT))),
+    ('a message where it is connected', lambda: connected().send(b'x')),
+    ('the same in pieces', lambda: connected().sendmsg([b'x', b'y'])),
+    ('a message to the target by address', lambda: udp().sendto(b'x', ('127.0.0.1', PORT))),
+    ('a message elsewhere', lambda: udp().sendmsg([b'x'], [], 0, ('127.0.0.2', PORT))),
+    ('a message elsewhere where it is connected', lambda: connected().sendmsg([b'x'], [], 0, ('127.0.0.2', PORT))),
+    ('with a time to live', lambda: connected().sendmsg([b'x'], [(socket.IPPROTO_IP, socket.IP_TTL, struct.pack('i', 9))])),
+    ('a port of the kernel\'s choice', lambda: bound(0)),
+    ('a port of its own', lambda: bound(40405)),
+    ('the parent is ended', lambda: os.kill(os.getppid(), signal.SIGKILL)),
+    ('it ends itself', lambda: os.kill(os.getpid(), 0)),
+])
+"#;
+
+#[test]
+fn a_run_with_threads_connects_to_its_target_and_sends_there_alone() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let here = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = here.local_addr().unwrap().port();
+    let _open = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let there = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    let text = format!("{PRELUDE}PORT = {port}\n{TRY_THREADS}");
+    let (stdout, exited) = run(&broker(&text, "event-loop", ""));
+    let expected = "a thread: ok\n\
+        a process: EPERM\n\
+        a connection at once: ok\n\
+        a connection that is waited for: EACCES\n\
+        a connection elsewhere: EACCES\n\
+        a message where it is connected: ok\n\
+        the same in pieces: ok\n\
+        a message to the target by address: EACCES\n\
+        a message elsewhere: EACCES\n\
+        a message elsewhere where it is connected: EACCES\n\
+        with a time to live: EACCES\n\
+        a port of the kernel's choice: ok\n\
+        a port of its own: EACCES\n\
+        the parent is ended: EPERM\n\
+        it ends itself: ok\n";
+    assert_eq!(stdout, expected, "{exited:?}");
+    assert_eq!(exited.fence_refusals.unwrap().first.ip().to_string(), "127.0.0.2");
+    let mut bytes = [0; 8];
+    for message in [&b"x"[..], b"xy", b"x"] {
+        let length = here.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..length], message);
+    }
+    there.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(there.recv(&mut bytes).is_err());
+}
+
+/// One thread changes the address over and over, the other connects and sends by it.
+const RACE: &str = r#"
+def sockaddr(last): return struct.pack('=H', socket.AF_INET) + struct.pack('!H', PORT) + bytes([127, 0, 0, last]) + bytes(8)
+HERE, THERE = sockaddr(1), sockaddr(2)
+shared = ctypes.create_string_buffer(HERE, 16)
+at = ctypes.addressof(shared)
+over = False
+def change():
+    while not over:
+        ctypes.memmove(at, THERE, 16); ctypes.memmove(at, HERE, 16)
+one = threading.Thread(target=change); one.start()
+sys.setswitchinterval(1e-6)
+count = 0
+for number in range(TIMES):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if libc.connect(sock.fileno(), ctypes.c_void_p(at), 16) == 0:
+        count += libc.send(sock.fileno(), b'x', 1, 0)
+    sock.close()
+over = True; one.join()
+print('sent' if count > 0 else 'none')
+"#;
+
+#[test]
+fn no_thread_moves_an_address_that_was_looked_at() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let here = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = here.local_addr().unwrap().port();
+    let there = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    let text = format!("{PRELUDE}PORT, TIMES = {port}, 4000\n{RACE}");
+    let (stdout, exited) = run(&broker(&text, "event-loop", ""));
+    assert_eq!(stdout, "sent\n", "{exited:?}");
+    // Both addresses were met.
+    assert!(exited.fence_refusals.unwrap().count > 0);
+    here.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(here.recv(&mut [0; 8]).is_ok());
+    there.set_nonblocking(true).unwrap();
+    let gone = there.recv(&mut [0; 8]);
+    assert!(gone.is_err(), "a message went elsewhere");
+}
