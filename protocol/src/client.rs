@@ -12,7 +12,7 @@ use crate::{
 /// The parsers of this version's frontend, by the names that a tool's file gives them. They stand here
 /// for `probity-policy check`, which warns of another; a test of the frontend's holds that it has
 /// exactly these.
-pub const PARSERS: [&str; 5] = ["curl", "dig", "nmap-xml", "ping", "traceroute"];
+pub const PARSERS: [&str; 6] = ["curl", "dig", "nmap-xml", "ping", "tls", "traceroute"];
 
 /// Splits `extra_args` into words by the shell's quoting rules, without a shell.
 ///

@@ -15,10 +15,12 @@ pub mod ping;
 mod room;
 mod schema;
 mod shrink;
+pub mod tls;
 pub mod traceroute;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +29,7 @@ use self::dns::DnsReport;
 use self::http::HttpReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
+use self::tls::TlsReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
 
@@ -58,6 +61,8 @@ pub enum Parsed {
     Http(HttpReport),
     /// From `ping`.
     Ping(PingReport),
+    /// From `openssl s_client`.
+    Tls(TlsReport),
     /// From `traceroute`.
     Traceroute(TracerouteReport),
     /// From `nmap -oX -`.
@@ -102,6 +107,8 @@ trait Report {
     fn owns_stderr(&self) -> bool {
         false
     }
+
+    fn tell(&mut self, _argv: &[String], _now: SystemTime) {}
 }
 
 /// What reads the output of a tool.
@@ -115,7 +122,7 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 5] = [
+const READERS: [Reader; 6] = [
     Reader {
         name: "curl",
         schema: http::schema,
@@ -135,6 +142,11 @@ const READERS: [Reader; 5] = [
         name: "ping",
         schema: ping::schema,
         read: |stdout, stderr| ping::parse(stdout, stderr).map(Parsed::Ping),
+    },
+    Reader {
+        name: "tls",
+        schema: tls::schema,
+        read: |stdout, stderr| tls::parse(stdout, stderr).map(Parsed::Tls),
     },
     Reader {
         name: "traceroute",
@@ -175,6 +187,7 @@ impl Parsed {
             Self::Dns(report) => report,
             Self::Http(report) => report,
             Self::Ping(report) => report,
+            Self::Tls(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
         }
@@ -185,6 +198,7 @@ impl Parsed {
             Self::Dns(report) => report,
             Self::Http(report) => report,
             Self::Ping(report) => report,
+            Self::Tls(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
         }
@@ -226,6 +240,11 @@ impl Parsed {
     #[must_use]
     pub fn owns_stderr(&self) -> bool {
         self.report().owns_stderr()
+    }
+
+    /// Tells a result what its tool does not write: by which command it was made, and when.
+    pub fn tell(&mut self, argv: &[String], now: SystemTime) {
+        self.report_mut().tell(argv, now);
     }
 
     /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.

@@ -27,6 +27,7 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
             name if name.starts_with("curl") => Some("curl"),
             name if name.starts_with("dig") => Some("dig"),
             name if name.starts_with("ping") => Some("ping"),
+            name if name.starts_with("tls") => Some("tls"),
             name if name.starts_with("traceroute") => Some("traceroute"),
             name if name.starts_with("nmap") => Some("nmap-xml"),
             _ => None,
@@ -96,15 +97,18 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
 fn begins_as_our_own(line: &str) -> bool {
-    const OWN: [&str; 36] = [
+    const OWN: [&str; 41] = [
         "  | ",
         "  at ",
         "PORT  ",
         "OS guess: ",
         "body: ",
+        "chain: ",
         "did not answer: ",
         "extended error: ",
         "in an unknown state: ",
+        "key: ",
+        "names: ",
         "nmap failed",
         "no TLS handshake, ",
         "no answer from ",
@@ -127,10 +131,12 @@ fn begins_as_our_own(line: &str) -> bool {
         "skipped: ",
         "the report was cut",
         "the scan did not finish",
+        "the server ",
         "the certificate was not accepted, ",
         "this machine said: ",
         "timing: ",
         "unknown host",
+        "valid: ",
         "… ",
         "\"",
     ];

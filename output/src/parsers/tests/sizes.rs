@@ -63,8 +63,13 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
     assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
 
     let headers =
-        format!("{{\"http_code\":200}}\n{{\"server\":[{}\"x\"]}}", "\"\\u001b\",".repeat(200_000));
-    let parsed = parse("curl", name.repeat(2000).as_bytes(), headers.as_bytes()).unwrap().unwrap();
+        format!("{{\"http_code\":200}}\n{{\"server\":[{}\"x\"]}}", "\"\\u001b\",".repeat(5_000));
+    let parsed = parse("curl", name.repeat(100).as_bytes(), headers.as_bytes()).unwrap().unwrap();
+    assert!(size(&parsed) <= 512 * 1024, "{}", size(&parsed));
+    assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+
+    let errors: String = (0..100).map(|n| format!("verify error:num={n}:{n}{name}\n")).collect();
+    let parsed = parse("tls", b"CONNECTED(3)\n", errors.as_bytes()).unwrap().unwrap();
     assert!(size(&parsed) <= 512 * 1024, "{}", size(&parsed));
     assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
 

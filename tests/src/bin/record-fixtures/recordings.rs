@@ -39,8 +39,10 @@ const fn curl(file: &'static str, command: &'static str) -> Recording {
 }
 
 /// Files that nothing records, and what they are made after.
-pub const HAND_MADE: [(&str, &str); 1] =
-    [("curl_8.txt", "curl 8.10's manual and source: more figures, and whole escapes")];
+pub const HAND_MADE: [(&str, &str); 2] = [
+    ("curl_8.txt", "curl 8.10's manual and source: more figures, and whole escapes"),
+    ("tls_3_5.txt", "OpenSSL 3.5's source, with the certificate of `tls_good.txt` at its time"),
+];
 
 pub const RECORDINGS: &[Recording] = &[
     // iputils ping
@@ -231,4 +233,41 @@ pub const RECORDINGS: &[Recording] = &[
     curl("curl_self_signed.txt", "https://web.lab.internal:8443/"),
     curl("curl_insecure.txt", "-k https://web.lab.internal:8441/"),
     curl("curl_no_tls.txt", "https://web.lab.internal:22/"),
+    // openssl s_client
+    plain(
+        "tls_good.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:443 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_expired.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8441 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_wrong_name.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8442 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_self_signed.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8443 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_chained.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8444 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_1_2.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:443 -servername web.lab.internal -tls1_2 </dev/null",
+    ),
+    plain(
+        "tls_smtp.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:25 -servername web.lab.internal -starttls smtp </dev/null",
+    ),
+    plain(
+        "tls_imap.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:143 -servername web.lab.internal -starttls imap </dev/null",
+    ),
+    plain(
+        "tls_no_tls.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8081 -servername web.lab.internal </dev/null",
+    ),
 ];

@@ -136,6 +136,7 @@ mod tests {
                 ("dig", "dig"),
                 ("nmap", "nmap-xml"),
                 ("ping", "ping"),
+                ("tls", "tls"),
                 ("traceroute", "traceroute"),
             ];
             let (_, parser) = parsers.into_iter().find(|(begin, _)| name.starts_with(begin))?;
