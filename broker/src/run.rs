@@ -117,12 +117,11 @@ struct Run {
 impl Run {
     fn new(process: Process, limits: &Limits) -> Result<Self, Exited> {
         let Process { pid, pidfd, stdout, stderr, listener, rules, folder } = process;
-        let process = pidfd.try_clone();
         let watched = watch(pidfd).and_then(|pidfd| {
             let child = Child { pid, pidfd, reaped: false };
             let stdout = Output::new(stdout, limits.stdout_bytes)?;
             let stderr = Output::new(stderr, limits.stderr_bytes)?;
-            Ok((child, stdout, stderr, Fence::new(listener, (pid, process?), rules)?))
+            Ok((child, stdout, stderr, Fence::new(listener, pid, rules)?))
         });
         let now = Instant::now();
         match watched {

@@ -21,17 +21,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::{
-    sys::socket::SockType,
-    unistd::{Pid, getpgid},
-};
+use nix::unistd::{Pid, getpgid};
 use probity_policy::PacketsTo;
 use probity_protocol::FenceRefusals;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     address::{self, Address},
-    on_behalf::{self, LONGEST_MESSAGE},
+    on_behalf::{LONGEST_MESSAGE, Sockets},
 };
 use crate::{
     complain::complain,
@@ -67,9 +64,10 @@ const REFUSED: Answer = Answer::Fail(libc::EACCES);
 pub(crate) struct Fence {
     /// `None` once nobody is left who could ask. The kernel fails calls that nobody answers for.
     listener: Option<AsyncFd<OwnedFd>>,
-    /// The run's process, which is its group too, and in whose place calls are made.
+    /// The run's process, which is its group too.
     pid: Pid,
-    process: OwnedFd,
+    /// Of a run with threads.
+    sockets: Sockets,
     rules: FenceRules,
     /// How many files it has made.
     files: u32,
@@ -87,6 +85,8 @@ pub(crate) struct FenceRules {
     pub files: u32,
     /// It has threads.
     pub threads: bool,
+    /// What it writes to packet sockets has no header yet.
+    pub headerless: bool,
 }
 
 /// The memory of the process that asks.
@@ -112,17 +112,13 @@ impl Fence {
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`.
-    pub(crate) fn new(
-        listener: OwnedFd,
-        (pid, process): (Pid, OwnedFd),
-        rules: FenceRules,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(listener: OwnedFd, pid: Pid, rules: FenceRules) -> io::Result<Self> {
         hand_over(listener.as_fd());
         let listener = Some(watch(listener)?);
         Ok(Self {
             listener,
             pid,
-            process,
+            sockets: Sockets::default(),
             rules,
             files: 0,
             rings: Vec::new(),
@@ -169,9 +165,9 @@ impl Fence {
         if self.rules.threads {
             return self.make(asked);
         }
-        let [socket, second, third, _, fifth, sixth] = asked.arguments;
+        let [first, second, third, _, fifth, sixth] = asked.arguments;
         match asked.call {
-            libc::SYS_kill => Ok(self.signal(socket)),
+            libc::SYS_kill => Ok(self.signal(first)),
             libc::SYS_connect => match self.address(asked, second, third)? {
                 Some(Address::Unspecified) => Ok(Answer::Continue),
                 to => Ok(self.outward(to)),
@@ -188,9 +184,9 @@ impl Fence {
                     let mut frame = [0; address::FRAME];
                     let frame = self.read(asked, second, third, &mut frame)?;
                     // The kernel writes the header of what is no frame yet.
-                    let to = match on_behalf::kind(self.process.as_fd(), socket) {
-                        Some(SockType::Datagram) => address::of_packet(kind, frame),
-                        _ => address::of_frame(frame),
+                    let to = match self.rules.headerless {
+                        true => address::of_packet(kind, frame),
+                        false => address::of_frame(frame),
                     };
                     let to = to.map(|to| SocketAddr::new(to, 0));
                     Ok(self.outward(to.map(Address::Internet)))
@@ -210,10 +206,14 @@ impl Fence {
         let [socket, second, third, ..] = asked.arguments;
         match asked.call {
             libc::SYS_kill => Ok(self.signal(socket)),
+            libc::SYS_socket => {
+                let listener = self.listener.as_ref().ok_or(Unreadable)?;
+                Ok(self.sockets.open(listener.as_fd(), asked))
+            }
             libc::SYS_connect => match self.address(asked, second, third)? {
                 Some(Address::Internet(to)) => {
                     Ok(match self.outward(Some(Address::Internet(to))) {
-                        Answer::Continue => on_behalf::connected(self.process.as_fd(), socket, to),
+                        Answer::Continue => self.sockets.connect(socket, to),
                         refused => refused,
                     })
                 }
@@ -230,7 +230,7 @@ impl Fence {
                     return Ok(REFUSED);
                 }
                 let message = self.pieces(asked, &header)?;
-                Ok(on_behalf::sent(self.process.as_fd(), socket, &message))
+                Ok(self.sockets.send(socket, &message))
             }
             // Whoever has no such call takes the other one.
             libc::SYS_sendmmsg => Ok(Answer::Fail(libc::ENOSYS)),

@@ -40,6 +40,8 @@ pub(super) struct Run {
     pub makes_files: bool,
     /// It may open packet sockets.
     pub has_packet_sockets: bool,
+    /// It has threads: the broker opens its sockets.
+    pub threads: bool,
 }
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
@@ -69,6 +71,9 @@ pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
     let rings = if run.has_packet_sockets { rings } else { Vec::new() };
     let options = [broadcast, rings, vec![ret(ALLOW)]].concat();
     program.extend(on(libc::SYS_setsockopt, options));
+    if run.threads {
+        program.extend(on(libc::SYS_socket, vec![ret(ASK)]));
+    }
     if run.makes_files {
         program.extend(on(libc::SYS_openat, if_makes_a_file(2)));
         #[cfg(target_arch = "x86_64")]
@@ -151,7 +156,7 @@ mod tests {
 
     const TOKEN: Token = Token([0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321]);
 
-    const NO_FILES: Run = Run { makes_files: false, has_packet_sockets: true };
+    const NO_FILES: Run = Run { makes_files: false, has_packet_sockets: true, threads: false };
     const FILES: Run = Run { makes_files: true, ..NO_FILES };
 
     fn answer(program: &[sock_filter], call: i64, arguments: [u64; 6]) -> u32 {
@@ -164,6 +169,9 @@ mod tests {
         for call in ASKED {
             assert_eq!(answer(program, call, [0; 6]), ASK);
         }
+        assert_eq!(answer(program, libc::SYS_socket, [2, 1, 0, 0, 0, 0]), ALLOW);
+        let threads = super::program(None, Run { threads: true, ..NO_FILES });
+        assert_eq!(answer(&threads, libc::SYS_socket, [2, 1, 0, 0, 0, 0]), ASK);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 9, 16]), ASK);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 1 << 40, 16]), ASK);

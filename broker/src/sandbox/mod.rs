@@ -47,7 +47,9 @@ use nix::{
     },
     unistd::Pid,
 };
-use probity_policy::{Clones, EnvironmentValue, HardLimits, NetRaw, Plan, Profile, SocketFamily};
+use probity_policy::{
+    Clones, EnvironmentValue, HardLimits, NetRaw, Plan, Profile, SocketFamily, SocketType,
+};
 use probity_protocol::{Failure, FailureKind, SandboxFacts};
 use seccompiler::BpfProgram;
 
@@ -189,13 +191,15 @@ impl Sandbox {
         // A tool with helpers executes those, by Landlock's leave.
         let once = plan.execute().is_empty().then_some(token);
         let net_raw = self.gives_net_raw(plan.net_raw());
-        let has_packets = plan.profile().sockets.iter().any(|s| s.family == SocketFamily::Packet);
+        let sockets = plan.profile().sockets.iter();
+        let packets: Vec<_> =
+            sockets.filter(|s| s.family == SocketFamily::Packet).map(|s| s.kind).collect();
         let asks = gate::Run {
             makes_files: scratch.is_some(),
-            has_packet_sockets: net_raw && has_packets,
+            has_packet_sockets: net_raw && !packets.is_empty(),
+            threads: plan.profile().clone == Some(Clones::Threads),
         };
         let gate = gate::program(once, asks);
-        let has_threads = plan.profile().clone == Some(Clones::Threads);
 
         let child = sys::spawn::Child {
             program: &program,
@@ -223,7 +227,8 @@ impl Sandbox {
             rules: FenceRules {
                 reach: plan.reach(),
                 files: scratch.map_or(0, |scratch| scratch.files),
-                threads: has_threads,
+                threads: asks.threads,
+                headerless: !packets.contains(&SocketType::Raw),
             },
             folder,
         })

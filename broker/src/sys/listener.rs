@@ -2,8 +2,9 @@
 //! notification. What is answered is decided elsewhere.
 
 use std::{
+    ffi::c_int,
     io,
-    os::fd::{AsRawFd as _, BorrowedFd},
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
 use nix::{
@@ -32,6 +33,8 @@ pub(crate) enum Answer {
     Fail(i32),
     /// It was made in the tool's place, with this as its result.
     Done(usize),
+    /// It is answered already, by what was given.
+    Given,
 }
 
 /// Has the kernel hand the processor over at each question and each answer, as between two that wait for
@@ -100,6 +103,7 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::R
         Answer::Continue => (0, 0, CONTINUE),
         Answer::Fail(errno) => (0, -errno, 0),
         Answer::Done(result) => (i64::try_from(result).unwrap_or(i64::MAX), 0, 0),
+        Answer::Given => return Ok(()),
     };
     let mut told = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: the structure is the one that this request reads, and is live.
@@ -109,4 +113,39 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::R
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         sent => sent.map(drop),
     }
+}
+
+/// Opens what a `socket` asks for. What is executed later does not have it.
+///
+/// # Errors
+/// Those of `socket(2)`.
+#[allow(clippy::cast_possible_truncation)] // The kernel looks at no more of them.
+pub(crate) fn open_socket(asked: &Question) -> io::Result<OwnedFd> {
+    let [family, kind, protocol, ..] = asked.arguments.map(|argument| argument as c_int);
+    // SAFETY: the call takes three numbers, and no pointer.
+    let socket = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    let socket = super::check(socket)?;
+    // SAFETY: the kernel has just made this descriptor for this process, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+}
+
+/// Answers a question that asks for a descriptor: gives it one, and says by which number.
+///
+/// # Errors
+/// Those of `SECCOMP_IOCTL_NOTIF_ADDFD`; kernels before 5.14 do not have it.
+pub(crate) fn give(listener: BorrowedFd<'_>, id: u64, descriptor: &OwnedFd) -> io::Result<u32> {
+    #[allow(clippy::cast_possible_truncation)] // It is 2.
+    const SEND: u32 = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
+    let given = libc::seccomp_notif_addfd {
+        id,
+        flags: SEND,
+        srcfd: descriptor.as_raw_fd().unsigned_abs(),
+        newfd: 0,
+        newfd_flags: libc::O_CLOEXEC.unsigned_abs(),
+    };
+    // SAFETY: the structure is the one that this request reads, and is live.
+    let number = unsafe {
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const given)
+    };
+    super::check(number).map(i32::unsigned_abs)
 }

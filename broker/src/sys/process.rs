@@ -1,12 +1,6 @@
 //! A child's end, and what this process is.
 
-use std::{
-    ffi::c_int,
-    io,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
-    os::unix::net::UnixListener,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, os::unix::net::UnixListener, time::Duration};
 
 use nix::unistd::{ForkResult, Pid};
 use probity_protocol::ExitStatus;
@@ -49,20 +43,6 @@ pub(crate) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     }))
-}
-
-/// A copy of the descriptor that another process calls `number`.
-///
-/// # Errors
-/// Those of `pidfd_getfd(2)`.
-pub(crate) fn descriptor_of(process: BorrowedFd<'_>, number: c_int) -> io::Result<OwnedFd> {
-    const NO_FLAGS: libc::c_uint = 0;
-    // SAFETY: the call takes three numbers, and no pointer.
-    let copy =
-        unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, NO_FLAGS) };
-    let copy = c_int::try_from(copy).unwrap_or(-1);
-    // SAFETY: the kernel has just made this descriptor for this process, and nobody else has it.
-    super::check(copy).map(|copy| unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Makes a copy of this process. `None` is what the copy is answered.
