@@ -1,6 +1,6 @@
 # The main jobs. `make help` lists them.
 
-TOOLS = iputils-ping traceroute nmap
+TOOLS = iputils-ping traceroute nmap bind9-dnsutils curl openssl
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 DIST  = git python3 strip-nondeterminism
 CONTAINERS = podman runc catatonit
@@ -45,6 +45,7 @@ test-long: packages venv dist cargo-installed $(BOOT_ROOT)/ready image-here $(VE
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --exclude probity-tests
 	for round in 1 2 3 4 5; do $(CARGO) test -p probity-tests || exit 1; done
 	PROBITY_KILLS=200 PROBITY_SOAK=20000 $(CARGO) test -p probity-tests --test alone -- kills:: soak::
+	PROBITY_RUNS=50 $(CARGO) test -p probity-tests --test lab -- tools::
 	PROBITY_ABUSE=1 $(CARGO) test -p probity-tests --test alone -- abuse:: abuse_http::
 	$(CARGO) test -p probity-tests --test lab -- --ignored claude_code::
 	PROBITY_EXAMPLES=500 $(CARGO) test -p probity-tests --test it -- http_schemathesis::

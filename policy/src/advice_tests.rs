@@ -21,6 +21,7 @@ use crate::{
     catalog::catalog,
     decide::decide,
     load::{Origin, load},
+    one_tool::file_of,
     source::{Source, Sources},
     validate::validate,
 };
@@ -87,9 +88,9 @@ fn sources() -> Sources {
     let mut sources = load(&Origin::Shipped).unwrap();
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 100 }}\n",
-        sources.tools[0].text()
+        file_of(&mut sources, "nmap").text()
     );
-    sources.tools[0] = Source::new("nmap.toml", nmap);
+    *file_of(&mut sources, "nmap") = Source::new("nmap.toml", nmap);
     sources.tools.extend(MORE_TOOLS.map(|(name, text)| Source::new(name, text)));
     let text = sources.policy.text().replace("deny      = []", "deny = [\"10.9.0.0/30\"]");
     sources.policy = Source::new("policy.toml", format!("{text}\n{GRANTS}"));

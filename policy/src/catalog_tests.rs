@@ -1,11 +1,12 @@
 use std::time::SystemTime;
 
-use probity_protocol::ValueType;
+use probity_protocol::{DnsName, UrlPath, ValueType};
 
 use super::*;
 use crate::{
     accounts::Accounts,
     load::{Origin, load},
+    one_tool::file_of,
     source::Source,
     validate::validate,
 };
@@ -16,11 +17,12 @@ fn policy(from: &str, to: &str) -> Policy {
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 20 }}\n\
          [preset.gentle]\nhelp = \"Slow.\"\noptions = {{ timing = 1, syn_scan = false }}\n",
-        sources.tools[0].text()
+        file_of(&mut sources, "nmap").text()
     );
-    sources.tools[0] = Source::new("nmap.toml", nmap);
-    assert!(sources.tools[1].text().contains(from));
-    sources.tools[1] = Source::new("ping.toml", sources.tools[1].text().replacen(from, to, 1));
+    *file_of(&mut sources, "nmap") = Source::new("nmap.toml", nmap);
+    let ping = file_of(&mut sources, "ping");
+    assert!(ping.text().contains(from));
+    *ping = Source::new("ping.toml", ping.text().replacen(from, to, 1));
     let more = "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = true\n";
     sources.policy = Source::new("policy.toml", format!("{}\n{more}", sources.policy.text()));
     validate(&sources, &Accounts::default()).unwrap()
@@ -89,11 +91,13 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
                 assert!((min..=max).contains(&&example.parse().unwrap()));
             }
             ValueType::Enumeration(words) => assert!(words.iter().any(|word| word == example)),
+            ValueType::DnsName => assert!(DnsName::parse(example).is_some()),
+            ValueType::UrlPath { .. } => assert!(UrlPath::parse(example).is_some()),
             ValueType::Ports { .. } => {}
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 24);
 }
 
 #[test]
@@ -137,8 +141,8 @@ fn no_default_exceeds_the_ceiling() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("\"1h\"", "\"2m\"");
     sources.policy = Source::new("policy.toml", text);
-    let ping = sources.tools[1].text().replace("timeout = \"30s\"\n", "");
-    sources.tools[1] = Source::new("ping.toml", ping);
+    let ping = file_of(&mut sources, "ping");
+    *ping = Source::new("ping.toml", ping.text().replace("timeout = \"30s\"\n", ""));
     let catalog = shown(&validate(&sources, &Accounts::default()).unwrap(), &owner());
     assert_eq!(catalog.tool("ping").unwrap().timeout.as_secs(), 120);
     assert_eq!(catalog.tool("nmap").unwrap().timeout.as_secs(), 120);

@@ -80,6 +80,9 @@ fn others(value: &Toml) -> Vec<Toml> {
         "safe",
         "nmap",
         "any",
+        "https",
+        "imap",
+        "insecure",
     ];
     match value {
         Toml::Boolean(on) => vec![Toml::Boolean(!on)],
@@ -168,8 +171,9 @@ fn comments_order_spelling_and_written_out_defaults_leave_the_digest_alone() {
 fn the_order_of_options_is_the_order_on_the_command_line_and_part_of_the_digest() {
     let policy = read(&shipped());
     let mut raw = policy.effective();
-    let ping = &mut raw.tools[1];
-    let mut tool = std::mem::replace(ping, at(tool(&policy.tools()[0]))).into_inner();
+    let place = policy.tools().iter().position(|tool| tool.name.as_str() == "ping").unwrap();
+    let ping = &mut raw.tools[place];
+    let mut tool = std::mem::replace(ping, at(tool(&policy.tools()[place]))).into_inner();
     tool.options.reverse();
     *ping = at(tool);
     let reversed = read(&inline(toml::to_string(&raw).unwrap()));

@@ -26,9 +26,12 @@ const MAX_FILES: usize = 4096;
 /// The policy that is compiled in, for embedded use without a file.
 const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
 const SHIPPED_TOOLS: &[(&str, &str)] = &[
+    ("dns.toml", include_str!("../defaults/tools.d/dns.toml")),
+    ("http.toml", include_str!("../defaults/tools.d/http.toml")),
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
     ("scanner.toml", include_str!("../defaults/tools.d/scanner.toml")),
+    ("tls.toml", include_str!("../defaults/tools.d/tls.toml")),
     ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
 ];
 

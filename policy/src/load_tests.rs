@@ -38,7 +38,18 @@ fn a_policy_of_its_owner_loads_with_its_tools_in_the_order_of_their_names() {
     let sources = Folder::new().load().unwrap();
     let names: Vec<_> =
         sources.tools.iter().map(|t| t.name().rsplit('/').next().unwrap()).collect();
-    assert_eq!(names, ["nmap.toml", "ping.toml", "scanner.toml", "traceroute.toml"]);
+    assert_eq!(
+        names,
+        [
+            "dns.toml",
+            "http.toml",
+            "nmap.toml",
+            "ping.toml",
+            "scanner.toml",
+            "tls.toml",
+            "traceroute.toml",
+        ]
+    );
 }
 
 #[test]

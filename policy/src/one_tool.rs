@@ -101,3 +101,9 @@ pub(crate) fn refused(policy: &Policy, call: &Call) -> (Reason, String, Option<S
     let instead = instead.filter(passes).and_then(SuggestedCall::of);
     (denied.denial.reason, format!("{} {}", advice.message, advice.recovery_suggestion), instead)
 }
+
+/// The file of a shipped tool, to be changed.
+pub(crate) fn file_of<'s>(sources: &'s mut Sources, tool: &str) -> &'s mut Source {
+    let file = format!("/{tool}.toml");
+    sources.tools.iter_mut().find(|source| source.name().ends_with(&file)).unwrap()
+}

@@ -1,9 +1,13 @@
 use super::*;
 use crate::load::{Origin, load};
+use crate::one_tool::file_of;
 
 fn shipped() -> Sources {
     load(&Origin::Shipped).unwrap()
 }
+
+/// How many tools are shipped.
+const TOOLS: usize = 7;
 
 /// The shipped policy with `from` replaced by `to` in the file whose name ends with `file`.
 fn changed(file: &str, from: &str, to: &str) -> Sources {
@@ -30,7 +34,7 @@ fn defects(sources: &Sources) -> String {
 #[test]
 fn the_shipped_policy_is_valid_and_warns_only_of_the_group_that_is_not_there() {
     let policy = validate(&shipped(), &Accounts::default()).unwrap();
-    assert_eq!(policy.tools().len(), 4);
+    assert_eq!(policy.tools().len(), TOOLS);
     let warnings: Vec<_> = policy.warnings().iter().map(|w| w.message.as_str()).collect();
     assert_eq!(warnings, ["there is no group \"probity\": this grant matches nobody"]);
 }
@@ -175,7 +179,7 @@ fn a_file_that_is_left_out_may_be_as_unfinished_as_it_likes() {
         .tools
         .push(Source::new("tools.d/draft.toml", "name = \"example-dig\"\nsummry = 3\n= ="));
     let policy = validate(&sources, &Accounts::default()).unwrap();
-    assert_eq!((policy.tools().len(), policy.excluded()[0].name.as_str()), (4, "example-dig"));
+    assert_eq!((policy.tools().len(), policy.excluded()[0].name.as_str()), (TOOLS, "example-dig"));
 }
 
 #[test]
@@ -191,10 +195,11 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
         ["test-ping", "mockping", "abstract-x", "example", "pingbase", "my-mixin", "x-interface"]
     {
         let mut sources = shipped();
-        let text = sources.tools[1].text().replacen("\"ping\"", &format!("{name:?}"), 1);
+        let text =
+            file_of(&mut sources, "ping").text().replacen("\"ping\"", &format!("{name:?}"), 1);
         sources.tools.push(Source::new("tools.d/extra.toml", text));
         let policy = validate(&sources, &Accounts::default()).unwrap();
-        assert_eq!(policy.tools().len(), 4, "{name}");
+        assert_eq!(policy.tools().len(), TOOLS, "{name}");
         assert_eq!(policy.excluded()[0].name, name);
     }
     let sources = changed("ping.toml", "name    = \"ping\"", "name    = \"_ping\"");
@@ -204,9 +209,9 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
 #[test]
 fn a_tool_with_no_options_at_all_is_legal() {
     let mut sources = shipped();
-    let ping = &sources.tools[1];
+    let ping = file_of(&mut sources, "ping");
     let (without, _) = ping.text().split_once("[[option]]").unwrap();
-    sources.tools[1] = Source::new("ping.toml", without);
+    *ping = Source::new("ping.toml", without);
     assert!(validate(&sources, &Accounts::default()).is_ok());
 }
 

@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+mod beyond;
 mod dns;
 mod namespace;
 mod web;

@@ -10,7 +10,7 @@ use crate::{each_source_of_the_workspace, root};
 const MOST_BOUNDARY: usize = 7683;
 
 /// Lines of the whole privileged process.
-const MOST_PRIVILEGED: usize = 14_506;
+const MOST_PRIVILEGED: usize = 14_509;
 
 #[test]
 fn the_boundary_and_the_privileged_process_stay_as_small_as_they_are() {

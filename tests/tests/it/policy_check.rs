@@ -64,7 +64,7 @@ fn check(folder: &PolicyFolder, more: &[&str]) -> Answer {
 fn the_shipped_policy_is_sound_even_when_one_is_strict() {
     let answer = ask(&["check", "--shipped", "--strict"]);
     assert_eq!(answer.code, 0, "{}", answer.said);
-    assert!(answer.said.contains("sound, with 4 tools, no warnings"), "{}", answer.said);
+    assert!(answer.said.contains("sound, with 7 tools, no warnings"), "{}", answer.said);
     assert!(!answer.said.contains('\u{1b}'), "colours, and this is no terminal");
 }
 
@@ -490,7 +490,7 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
         "(ticket 12)",
         "no os_detection",
         "ports 1-1024",
-        "Not granted: ping, scanner, traceroute",
+        "Not granted: dns, http, ping, scanner, tls, traceroute",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }

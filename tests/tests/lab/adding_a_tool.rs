@@ -55,7 +55,7 @@ fn the_tool_of_the_page_is_taken_into_use_while_a_client_is_connected() {
     world.policy.write("tools.d/tracepath.toml", &tool_file()).unwrap();
     let (code, said) = policy(&world, &["check"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("sound, with 5 tools") && !said.contains("tracepath"), "{said}");
+    assert!(said.contains("sound, with 8 tools") && !said.contains("tracepath"), "{said}");
     let user = USER_UID.to_string();
     let explain = ["explain", "--user", &user, "--tool", "tracepath", "--target"];
     let host = HOST.to_string();

@@ -42,7 +42,10 @@ fn finds_what_the_server_sent(client: &Client) {
     let sent = wire.request("tools/list", json!({})).unwrap();
     assert_eq!(alike(&answer["tools"]), alike(&sent["result"]["tools"]));
     let names: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|t| &t["name"]).collect();
-    assert_eq!(names, ["nmap", "ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        names,
+        ["dns", "http", "nmap", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
 
     // Whatever else the server offers can be had.
     for fetched in ["got", "read"] {

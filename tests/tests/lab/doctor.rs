@@ -178,7 +178,14 @@ fn tools_that_are_not_there_are_named_with_their_packages() {
     move_away("ping", "ping");
     let (_, report) = doctor();
     assert!(commands(&report, "tool.ping").contains("apt install iputils-ping"), "{report}");
-    for (tool, program) in [("nmap", "nmap"), ("scanner", "nmap"), ("traceroute", "traceroute")] {
+    for (tool, program) in [
+        ("dns", "dig"),
+        ("http", "curl"),
+        ("nmap", "nmap"),
+        ("scanner", "nmap"),
+        ("tls", "openssl"),
+        ("traceroute", "traceroute"),
+    ] {
         move_away(tool, program);
     }
     // One that is missing is a pity; without any there is nothing to call.

@@ -59,7 +59,7 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
         return;
     }
     let world = World::new().unwrap();
-    let all = ["nmap", "ping", "scanner", "traceroute", "read_result"];
+    let all = ["dns", "http", "nmap", "ping", "scanner", "tls", "traceroute", "read_result"];
     for (uid, fierce) in [(USER_UID, &[][..]), (ADMIN_UID, &["nmap", "scanner"])] {
         let list = session(&world, uid).request("tools/list", json!({})).unwrap();
         let tools = list["result"]["tools"].as_array().unwrap();
@@ -87,7 +87,10 @@ fn what_people_call_traceroute_is_traceroute() {
     }
     let unknown = session.call("route", arguments()).unwrap();
     let said = unknown["error"]["message"].as_str().unwrap();
-    assert!(said.ends_with("The tools are nmap, ping, scanner, traceroute."), "{said}");
+    assert!(
+        said.ends_with("The tools are dns, http, nmap, ping, scanner, tls, traceroute."),
+        "{said}"
+    );
 }
 
 #[test]

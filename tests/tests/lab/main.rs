@@ -30,6 +30,7 @@
 //! | [`sandbox`] | the sandbox, tried from inside |
 //! | [`startup`] | a broker starts as its administrator meant it or not at all |
 //! | [`supervision`] | a broker that is killed leaves nothing |
+//! | [`tools`] | the tools for names, the web and certificates, against good servers and bad ones |
 //! | [`wire`] | the broker's socket, as a hostile frontend uses it |
 
 mod adding_a_tool;
@@ -58,4 +59,5 @@ mod reload;
 mod sandbox;
 mod startup;
 mod supervision;
+mod tools;
 mod wire;

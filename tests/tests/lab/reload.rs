@@ -113,9 +113,9 @@ fn each_watcher_is_told_of_its_own_tier_and_nobody_of_what_is_the_same() {
     fs::remove_file(policy.path("tools.d/traceroute.toml")).unwrap();
     broker.reload().unwrap();
     let (standard, whole) = (next_catalog(&mut standard), next_catalog(&mut whole));
-    assert_eq!(names(&before), ["nmap", "ping", "scanner", "traceroute"]);
-    assert_eq!(names(&standard), ["nmap", "ping", "scanner"]);
-    assert_eq!(names(&whole), ["nmap", "ping", "scanner"]);
+    assert_eq!(names(&before), ["dns", "http", "nmap", "ping", "scanner", "tls", "traceroute"]);
+    assert_eq!(names(&standard), ["dns", "http", "nmap", "ping", "scanner", "tls"]);
+    assert_eq!(names(&whole), ["dns", "http", "nmap", "ping", "scanner", "tls"]);
     assert!(standard.tools.iter().all(|tool| !tool.intrusive));
     assert!(whole.tools.iter().all(|tool| tool.intrusive));
 }
@@ -147,11 +147,17 @@ fn a_session_has_the_new_tools_once_it_was_told() {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).stderr(Stdio::null());
     let mut session = Session::start(command).unwrap();
-    assert_eq!(tools(&mut session), ["nmap", "ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        tools(&mut session),
+        ["dns", "http", "nmap", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
     fs::remove_file(world.policy.path("tools.d/nmap.toml")).unwrap();
     world.broker.reload().unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
-    assert_eq!(tools(&mut session), ["ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        tools(&mut session),
+        ["dns", "http", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
 }
 
 fn tools(session: &mut Session) -> Vec<String> {
@@ -173,18 +179,27 @@ fn an_embedded_broker_reloads_too() {
     let errors = File::create(state.path().join("stderr.txt")).unwrap();
     command.stderr(errors);
     let mut session = Session::start(command).unwrap();
-    assert_eq!(tools(&mut session), ["nmap", "ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        tools(&mut session),
+        ["dns", "http", "nmap", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
     let broker = broker_below(session.pid()).unwrap();
     fs::remove_file(policy.path("tools.d/nmap.toml")).unwrap();
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
-    assert_eq!(tools(&mut session), ["ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        tools(&mut session),
+        ["dns", "http", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
     // Without its folder the shipped tools would come in, which nobody asked for.
     fs::rename(policy.path("tools.d"), policy.path("elsewhere")).unwrap();
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     let said = || fs::read_to_string(state.path().join("stderr.txt")).unwrap();
     assert!(wait_until(Duration::from_secs(10), || said().contains("the folder tools.d is gone")));
-    assert_eq!(tools(&mut session), ["ping", "scanner", "traceroute", "read_result"]);
+    assert_eq!(
+        tools(&mut session),
+        ["dns", "http", "ping", "scanner", "tls", "traceroute", "read_result"]
+    );
     // Its user's terminal is not where the log's heads are kept.
     assert_eq!(session.close().unwrap(), Some(0));
     assert!(!said().contains("audit chain head"), "{}", said());

@@ -82,7 +82,16 @@ fn in_the_lab(show: &Show) -> Result<usize, Box<dyn Error>> {
     }
 
     let mut steps = steps::Steps::new(show, &mut session);
-    steps.list_tools(&["nmap", "ping", "scanner", "traceroute", "read_result"])?;
+    steps.list_tools(&[
+        "dns",
+        "http",
+        "nmap",
+        "ping",
+        "scanner",
+        "tls",
+        "traceroute",
+        "read_result",
+    ])?;
     steps.call(
         "Is the host there?",
         "ping",
@@ -124,7 +133,16 @@ fn on_loopback(show: &Show) -> Result<usize, Box<dyn Error>> {
     interrupt::end_on_interrupt(session.pid());
 
     let mut steps = steps::Steps::new(show, &mut session);
-    steps.list_tools(&["nmap", "ping", "scanner", "traceroute", "read_result"])?;
+    steps.list_tools(&[
+        "dns",
+        "http",
+        "nmap",
+        "ping",
+        "scanner",
+        "tls",
+        "traceroute",
+        "read_result",
+    ])?;
     // Whether ping works depends on a setting of this machine's; both answers are right ones.
     steps.call("Is this machine there?", "ping", &json!({"target": "127.0.0.1"}), |result| {
         let structured = &result["structuredContent"];

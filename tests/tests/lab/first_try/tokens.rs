@@ -56,7 +56,7 @@ fn the_list_of_tools_costs_little_whatever_is_granted() {
         return;
     }
     let world = World::new().unwrap();
-    for (uid, limit) in [(USER_UID, 2400), (ADMIN_UID, 2600)] {
+    for (uid, limit) in [(USER_UID, 3700), (ADMIN_UID, 3900)] {
         let mut session: Session = session(&world, uid);
         let list = session.request("tools/list", json!({})).unwrap();
         let mut sum = 0;
