@@ -21,7 +21,7 @@ use crate::{
     catalog::catalog,
     decide::decide,
     load::{Origin, load},
-    one_tool::place_of,
+    one_tool::file_of,
     source::{Source, Sources},
     validate::validate,
 };
@@ -86,12 +86,11 @@ help = "Rate."
 
 fn sources() -> Sources {
     let mut sources = load(&Origin::Shipped).unwrap();
-    let at = place_of(&sources, "nmap.toml");
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 100 }}\n",
-        sources.tools[at].text()
+        file_of(&mut sources, "nmap").text()
     );
-    sources.tools[at] = Source::new("nmap.toml", nmap);
+    *file_of(&mut sources, "nmap") = Source::new("nmap.toml", nmap);
     sources.tools.extend(MORE_TOOLS.map(|(name, text)| Source::new(name, text)));
     let text = sources.policy.text().replace("deny      = []", "deny = [\"10.9.0.0/30\"]");
     sources.policy = Source::new("policy.toml", format!("{text}\n{GRANTS}"));

@@ -1,19 +1,15 @@
 use std::time::SystemTime;
 
-use probity_protocol::ValueType;
+use probity_protocol::{DnsName, UrlPath, ValueType};
 
 use super::*;
 use crate::{
     accounts::Accounts,
     load::{Origin, load},
-    source::{Source, Sources},
+    one_tool::file_of,
+    source::Source,
     validate::validate,
 };
-
-/// The shipped file of that name.
-fn file<'s>(sources: &'s mut Sources, name: &str) -> &'s mut Source {
-    sources.tools.iter_mut().find(|file| file.name().ends_with(&format!("/{name}"))).unwrap()
-}
 
 /// The shipped policy with an intrusive preset of nmap, and with `from` replaced by `to` in ping.
 fn policy(from: &str, to: &str) -> Policy {
@@ -21,10 +17,10 @@ fn policy(from: &str, to: &str) -> Policy {
     let nmap = format!(
         "{}\n[preset.udp]\nhelp = \"UDP.\"\noptions = {{ udp_scan = true, top_ports = 20 }}\n\
          [preset.gentle]\nhelp = \"Slow.\"\noptions = {{ timing = 1, syn_scan = false }}\n",
-        file(&mut sources, "nmap.toml").text()
+        file_of(&mut sources, "nmap").text()
     );
-    *file(&mut sources, "nmap.toml") = Source::new("nmap.toml", nmap);
-    let ping = file(&mut sources, "ping.toml");
+    *file_of(&mut sources, "nmap") = Source::new("nmap.toml", nmap);
+    let ping = file_of(&mut sources, "ping");
     assert!(ping.text().contains(from));
     *ping = Source::new("ping.toml", ping.text().replacen(from, to, 1));
     let more = "[[grant]]\nuser = 7\ntools = [\"nmap\"]\nintrusive = true\n";
@@ -95,6 +91,8 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
                 assert!((min..=max).contains(&&example.parse().unwrap()));
             }
             ValueType::Enumeration(words) => assert!(words.iter().any(|word| word == example)),
+            ValueType::DnsName => assert!(DnsName::parse(example).is_some()),
+            ValueType::UrlPath { .. } => assert!(UrlPath::parse(example).is_some()),
             ValueType::Ports { .. } => {}
             ValueType::List { of, max } => {
                 let ValueType::Integer { min, max: most } = &**of else { panic!("{of:?}") };
@@ -105,7 +103,7 @@ fn every_example_is_a_value_that_its_own_schema_describes() {
             other => panic!("no shipped option is {other:?}"),
         }
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 24);
 }
 
 #[test]
@@ -149,7 +147,7 @@ fn no_default_exceeds_the_ceiling() {
     let mut sources = load(&Origin::Shipped).unwrap();
     let text = sources.policy.text().replace("\"1h\"", "\"2m\"");
     sources.policy = Source::new("policy.toml", text);
-    let ping = file(&mut sources, "ping.toml");
+    let ping = file_of(&mut sources, "ping");
     *ping = Source::new("ping.toml", ping.text().replace("timeout = \"30s\"\n", ""));
     let catalog = shown(&validate(&sources, &Accounts::default()).unwrap(), &owner());
     assert_eq!(catalog.tool("ping").unwrap().timeout.as_secs(), 120);

@@ -80,6 +80,9 @@ fn others(value: &Toml) -> Vec<Toml> {
         "safe",
         "nmap",
         "any",
+        "https",
+        "imap",
+        "insecure",
     ];
     match value {
         Toml::Boolean(on) => vec![Toml::Boolean(!on)],
@@ -170,7 +173,7 @@ fn the_order_of_options_is_the_order_on_the_command_line_and_part_of_the_digest(
     let mut raw = policy.effective();
     let place = policy.tools().iter().position(|tool| tool.name.as_str() == "ping").unwrap();
     let ping = &mut raw.tools[place];
-    let mut tool = std::mem::replace(ping, at(tool(&policy.tools()[0]))).into_inner();
+    let mut tool = std::mem::replace(ping, at(tool(&policy.tools()[place]))).into_inner();
     tool.options.reverse();
     *ping = at(tool);
     let reversed = read(&inline(toml::to_string(&raw).unwrap()));

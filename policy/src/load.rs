@@ -29,12 +29,15 @@ const SHIPPED_TOOLS: &[(&str, &str)] = &[
     ("arp.toml", include_str!("../defaults/tools.d/arp.toml")),
     ("capture.toml", include_str!("../defaults/tools.d/capture.toml")),
     ("mtr.toml", include_str!("../defaults/tools.d/mtr.toml")),
+    ("dns.toml", include_str!("../defaults/tools.d/dns.toml")),
+    ("http.toml", include_str!("../defaults/tools.d/http.toml")),
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
     ("path_mtu.toml", include_str!("../defaults/tools.d/path_mtu.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),
     ("port.toml", include_str!("../defaults/tools.d/port.toml")),
     ("route.toml", include_str!("../defaults/tools.d/route.toml")),
     ("scanner.toml", include_str!("../defaults/tools.d/scanner.toml")),
+    ("tls.toml", include_str!("../defaults/tools.d/tls.toml")),
     ("traceroute.toml", include_str!("../defaults/tools.d/traceroute.toml")),
 ];
 

@@ -43,6 +43,8 @@ fn a_policy_of_its_owner_loads_with_its_tools_in_the_order_of_their_names() {
         [
             "arp.toml",
             "capture.toml",
+            "dns.toml",
+            "http.toml",
             "mtr.toml",
             "nmap.toml",
             "path_mtu.toml",
@@ -50,6 +52,7 @@ fn a_policy_of_its_owner_loads_with_its_tools_in_the_order_of_their_names() {
             "port.toml",
             "route.toml",
             "scanner.toml",
+            "tls.toml",
             "traceroute.toml",
         ]
     );

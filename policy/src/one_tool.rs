@@ -102,7 +102,8 @@ pub(crate) fn refused(policy: &Policy, call: &Call) -> (Reason, String, Option<S
     (denied.denial.reason, format!("{} {}", advice.message, advice.recovery_suggestion), instead)
 }
 
-/// Where the file of a tool stands among those of a policy.
-pub(crate) fn place_of(sources: &Sources, file: &str) -> usize {
-    sources.tools.iter().position(|source| source.name().ends_with(file)).unwrap()
+/// The file of a shipped tool, to be changed.
+pub(crate) fn file_of<'s>(sources: &'s mut Sources, tool: &str) -> &'s mut Source {
+    let file = format!("/{tool}.toml");
+    sources.tools.iter_mut().find(|source| source.name().ends_with(&file)).unwrap()
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::load::{Origin, load};
-use crate::one_tool::place_of;
+use crate::one_tool::file_of;
 
 fn shipped() -> Sources {
     load(&Origin::Shipped).unwrap()
@@ -193,8 +193,8 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
         ["test-ping", "mockping", "abstract-x", "example", "pingbase", "my-mixin", "x-interface"]
     {
         let mut sources = shipped();
-        let at = place_of(&sources, "ping.toml");
-        let text = sources.tools[at].text().replacen("\"ping\"", &format!("{name:?}"), 1);
+        let text =
+            file_of(&mut sources, "ping").text().replacen("\"ping\"", &format!("{name:?}"), 1);
         sources.tools.push(Source::new("tools.d/extra.toml", text));
         let policy = validate(&sources, &Accounts::default()).unwrap();
         assert_eq!(policy.tools().len(), shipped().tools.len(), "{name}");
@@ -207,10 +207,9 @@ fn files_whose_tool_is_named_like_a_template_are_left_out_with_the_reason() {
 #[test]
 fn a_tool_with_no_options_at_all_is_legal() {
     let mut sources = shipped();
-    let at = place_of(&sources, "ping.toml");
-    let ping = &sources.tools[at];
+    let ping = file_of(&mut sources, "ping");
     let (without, _) = ping.text().split_once("[[option]]").unwrap();
-    sources.tools[at] = Source::new("ping.toml", without);
+    *ping = Source::new("ping.toml", without);
     assert!(validate(&sources, &Accounts::default()).is_ok());
 }
 

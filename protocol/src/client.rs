@@ -12,8 +12,19 @@ use crate::{
 /// The parsers of this version's frontend, by the names that a tool's file gives them. They stand here
 /// for `probity-policy check`, which warns of another; a test of the frontend's holds that it has
 /// exactly these.
-pub const PARSERS: [&str; 8] =
-    ["arping", "ip-json", "mtr", "nmap-xml", "ping", "tcpdump", "tracepath", "traceroute"];
+pub const PARSERS: [&str; 11] = [
+    "arping",
+    "curl",
+    "dig",
+    "ip-json",
+    "mtr",
+    "nmap-xml",
+    "ping",
+    "tcpdump",
+    "tls",
+    "tracepath",
+    "traceroute",
+];
 
 /// Splits `extra_args` into words by the shell's quoting rules, without a shell.
 ///

@@ -30,5 +30,17 @@ mod tokens;
 pub mod world;
 
 /// The shipped tools of the standard tier, by name.
-pub const STANDARD_TOOLS: [&str; 9] =
-    ["arp", "mtr", "nmap", "path_mtu", "ping", "port", "route", "scanner", "traceroute"];
+pub const STANDARD_TOOLS: [&str; 12] = [
+    "arp",
+    "dns",
+    "http",
+    "mtr",
+    "nmap",
+    "path_mtu",
+    "ping",
+    "port",
+    "route",
+    "scanner",
+    "tls",
+    "traceroute",
+];

@@ -35,7 +35,14 @@ impl World {
     /// # Errors
     /// Those of the lab and the broker.
     pub fn with_grants(more: &str) -> io::Result<Self> {
-        let lab = Lab::new().map_err(io::Error::other)?;
+        Self::around(Lab::new().map_err(io::Error::other)?, more)
+    }
+
+    /// The same around a lab that has what a test needs: who trusts whom is read when the broker starts.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub fn around(lab: Lab, more: &str) -> io::Result<Self> {
         let policy = PolicyFolder::with_grants(more)?;
         let broker = Broker::start(&program("probity-broker"), &policy, Some(&lab.client()))?;
         let folder = tempfile::tempdir()?;

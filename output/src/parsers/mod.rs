@@ -9,6 +9,8 @@
 pub mod arping;
 pub mod brief;
 mod cut_json;
+pub mod dns;
+pub mod http;
 pub mod ip;
 pub mod mtr;
 pub mod nmap;
@@ -18,21 +20,26 @@ mod room;
 mod schema;
 mod shrink;
 pub mod tcpdump;
+pub mod tls;
 pub mod tracepath;
 pub mod traceroute;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use self::arping::ArpingReport;
+use self::dns::DnsReport;
+use self::http::HttpReport;
 use self::ip::IpReport;
 use self::mtr::MtrReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
 use self::tcpdump::CaptureReport;
+use self::tls::TlsReport;
 use self::tracepath::TracepathReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
@@ -59,8 +66,14 @@ pub const SMALLEST_BYTES: usize = 2 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Parsed {
+    /// From `dig`.
+    Dns(DnsReport),
+    /// From `curl`.
+    Http(HttpReport),
     /// From `ping`.
     Ping(PingReport),
+    /// From `openssl s_client`.
+    Tls(TlsReport),
     /// From `traceroute`.
     Traceroute(TracerouteReport),
     /// From `nmap -oX -`.
@@ -115,6 +128,11 @@ trait Report {
     fn watches(&self) -> bool {
         false
     }
+    fn owns_stderr(&self) -> bool {
+        false
+    }
+
+    fn tell(&mut self, _argv: &[String], _now: SystemTime) {}
 }
 
 /// What reads the output of a tool.
@@ -128,7 +146,7 @@ struct Reader {
 }
 
 /// All of them, by their names.
-const READERS: [Reader; 8] = [
+const READERS: [Reader; 11] = [
     Reader {
         name: "arping",
         schema: arping::schema,
@@ -143,6 +161,16 @@ const READERS: [Reader; 8] = [
         name: "mtr",
         schema: mtr::schema,
         read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
+    },
+    Reader {
+        name: "curl",
+        schema: http::schema,
+        read: |stdout, stderr| http::parse(stdout, stderr).map(Parsed::Http),
+    },
+    Reader {
+        name: "dig",
+        schema: dns::schema,
+        read: |stdout, stderr| dns::parse(stdout, stderr).map(Parsed::Dns),
     },
     Reader {
         name: "nmap-xml",
@@ -163,6 +191,11 @@ const READERS: [Reader; 8] = [
         name: "tracepath",
         schema: tracepath::schema,
         read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
+    },
+    Reader {
+        name: "tls",
+        schema: tls::schema,
+        read: |stdout, stderr| tls::parse(stdout, stderr).map(Parsed::Tls),
     },
     Reader {
         name: "traceroute",
@@ -200,7 +233,10 @@ fn find(name: &str) -> Option<Reader> {
 impl Parsed {
     fn report(&self) -> &dyn Report {
         match self {
+            Self::Dns(report) => report,
+            Self::Http(report) => report,
             Self::Ping(report) => report,
+            Self::Tls(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
@@ -213,7 +249,10 @@ impl Parsed {
 
     fn report_mut(&mut self) -> &mut dyn Report {
         match self {
+            Self::Dns(report) => report,
+            Self::Http(report) => report,
             Self::Ping(report) => report,
+            Self::Tls(report) => report,
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
@@ -261,6 +300,17 @@ impl Parsed {
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         self.report().complaint()
+    }
+
+    /// Whether the report is made of standard error too, so that what stands there is no complaint beside it.
+    #[must_use]
+    pub fn owns_stderr(&self) -> bool {
+        self.report().owns_stderr()
+    }
+
+    /// Tells a result what its tool does not write: by which command it was made, and when.
+    pub fn tell(&mut self, argv: &[String], now: SystemTime) {
+        self.report_mut().tell(argv, now);
     }
 
     /// Its shorter form, of at most `max_bytes` of JSON, and whether anything was dropped for that.

@@ -15,7 +15,7 @@ use std::{
     io::{self, BufRead, BufReader},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc,
@@ -24,12 +24,17 @@ use std::{
     time::Duration,
 };
 
+mod beyond;
+mod dns;
 mod flawed;
 mod namespace;
+mod web;
 mod wider;
 
+pub use self::dns::CHANGING_NAME;
 pub use self::namespace::Namespace;
 use self::namespace::{End, LabId, ip, remove_stale};
+pub use self::web::HTTP;
 
 /// The client's address; its network is a /24.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 66, 1, 2);
@@ -107,6 +112,10 @@ pub struct Lab {
     router: Namespace,
     host: Namespace,
     servers: Vec<Child>,
+    /// What its name server was asked, where there is one.
+    questions: Option<tempfile::NamedTempFile>,
+    /// Those of its web servers, where there are some.
+    certificates: Option<tempfile::TempDir>,
 }
 
 impl Lab {
@@ -127,6 +136,8 @@ impl Lab {
             router: id.namespace("router"),
             host: id.namespace("host"),
             servers: Vec::new(),
+            questions: None,
+            certificates: None,
         };
         lab.connect()?;
         lab.write_names()?;
@@ -200,16 +211,19 @@ impl Lab {
 
     /// Starts the servers at addresses of the host.
     fn serve(&mut self, addresses: &[IpAddr]) -> Result<(), LabError> {
-        let program = lab_host()?;
-        let mut child = self
-            .host
-            .command(&program)
-            .args(addresses.iter().map(IpAddr::to_string))
+        let mut command = self.host.command(lab_host()?);
+        command.args(addresses.iter().map(IpAddr::to_string));
+        self.start(command)
+    }
+
+    /// Starts a server of the host's, and waits until it says that it is ready.
+    fn start(&mut self, mut command: Command) -> Result<(), LabError> {
+        let mut child = command
             // Held open by the lab: its end is the program's end, even if the test is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|source| LabError::Run { program, source })?;
+            .map_err(|source| LabError::Run { program: command.get_program().into(), source })?;
         let stdout = child.stdout.take();
         self.servers.push(child);
 

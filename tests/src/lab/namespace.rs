@@ -142,7 +142,8 @@ pub(super) fn ip(options: &[&str], lines: &str) -> Result<(), LabError> {
     run(Command::new(IP).args(options).args(["-batch", "-"]), lines)
 }
 
-fn run(command: &mut Command, input: &str) -> Result<(), LabError> {
+/// Runs a program to its end, with this on its standard input.
+pub(super) fn run(command: &mut Command, input: &str) -> Result<(), LabError> {
     let program = PathBuf::from(command.get_program());
     let output = command
         .stdin(Stdio::piped())

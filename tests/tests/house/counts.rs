@@ -10,7 +10,7 @@ use crate::{each_source_of_the_workspace, root};
 const MOST_BOUNDARY: usize = 7688;
 
 /// Lines of the whole privileged process.
-const MOST_PRIVILEGED: usize = 14_522;
+const MOST_PRIVILEGED: usize = 14_525;
 
 #[test]
 fn the_boundary_and_the_privileged_process_stay_as_small_as_they_are() {

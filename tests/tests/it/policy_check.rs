@@ -500,7 +500,7 @@ fn all_that_one_user_may_do_is_on_a_page_with_the_grant_of_each_line() {
         "(ticket 12)",
         "no os_detection",
         "ports 1-1024",
-        "Not granted: arp, capture, mtr, path_mtu, ping, port, route, scanner, traceroute",
+        "Not granted: arp, capture, dns, http, mtr, path_mtu, ping, port, route, scanner, tls, traceroute",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }

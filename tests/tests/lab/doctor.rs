@@ -180,12 +180,15 @@ fn tools_that_are_not_there_are_named_with_their_packages() {
     assert!(commands(&report, "tool.ping").contains("apt install iputils-ping"), "{report}");
     for (tool, program) in [
         ("arp", "arping"),
+        ("dns", "dig"),
+        ("http", "curl"),
         ("mtr", "mtr"),
         ("nmap", "nmap"),
         ("path_mtu", "tracepath"),
         ("port", "nmap"),
         ("route", "ip"),
         ("scanner", "nmap"),
+        ("tls", "openssl"),
         ("traceroute", "traceroute"),
     ] {
         move_away(tool, program);

@@ -171,6 +171,28 @@ fn every_line_about_a_shipped_tool_gets_its_verdict_from_its_layer() {
     }
 }
 
+/// The shipped tools that ask servers for something, each with a list of its own.
+const TOOLS: [&str; 3] = ["dns", "http", "tls"];
+
+#[test]
+fn every_line_about_a_tool_gets_its_verdict_and_its_very_command() {
+    if !needs::root() {
+        return;
+    }
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("attacks");
+    for tool in TOOLS {
+        let policy = PolicyFolder::shipped("[[grant]]\nuser = 0\ntools = [\"*\"]\n").unwrap();
+        policy
+            .replace("policy.toml", "\"192.168.0.0/16\"]", "\"192.168.0.0/16\", \"fd00::/8\"]")
+            .unwrap();
+        policy.replace("policy.toml", "deny      = []", "deny = [\"10.9.0.0/16\"]").unwrap();
+        let text = fs::read_to_string(here.join(format!("{tool}.jsonl"))).unwrap();
+        let requests: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert!(requests.len() >= 30, "{tool}");
+        check_under(&policy, requests, 25);
+    }
+}
+
 /// Holds requests against their verdicts under the shipped policy with these grants. More than `denied` of
 /// them are on record as such.
 fn check(grants: &str, requests: impl IntoIterator<Item = Value>, denied: usize) {

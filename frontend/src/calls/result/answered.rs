@@ -1,6 +1,8 @@
 //! What the broker answered to a call, as a result: a run that is over, a denial, a plan, a failure, or
 //! no answer at all.
 
+use std::time::SystemTime;
+
 use probity_advice::Advice;
 use probity_output::{
     clean::{clean, clean_str},
@@ -225,7 +227,8 @@ fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed>
     let parser = parser?;
     let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
     match parsers::parse(parser, &output.stdout, &output.stderr) {
-        Ok(Some(parsed)) => {
+        Ok(Some(mut parsed)) => {
+            parsed.tell(&output.started.plan.argv, SystemTime::now());
             tracing::info!(tool, parser, correlation_id, "output.parsed");
             Some(parsed)
         }

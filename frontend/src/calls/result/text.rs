@@ -135,7 +135,8 @@ impl ToolResult {
     #[must_use]
     pub fn has_complained(&self) -> bool {
         let said = self.stderr.lines().any(|line| !line.trim().is_empty());
-        said && self.report.is_some() && self.returncode != Some(0)
+        let is_beside = self.report.as_ref().is_some_and(|report| !report.owns_stderr());
+        said && is_beside && self.returncode != Some(0)
     }
 
     /// Who reads of a host that is up has to know when that was.

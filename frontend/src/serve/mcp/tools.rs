@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use probity_protocol::{Availability, Catalog, TargetKind, Tier, ToolEntry, ValueType};
+use probity_protocol::{Availability, Catalog, TargetKind, Tier, ToolEntry};
 use rmcp::model::{Tool, ToolAnnotations};
 
 use crate::calls::published::registry::{Listing, Published};
@@ -57,19 +57,13 @@ fn tool(published: Published<'_>, catalog: &Catalog) -> Tool {
 /// Whether nothing that this client may do with the tool is intrusive: scans that a target may suffer
 /// from are not read-only. An intrusive grant changes nothing for a tool that has nothing intrusive.
 fn is_read_only(entry: &ToolEntry) -> bool {
-    // Which of the words of a list are intrusive does not stand in the catalog.
-    let may_be = |tier, value: Option<&ValueType>| {
-        let value = match value {
-            Some(ValueType::List { of, .. }) => Some(&**of),
-            other => other,
-        };
-        let words =
-            matches!(value, Some(ValueType::Enumeration(_) | ValueType::EnumerationList(_)));
-        tier == Tier::Intrusive || entry.intrusive && words
+    let is_intrusive = |tier| tier == Tier::Intrusive;
+    let options = || {
+        let mut options = entry.options.iter();
+        options.any(|option| is_intrusive(option.tier) || !option.intrusive_words.is_empty())
     };
-    let options = || entry.options.iter().any(|option| may_be(option.tier, Some(&option.value)));
-    let presets = || entry.presets.iter().any(|preset| may_be(preset.tier, None));
-    !(entry.tier == Tier::Intrusive || options() || presets())
+    let presets = || entry.presets.iter().any(|preset| is_intrusive(preset.tier));
+    !(is_intrusive(entry.tier) || options() || presets())
 }
 
 fn title(entry: &ToolEntry) -> String {

@@ -52,6 +52,10 @@ fn a_flood_of_items_is_cut_and_says_so() {
     let Ok(Some(Parsed::Arping(report))) = parsed else { panic!() };
     assert_eq!((report.owners.len(), report.received), (ITEMS_MAX, ITEMS_MAX as u64 + 5));
     assert!(report.truncated);
+    let records = "a. 60 IN A 10.0.0.1\n".repeat(ITEMS_MAX + 5);
+    let answer = format!(";; ->>HEADER<<- status: NOERROR\n;; ANSWER SECTION:\n{records}");
+    let Ok(Some(Parsed::Dns(report))) = parse("dig", answer.as_bytes(), b"") else { panic!() };
+    assert_eq!((report.answer.len(), report.truncated), (ITEMS_MAX, true));
 
     let hosts = "<host></host>".repeat(ITEMS_MAX + 5);
     let xml = format!("<nmaprun>{hosts}</nmaprun>");
@@ -90,6 +94,23 @@ fn all_lists_together_have_a_cap_and_the_counts_go_on() {
 
     let name = "\u{1b}".repeat(1000);
     let hop = format!("1 {}\n", format!("{name} 0.1 ms ").repeat(30));
+    let sections = ";; ->>HEADER<<- status: NOERROR\n;; ANSWER SECTION:\n";
+    let answer = format!("a. 60 IN TXT {name}\n").repeat(1500);
+    let parsed = parse("dig", [sections, &answer].concat().as_bytes(), b"").unwrap().unwrap();
+    assert!(size(&parsed) <= REPORT_BYTES_MAX + SMALLEST_BYTES, "{}", size(&parsed));
+    assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+
+    let headers =
+        format!("{{\"http_code\":200}}\n{{\"server\":[{}\"x\"]}}", "\"\\u001b\",".repeat(5_000));
+    let parsed = parse("curl", name.repeat(100).as_bytes(), headers.as_bytes()).unwrap().unwrap();
+    assert!(size(&parsed) <= 512 * 1024, "{}", size(&parsed));
+    assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+
+    let errors: String = (0..100).map(|n| format!("verify error:num={n}:{n}{name}\n")).collect();
+    let parsed = parse("tls", b"CONNECTED(3)\n", errors.as_bytes()).unwrap().unwrap();
+    assert!(size(&parsed) <= 512 * 1024, "{}", size(&parsed));
+    assert_eq!(serde_json::to_value(&parsed).unwrap()["truncated"], Value::Bool(true));
+
     for (parser, line) in [
         ("ping", format!("64 bytes from {name}: icmp_seq=1 ttl=64 time=0.1 ms\n")),
         ("traceroute", hop),

@@ -3,8 +3,9 @@
 //! `record-fixtures FOLDER [FILE-PREFIX]` (as root) builds a lab, runs each line of
 //! [`RECORDINGS`] in its client, and writes what came on standard output to a file in the folder,
 //! with a README that says how each was made. With a prefix, only the files so named. ping, traceroute, nmap,
-//! mtr, tracepath, ip and arping are the machine's; the ping and traceroute of GNU inetutils, busybox and
-//! Thomas Habets's arping are unpacked into a temporary folder and never installed. Nothing is
+//! dig, curl, openssl, mtr, tracepath, ip and arping are the machine's; the ping and traceroute of GNU
+//! inetutils, busybox, kdig, drill and Thomas Habets's arping are unpacked into a temporary folder and
+//! never installed. Nothing is
 //! aimed at an address outside the lab, and a lab has no way out.
 
 mod patchy_echo;
@@ -23,22 +24,40 @@ use std::{
 
 use probity_tests::lab::{Lab, Namespace};
 
-use self::recordings::{Needs, RECORDINGS, Recording};
+use self::recordings::{CURL, HAND_MADE, Needs, RECORDINGS, Recording};
 
 /// Packages that are only unpacked.
-const UNPACKED: [&str; 5] =
-    ["inetutils-ping", "inetutils-traceroute", "busybox", "arping", "libnet1"];
+const UNPACKED: [&str; 12] = [
+    "inetutils-ping",
+    "inetutils-traceroute",
+    "busybox",
+    "arping",
+    "libnet1",
+    "knot-dnsutils",
+    "libdnssec9",
+    "libknot13",
+    "libxdp1",
+    "libzscanner4",
+    "ldnsutils",
+    "libldns3",
+];
 
 /// How the commands of the recordings call their programs, and where those are.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("inetutils-ping", "bin/ping"),
     ("inetutils-ping6", "bin/ping6"),
     ("inetutils-traceroute", "usr/bin/inetutils-traceroute"),
     ("busybox", "bin/busybox"),
     ("habets-arping", "usr/sbin/arping"),
+    ("kdig", "usr/bin/kdig"),
+    ("drill", "usr/bin/drill"),
 ];
 
-const PACKAGES: [&str; 12] = [
+/// Where Debian has the libraries of this machine's kind.
+const LIBRARIES: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" };
+
+const PACKAGES: [&str; 17] = [
     "iputils-ping",
     "traceroute",
     "nmap",
@@ -51,6 +70,11 @@ const PACKAGES: [&str; 12] = [
     "iproute2",
     "iputils-arping",
     "arping",
+    "bind9-dnsutils",
+    "curl",
+    "openssl",
+    "knot-dnsutils",
+    "ldnsutils",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -64,12 +88,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut lab = Lab::new()?;
     lab.widen()?;
     lab.flaw()?;
+    lab.serve_dns()?;
+    lab.serve_web()?;
     for recording in recordings().filter(|recording| recording.file.starts_with(&only)) {
         println!("{:36} {}", recording.file, recording.command);
         fs::write(folder.join(recording.file), record(&lab, programs.path(), recording)?)?;
     }
     fs::write(folder.join("README.md"), readme()?)?;
     Ok(())
+}
+
+/// The line of shell of a recording.
+fn words(recording: &Recording) -> String {
+    let before = if recording.needs == Needs::Curl { CURL } else { "" };
+    format!("{before}{}", recording.command)
 }
 
 fn recordings() -> impl Iterator<Item = &'static Recording> {
@@ -81,16 +113,16 @@ fn record(lab: &Lab, programs: &Path, recording: &Recording) -> Result<Vec<u8>, 
     let path = format!("{}:/usr/bin:/usr/sbin:/bin", programs.display());
     let host = lab.host();
     let patchy = match recording.needs {
-        Needs::Nothing => None,
+        Needs::Nothing | Needs::Curl => None,
         Needs::PatchyEcho => Some(PatchyEcho::start(&host)?),
     };
     let output = lab
         .client()
         .command("/bin/sh")
-        .args(["-c", recording.command])
+        .args(["-c", &words(recording)])
         .env_clear()
         .env("PATH", path)
-        .env("LD_LIBRARY_PATH", programs.join("root/usr/lib/x86_64-linux-gnu"))
+        .env("LD_LIBRARY_PATH", programs.join("root/usr/lib").join(LIBRARIES))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -180,9 +212,11 @@ fn readme() -> Result<String, Box<dyn Error>> {
         writeln!(text, "| {package} | {version} |")?;
     }
     text.push_str("\n| file | command |\n|---|---|\n");
-    for Recording { file, command, needs } in recordings() {
+    for recording in recordings() {
+        let Recording { file, needs, .. } = recording;
+        let command = words(recording);
         let note = match needs {
-            Needs::Nothing => "",
+            Needs::Nothing | Needs::Curl => "",
             Needs::PatchyEcho => {
                 ", the host answering each fourth request thrice and the next never"
             }
@@ -190,7 +224,7 @@ fn readme() -> Result<String, Box<dyn Error>> {
         writeln!(text, "| `{file}` | `{}`{note} |", command.replace('|', "\\|"))?;
     }
     text.push_str("\n| file | made by hand, after |\n|---|---|\n");
-    for (file, after) in ways::BY_HAND {
+    for (file, after) in ways::BY_HAND.iter().chain(&HAND_MADE) {
         writeln!(text, "| `{file}` | {after} |")?;
     }
     Ok(text)

@@ -17,6 +17,8 @@ pub enum Needs {
     Nothing,
     /// A host that loses and doubles packets.
     PatchyEcho,
+    /// The words of [`CURL`] before its own.
+    Curl,
 }
 
 pub const fn plain(file: &'static str, command: &'static str) -> Recording {
@@ -26,6 +28,21 @@ pub const fn plain(file: &'static str, command: &'static str) -> Recording {
 const fn patchy(file: &'static str, command: &'static str) -> Recording {
     Recording { file, command, needs: Needs::PatchyEcho }
 }
+
+/// curl's words before those of a recording. What it writes is on standard error.
+pub const CURL: &str = "exec 2>&1 >/dev/null; curl -q -s -g --path-as-is --noproxy '*' --proto =http,https \
+    --max-redirs 0 --connect-to ::10.66.2.2: -m 3 --limit-rate 1M --max-filesize 1M -o /dev/null \
+    -w '%{stderr}%{json}\\n%{header_json}' ";
+
+const fn curl(file: &'static str, command: &'static str) -> Recording {
+    Recording { file, command, needs: Needs::Curl }
+}
+
+/// Files that nothing records, and what they are made after.
+pub const HAND_MADE: [(&str, &str); 2] = [
+    ("curl_8.txt", "curl 8.10's manual and source: more figures, and whole escapes"),
+    ("tls_3_5.txt", "OpenSSL 3.5's source, with the certificate of `tls_good.txt` at its time"),
+];
 
 pub const RECORDINGS: &[Recording] = &[
     // iputils ping
@@ -190,5 +207,109 @@ pub const RECORDINGS: &[Recording] = &[
     plain(
         "tcpdump_arp.txt",
         "timeout -s TERM 4 tcpdump -i any -p -l -nn -tt -S -e -T lmp --immediate-mode -s 96 host 10.66.1.1 & sleep 1; ip neigh flush all; ping -n -c 1 10.66.1.1 >&2; wait",
+    ),
+    // dig, and kdig and drill, which write nearly the same
+    plain("dig_a.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q web.lab.internal -t A"),
+    plain("dig_aaaa.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q web.lab.internal -t AAAA"),
+    plain("dig_ptr.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q 2.2.66.10.in-addr.arpa -t PTR"),
+    plain("dig_mx.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t MX"),
+    plain("dig_ns.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t NS"),
+    plain("dig_soa.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t SOA"),
+    plain("dig_srv.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q _sip._tcp.lab.internal -t SRV"),
+    plain("dig_txt.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t TXT"),
+    plain("dig_caa.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t CAA"),
+    plain("dig_ds.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t DS"),
+    plain("dig_dnskey.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q zone.lab.internal -t DNSKEY"),
+    plain("dig_cname.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q alias.lab.internal -t A"),
+    plain("dig_nxdomain.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q missing.lab.internal -t A"),
+    plain("dig_nodata.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q web.lab.internal -t MX"),
+    plain("dig_servfail.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q broken.lab.internal -t A"),
+    plain("dig_refused.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q refused.lab.internal -t A"),
+    plain(
+        "dig_truncated.txt",
+        "dig -r -u @10.66.2.2 +tries=2 +time=1 -q large.lab.internal -t TXT",
+    ),
+    plain("dig_silent.txt", "dig -r -u @10.66.2.2 +tries=2 +time=1 -q silent.lab.internal -t A"),
+    plain(
+        "dig_hostile.txt",
+        "dig -r -u @10.66.2.2 +tries=2 +time=1 -q hostile.lab.internal -t TXT",
+    ),
+    plain(
+        "dig_tcp_dnssec.txt",
+        "dig -r -u @10.66.2.2 +tries=2 +time=1 +tcp +dnssec +norecurse -q web.lab.internal -t A",
+    ),
+    plain("dig_default.txt", "dig @10.66.2.2 web.lab.internal"),
+    plain("dig_no_server.txt", "dig -r @10.66.2.2 -p 54 +tries=1 +time=1 -q web.lab.internal -t A"),
+    plain("dig_unreachable.txt", "dig -r @10.66.2.36 +tries=1 +time=1 -q web.lab.internal -t A"),
+    plain(
+        "dig_ignore.txt",
+        "dig -r -u @10.66.2.2 +tries=2 +time=1 +ignore -q large.lab.internal -t TXT",
+    ),
+    plain("dig_kdig.txt", "kdig @10.66.2.2 +retry=1 +time=1 +edns -q alias.lab.internal -t A"),
+    plain("dig_kdig_nxdomain.txt", "kdig @10.66.2.2 +retry=1 +time=1 -q missing.lab.internal -t A"),
+    plain(
+        "dig_kdig_truncated.txt",
+        "kdig @10.66.2.2 +retry=1 +time=1 -q large.lab.internal -t TXT",
+    ),
+    plain("dig_drill.txt", "drill alias.lab.internal @10.66.2.2 A"),
+    plain("dig_drill_nxdomain.txt", "drill missing.lab.internal @10.66.2.2 A"),
+    // curl, as the shipped file has it; its figures and headers are on standard error
+    curl("curl_page.txt", "http://web.lab.internal:8081/"),
+    curl("curl_head.txt", "-I http://web.lab.internal:8081/"),
+    curl("curl_missing.txt", "http://web.lab.internal:8081/missing"),
+    curl("curl_fails.txt", "http://web.lab.internal:8081/fails"),
+    curl("curl_redirect.txt", "http://web.lab.internal:8081/redirect"),
+    curl("curl_protected.txt", "http://web.lab.internal:8081/protected"),
+    curl("curl_hostile.txt", "http://web.lab.internal:8081/hostile"),
+    curl("curl_large.txt", "http://web.lab.internal:8081/large"),
+    curl("curl_endless.txt", "http://web.lab.internal:8081/endless"),
+    curl("curl_slow.txt", "http://web.lab.internal:8081/slow"),
+    curl("curl_cut.txt", "http://web.lab.internal:8081/cut"),
+    curl("curl_not_http.txt", "http://web.lab.internal:8081/not-http"),
+    curl("curl_nothing.txt", "http://web.lab.internal:8081/nothing"),
+    curl("curl_mute.txt", "http://web.lab.internal:8089/"),
+    curl("curl_refused.txt", "http://web.lab.internal:9/"),
+    curl("curl_https.txt", "https://web.lab.internal:443/"),
+    curl("curl_expired.txt", "https://web.lab.internal:8441/"),
+    curl("curl_wrong_name.txt", "https://web.lab.internal:8442/"),
+    curl("curl_self_signed.txt", "https://web.lab.internal:8443/"),
+    curl("curl_insecure.txt", "-k https://web.lab.internal:8441/"),
+    curl("curl_no_tls.txt", "https://web.lab.internal:22/"),
+    // openssl s_client
+    plain(
+        "tls_good.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:443 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_expired.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8441 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_wrong_name.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8442 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_self_signed.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8443 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_chained.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8444 -servername web.lab.internal </dev/null",
+    ),
+    plain(
+        "tls_1_2.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:443 -servername web.lab.internal -tls1_2 </dev/null",
+    ),
+    plain(
+        "tls_smtp.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:25 -servername web.lab.internal -starttls smtp </dev/null",
+    ),
+    plain(
+        "tls_imap.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:143 -servername web.lab.internal -starttls imap </dev/null",
+    ),
+    plain(
+        "tls_no_tls.txt",
+        "openssl s_client -showcerts -connect 10.66.2.2:8081 -servername web.lab.internal </dev/null",
     ),
 ];

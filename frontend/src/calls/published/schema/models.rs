@@ -131,7 +131,14 @@ mod tests {
         fs::read_dir(folder).unwrap().filter_map(|file| {
             let path = file.unwrap().path();
             let name = path.file_name()?.to_str()?;
-            let parsers = [("ping", "ping"), ("traceroute", "traceroute"), ("nmap", "nmap-xml")];
+            let parsers = [
+                ("curl", "curl"),
+                ("dig", "dig"),
+                ("nmap", "nmap-xml"),
+                ("ping", "ping"),
+                ("tls", "tls"),
+                ("traceroute", "traceroute"),
+            ];
             let (_, parser) = parsers.into_iter().find(|(begin, _)| name.starts_with(begin))?;
             Some((parser, fs::read(&path).unwrap()))
         })
@@ -143,7 +150,10 @@ mod tests {
         for (parser, output) in recorded() {
             let output_schema = brief_output(&schema::output(Some(parser)));
             let validator = jsonschema::draft202012::new(&Value::Object(output_schema)).unwrap();
-            let report = parsers::parse(parser, &output, b"").unwrap().unwrap();
+            // curl's figures are on standard error.
+            let (stdout, stderr) =
+                if parser == "curl" { (vec![], output) } else { (output, vec![]) };
+            let report = parsers::parse(parser, &stdout, &stderr).unwrap().unwrap();
             let long = serde_json::to_string(&report).unwrap();
             for most in [usize::MAX, 4096, 2048] {
                 let (brief, dropped) = report.brief_within(most);
