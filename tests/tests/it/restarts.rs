@@ -210,7 +210,8 @@ fn a_call_waits_for_a_broker_that_is_away_for_a_moment() {
     assert!(wait_until(Duration::from_secs(2), is_cancelled), "waiting is taken back at once");
     // The list stays as it was.
     let listed = it.session.request("tools/list", json!({})).unwrap();
-    assert_eq!(listed["result"]["tools"][0]["name"], "hostile", "{listed}");
+    let listed = listed["result"]["tools"].as_array().unwrap();
+    assert!(listed.iter().any(|tool| tool["name"] == "hostile"), "{listed:?}");
     it.broker.start_again().unwrap();
     let (next, _) = answer(&mut it.session, id);
     assert_eq!(content(&next["result"])["returncode"], 3, "{next}");
