@@ -20,17 +20,32 @@ use super::{
 };
 
 /// The tools of the shipped policy, by name and alias, as their variables begin.
-const SHIPPED: [&str; 13] = [
+const SHIPPED: [&str; 28] = [
     "ARP",
+    "CAPTURE",
+    "CERTIFICATE",
+    "CURL",
+    "DIG",
+    "DNS",
+    "DNSTOOL",
+    "HTTP",
+    "HTTPTOOL",
     "MTR",
     "NMAP",
     "NMAPTOOL",
+    "PACKET_CAPTURE",
     "PATH_MTU",
     "PING",
     "PINGTOOL",
+    "PORT",
+    "PORTTOOL",
+    "PORT_CHECK",
     "ROUTE",
     "SCANNER",
     "SCANNERTOOL",
+    "TCPDUMP",
+    "TLS",
+    "TLSTOOL",
     "TRACEROUTE",
     "TRACERT",
     "TRACERTTOOL",

@@ -153,16 +153,6 @@ const READERS: [Reader; 11] = [
         read: |stdout, _| arping::parse(stdout).map(Parsed::Arping),
     },
     Reader {
-        name: "ip-json",
-        schema: ip::schema,
-        read: |stdout, stderr| ip::parse(stdout, stderr).map(Parsed::Ip),
-    },
-    Reader {
-        name: "mtr",
-        schema: mtr::schema,
-        read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
-    },
-    Reader {
         name: "curl",
         schema: http::schema,
         read: |stdout, stderr| http::parse(stdout, stderr).map(Parsed::Http),
@@ -171,6 +161,16 @@ const READERS: [Reader; 11] = [
         name: "dig",
         schema: dns::schema,
         read: |stdout, stderr| dns::parse(stdout, stderr).map(Parsed::Dns),
+    },
+    Reader {
+        name: "ip-json",
+        schema: ip::schema,
+        read: |stdout, stderr| ip::parse(stdout, stderr).map(Parsed::Ip),
+    },
+    Reader {
+        name: "mtr",
+        schema: mtr::schema,
+        read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
     },
     Reader {
         name: "nmap-xml",
@@ -188,14 +188,14 @@ const READERS: [Reader; 11] = [
         read: |stdout, stderr| tcpdump::parse(stdout, stderr).map(Parsed::Capture),
     },
     Reader {
-        name: "tracepath",
-        schema: tracepath::schema,
-        read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
-    },
-    Reader {
         name: "tls",
         schema: tls::schema,
         read: |stdout, stderr| tls::parse(stdout, stderr).map(Parsed::Tls),
+    },
+    Reader {
+        name: "tracepath",
+        schema: tracepath::schema,
+        read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
     },
     Reader {
         name: "traceroute",

@@ -94,7 +94,7 @@ fn every_defect_of_form_and_meaning_in_every_file_is_shown_with_a_mark_under_the
         "policy.toml:13:13: invalid type: string \"all\"",
         "policy.toml:16:24: \"soon\" is not a time",
         "tools.d/ping.toml:5:",
-        "tools.d/ping.toml:29:11: min is larger than max",
+        "tools.d/ping.toml:30:11: min is larger than max",
         "tools.d/nmap.toml:6:1: unknown field `sumary`: did you mean `summary`?",
         "A broker does not start with it.",
     ] {
@@ -202,7 +202,8 @@ fn a_parser_that_the_frontend_does_not_have_is_warned_of() {
     assert_eq!(
         message,
         "nmap: there is no parser \"nmap\", so its results are text alone; those of this version's \
-         frontend are arping, ip-json, mtr, nmap-xml, ping, tcpdump, tracepath, traceroute"
+         frontend are arping, curl, dig, ip-json, mtr, nmap-xml, ping, tcpdump, tls, tracepath, \
+         traceroute"
     );
     assert_eq!(check(&folder, &["--strict"]).code, 1);
 }
