@@ -50,6 +50,9 @@ const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const AS_IF: u32 = libc::SECCOMP_RET_ERRNO;
 const NOT_AGAIN: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
 
+/// What of `ioctl` says whether calls on a descriptor wait; glibc and musl have it in different types.
+const FIONBIO: u32 = 0x5421;
+
 /// Calls that are asked about whatever their arguments are.
 const ASKED: [i64; 5] =
     [libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg, libc::SYS_kill];
@@ -73,6 +76,10 @@ pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
     program.extend(on(libc::SYS_setsockopt, options));
     if run.threads {
         program.extend(on(libc::SYS_socket, vec![ret(ASK)]));
+        // Its sockets never wait. libuv asks for that, and a filter cannot see whether for that or the
+        // other way.
+        let as_it_is = vec![load(low(1)), jump(BPF_JEQ, FIONBIO, 0, 1), ret(AS_IF), ret(ALLOW)];
+        program.extend(on(libc::SYS_ioctl, as_it_is));
     }
     if run.makes_files {
         program.extend(on(libc::SYS_openat, if_makes_a_file(2)));
@@ -172,6 +179,10 @@ mod tests {
         assert_eq!(answer(program, libc::SYS_socket, [2, 1, 0, 0, 0, 0]), ALLOW);
         let threads = super::program(None, Run { threads: true, ..NO_FILES });
         assert_eq!(answer(&threads, libc::SYS_socket, [2, 1, 0, 0, 0, 0]), ASK);
+        let waits = [3, FIONBIO.into(), 9, 0, 0, 0];
+        assert_eq!(answer(&threads, libc::SYS_ioctl, waits), AS_IF);
+        assert_eq!(answer(&threads, libc::SYS_ioctl, [3, 0x8912, 9, 0, 0, 0]), ALLOW);
+        assert_eq!(answer(program, libc::SYS_ioctl, waits), ALLOW);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 9, 16]), ASK);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 1 << 40, 16]), ASK);

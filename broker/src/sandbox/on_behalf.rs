@@ -2,7 +2,8 @@
 //! before the kernel does. So the broker opens such a run's sockets, keeps a copy of each, and connects
 //! and sends on that in the tool's place, to the address that it has judged.
 //!
-//! Nothing here waits: the broker has one thread. Nothing here decides where to.
+//! Nothing here waits for a peer, since the broker has one thread: the sockets are opened so that no call
+//! on them waits, and the run cannot change that. Nothing here decides where to.
 
 use std::{
     collections::HashMap,
@@ -13,10 +14,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{FcntlArg, OFlag, fcntl},
-    sys::socket::{
-        MsgFlags, SockType, SockaddrIn, SockaddrIn6, connect, getsockopt, send, sockopt,
-    },
+    sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, connect, send},
 };
 
 use crate::sys::listener::{Answer, Question, give, open_socket};
@@ -49,12 +47,6 @@ impl Sockets {
     /// `connect` of the one that the run calls `number`.
     pub(super) fn connect(&self, number: u64, to: SocketAddr) -> Answer {
         answered(self.find(number).and_then(|socket| {
-            let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
-            let waits = !flags.contains(OFlag::O_NONBLOCK);
-            // A connection over TCP takes as long as the other side likes.
-            if waits && getsockopt(socket, sockopt::SockType)? == SockType::Stream {
-                return Err(Errno::EACCES);
-            }
             match to {
                 SocketAddr::V4(to) => connect(socket.as_raw_fd(), &SockaddrIn::from(to)),
                 SocketAddr::V6(to) => connect(socket.as_raw_fd(), &SockaddrIn6::from(to)),

@@ -253,6 +253,10 @@ fn foreign_arguments(clones: Option<Clones>) -> Result<Rules, FilterError> {
         None => {}
         Some(Clones::Threads) => {
             rules.insert(libc::SYS_clone, vec![has(0, libc::CLONE_THREAD, 0)?]);
+            // A socket that waits: the broker, which connects it, would wait with it.
+            let none = argument(2, SeccompCmpOp::MaskedEq(low_half(libc::O_NONBLOCK.into())), 0)?;
+            let waits = rule(vec![equals(1, libc::F_SETFL.into())?, none])?;
+            rules.entry(libc::SYS_fcntl).or_default().push(waits);
         }
         Some(Clones::Processes) => {
             let foreign = FOREIGN_CLONES.iter().map(|(bits, value)| has(0, *bits, *value));

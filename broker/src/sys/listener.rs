@@ -115,15 +115,16 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::R
     }
 }
 
-/// Opens what a `socket` asks for. What is executed later does not have it.
+/// Opens what a `socket` asks for, so that no call on it waits. What is executed later does not have it.
 ///
 /// # Errors
 /// Those of `socket(2)`.
 #[allow(clippy::cast_possible_truncation)] // The kernel looks at no more of them.
 pub(crate) fn open_socket(asked: &Question) -> io::Result<OwnedFd> {
     let [family, kind, protocol, ..] = asked.arguments.map(|argument| argument as c_int);
+    let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: the call takes three numbers, and no pointer.
-    let socket = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    let socket = unsafe { libc::socket(family, kind, protocol) };
     let socket = super::check(socket)?;
     // SAFETY: the kernel has just made this descriptor for this process, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(socket) })

@@ -58,7 +58,7 @@ fn run(broker: &Broker) -> (String, Exited) {
 
 /// What a call of the kernel's comes to, by its number on this processor.
 const PRELUDE: &str = r#"
-import ctypes, errno, mmap, os, signal, socket, struct, subprocess, sys, threading, time
+import ctypes, errno, fcntl, mmap, os, signal, socket, struct, subprocess, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE = 56 if os.uname().machine == 'x86_64' else 220
 def clone(flags):
@@ -143,6 +143,9 @@ def at_once():
     if sock.connect_ex(('127.0.0.1', PORT)) not in (0, errno.EINPROGRESS): raise OSError(errno.EIO, '')
 def bound(port):
     sock = udp(); sock.bind(('0.0.0.0', port)); sock.connect(('127.0.0.1', PORT)); sock.send(b'x')
+def waits(make_it):
+    sock = tcp(); make_it(sock)
+    if not fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK: raise OSError(errno.EIO, '')
 def thread():
     done = []
     one = threading.Thread(target=lambda: done.append(1)); one.start(); one.join()
@@ -151,7 +154,9 @@ tell([
     ('a thread', thread),
     ('a process', lambda: os.fork()),
     ('a connection at once', at_once),
-    ('a connection that is waited for', lambda: tcp().connect(('127.0.0.1', PORT))),
+    ('a socket as it was made does not wait', lambda: waits(lambda sock: None)),
+    ('nor one of which that is asked', lambda: waits(lambda sock: fcntl.ioctl(sock, 0x5421, struct.pack('i', 0)))),
+    ('a socket that waits', lambda: fcntl.fcntl(tcp(), fcntl.F_SETFL, 0)),
     ('a connection elsewhere', lambda: connected(('127.0.0.2', PORT))),
     ('a message where it is connected', lambda: connected().send(b'x')),
     ('the same in pieces', lambda: connected().sendmsg([b'x', b'y'])),
@@ -180,7 +185,9 @@ fn a_run_with_threads_connects_to_its_target_and_sends_there_alone() {
     let expected = "a thread: ok\n\
         a process: EPERM\n\
         a connection at once: ok\n\
-        a connection that is waited for: EACCES\n\
+        a socket as it was made does not wait: ok\n\
+        nor one of which that is asked: ok\n\
+        a socket that waits: EPERM\n\
         a connection elsewhere: EACCES\n\
         a message where it is connected: ok\n\
         the same in pieces: ok\n\
