@@ -28,9 +28,9 @@ const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
 const SHIPPED_TOOLS: &[(&str, &str)] = &[
     ("arp.toml", include_str!("../defaults/tools.d/arp.toml")),
     ("capture.toml", include_str!("../defaults/tools.d/capture.toml")),
-    ("mtr.toml", include_str!("../defaults/tools.d/mtr.toml")),
     ("dns.toml", include_str!("../defaults/tools.d/dns.toml")),
     ("http.toml", include_str!("../defaults/tools.d/http.toml")),
+    ("mtr.toml", include_str!("../defaults/tools.d/mtr.toml")),
     ("nmap.toml", include_str!("../defaults/tools.d/nmap.toml")),
     ("path_mtu.toml", include_str!("../defaults/tools.d/path_mtu.toml")),
     ("ping.toml", include_str!("../defaults/tools.d/ping.toml")),

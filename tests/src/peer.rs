@@ -8,8 +8,8 @@ use std::{
 };
 
 use probity_protocol::{
-    Arguments, Call, CorrelationId, Hello, Interrupt, MAX_ARGS_BYTES, Reply, Request,
-    RequestedLimits, Target, ToolName, decode, encode, split_extra_args,
+    Arguments, Call, CorrelationId, Exited, Hello, Interrupt, MAX_ARGS_BYTES, Reply, Request,
+    RequestedLimits, Stream, Target, ToolName, decode, encode, split_extra_args,
 };
 
 /// One connection to a broker.
@@ -98,6 +98,37 @@ impl Peer {
     pub fn replies(&mut self) -> io::Result<Vec<Reply>> {
         std::iter::from_fn(|| self.reply().transpose()).collect()
     }
+}
+
+/// A run that came to its end.
+pub struct Ran {
+    /// What it wrote.
+    pub stdout: String,
+    /// What it complained of.
+    pub stderr: String,
+    /// How it ended.
+    pub exited: Exited,
+}
+
+/// Has a call run to its end, as an honest frontend does.
+///
+/// # Errors
+/// Those of the socket, output that is no text, and any other answer than a run.
+pub fn run_to_its_end(socket: &Path, call: Call) -> io::Result<Ran> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    for reply in Peer::ask(socket, &Request::Run(call))?.replies()? {
+        match reply {
+            Reply::Welcome(_) | Reply::Started(_) => {}
+            Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
+            Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
+            Reply::Exited(exited) => {
+                let text = |bytes| String::from_utf8(bytes).map_err(io::Error::other);
+                return Ok(Ran { stdout: text(stdout)?, stderr: text(stderr)?, exited });
+            }
+            other => return Err(io::Error::other(format!("{other:?}"))),
+        }
+    }
+    Err(io::Error::other("no end"))
 }
 
 /// A frame: the length as a big-endian u32, then the body.

@@ -3,18 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{CLIENT, HOST, Lab, LabError, Namespace};
+use super::{CLIENT, Lab, LabError, Namespace};
 
 const NFT: &str = "/usr/sbin/nft";
 
 impl Lab {
-    /// From now on keeps whom the client's packets go to, but for the host and the client itself.
+    /// From now on keeps whom the client's packets go to, but for these addresses and networks.
     ///
     /// # Errors
     /// Those of nft.
-    pub fn watch_beyond(&self) -> Result<(), LabError> {
-        watch(&self.client, "output", &format!("ip daddr != {{ {HOST}, {CLIENT}, 127.0.0.0/8 }}"))?;
-        watch(&self.router, "prerouting", &format!("ip saddr {CLIENT} ip daddr != {HOST}"))
+    pub fn watch_beyond(&self, allowed: &[&str]) -> Result<(), LabError> {
+        let others = format!("ip daddr != {{ {} }}", allowed.join(", "));
+        watch(&self.client, "output", &others)?;
+        watch(&self.router, "prerouting", &format!("ip saddr {CLIENT} {others}"))
     }
 
     /// Whom they went to since.

@@ -9,18 +9,18 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Exited, Reply, Request, Stream};
+use probity_protocol::{ExitStatus, Exited, Request};
 use probity_tests::{
     broker::{Broker, PolicyFolder, program},
     needs,
-    peer::{Peer, call},
-    procs::{children, state_of},
+    peer::{Peer, call, run_to_its_end},
+    procs::{children, state_of, wait_until},
 };
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// A broker with a tool of this program under a profile.
-fn broker(text: &str, profile: &str, more: &str) -> Broker {
+/// A broker with a tool of this program under a profile, and the folder of its policy.
+fn broker(text: &str, profile: &str, more: &str) -> (Broker, PolicyFolder) {
     let policy = PolicyFolder::with_hostile_tool(1).unwrap();
     let tool = format!(
         "name = \"several\"\n\
@@ -35,25 +35,13 @@ fn broker(text: &str, profile: &str, more: &str) -> Broker {
          {more}\n"
     );
     policy.write("tools.d/several.toml", &tool).unwrap();
-    Broker::start(&program("probity-broker"), &policy, None).unwrap()
+    (Broker::start(&program("probity-broker"), &policy, None).unwrap(), policy)
 }
 
 fn run(broker: &Broker) -> (String, Exited) {
-    let request = Request::Run(call("several", "127.0.0.1", ""));
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    for reply in Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap() {
-        match reply {
-            Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
-            Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
-            Reply::Exited(exited) => {
-                assert_eq!(String::from_utf8(stderr).unwrap(), "");
-                return (String::from_utf8(stdout).unwrap(), exited);
-            }
-            Reply::Welcome(_) | Reply::Started(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    panic!("no end");
+    let ran = run_to_its_end(&broker.socket(), call("several", "127.0.0.1", "")).unwrap();
+    assert_eq!(ran.stderr, "");
+    (ran.stdout, ran.exited)
 }
 
 /// What a call of the kernel's comes to, by its number on this processor.
@@ -107,7 +95,7 @@ fn helpers_are_started_by_name_share_nothing_and_are_gone_at_the_end() {
     if !needs::root() || !needs::tool(PYTHON) {
         return;
     }
-    let broker =
+    let (broker, _policy) =
         broker(&format!("{PRELUDE}{TRY_PROCESSES}"), "helper", "execute = [\"/usr/bin/true\"]");
     let (stdout, exited) = run(&broker);
     let expected = "a helper by its name: ok\n\
@@ -181,7 +169,7 @@ fn a_run_with_threads_connects_to_its_target_and_sends_there_alone() {
     let _open = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let there = UdpSocket::bind(("127.0.0.2", port)).unwrap();
     let text = format!("{PRELUDE}PORT = {port}\n{TRY_THREADS}");
-    let (stdout, exited) = run(&broker(&text, "event-loop", ""));
+    let (stdout, exited) = run(&broker(&text, "event-loop", "").0);
     let expected = "a thread: ok\n\
         a process: EPERM\n\
         a connection at once: ok\n\
@@ -241,7 +229,7 @@ fn no_thread_moves_an_address_that_was_looked_at() {
     let port = here.local_addr().unwrap().port();
     let there = UdpSocket::bind(("127.0.0.2", port)).unwrap();
     let text = format!("{PRELUDE}PORT, TIMES = {port}, 4000\n{RACE}");
-    let (stdout, exited) = run(&broker(&text, "event-loop", ""));
+    let (stdout, exited) = run(&broker(&text, "event-loop", "").0);
     assert_eq!(stdout, "sent\n", "{exited:?}");
     // Both addresses were met.
     assert!(exited.fence_refusals.unwrap().count > 0);
@@ -250,4 +238,36 @@ fn no_thread_moves_an_address_that_was_looked_at() {
     there.set_nonblocking(true).unwrap();
     let gone = there.recv(&mut [0; 8]);
     assert!(gone.is_err(), "a message went elsewhere");
+}
+
+/// It stops, all of it, while its threads wait for sockets of the broker's.
+const STOPS: &str = r#"
+def ask():
+    while True:
+        try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+        except OSError: pass
+for _ in range(3): threading.Thread(target=ask, daemon=True).start()
+time.sleep(0.3)
+os.kill(0, signal.SIGSTOP)
+"#;
+
+#[test]
+fn a_run_that_stops_while_it_asks_for_sockets_holds_up_nobody() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let (broker, _policy) = broker(&format!("{PRELUDE}{STOPS}"), "event-loop", "");
+    for _ in 0..3 {
+        let request = Request::Run(call("several", "127.0.0.1", ""));
+        let asking = Peer::ask(&broker.socket(), &request).unwrap();
+        let is_stopped =
+            || children(broker.pid()).into_iter().any(|pid| state_of(pid) == Some('T'));
+        assert!(wait_until(Duration::from_secs(10), is_stopped));
+        let other = call("hostile", "127.0.0.1", "--what nap");
+        let ran = run_to_its_end(&broker.socket(), other).unwrap();
+        assert_eq!(ran.exited.status, ExitStatus::Code(0));
+        // Whoever asked for it leaves, and it is gone though it stands still.
+        drop(asking);
+        assert!(wait_until(Duration::from_secs(20), || children(broker.pid()).is_empty()));
+    }
 }

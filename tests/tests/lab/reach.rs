@@ -7,12 +7,12 @@
 use std::{net::IpAddr, process::Command};
 
 use nix::unistd::Uid;
-use probity_protocol::{Call, Exited, Reply, Request, Stream, Target};
+use probity_protocol::{Call, Exited, Reply, Request, Target};
 use probity_tests::{
     broker::{ADMIN_UID, Broker, PolicyFolder, program},
     lab::{HOST, Lab, ROUTER},
     needs,
-    peer::{Peer, call},
+    peer::{Peer, call, run_to_its_end},
     world::World,
 };
 
@@ -161,21 +161,9 @@ fn run_by(broker: &Broker) -> (String, Exited) {
 }
 
 fn run_call(broker: &Broker, call: Call) -> (String, Exited) {
-    let request = Request::Run(call);
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    for reply in Peer::ask(&broker.socket(), &request).unwrap().replies().unwrap() {
-        match reply {
-            Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
-            Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
-            Reply::Exited(exited) => {
-                assert_eq!(String::from_utf8(stderr).unwrap(), "");
-                return (String::from_utf8(stdout).unwrap(), exited);
-            }
-            Reply::Welcome(_) | Reply::Started(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    panic!("no end");
+    let ran = run_to_its_end(&broker.socket(), call).unwrap();
+    assert_eq!(ran.stderr, "");
+    (ran.stdout, ran.exited)
 }
 
 fn lines(answer: fn(&(&str, &'static str, &'static str)) -> &'static str) -> String {

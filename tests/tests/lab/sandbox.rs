@@ -8,11 +8,11 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use probity_protocol::{End, ExitStatus, Exited, Reply, Request, Stream};
+use probity_protocol::{End, ExitStatus, Exited, Reply, Request};
 use probity_tests::{
     broker::{BROKER_UID, Broker, HOSTILE_SCRATCH, PolicyFolder, program},
     needs,
-    peer::{Peer, call},
+    peer::{Peer, call, run_to_its_end},
     procs::limits,
 };
 
@@ -32,21 +32,8 @@ impl Hostile {
     /// Lets it do one thing, to its end.
     fn run(&self, what: &str) -> (Exited, String, String) {
         let call = call("hostile", "127.0.0.1", &format!("--what {what}"));
-        let mut peer = Peer::ask(&self.broker.socket(), &Request::Run(call)).unwrap();
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        for reply in peer.replies().unwrap() {
-            match reply {
-                Reply::Welcome(_) | Reply::Started(_) => {}
-                Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
-                Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
-                Reply::Exited(exited) => {
-                    let [stdout, stderr] = [stdout, stderr].map(|b| String::from_utf8(b).unwrap());
-                    return (exited, stdout, stderr);
-                }
-                other => panic!("{what}: {other:?}"),
-            }
-        }
-        panic!("{what}: no end");
+        let ran = run_to_its_end(&self.broker.socket(), call).unwrap();
+        (ran.exited, ran.stdout, ran.stderr)
     }
 
     /// What it says of its attempts.

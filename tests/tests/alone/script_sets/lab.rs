@@ -14,7 +14,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use probity_tests::lab::{CLIENT, Lab, Namespace};
+use probity_tests::lab::Lab;
 
 /// Where the hostile target is. The lab's own servers stay at [`probity_tests::lab::HOST`].
 pub const TARGET: Ipv4Addr = Ipv4Addr::new(10, 66, 2, 3);
@@ -35,8 +35,7 @@ impl HostileLab {
     pub fn new() -> Self {
         let lab = Lab::new().unwrap();
         lab.host().shell(&format!("ip addr add {TARGET}/32 dev lo")).unwrap();
-        count(&lab.client(), "output", &format!("ip daddr != {TARGET}"));
-        count(&lab.router(), "prerouting", &format!("ip saddr {CLIENT} ip daddr != {TARGET}"));
+        lab.watch_beyond(&[&TARGET.to_string()]).unwrap();
 
         let certificate = certificate();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile");
@@ -75,7 +74,7 @@ impl HostileLab {
 
     /// Whom packets of the client went to since the lab is there, the target aside.
     pub fn beyond(&self) -> BTreeSet<String> {
-        [self.lab.client(), self.lab.router()].iter().flat_map(seen).collect()
+        self.lab.beyond()
     }
 }
 
@@ -84,36 +83,6 @@ impl Drop for HostileLab {
         let _ = self.target.kill();
         let _ = self.target.wait();
     }
-}
-
-/// Has a namespace keep the addresses that packets of this kind go to.
-fn count(namespace: &Namespace, hook: &str, which: &str) {
-    let rules = format!(
-        "table ip beyond {{\n\
-         set seen {{ type ipv4_addr; size 65535; flags dynamic; }}\n\
-         chain sent {{\n\
-         type filter hook {hook} priority -300\n\
-         {which} update @seen {{ ip daddr }}\n\
-         }}\n\
-         }}\n"
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("rules");
-    std::fs::write(&file, &rules).unwrap();
-    let output = namespace.command(NFT).arg("-f").arg(&file).output().unwrap();
-    assert!(output.status.success(), "{output:?}\n{rules}");
-}
-
-fn seen(namespace: &Namespace) -> Vec<String> {
-    let output =
-        namespace.command(NFT).args(["-j", "list", "set", "ip", "beyond", "seen"]).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let sets = listed["nftables"].as_array().unwrap().iter().filter_map(|part| part.get("set"));
-    let [set] = sets.collect::<Vec<_>>()[..] else { panic!("{listed}") };
-    let elements = set["elem"].as_array().into_iter().flatten();
-    elements.map(|address| address.as_str().unwrap().to_owned()).collect()
 }
 
 /// A certificate whose authority, revocations and further issuers are elsewhere, and its key.

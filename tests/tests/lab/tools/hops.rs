@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use probity_tests::{broker::USER_UID, needs, world::World};
 use serde_json::{Value, json};
 
-use super::ways::{beyond, by_each_way, runs, watch};
+use super::ways::{by_each_way, runs, watch};
 
 const MTR: &str = "/usr/bin/mtr";
 const TRACEPATH: &str = "/usr/bin/tracepath";
@@ -120,7 +120,7 @@ fn no_option_of_mtr_or_path_mtu_sends_a_packet_elsewhere() {
         let (code, report) = parsed(&world, call);
         assert_eq!((code, &report["reached"]), (0, &json!(true)), "{call:?}: {report:#}");
     }
-    assert_eq!(beyond(&world.lab), BTreeSet::new());
+    assert_eq!(world.lab.beyond(), BTreeSet::new());
     let audit = world.broker.audit().unwrap();
     let exits: Vec<_> = audit.iter().filter(|line| line["event"] == "exit").collect();
     assert_eq!(exits.len(), calls.len());
@@ -136,7 +136,7 @@ fn the_profiles_of_mtr_and_path_mtu_suffice_each_time() {
         return;
     }
     let world = world();
-    for run in 0..runs() {
+    for run in 0..runs(3) {
         let widest = ["mtr", "10.66.2.50", "--udp", "--port", "53", "--max-hops", "64"];
         let (code, report) =
             parsed(&world, &[&widest[..], &["--cycles", "1", "--wait", "1"]].concat());

@@ -10,7 +10,7 @@ use probity_tests::{
 };
 use serde_json::{Value, json};
 
-use super::ways::{beyond, by_each_way, runs, watch};
+use super::ways::{by_each_way, runs, watch};
 
 const ARPING: &str = "/usr/bin/arping";
 const IP: &str = "/usr/bin/ip";
@@ -169,7 +169,7 @@ fn no_option_of_arp_or_route_sends_a_packet_elsewhere() {
         let (code, report) = parsed(&world, call);
         assert_eq!((code, &report["complete"]), (0, &json!(true)), "{call:?}: {report:#}");
     }
-    assert_eq!(beyond(&world.lab), BTreeSet::new());
+    assert_eq!(world.lab.beyond(), BTreeSet::new());
     let audit = world.broker.audit().unwrap();
     for exit in audit.iter().filter(|line| line["event"] == "exit") {
         assert_eq!(exit.get("fence_refusals"), None, "{exit}");
@@ -183,7 +183,7 @@ fn the_profiles_of_arp_and_route_suffice_each_time() {
     }
     let world = World::new().unwrap();
     world.lab.flaw().unwrap();
-    for run in 0..runs() {
+    for run in 0..runs(3) {
         let (_, report) = parsed(&world, &["arp", TWICE, "--count", "1"]);
         assert_eq!(report["conflict"], json!(true), "{run}: {report:#}");
         let (code, report) = parsed(&world, &["route", "web.lab.internal"]);

@@ -3,21 +3,15 @@
 
 use std::{collections::BTreeSet, env, process::Command};
 
-use probity_tests::{
-    broker::program,
-    http::HttpServer,
-    lab::{CLIENT, Lab, Namespace},
-    mcp::Session,
-    world::World,
-};
+use probity_tests::{broker::program, http::HttpServer, lab::Lab, mcp::Session, world::World};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "a-token-of-the-tests";
 const NFT: &str = "/usr/sbin/nft";
 
-/// How often each tool's widest call is made in a row: `PROBITY_RUNS`, or a few times.
-pub fn runs() -> u32 {
-    env::var("PROBITY_RUNS").map_or(3, |text| text.parse().expect("PROBITY_RUNS is a number"))
+/// How often each tool's widest call is made in a row: `PROBITY_RUNS`, or as few times as this.
+pub fn runs(few: u32) -> u32 {
+    env::var("PROBITY_RUNS").map_or(few, |text| text.parse().expect("PROBITY_RUNS is a number"))
 }
 
 /// The results of a call by MCP, HTTP and the terminal, in this order.
@@ -72,33 +66,7 @@ pub fn by_each_way(
 
 /// Counts, from now on, what goes to addresses beyond the lab's networks.
 pub fn watch(lab: &Lab) {
-    count(&lab.client(), "output", "ip daddr != 10.66.0.0/16");
-    count(&lab.router(), "prerouting", &format!("ip saddr {CLIENT} ip daddr != 10.66.0.0/16"));
-}
-
-/// Whom packets of the client went to beyond the lab since [`watch`].
-pub fn beyond(lab: &Lab) -> BTreeSet<String> {
-    [lab.client(), lab.router()].iter().flat_map(seen).collect()
-}
-
-fn count(namespace: &Namespace, hook: &str, which: &str) {
-    namespace
-        .shell(&format!(
-            "{NFT} 'table ip left {{ set seen {{ type ipv4_addr; size 65535; flags dynamic; }}; \
-             chain sent {{ type filter hook {hook} priority -300; {which} update @seen {{ ip daddr }}; }}; }}'"
-        ))
-        .unwrap();
-}
-
-fn seen(namespace: &Namespace) -> Vec<String> {
-    let output = namespace.command(NFT).args(["-j", "list", "set", "ip", "left", "seen"]).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let sets = listed["nftables"].as_array().unwrap().iter().filter_map(|part| part.get("set"));
-    let [set] = sets.collect::<Vec<_>>()[..] else { panic!("{listed}") };
-    let elements = set["elem"].as_array().into_iter().flatten();
-    elements.map(|address| address.to_string()).collect()
+    lab.watch_beyond(&["10.66.0.0/16"]).unwrap();
 }
 
 /// The count above can fail.
@@ -109,7 +77,7 @@ fn a_packet_that_leaves_the_lab_is_seen() {
     }
     let lab = Lab::new().unwrap();
     watch(&lab);
-    assert_eq!(beyond(&lab), BTreeSet::new());
+    assert_eq!(lab.beyond(), BTreeSet::new());
     let _ = lab.client().command("/usr/bin/ping").args(["-c1", "-W1", "10.77.0.1"]).output();
-    assert!(beyond(&lab).iter().any(|address| address.contains("10.77.0.1")));
+    assert!(lab.beyond().contains("10.77.0.1"));
 }

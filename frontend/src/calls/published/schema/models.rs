@@ -132,11 +132,16 @@ mod tests {
             let path = file.unwrap().path();
             let name = path.file_name()?.to_str()?;
             let parsers = [
+                ("arping", "arping"),
                 ("curl", "curl"),
                 ("dig", "dig"),
+                ("ip_", "ip-json"),
+                ("mtr", "mtr"),
                 ("nmap", "nmap-xml"),
                 ("ping", "ping"),
+                ("tcpdump", "tcpdump"),
                 ("tls", "tls"),
+                ("tracepath", "tracepath"),
                 ("traceroute", "traceroute"),
             ];
             let (_, parser) = parsers.into_iter().find(|(begin, _)| name.starts_with(begin))?;

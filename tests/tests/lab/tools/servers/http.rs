@@ -175,7 +175,7 @@ fn its_profile_suffices_for_its_widest_call() {
     }
     let world = served();
     let words = ["http", HOST_NAME, "--preset", "https", "--show-body"];
-    for _ in 0..runs() {
+    for _ in 0..runs(5) {
         let result = call(&world, 0, &words);
         assert_eq!(result["parsed"]["status"], 200, "{result}");
         assert!(result["metadata"]["fence_refusals"].is_null(), "{result}");

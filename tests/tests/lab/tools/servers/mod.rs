@@ -6,15 +6,24 @@ mod tls;
 
 use std::process::Command;
 
-use probity_tests::{broker::USER_UID, http::HttpServer, lab::Lab, mcp::Session, world::World};
+use probity_tests::{
+    broker::USER_UID,
+    http::HttpServer,
+    lab::{CLIENT, HOST, Lab},
+    mcp::Session,
+    world::World,
+};
 use serde_json::{Value, json};
+
+use super::ways::runs;
 
 /// A world around a lab that was prepared, and counts what goes beyond.
 fn world(prepare: impl FnOnce(&mut Lab)) -> World {
     let mut lab = Lab::new().unwrap();
     prepare(&mut lab);
     let world = World::around(lab, "").unwrap();
-    world.lab.watch_beyond().unwrap();
+    let allowed = [HOST.to_string(), CLIENT.to_string(), "127.0.0.0/8".to_owned()];
+    world.lab.watch_beyond(&allowed.each_ref().map(String::as_str)).unwrap();
     world
 }
 
@@ -52,9 +61,4 @@ fn elsewhere(world: &World, tool: &str, arguments: &Value) -> (Value, String, Va
         .unwrap();
     let over_http = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (result["structuredContent"].clone(), text, over_http)
-}
-
-/// How often a tool's widest call is made in a row: 5 times, and 50 with `PROBITY_RUNS=50`.
-fn runs() -> usize {
-    std::env::var("PROBITY_RUNS").map_or(5, |text| text.parse().expect("PROBITY_RUNS is a number"))
 }

@@ -122,7 +122,7 @@ fn its_profile_suffices_for_its_widest_call() {
         return;
     }
     let world = served();
-    for _ in 0..runs() {
+    for _ in 0..runs(5) {
         let found = handshake(&world, &["--preset", "smtp", "--server-name", "a.web.lab.internal"]);
         assert_eq!((&found["chain_holds"], &found["name_matches"]), (&json!(true), &json!(true)));
     }
