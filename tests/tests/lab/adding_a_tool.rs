@@ -127,23 +127,15 @@ fn refuses(world: &World, session: &mut Session, name: &str, calls: &[Value]) {
 
 #[test]
 fn snmpget_is_a_tool_in_as_many_steps_as_the_page_has() {
-    let programs = ["/usr/bin/snmpget", "/usr/sbin/snmpd", "/usr/bin/strace"];
+    let programs = ["/usr/bin/snmpget", "/usr/bin/python3", "/usr/bin/strace"];
     if !(needs::root() && programs.iter().all(needs::tool)) {
         return;
     }
     let world = World::new().unwrap();
     let mut session = session(&world);
     let host = HOST.to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let configuration = folder.path().join("snmpd.conf");
-    let text = format!("agentAddress udp:{host}:161\nrocommunity public\nsysName lab-device\n");
-    fs::write(&configuration, text).unwrap();
-    let [log, pid] = ["log", "pid"].map(|name| folder.path().join(name).display().to_string());
-    let configuration = configuration.display().to_string();
-    let _agent = Server::start(
-        &world,
-        &["/usr/sbin/snmpd", "-f", "-Lf", &log, "-C", "-c", &configuration, "-p", &pid],
-    );
+    let agent = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/snmp.py");
+    let _agent = Server::start(&world, &["/usr/bin/python3", "-B", agent, &host]);
     let answers = || {
         let mut command = world.lab.client().command("/usr/bin/snmpget");
         command.args(["-v2c", "-c", "public", "-t", "1", "-r", "0", &host, "1.3.6.1.2.1.1.5.0"]);

@@ -8,7 +8,7 @@ use super::report::Check;
 use crate::calls::published::registry::Listing;
 
 /// Debian's packages of programs that a policy is likely to have.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("arping", "iputils-arping"),
     ("curl", "curl"),
     ("dig", "bind9-dnsutils"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 14] = [
     ("ip", "iproute2"),
     ("mtr", "mtr-tiny"),
     ("nmap", "nmap"),
+    ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("ss", "iproute2"),
     ("tcpdump", "tcpdump"),
