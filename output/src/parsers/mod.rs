@@ -13,6 +13,7 @@ pub mod ping;
 mod room;
 mod schema;
 mod shrink;
+pub mod table;
 pub mod tcpdump;
 pub mod traceroute;
 
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use self::nmap::NmapReport;
 use self::ping::PingReport;
+use self::table::TableReport;
 use self::tcpdump::CaptureReport;
 use self::traceroute::TracerouteReport;
 use crate::clean::{clean_str, decode};
@@ -58,6 +60,8 @@ pub enum Parsed {
     Nmap(NmapReport),
     /// From `tcpdump`.
     Capture(CaptureReport),
+    /// As a tool's own file says.
+    Table(TableReport),
 }
 
 /// Why there is no typed result for an output.
@@ -134,7 +138,8 @@ const READERS: [Reader; 4] = [
     },
 ];
 
-/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`.
+/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`, or by the table in its
+/// place ([`table::in_place_of_a_parser`]).
 ///
 /// Returns `Ok(None)` for any other name.
 ///
@@ -142,6 +147,12 @@ const READERS: [Reader; 4] = [
 /// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
 /// is no error: the report says how far it went.
 pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
+    if let Some(table) = table::of(parser) {
+        return match table.read(&decode(stdout)) {
+            Some(report) => Ok(Some(Parsed::Table(report))),
+            None => Err(no_report(table::NAME, stdout, stderr)),
+        };
+    }
     let Some(parser) = find(parser) else { return Ok(None) };
     match (parser.read)(&decode(stdout), &decode(stderr)) {
         Some(parsed) => Ok(Some(parsed)),
@@ -153,7 +164,8 @@ pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed
 /// name.
 #[must_use]
 pub fn schema(parser: &str) -> Option<Value> {
-    find(parser).map(|parser| (parser.schema)())
+    let of_table = || table::of(parser).map(|table| table.schema());
+    find(parser).map(|parser| (parser.schema)()).or_else(of_table)
 }
 
 fn find(name: &str) -> Option<Reader> {
@@ -167,6 +179,7 @@ impl Parsed {
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
+            Self::Table(report) => report,
         }
     }
 
@@ -176,6 +189,7 @@ impl Parsed {
             Self::Traceroute(report) => report,
             Self::Nmap(report) => report,
             Self::Capture(report) => report,
+            Self::Table(report) => report,
         }
     }
 

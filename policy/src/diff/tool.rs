@@ -219,6 +219,7 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("advice", old.advice != new.advice),
         ("metadata", old.metadata != new.metadata),
         ("parser", old.parser != new.parser),
+        ("table of results", old.parse != new.parse),
         ("breaker", old.breaker != new.breaker),
     ] {
         parts.extend(differs.then_some(part));

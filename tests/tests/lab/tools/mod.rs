@@ -3,9 +3,11 @@
 //! | file | tools |
 //! |---|---|
 //! | [`capture`] | `capture` |
+//! | [`own_table`] | tools with a table in their files |
 //! | [`port`] | `port` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
 
 mod capture;
+mod own_table;
 mod port;
 mod ways;
