@@ -20,13 +20,19 @@ use super::{
 };
 
 /// The tools of the shipped policy, by name and alias, as their variables begin.
-const SHIPPED: [&str; 9] = [
+const SHIPPED: [&str; 15] = [
+    "CAPTURE",
     "NMAP",
     "NMAPTOOL",
+    "PACKET_CAPTURE",
     "PING",
     "PINGTOOL",
+    "PORT",
+    "PORTTOOL",
+    "PORT_CHECK",
     "SCANNER",
     "SCANNERTOOL",
+    "TCPDUMP",
     "TRACEROUTE",
     "TRACERT",
     "TRACERTTOOL",
