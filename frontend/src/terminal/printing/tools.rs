@@ -138,6 +138,7 @@ fn row(tool: &ToolEntry, layout: Layout) -> Vec<String> {
         state.into(),
         layout.list(&kinds),
         layout.list(&presets),
-        tool.summary.clone(),
+        // A title fits on a line; `probity tools NAME` has the rest.
+        tool.title.as_ref().unwrap_or(&tool.summary).clone(),
     ]
 }

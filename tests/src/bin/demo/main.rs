@@ -55,7 +55,9 @@ fn main() -> ExitCode {
 /// The whole story: two users, one capability, a router in between.
 fn in_the_lab(show: &Show) -> Result<usize, Box<dyn Error>> {
     show.title("A lab of three network namespaces");
-    let lab = Lab::new()?;
+    let mut lab = Lab::new()?;
+    lab.serve_dns()?;
+    lab.serve_web()?;
     show.line("  client 10.66.1.2 ── router 10.66.1.1 | 10.66.2.1 ── host 10.66.2.2");
     show.line("  Nothing in it can reach any other network.");
 
@@ -100,8 +102,9 @@ fn in_the_lab(show: &Show) -> Result<usize, Box<dyn Error>> {
         "What is open there?",
         "nmap",
         &json!({"target": "10.66.2.2", "ports": "1-1024,8080"}),
-        steps::answers(|parsed| parsed["open_ports"] == 3),
+        steps::answers(|parsed| parsed["open_ports"] == 7),
     )?;
+    steps.broken_web_service("web.lab.internal", "10.66.2.2", 8441)?;
     steps.out_of_time("10.66.2.2")?;
     steps.refusals("10.66.2.2")?;
     steps.second_try("10.66.2.2")?;

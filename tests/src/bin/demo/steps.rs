@@ -106,6 +106,45 @@ impl<'a> Steps<'a> {
         Ok(())
     }
 
+    /// Why does https://name:port not work? From its name to its certificate, and the cause at the end.
+    pub fn broken_web_service(&mut self, name: &str, server: &str, port: u16) -> io::Result<()> {
+        self.show.title(&format!("\"https://{name}:{port} does not work\""));
+        self.call(
+            "Does its name resolve?",
+            "dns",
+            &json!({"target": server, "name": name}),
+            answers(|parsed| parsed["status"] == "NOERROR"),
+        )?;
+        self.call(
+            "Does it listen?",
+            "port",
+            &json!({"target": name, "ports": [port]}),
+            answers(|parsed| parsed["open_ports"] == 1),
+        )?;
+        self.call(
+            "What does a browser get?",
+            "http",
+            &json!({"target": name, "scheme": "https", "port": port}),
+            // curl ends with a status of its own where it does not believe the certificate.
+            |result| !result["structuredContent"]["parsed"]["error"].is_null(),
+        )?;
+        let shown = self.call(
+            "And its certificate?",
+            "tls",
+            &json!({"target": name, "port": port}),
+            answers(|parsed| parsed["chain_holds"] == false && parsed["name_matches"] == true),
+        )?;
+        let parsed = &shown["structuredContent"]["parsed"];
+        let days = parsed["days_left"].as_i64().unwrap_or_default();
+        let issuer = parsed["chain"][0]["issuer"].as_str().unwrap_or("nobody").to_owned();
+        self.show.line(&format!(
+            "\n    The cause: name, network and server are in order. The certificate ended {} days ago;\n    \
+             whoever runs the server has it renewed by {issuer}.",
+            -days
+        ));
+        Ok(())
+    }
+
     /// More than there is time for: what was found until then is kept.
     pub fn out_of_time(&mut self, target: &str) -> io::Result<()> {
         let endless = json!({"target": target, "count": 100, "timeout_sec": 1});
