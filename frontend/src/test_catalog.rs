@@ -45,6 +45,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         breaker: BreakerSettings::default(),
         metadata: Vec::new(),
         parser: None,
+        parse: None,
         cache_seconds: 0,
         availability: Availability::Available,
     }

@@ -120,6 +120,7 @@ fn entry(
         },
         metadata: tool.metadata.iter().map(|(key, text)| (key.clone(), text.clone())).collect(),
         parser: tool.parser.clone(),
+        parse: tool.parse.clone(),
         cache_seconds: tool.cache_seconds,
         availability,
     }

@@ -238,6 +238,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         timeout: tool.timeout.written().map(time),
         concurrency: tool.concurrency.written().map(at),
         parser: tool.parser.as_ref().map(text),
+        parse: tool.parse.clone().map(at),
         cache_seconds: Some(at(tool.cache_seconds)),
         tier: tool.tier.into(),
         breaker: RawBreaker {

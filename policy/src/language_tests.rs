@@ -1,6 +1,7 @@
 //! docs/policy.md against the code: each key of each table is there and no other, its default is the
 //! one in effect, what is said to be accepted is, and what is said to be refused is refused.
 
+use probity_protocol::{ParseColumn, ParseTable};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -11,7 +12,7 @@ use crate::{
         RawMode, RawOption, RawPolicy, RawPreset, RawRange, RawSandbox, RawSet, RawTargets,
         RawTool, RawValue,
     },
-    validate,
+    validate_with_help,
 };
 
 const PAGE: &str = include_str!("../../docs/policy.md");
@@ -68,6 +69,13 @@ const SECTIONS: &[Section] = &[
         known: keys::<RawSandbox>,
         way: &["tool", "sandbox"],
         whole: false,
+    },
+    Section { heading: "[parse]", known: keys::<ParseTable>, way: &["tool", "parse"], whole: true },
+    Section {
+        heading: "[[parse.column]]",
+        known: keys::<ParseColumn>,
+        way: &["tool", "parse"],
+        whole: true,
     },
     Section {
         heading: "[[option]]",
@@ -140,7 +148,10 @@ fn table_at<'t>(document: &'t mut Table, way: &[&str]) -> &'t mut Table {
 
 fn read(document: &Table) -> Result<Policy, Defects> {
     let policy = Source::new("policy.toml", toml::to_string(document).unwrap());
-    validate(&Sources { policy, tools: Vec::new(), drop_ins: Vec::new() }, &Accounts::default())
+    validate_with_help(
+        &Sources { policy, tools: Vec::new(), drop_ins: Vec::new() },
+        &Accounts::default(),
+    )
 }
 
 /// A cell's value, where it has one.

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use probity_protocol::ParseTable;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{
@@ -229,6 +230,7 @@ pub(crate) struct RawTool {
     pub timeout: Option<Text>,
     pub concurrency: Option<Spanned<u32>>,
     pub parser: Option<Text>,
+    pub parse: Option<Spanned<ParseTable>>,
     pub cache_seconds: Option<Spanned<u32>>,
     #[serde(default)]
     pub tier: RawTier,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, Digest, Identifier, NamePattern, Ports, ToolName};
+use crate::{Decimal, Digest, Identifier, NamePattern, ParseTable, Ports, ToolName};
 
 /// How far a tool, option or preset goes. A grant covers `Standard` unless it says `intrusive`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,6 +108,8 @@ pub struct ToolEntry {
     /// Which of the frontend's parsers reads its output: one of `PARSERS`. With another name there is
     /// no typed result.
     pub parser: Option<String>,
+    /// How its output becomes rows, as its file says, in place of a parser.
+    pub parse: Option<ParseTable>,
     /// How long a frontend may answer the same call with the same result, in seconds; 0 where each
     /// call runs.
     pub cache_seconds: u32,

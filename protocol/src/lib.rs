@@ -25,6 +25,7 @@ mod digest;
 mod lexical;
 pub mod meaning;
 mod message;
+mod parse_table;
 mod plan;
 mod ports;
 pub mod ranges;
@@ -53,6 +54,7 @@ pub use message::{
     Interrupt, NotApproved, PROTOCOL_VERSION, Queued, Refusal, RefusalKind, Reply, Request,
     RunSummary, SandboxFacts, Started, StatusReport, Stream, Verdict, Welcome,
 };
+pub use parse_table::{ParseColumn, ParseFormat, ParseKind, ParseTable};
 pub use plan::{PlanSummary, SandboxSummary};
 pub use ports::Ports;
 pub use reason::{

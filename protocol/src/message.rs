@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The version of these messages. Another one is refused.
-pub const PROTOCOL_VERSION: u16 = 8;
+pub const PROTOCOL_VERSION: u16 = 9;
 
 /// The client's first frame. Its layout never changes, so that versions can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ pub mod ping;
 mod room;
 mod schema;
 mod shrink;
+pub mod table;
 pub mod tcpdump;
 pub mod tls;
 pub mod tracepath;
@@ -38,6 +39,7 @@ use self::ip::IpReport;
 use self::mtr::MtrReport;
 use self::nmap::NmapReport;
 use self::ping::PingReport;
+use self::table::TableReport;
 use self::tcpdump::CaptureReport;
 use self::tls::TlsReport;
 use self::tracepath::TracepathReport;
@@ -88,6 +90,8 @@ pub enum Parsed {
     Ip(IpReport),
     /// From `arping`.
     Arping(ArpingReport),
+    /// As a tool's own file says.
+    Table(TableReport),
 }
 
 /// Why there is no typed result for an output.
@@ -204,7 +208,8 @@ const READERS: [Reader; 11] = [
     },
 ];
 
-/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`.
+/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`, or by the table in its
+/// place ([`table::in_place_of_a_parser`]).
 ///
 /// Returns `Ok(None)` for any other name.
 ///
@@ -212,6 +217,12 @@ const READERS: [Reader; 11] = [
 /// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
 /// is no error: the report says how far it went.
 pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
+    if let Some(table) = table::of(parser) {
+        return match table.read(&decode(stdout)) {
+            Some(report) => Ok(Some(Parsed::Table(report))),
+            None => Err(no_report(table::NAME, stdout, stderr)),
+        };
+    }
     let Some(parser) = find(parser) else { return Ok(None) };
     match (parser.read)(&decode(stdout), &decode(stderr)) {
         Some(parsed) => Ok(Some(parsed)),
@@ -223,7 +234,8 @@ pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed
 /// name.
 #[must_use]
 pub fn schema(parser: &str) -> Option<Value> {
-    find(parser).map(|parser| (parser.schema)())
+    let of_table = || table::of(parser).map(|table| table.schema());
+    find(parser).map(|parser| (parser.schema)()).or_else(of_table)
 }
 
 fn find(name: &str) -> Option<Reader> {
@@ -244,6 +256,7 @@ impl Parsed {
             Self::Tracepath(report) => report,
             Self::Ip(report) => report,
             Self::Arping(report) => report,
+            Self::Table(report) => report,
         }
     }
 
@@ -260,6 +273,7 @@ impl Parsed {
             Self::Tracepath(report) => report,
             Self::Ip(report) => report,
             Self::Arping(report) => report,
+            Self::Table(report) => report,
         }
     }
 

@@ -1,21 +1,28 @@
 //! `new-tool`: a tool file to start from, with the questions that its author has to answer.
 //!
 //! It is sound as it is and offers nothing: what is left as it was written grants no option. The
-//! text is `new_tool.toml`; nothing is run or read to make it.
+//! text is `new_tool.toml`; nothing is run to make it, and nothing read but a sample that is named.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
+
+use probity_output::{clean::decode, parsers::table::propose};
+use probity_protocol::ParseTable;
+use serde::Serialize;
 
 use super::{CliError, output};
 use crate::{Accounts, Origin, Source, load, validate_with_help};
 
 /// Prose begins with a hash and a blank; what is to be taken into use has no blank.
 const TEMPLATE: &str = include_str!("new_tool.toml");
+
+/// Most bytes that are read of a sample.
+const SAMPLE_MAX: u64 = 1 << 20;
 
 /// Where a command is looked for that nobody named.
 const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
@@ -29,6 +36,7 @@ const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 Examples:
   probity-policy new-tool tracepath -o /etc/probity/tools.d/tracepath.toml
   probity-policy new-tool banner --command /usr/local/bin/grab-banner
+  probity-policy new-tool neighbours --sample printed.json
 
 Exit status: 0, or 2 for a name or path that cannot be, or a file that is there already."))]
 pub(super) struct Args {
@@ -37,13 +45,17 @@ pub(super) struct Args {
     /// Its program [default: the one of that name in /usr/bin or /usr/sbin]
     #[arg(long, value_name = "PATH")]
     command: Option<PathBuf>,
+    /// What the tool printed once: propose from it a table [parse] that makes typed results
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
     /// Write a file instead; one that is there stays as it is
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let text = text(&args.name, args.command.as_deref())?;
+    let table = args.sample.as_deref().map(proposed).transpose()?.unwrap_or_default();
+    let text = text(&args.name, args.command.as_deref(), &table)?;
     let Some(path) = &args.output else {
         io::stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
@@ -61,8 +73,31 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The end of a tool's file.
+#[derive(Serialize)]
+struct End {
+    parse: ParseTable,
+}
+
+/// The table that makes rows of a sample, as it stands in a file.
+fn proposed(sample: &Path) -> Result<String, CliError> {
+    let fail = |error| CliError::File { path: sample.to_owned(), error };
+    let mut bytes = Vec::new();
+    let file = File::open(sample).map_err(fail)?;
+    file.take(SAMPLE_MAX).read_to_end(&mut bytes).map_err(fail)?;
+    let table = propose(&decode(&bytes)).and_then(|parse| toml::to_string(&End { parse }).ok());
+    let Some(table) = table else {
+        let reason = "no table can be proposed from the sample: neither JSON with objects, nor CSV with a \
+                      header, nor lines with as many words each. docs/policy.md says how to write one";
+        return Err(CliError::Usage(reason.into()));
+    };
+    Ok(format!(
+        "\n# RESULTS. Proposed from a sample: give the columns titles and units, and try it with others.\n{table}"
+    ))
+}
+
 /// The file, if a policy takes it.
-fn text(name: &str, command: Option<&Path>) -> Result<String, CliError> {
+fn text(name: &str, command: Option<&Path>, table: &str) -> Result<String, CliError> {
     // It stands in comments too, where nothing could be quoted.
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
         let reason =
@@ -81,7 +116,8 @@ fn text(name: &str, command: Option<&Path>) -> Result<String, CliError> {
     };
     let text = TEMPLATE
         .replace("@NAME@", name)
-        .replace("@COMMAND@", &toml::Value::from(command).to_string());
+        .replace("@COMMAND@", &toml::Value::from(command).to_string())
+        + table;
     let mut sources = load(&Origin::Shipped)?;
     sources.tools = vec![Source::new(format!("{name}.toml"), text.clone())];
     let wrong = match validate_with_help(&sources, &Accounts::default()) {

@@ -21,6 +21,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use probity_protocol::ParseTable;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -56,7 +57,7 @@ pub fn validate(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defect
 /// The same for an administrator who mends it: every defect, with what was probably meant.
 ///
 /// # Errors
-/// Just where [`validate`] has some.
+/// Where [`validate`] has some, and of a table `[parse]` that cannot be carried out, which no broker does.
 #[cfg(any(test, feature = "cli"))]
 pub fn validate_with_help(sources: &Sources, accounts: &Accounts) -> Result<Policy, Defects> {
     read(sources, accounts, &help::FullHelp)
@@ -145,6 +146,9 @@ trait Help {
     fn tool(&self, _: &mut Validation<'_>) -> Option<RawTool> {
         None
     }
+
+    /// Looks at what a table `[parse]` means.
+    fn table(&self, _: &mut Validation<'_>, _: &Spanned<ParseTable>) {}
 
     /// What to write instead.
     fn meant(&self, _: Slip<'_>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use probity_protocol::{TargetKind, Tier, ToolName};
+use probity_protocol::{ParseTable, TargetKind, Tier, ToolName};
 use toml::Spanned;
 
 use super::{Validation, scope::Ground};
@@ -69,6 +69,7 @@ impl Validation<'_> {
                 DEFAULT_CONCURRENCY,
             ),
             parser: raw.parser.as_ref().map(|p| p.get_ref().clone()),
+            parse: self.parse_table(raw),
             cache_seconds: self.cache_seconds(raw),
             tier: raw.tier.into(),
             breaker: self.breaker(raw),
@@ -84,6 +85,17 @@ impl Validation<'_> {
             options,
             presets,
         })
+    }
+
+    /// Frontends carry it out, and know what it means; the broker passes it on.
+    fn parse_table(&mut self, raw: &RawTool) -> Option<ParseTable> {
+        let table = raw.parse.as_ref()?;
+        if let Some(parser) = &raw.parser {
+            self.defect(parser.span(), "a tool has a parser or a table [parse], and not both");
+        }
+        let help = self.help;
+        help.table(self, table);
+        Some(table.get_ref().clone())
     }
 
     /// A short name is lower case, so that it can be a metric's label and an environment

@@ -783,6 +783,87 @@ fn the_file_of_a_new_tool_is_sound_as_it_is_and_with_every_example_taken_into_us
 }
 
 #[test]
+fn a_sample_of_output_leads_to_a_file_with_a_table_that_is_sound() {
+    let folder = shipped();
+    for (number, (sample, column)) in [
+        ("[{\"dst\": \"10.0.0.1\", \"dev\": \"eth0\"}]", "type = \"address\""),
+        ("host,loss\nweb,0\n", "format = \"csv\""),
+        ("web 12\ndb 3\n", r"(?<column_2>[+-]?\d+)"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        folder.write("sample", sample).unwrap();
+        let path = folder.path(&format!("tools.d/sampled-{number}.toml")).display().to_string();
+        let sample = folder.path("sample").display().to_string();
+        let name = format!("sampled-{number}");
+        let words =
+            ["new-tool", &name, "--command", "/usr/bin/true", "--sample", &sample, "-o", &path];
+        let answer = ask(&words);
+        assert_eq!(answer.code, 0, "{}", answer.complained);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(column), "{text}");
+        let strict = check(&folder, &["--strict"]);
+        assert_eq!(strict.code, 0, "{}{text}", strict.said);
+    }
+    folder.write("sample", "\n").unwrap();
+    let sample = folder.path("sample").display().to_string();
+    let answer = ask(&["new-tool", "x1", "--sample", &sample]);
+    assert_eq!((answer.code, answer.said.as_str()), (2, ""));
+    assert!(answer.complained.contains("no table can be proposed"), "{}", answer.complained);
+}
+
+#[test]
+fn a_table_that_cannot_be_carried_out_is_shown_with_its_place() {
+    for (table, shown, caret) in [
+        (
+            "format = \"lines\"\npattern = '(?<host>'\n[[parse.column]]\nname = \"host\"",
+            "unclosed group",
+            "pattern = ",
+        ),
+        (
+            "format = \"lines\"\npattern = '(?<host>.)'\n[[parse.column]]\nname = \"port\"",
+            "no group \"port\"",
+            "name = ",
+        ),
+        (
+            "format = \"csv\"\nseparator = \"::\"\n[[parse.column]]\nname = \"a\"",
+            "one character",
+            "separator = ",
+        ),
+        (
+            "format = \"csv\"\n[[parse.column]]\nname = \"a\"\nkind = 1",
+            "unknown field `kind`",
+            "kind",
+        ),
+    ] {
+        let folder = shipped();
+        let path = folder.path("tools.d/odd.toml").display().to_string();
+        ask(&["new-tool", "odd", "--command", "/usr/bin/true", "-o", &path]);
+        let text = fs::read_to_string(&path).unwrap();
+        folder.write("tools.d/odd.toml", &format!("{text}\n[parse]\n{table}\n")).unwrap();
+        let answer = check(&folder, &[]);
+        assert_eq!(answer.code, 1, "{}", answer.said);
+        let lines: Vec<_> = answer.said.lines().collect();
+        let at = lines.iter().position(|line| line.contains(shown)).expect(&answer.said);
+        assert!(lines[at].contains("odd.toml:"), "{}", answer.said);
+        let (line, below) = (lines[at + 1], lines[at + 2]);
+        assert!(
+            line.contains(caret) && below.trim_start_matches([' ', '|']).starts_with('^'),
+            "{}",
+            answer.said
+        );
+    }
+    // With a parser of ours beside it nobody would know which one reads.
+    let folder = shipped();
+    let ping = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+    let table = "[parse]\nformat = \"csv\"\n[[parse.column]]\nname = \"a\"";
+    folder.write("tools.d/ping.toml", &format!("{ping}\n{table}\n")).unwrap();
+    let answer = check(&folder, &[]);
+    assert!(answer.said.contains("a parser or a table [parse], and not both"), "{}", answer.said);
+}
+
+#[test]
 fn a_new_tool_that_no_policy_would_take_is_refused() {
     for (words, reason) in [
         (&["Ping"][..], "lower-case letters"),

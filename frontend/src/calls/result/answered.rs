@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use probity_advice::Advice;
 use probity_output::{
     clean::{clean, clean_str},
-    parsers::{self, ParseError, Parsed},
+    parsers::{self, ParseError, Parsed, table::shown_name},
 };
 use probity_protocol::{
     Availability, Busy, BusyScope, Catalog, End, ExitStatus, Exited, Failure, FailureKind, Layer,
@@ -226,7 +226,9 @@ impl ToolResult {
 fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed> {
     let parser = parser?;
     let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
-    match parsers::parse(parser, &output.stdout, &output.stderr) {
+    let read = parsers::parse(parser, &output.stdout, &output.stderr);
+    let parser = shown_name(parser);
+    match read {
         Ok(Some(mut parsed)) => {
             parsed.tell(&output.started.plan.argv, SystemTime::now());
             tracing::info!(tool, parser, correlation_id, "output.parsed");

@@ -199,6 +199,7 @@ pub fn catalog() -> Catalog {
                 breaker: BreakerSettings::default(),
                 metadata: vec![("owner".into(), "netops".into())],
                 parser: Some("ping".into()),
+                parse: None,
                 cache_seconds: 0,
                 availability: Availability::Available,
             },
@@ -228,6 +229,7 @@ pub fn catalog() -> Catalog {
                 breaker: BreakerSettings::default(),
                 metadata: Vec::new(),
                 parser: Some("nmap-xml".into()),
+                parse: None,
                 cache_seconds: 0,
                 availability: Availability::Unavailable {
                     reason: "/usr/bin/nmap is not there.".into(),

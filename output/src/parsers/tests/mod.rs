@@ -101,7 +101,7 @@ fn check_report(parser: &str, parsed: &Parsed) -> Result<(), TestCaseError> {
 
 /// Whether a line begins with words of this program's, a number, an address or a quote: with nothing
 /// that a host chose.
-fn begins_as_our_own(line: &str) -> bool {
+pub(super) fn begins_as_our_own(line: &str) -> bool {
     const OWN: [&str; 56] = [
         "  | ",
         "  at ",

@@ -7,6 +7,7 @@
 
 mod advice;
 mod meant;
+mod table;
 
 use std::{
     borrow::Cow,
@@ -15,6 +16,7 @@ use std::{
 };
 
 use probity_advice::closest;
+use probity_protocol::ParseTable;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -44,6 +46,10 @@ impl Help for FullHelp {
 
     fn tool(&self, validation: &mut Validation<'_>) -> Option<RawTool> {
         validation.parse_past_defects()
+    }
+
+    fn table(&self, validation: &mut Validation<'_>, table: &Spanned<ParseTable>) {
+        table::check(validation, table);
     }
 
     fn meant(&self, slip: Slip<'_>) -> Option<String> {

@@ -5,6 +5,7 @@
 //! | [`capture`] | `capture` |
 //! | [`hops`] | `mtr`, `path_mtu` |
 //! | [`link`] | `arp`, `route` |
+//! | [`own_table`] | tools with a table in their files |
 //! | [`port`] | `port` |
 //! | [`servers`] | `dns`, `http`, `tls` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
@@ -12,6 +13,7 @@
 mod capture;
 mod hops;
 mod link;
+mod own_table;
 mod port;
 mod servers;
 mod ways;

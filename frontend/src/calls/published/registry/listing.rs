@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use probity_output::clean::clean_str;
+use probity_output::{clean::clean_str, parsers::table::in_place_of_a_parser};
 use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
 
 use super::settled::Settled;
@@ -106,6 +106,10 @@ impl Listing {
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         for mut entry in tools {
             clean_entry(&mut entry);
+            // From here on a table stands where a parser's name does.
+            if let Some(table) = entry.parse.take() {
+                entry.parser = Some(in_place_of_a_parser(&table));
+            }
             match reason_to_hide(config, &entry, disabled) {
                 Some(reason) => hidden.push((entry, reason)),
                 None => {

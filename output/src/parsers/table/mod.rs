@@ -1,0 +1,82 @@
+//! Output that a tool's own file says how to read: the table `[parse]`, carried out. It makes rows of JSON,
+//! of CSV or of lines, with typed columns; an administrator wrote it, and the broker only passed it on.
+//!
+//! Whoever checks a tool's file compiles it with this code too, so that what was checked is what is done.
+//! A regular expression takes linear time here, and its size has a cap.
+
+mod cell;
+mod compile;
+mod propose;
+mod report;
+mod rows;
+mod schema;
+mod text;
+
+use probity_protocol::ParseTable;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::compile::{ColumnKey, Part, Table, TableError};
+pub use self::propose::propose;
+
+/// Begins what stands in a parser's place for a tool that has a table of its own. No parser is called so.
+const BEGIN: &str = "[parse] ";
+
+/// What a parser of ours is called in messages that does as a table says.
+pub(super) const NAME: &str = "table";
+
+/// Rows, as the tool's file says.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct TableReport {
+    /// What the columns are.
+    pub columns: Vec<Column>,
+    /// The rows, each with a member for each column: null where there was nothing, or nothing of the
+    /// column's type.
+    pub rows: Vec<Map<String, Value>>,
+    /// How many rows there were.
+    pub row_count: usize,
+    /// Lines, records or values that are no rows.
+    pub other: u64,
+    /// Values that are not of their column's type.
+    pub unread: u64,
+    /// Whether the output was whole, as far as its form tells.
+    pub complete: bool,
+    /// Whether rows are left out.
+    pub truncated: bool,
+}
+
+/// A column of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// The member of each row.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// `text`, `integer`, `number`, `address` or `flag`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What its numbers count.
+    pub unit: Option<String>,
+}
+
+/// What stands in a parser's place for a tool with this table: see [`super::parse`].
+#[must_use]
+pub fn in_place_of_a_parser(table: &ParseTable) -> String {
+    // A table is text and enumerations, and writing it cannot fail.
+    format!("{BEGIN}{}", serde_json::to_string(table).unwrap_or_default())
+}
+
+/// The name of a parser to show: its own, or that there is a table.
+#[must_use]
+pub fn shown_name(parser: &str) -> &str {
+    if parser.starts_with(BEGIN) { NAME } else { parser }
+}
+
+/// The table that stands in a parser's place, if one does and can be carried out.
+pub(super) fn of(parser: &str) -> Option<Table> {
+    let table: ParseTable = serde_json::from_str(parser.strip_prefix(BEGIN)?).ok()?;
+    Table::new(&table).ok()
+}
+
+#[cfg(test)]
+mod tests;
