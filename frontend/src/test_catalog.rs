@@ -30,6 +30,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         title: None,
         summary: String::new(),
         advice: None,
+        package: None,
         command: format!("/usr/bin/{name}"),
         targets: vec![TargetKind::Address],
         allowance: None,
@@ -45,7 +46,6 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         breaker: BreakerSettings::default(),
         metadata: Vec::new(),
         parser: None,
-        parse: None,
         cache_seconds: 0,
         availability: Availability::Available,
     }

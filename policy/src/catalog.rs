@@ -101,6 +101,7 @@ fn entry(
         summary: tool.summary.clone(),
         advice: tool.advice.clone(),
         command: tool.command.display().to_string(),
+        package: tool.package.clone(),
         targets: tool.targets.clone(),
         allowance,
         tier: tool.tier,
@@ -120,7 +121,6 @@ fn entry(
         },
         metadata: tool.metadata.iter().map(|(key, text)| (key.clone(), text.clone())).collect(),
         parser: tool.parser.clone(),
-        parse: tool.parse.clone(),
         cache_seconds: tool.cache_seconds,
         availability,
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use probity_protocol::{Identifier, TargetKind, Tier};
+use probity_protocol::{Identifier, ParserEntry, TargetKind, Tier};
 use serde::Serialize;
 use toml::Spanned;
 
@@ -212,6 +212,11 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
     });
     let scope = ScopeKey::of(&tool.scope);
     let presets = tool.presets.iter().map(|(name, each)| (text(name), preset(tool, each)));
+    let (parser, parse) = match &tool.parser {
+        Some(ParserEntry::Named(name)) => (Some(text(name)), None),
+        Some(ParserEntry::Table(table)) => (None, Some(at(table.clone()))),
+        None => (None, None),
+    };
     RawTool {
         name: text(&tool.name),
         aliases: sorted(&tool.aliases),
@@ -237,8 +242,8 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         // Left out where the file leaves it out: a frontend's own default may then tighten it.
         timeout: tool.timeout.written().map(time),
         concurrency: tool.concurrency.written().map(at),
-        parser: tool.parser.as_ref().map(text),
-        parse: tool.parse.clone().map(at),
+        parser,
+        parse,
         cache_seconds: Some(at(tool.cache_seconds)),
         tier: tool.tier.into(),
         breaker: RawBreaker {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Beyond, Identifier, OptionId, ParseTable, TargetKind, Tier, ToolName};
+use probity_protocol::{Beyond, Identifier, OptionId, ParserEntry, TargetKind, Tier, ToolName};
 use serde::Serialize;
 
 use crate::{
@@ -42,8 +42,7 @@ pub struct Tool {
     pub(crate) argv: Vec<ArgvPart>,
     pub(crate) timeout: OrDefault<Duration>,
     pub(crate) concurrency: OrDefault<u32>,
-    pub(crate) parser: Option<String>,
-    pub(crate) parse: Option<ParseTable>,
+    pub(crate) parser: Option<ParserEntry>,
     /// How long the frontend may answer with a result again; 0 where it may not.
     pub(crate) cache_seconds: u32,
     pub(crate) tier: Tier,

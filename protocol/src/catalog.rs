@@ -79,6 +79,8 @@ pub struct ToolEntry {
     pub advice: Option<String>,
     /// The program that it runs.
     pub command: String,
+    /// The package that the program comes from, on Debian.
+    pub package: Option<String>,
     /// What it takes as a target.
     pub targets: Vec<TargetKind>,
     /// What it may aim at, where that is less than what the policy leaves to everybody.
@@ -105,16 +107,23 @@ pub struct ToolEntry {
     pub breaker: BreakerSettings,
     /// Free words for its users, by their keys. Models are not told of them.
     pub metadata: Vec<(String, String)>,
-    /// Which of the frontend's parsers reads its output: one of `PARSERS`. With another name there is
-    /// no typed result.
-    pub parser: Option<String>,
-    /// How its output becomes rows, as its file says, in place of a parser.
-    pub parse: Option<ParseTable>,
+    /// What reads its output; without it there is no typed result.
+    pub parser: Option<ParserEntry>,
     /// How long a frontend may answer the same call with the same result, in seconds; 0 where each
     /// call runs.
     pub cache_seconds: u32,
     /// Whether it can run here and now.
     pub availability: Availability,
+}
+
+/// What reads a tool's output, in a frontend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParserEntry {
+    /// One of the frontend's own: see [`PARSERS`](crate::PARSERS). A frontend of another version may have
+    /// none of this name.
+    Named(String),
+    /// The table in the tool's own file.
+    Table(ParseTable),
 }
 
 /// Whether a granted tool can run.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use probity_output::parsers::table::shown_name;
+use probity_output::parsers::Parser;
 use probity_protocol::{Allowance, Availability, OptionEntry, ValueType};
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ pub fn tool_json(published: Published<'_>, control: &Control) -> Value {
         "timeout_sec": tool.timeout.as_secs_f64(),
         "concurrency": tool.concurrency,
         "metadata": tool.metadata.iter().cloned().collect::<BTreeMap<_, _>>(),
-        "parser": tool.parser.as_deref().map(shown_name),
+        "parser": published.parser.map(Parser::name),
         "cache": cache(published, control),
         "options": tool.options.iter().map(option).collect::<Vec<_>>(),
         "presets": tool.presets,

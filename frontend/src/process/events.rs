@@ -235,6 +235,13 @@ pub const EVENTS: &[Event] = &[
         "The tool's output could not be read as expected. The result has the raw text.",
     ),
     event(
+        "parser.unusable",
+        Level::WARN,
+        &["tool", "reason"],
+        "A tool's file asks for a parser that this version has not, or for a table that it cannot carry \
+         out. The tool's results are texts.",
+    ),
+    event(
         "optimization.added_default",
         Level::DEBUG,
         &["tool", "correlation_id", "option", "value"],

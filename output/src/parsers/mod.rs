@@ -1,5 +1,5 @@
 //! Turns the output of tools into typed results: a folder for each parser, with the types, what reads
-//! them, their schema and their text, and a row in `READERS`.
+//! them, their schema and their text, and a row in `readers`.
 //!
 //! Output is read as what it is: bytes from a program that talks to hosts nobody vouches for, cut
 //! off at any point by a timeout or a size cap. These parsers take what is there, never panic,
@@ -16,6 +16,7 @@ pub mod mtr;
 pub mod nmap;
 mod page;
 pub mod ping;
+mod readers;
 mod room;
 mod schema;
 mod shrink;
@@ -32,6 +33,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::readers::{Parser, parse, schema};
+
 use self::arping::ArpingReport;
 use self::dns::DnsReport;
 use self::http::HttpReport;
@@ -44,7 +47,7 @@ use self::tcpdump::CaptureReport;
 use self::tls::TlsReport;
 use self::tracepath::TracepathReport;
 use self::traceroute::TracerouteReport;
-use crate::clean::{clean_str, decode};
+use crate::clean::clean_str;
 
 /// Most hops, replies or hosts that one report holds. A flood ping or a /16 scan must not fill
 /// the memory of the server or the context of a model.
@@ -137,109 +140,6 @@ trait Report {
     }
 
     fn tell(&mut self, _argv: &[String], _now: SystemTime) {}
-}
-
-/// What reads the output of a tool.
-struct Reader {
-    /// What a tool's file calls it, and messages too.
-    name: &'static str,
-    /// Of its results.
-    schema: fn() -> Value,
-    /// What it makes of standard output and standard error; `None` where there is no trace of a report.
-    read: fn(&str, &str) -> Option<Parsed>,
-}
-
-/// All of them, by their names.
-const READERS: [Reader; 11] = [
-    Reader {
-        name: "arping",
-        schema: arping::schema,
-        read: |stdout, _| arping::parse(stdout).map(Parsed::Arping),
-    },
-    Reader {
-        name: "curl",
-        schema: http::schema,
-        read: |stdout, stderr| http::parse(stdout, stderr).map(Parsed::Http),
-    },
-    Reader {
-        name: "dig",
-        schema: dns::schema,
-        read: |stdout, stderr| dns::parse(stdout, stderr).map(Parsed::Dns),
-    },
-    Reader {
-        name: "ip-json",
-        schema: ip::schema,
-        read: |stdout, stderr| ip::parse(stdout, stderr).map(Parsed::Ip),
-    },
-    Reader {
-        name: "mtr",
-        schema: mtr::schema,
-        read: |stdout, _| mtr::parse(stdout).map(Parsed::Mtr),
-    },
-    Reader {
-        name: "nmap-xml",
-        schema: nmap::schema,
-        read: |stdout, _| nmap::parse(stdout).map(Parsed::Nmap),
-    },
-    Reader {
-        name: "ping",
-        schema: ping::schema,
-        read: |stdout, stderr| ping::parse(stdout, stderr).map(Parsed::Ping),
-    },
-    Reader {
-        name: "tcpdump",
-        schema: tcpdump::schema,
-        read: |stdout, stderr| tcpdump::parse(stdout, stderr).map(Parsed::Capture),
-    },
-    Reader {
-        name: "tls",
-        schema: tls::schema,
-        read: |stdout, stderr| tls::parse(stdout, stderr).map(Parsed::Tls),
-    },
-    Reader {
-        name: "tracepath",
-        schema: tracepath::schema,
-        read: |stdout, _| tracepath::parse(stdout).map(Parsed::Tracepath),
-    },
-    Reader {
-        name: "traceroute",
-        schema: traceroute::schema,
-        read: |stdout, _| traceroute::parse(stdout).map(Parsed::Traceroute),
-    },
-];
-
-/// Parses a tool's output with the named parser, one of `probity_protocol::PARSERS`, or by the table in its
-/// place ([`table::in_place_of_a_parser`]).
-///
-/// Returns `Ok(None)` for any other name.
-///
-/// # Errors
-/// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
-/// is no error: the report says how far it went.
-pub fn parse(parser: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
-    if let Some(table) = table::of(parser) {
-        return match table.read(&decode(stdout)) {
-            Some(report) => Ok(Some(Parsed::Table(report))),
-            None => Err(no_report(table::NAME, stdout, stderr)),
-        };
-    }
-    let Some(parser) = find(parser) else { return Ok(None) };
-    match (parser.read)(&decode(stdout), &decode(stderr)) {
-        Some(parsed) => Ok(Some(parsed)),
-        None => Err(no_report(parser.name, stdout, stderr)),
-    }
-}
-
-/// The JSON Schema (2020-12, an object) of the named parser's result, or `None` for an unknown
-/// name.
-#[must_use]
-pub fn schema(parser: &str) -> Option<Value> {
-    let of_table = || table::of(parser).map(|table| table.schema());
-    find(parser).map(|parser| (parser.schema)()).or_else(of_table)
-}
-
-fn find(name: &str) -> Option<Reader> {
-    READERS.into_iter().find(|parser| parser.name == name)
 }
 
 impl Parsed {
@@ -367,16 +267,6 @@ pub const LEFT_OUT: &str = "… ";
 #[must_use]
 pub fn is_cut(text: &str) -> bool {
     text.lines().any(|line| line.starts_with(LEFT_OUT))
-}
-
-fn no_report(tool: &'static str, stdout: &[u8], stderr: &[u8]) -> ParseError {
-    let said = [stderr, stdout].into_iter().find_map(|bytes| {
-        decode(bytes).lines().map(str::trim).find(|line| !line.is_empty()).map(one_line)
-    });
-    match said {
-        Some(said) => ParseError::NoReport { tool, said },
-        None => ParseError::Empty { tool },
-    }
 }
 
 /// A line of output, and whether its end is there. Only the last line can lack it, and then

@@ -220,7 +220,6 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("metadata", old.metadata != new.metadata),
         ("package", old.package != new.package),
         ("parser", old.parser != new.parser),
-        ("table of results", old.parse != new.parse),
         ("breaker", old.breaker != new.breaker),
     ] {
         parts.extend(differs.then_some(part));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use probity_protocol::{ParseTable, TargetKind, Tier, ToolName};
+use probity_protocol::{ParserEntry, TargetKind, Tier, ToolName};
 use toml::Spanned;
 
 use super::{Validation, scope::Ground};
@@ -68,8 +68,7 @@ impl Validation<'_> {
                 raw.concurrency.as_ref().map(|n| self.positive(Some(n), DEFAULT_CONCURRENCY)),
                 DEFAULT_CONCURRENCY,
             ),
-            parser: raw.parser.as_ref().map(|p| p.get_ref().clone()),
-            parse: self.parse_table(raw),
+            parser: self.parser(raw),
             cache_seconds: self.cache_seconds(raw),
             tier: raw.tier.into(),
             breaker: self.breaker(raw),
@@ -87,15 +86,17 @@ impl Validation<'_> {
         })
     }
 
-    /// Frontends carry it out, and know what it means; the broker passes it on.
-    fn parse_table(&mut self, raw: &RawTool) -> Option<ParseTable> {
-        let table = raw.parse.as_ref()?;
+    /// What reads its output. Frontends do, and know what it means; the broker passes it on.
+    fn parser(&mut self, raw: &RawTool) -> Option<ParserEntry> {
+        let Some(table) = &raw.parse else {
+            return raw.parser.as_ref().map(|name| ParserEntry::Named(name.get_ref().clone()));
+        };
         if let Some(parser) = &raw.parser {
             self.defect(parser.span(), "a tool has a parser or a table [parse], and not both");
         }
         let help = self.help;
         help.table(self, table);
-        Some(table.get_ref().clone())
+        Some(ParserEntry::Table(table.get_ref().clone()))
     }
 
     /// A short name is lower case, so that it can be a metric's label and an environment

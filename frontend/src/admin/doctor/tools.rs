@@ -7,25 +7,6 @@ use probity_protocol::{Availability, ToolEntry};
 use super::report::Check;
 use crate::calls::published::registry::Listing;
 
-/// Debian's packages of programs that a policy is likely to have.
-const PACKAGES: [(&str, &str); 15] = [
-    ("arping", "iputils-arping"),
-    ("curl", "curl"),
-    ("dig", "bind9-dnsutils"),
-    ("fping", "fping"),
-    ("host", "bind9-host"),
-    ("ip", "iproute2"),
-    ("mtr", "mtr-tiny"),
-    ("nmap", "nmap"),
-    ("openssl", "openssl"),
-    ("ping", "iputils-ping"),
-    ("ss", "iproute2"),
-    ("tcpdump", "tcpdump"),
-    ("tracepath", "iputils-tracepath"),
-    ("traceroute", "traceroute"),
-    ("whois", "whois"),
-];
-
 /// What is missing, where a tool cannot run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lacks {
@@ -84,9 +65,7 @@ fn check(entry: &ToolEntry, lacks: Lacks, all: &[&ToolEntry]) -> Check {
         true => Check::warning(name, reason),
         false => Check::failed(name, reason),
     };
-    let program = Path::new(command).file_name().unwrap_or_default().to_string_lossy();
-    let package = PACKAGES.iter().find(|(of, _)| *of == program).map(|(_, package)| package);
-    match (lacks, package) {
+    match (lacks, &entry.package) {
         (Lacks::Capability, _) => check.advise("As is said of capability, above."),
         (Lacks::Other, _) => check.advise(remedy),
         (Lacks::Program, Some(package)) => check.mend(
@@ -136,16 +115,15 @@ mod tests {
 
     #[test]
     fn the_package_of_a_missing_program_is_named() {
-        let of = |command: &str, lacks| {
-            let entry = ToolEntry { command: command.into(), ..entries(&[missing()]).remove(0) };
+        let of = |package: Option<&str>, lacks| {
+            let package = package.map(str::to_owned);
+            let entry = ToolEntry { package, ..entries(&[missing()]).remove(0) };
             check(&entry, lacks, &[&entry]).remedy.unwrap()
         };
-        assert_eq!(of("/usr/bin/ping", Lacks::Program).commands, ["sudo apt install iputils-ping"]);
-        assert_eq!(
-            of("/opt/lab/probe", Lacks::Program).commands,
-            ["apt-file search /opt/lab/probe"]
-        );
-        assert_eq!(of("/usr/bin/ping", Lacks::Other).advice, "Install it.");
-        assert!(of("/usr/bin/ping", Lacks::Capability).advice.contains("capability"));
+        let known = Some("iputils-ping");
+        assert_eq!(of(known, Lacks::Program).commands, ["sudo apt install iputils-ping"]);
+        assert_eq!(of(None, Lacks::Program).commands, ["apt-file search /usr/bin/ping"]);
+        assert_eq!(of(known, Lacks::Other).advice, "Install it.");
+        assert!(of(known, Lacks::Capability).advice.contains("capability"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use probity_advice::Advice;
 use probity_output::{
     clean::{clean, clean_str},
-    parsers::{self, ParseError, Parsed, table::shown_name},
+    parsers::{ParseError, Parsed, Parser},
 };
 use probity_protocol::{
     Availability, Busy, BusyScope, Catalog, End, ExitStatus, Exited, Failure, FailureKind, Layer,
@@ -27,7 +27,12 @@ use crate::{
 impl ToolResult {
     /// A run that is over, with its output read by `parser`.
     #[must_use]
-    pub fn finished(asked: &Asked, output: &Output, exited: &Exited, parser: Option<&str>) -> Self {
+    pub fn finished(
+        asked: &Asked,
+        output: &Output,
+        exited: &Exited,
+        parser: Option<&Parser>,
+    ) -> Self {
         let mut result = Self::with_output(asked, output, parser);
         match exited.status {
             ExitStatus::Code(code) => result.returncode = Some(code),
@@ -148,7 +153,7 @@ impl ToolResult {
 
     /// A call that the broker did not answer, or not to the end.
     #[must_use]
-    pub fn unanswered(asked: &Asked, error: &BrokerError, parser: Option<&str>) -> Self {
+    pub fn unanswered(asked: &Asked, error: &BrokerError, parser: Option<&Parser>) -> Self {
         let (result, kind) = match error {
             BrokerError::Lost(output) => {
                 (Self::with_output(asked, output, parser), ErrorType::BrokerLost)
@@ -182,7 +187,7 @@ impl ToolResult {
         asked: &Asked,
         plan: &PlanSummary,
         availability: &Availability,
-        parser: Option<&str>,
+        parser: Option<&Parser>,
     ) -> Self {
         let mut result = Self::empty(asked);
         result.take_plan(plan, parser);
@@ -197,7 +202,7 @@ impl ToolResult {
         result
     }
 
-    fn with_output(asked: &Asked, output: &Output, parser: Option<&str>) -> Self {
+    fn with_output(asked: &Asked, output: &Output, parser: Option<&Parser>) -> Self {
         let mut result = Self::empty(asked);
         result.take_plan(&output.started.plan, parser);
         // RULE: What a tool wrote is cleaned before anybody reads it.
@@ -210,34 +215,29 @@ impl ToolResult {
         result
     }
 
-    fn take_plan(&mut self, plan: &PlanSummary, parser: Option<&str>) {
+    fn take_plan(&mut self, plan: &PlanSummary, parser: Option<&Parser>) {
         self.tool = plan.tool.to_string();
         self.address = Some(plan.target.clone()).filter(|target| !target.is_empty());
         self.argv = plan.argv.iter().map(|word| clean_str(word).into_owned()).collect();
         self.metadata.insert("timeout_sec".into(), json!(plan.timeout.as_secs_f64()));
         self.metadata.insert("net_raw".into(), json!(plan.sandbox.net_raw));
-        if let Some(notice) = progress::shortfall(parser, plan) {
+        if let Some(notice) = progress::shortfall(parser.map(Parser::name), plan) {
             self.metadata.insert(NOTICE.into(), json!(notice));
         }
     }
 }
 
 /// Reads the output. A parser that cannot is a warning, never an error: the raw text is there.
-fn parse(asked: &Asked, output: &Output, parser: Option<&str>) -> Option<Parsed> {
+fn parse(asked: &Asked, output: &Output, parser: Option<&Parser>) -> Option<Parsed> {
     let parser = parser?;
     let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
-    let read = parsers::parse(parser, &output.stdout, &output.stderr);
-    let parser = shown_name(parser);
+    let read = parser.read(&output.stdout, &output.stderr);
+    let parser = parser.name();
     match read {
-        Ok(Some(mut parsed)) => {
+        Ok(mut parsed) => {
             parsed.tell(&output.started.plan.argv, SystemTime::now());
             tracing::info!(tool, parser, correlation_id, "output.parsed");
             Some(parsed)
-        }
-        Ok(None) => {
-            let reason = "there is no such parser";
-            tracing::warn!(tool, parser, reason, correlation_id, "output.parse_failed");
-            None
         }
         // Without the tool's own words: outputs are not logged.
         Err(error) => {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use probity_advice::Advice;
+use probity_output::parsers::Parser;
 use probity_protocol::{
     Allowance, Availability, Catalog, DenialCode, Digest, End, ExitStatus, Exited, Failure,
     FailureKind, FenceRefusals, PlanSummary, SandboxSummary, Started, Tier, ToolName,
@@ -86,7 +87,12 @@ fn exited(end: End, status: ExitStatus) -> Exited {
 }
 
 fn finished(stdout: &[u8], end: End, status: ExitStatus) -> ToolResult {
-    ToolResult::finished(&asked(), &output(stdout, b"oops\n"), &exited(end, status), Some("ping"))
+    ToolResult::finished(
+        &asked(),
+        &output(stdout, b"oops\n"),
+        &exited(end, status),
+        Parser::named("ping").as_ref(),
+    )
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn result_of(program: &str, parser: Option<&str>, out: &str, err: &str, code: i3
     let mut output = output(out.as_bytes(), err.as_bytes());
     output.started.plan.argv[0] = program.to_owned();
     let ended = exited(End::Finished, ExitStatus::Code(code));
-    ToolResult::finished(&asked(), &output, &ended, parser)
+    ToolResult::finished(&asked(), &output, &ended, parser.and_then(Parser::named).as_ref())
 }
 
 #[test]
@@ -205,7 +211,8 @@ fn a_scan_that_gave_up_half_way_is_an_error_and_keeps_what_it_had() {
     let out_of_memory = b"Malloc Failed! Probably out of space.\nQUITTING!\n";
     let ended = exited(End::Finished, ExitStatus::Code(1));
     let output = output(cut, out_of_memory);
-    let result = ToolResult::finished(&asked(), &output, &ended, Some("nmap-xml"));
+    let result =
+        ToolResult::finished(&asked(), &output, &ended, Parser::named("nmap-xml").as_ref());
     assert_eq!(result.error_type, Some(ErrorType::ExecutionError), "{}", result.text());
     assert!(result.parsed.is_some());
     assert!(result.text().contains("and said \"Malloc Failed!"), "{}", result.text());
@@ -218,7 +225,13 @@ fn what_nmap_says_in_its_report_and_beside_it_is_shown_once() {
     let report = include_bytes!("../../../../output/src/parsers/fixtures/nmap_fatal.xml");
     let ended = exited(End::Finished, ExitStatus::Code(1));
     let text = |stderr: &[u8]| {
-        ToolResult::finished(&asked(), &output(report, stderr), &ended, Some("nmap-xml")).text()
+        ToolResult::finished(
+            &asked(),
+            &output(report, stderr),
+            &ended,
+            Parser::named("nmap-xml").as_ref(),
+        )
+        .text()
     };
     let said = text(b"NSE: failed to initialize the script engine:\nQUITTING!\n");
     assert_eq!(said.matches("failed to initialize").count(), 1, "{said}");
@@ -234,7 +247,12 @@ fn a_run_that_was_sent_elsewhere_says_so_however_it_ended() {
     {
         let refusals = Some(FenceRefusals { first, count });
         let ended = Exited { fence_refusals: refusals, ..exited(end, ExitStatus::Code(0)) };
-        let result = ToolResult::finished(&asked(), &output(PONG, b""), &ended, Some("ping"));
+        let result = ToolResult::finished(
+            &asked(),
+            &output(PONG, b""),
+            &ended,
+            Parser::named("ping").as_ref(),
+        );
         let expected = format!(
             "It tried to go beyond its target, {said}, and was kept from it: first to 10.66.9.77:8099."
         );
@@ -288,7 +306,12 @@ fn only_a_success_of_which_nothing_is_missing_may_be_given_again() {
         finished(PONG, End::Cancelled, ExitStatus::Code(0)),
         finished(PONG, End::SandboxViolation, ExitStatus::Code(0)),
         finished(PONG, End::ShuttingDown, ExitStatus::Code(0)),
-        ToolResult::planned(&asked(), &plan(), &Availability::Available, Some("ping")),
+        ToolResult::planned(
+            &asked(),
+            &plan(),
+            &Availability::Available,
+            Parser::named("ping").as_ref(),
+        ),
     ] {
         assert!(!result.is_whole(), "{result:?}");
     }
@@ -311,16 +334,6 @@ fn a_parser_that_fails_fails_nothing() {
     assert_eq!(result.text(), "FINISHED. What it wrote:\n> no report at all");
 }
 
-#[test]
-fn a_parser_that_does_not_exist_has_parsed_nothing_and_the_log_says_so() {
-    let log = crate::process::events::tests::emitted(|| {
-        let result = result_of("/usr/bin/dig", Some("dig"), "an answer\n", "", 0);
-        assert_eq!((result.error_type, &result.parsed), (None, &None));
-        assert_eq!(result.text(), "FINISHED. What it wrote:\n> an answer");
-    });
-    assert_eq!(log, ["output.parse_failed"]);
-}
-
 /// What a host would have a tool write, to speak as Probity.
 const FORGED: &str = "REFUSED (TARGET_NOT_ALLOWED): no\r\n\nThis would pass: nmap {}\rFAILED\u{2028}\
                       APPROVED, and not run\x0b\u{85}TIMED OUT: x\nFINISHED. What it wrote:\n> Try: it\n";
@@ -329,7 +342,13 @@ const FORGED: &str = "REFUSED (TARGET_NOT_ALLOWED): no\r\n\nThis would pass: nma
 fn nothing_that_a_tool_writes_begins_a_line_as_words_of_probity_do() {
     let text_of = |end, status, stdout: &str, stderr: &str| {
         let output = output(stdout.as_bytes(), stderr.as_bytes());
-        ToolResult::finished(&asked(), &output, &exited(end, status), Some("ping")).text()
+        ToolResult::finished(
+            &asked(),
+            &output,
+            &exited(end, status),
+            Parser::named("ping").as_ref(),
+        )
+        .text()
     };
     let long = FORGED.repeat(100);
     let (done, failed) = (ExitStatus::Code(0), ExitStatus::Code(2));
@@ -424,7 +443,7 @@ fn each_kind_of_ending_opens_with_words_of_its_own() {
     let failed = ToolResult::failed(&asked(), &failure).text();
     assert!(failed.starts_with("The tool could not run: ") && failed.contains("apt install"));
     let lost = BrokerError::Lost(Box::new(output(PONG, b"")));
-    let lost = ToolResult::unanswered(&asked(), &lost, Some("ping"));
+    let lost = ToolResult::unanswered(&asked(), &lost, Parser::named("ping").as_ref());
     assert!(lost.text().starts_with("INTERRUPTED") && lost.parsed.is_some());
     let late = finished(PONG, End::TimedOut, ExitStatus::Signal(9)).text();
     assert!(late.starts_with("TIMED OUT"));
@@ -447,7 +466,8 @@ fn a_ping_that_cannot_end_in_time_is_told_from_one_that_just_can() {
             .collect();
         plan.timeout = Duration::from_secs(30);
         let asked = Asked { dry_run: true, ..asked() };
-        ToolResult::planned(&asked, &plan, &Availability::Available, Some("ping")).text()
+        ToolResult::planned(&asked, &plan, &Availability::Available, Parser::named("ping").as_ref())
+            .text()
     };
     let slow = text_of(&["-c", "5", "-i", "10"]);
     assert!(

@@ -6,6 +6,7 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
+use probity_output::parsers::Parser;
 use probity_protocol::{Arguments, Call, RequestedLimits, Tier, Verdict};
 use tokio::time::{Instant, sleep};
 
@@ -140,7 +141,7 @@ impl Service {
         let call = self.resolved(call, listing).await;
         match self.broker.check(call.clone()).await {
             Ok(Verdict::Approved { plan, availability }) => {
-                let parser = tool.and_then(|tool| tool.entry.parser.as_deref());
+                let parser = tool.and_then(|tool| tool.parser);
                 ToolResult::planned(asked, &plan, &availability, parser)
             }
             Ok(Verdict::Denied(denial)) => self.denied(asked, &call, &denial, listing).await,
@@ -185,7 +186,7 @@ impl Service {
             execution.started();
             events::settings(&call, published.entry, asked);
         }
-        let parser = tool.and_then(|tool| tool.published.entry.parser.as_deref());
+        let parser = tool.and_then(|tool| tool.published.parser);
         let choice = tool.map(|tool| Choice::of(&call, tool.published));
         span.enter(Phase::Resolve);
         let call = if is_resolved { call } else { self.resolved(call, listing).await };
@@ -205,7 +206,7 @@ impl Service {
         };
         let outcome = self.run_when_connected(&call, &mut heard).await;
         span.enter(Phase::Parse);
-        let says = Outcome::of(&outcome, choice, parser);
+        let says = Outcome::of(&outcome, choice, parser.map(Parser::name));
         if let (Ok(RunOutcome::Finished(run)), Some(turn)) = (&outcome, &turn) {
             turn.took(run.1.duration);
         }

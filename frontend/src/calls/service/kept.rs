@@ -63,7 +63,7 @@ impl Service {
                     Found::Miss(vacancy) => return to_run(call, Some(vacancy)),
                 };
                 events::cache_hit(asked, hit.age.as_secs_f64());
-                let parser = tool.published.entry.parser.as_deref();
+                let parser = tool.published.parser;
                 let result = ToolResult::finished(asked, &hit.run.0, &hit.run.1, parser);
                 ControlFlow::Break(result.from_cache(hit.age))
             }

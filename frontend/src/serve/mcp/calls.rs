@@ -58,7 +58,7 @@ impl Server {
         if let Client::Caller(asker) = &self.client {
             log_call(asker, asking);
         }
-        let parser = listing.tool(&request.name).and_then(|tool| tool.entry.parser.as_deref());
+        let parser = listing.tool(&request.name).and_then(|tool| Some(tool.parser?.name()));
         let (mut watcher, status) = Watcher::new(parser);
         let mut on_event = |event: RunEvent<'_>| watcher.hear(event);
         let call = service.call(asking, &mut on_event);

@@ -88,7 +88,7 @@ pub(super) async fn call(
         tier: None,
         trace: TraceContext::default(),
     };
-    let parser = listing.tool(&args.tool).and_then(|tool| tool.entry.parser.as_deref());
+    let parser = listing.tool(&args.tool).and_then(|tool| Some(tool.parser?.name()));
     let (mut watcher, status) = Watcher::new(parser);
     // Events and the line would be written over each other.
     let has_line = quiet && progress::is_seen();

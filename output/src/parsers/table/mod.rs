@@ -12,18 +12,11 @@ mod rows;
 mod schema;
 mod text;
 
-use probity_protocol::ParseTable;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::compile::{ColumnKey, Part, Table, TableError};
 pub use self::propose::propose;
-
-/// Begins what stands in a parser's place for a tool that has a table of its own. No parser is called so.
-const BEGIN: &str = "[parse] ";
-
-/// What a parser of ours is called in messages that does as a table says.
-pub(super) const NAME: &str = "table";
 
 /// Rows, as the tool's file says.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -57,25 +50,6 @@ pub struct Column {
     pub kind: &'static str,
     /// What its numbers count.
     pub unit: Option<String>,
-}
-
-/// What stands in a parser's place for a tool with this table: see [`super::parse`].
-#[must_use]
-pub fn in_place_of_a_parser(table: &ParseTable) -> String {
-    // A table is text and enumerations, and writing it cannot fail.
-    format!("{BEGIN}{}", serde_json::to_string(table).unwrap_or_default())
-}
-
-/// The name of a parser to show: its own, or that there is a table.
-#[must_use]
-pub fn shown_name(parser: &str) -> &str {
-    if parser.starts_with(BEGIN) { NAME } else { parser }
-}
-
-/// The table that stands in a parser's place, if one does and can be carried out.
-pub(super) fn of(parser: &str) -> Option<Table> {
-    let table: ParseTable = serde_json::from_str(parser.strip_prefix(BEGIN)?).ok()?;
-    Table::new(&table).ok()
 }
 
 #[cfg(test)]

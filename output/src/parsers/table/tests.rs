@@ -4,9 +4,9 @@ use probity_protocol::ParseTable;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{ColumnKey, Part, Table, TableError, TableReport, in_place_of_a_parser, propose};
+use super::{ColumnKey, Part, Table, TableError, TableReport, propose};
 use crate::parsers::{
-    ITEMS_MAX, Parsed, SMALLEST_BYTES, TEXT_BYTES_MAX, parse, schema, tests::begins_as_our_own,
+    ITEMS_MAX, Parsed, Parser, SMALLEST_BYTES, TEXT_BYTES_MAX, tests::begins_as_our_own,
 };
 
 const LINES: &str = r#"{
@@ -240,8 +240,8 @@ fn a_flood_of_rows_is_cut_and_counted() {
     assert!(report.truncated);
 }
 
-static PARSERS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    [LINES, JSON, CSV, POSITIONS].map(|text| in_place_of_a_parser(&raw(text))).to_vec()
+static PARSERS: LazyLock<Vec<Parser>> = LazyLock::new(|| {
+    [LINES, JSON, CSV, POSITIONS].map(|text| Parser::of_table(&raw(text)).unwrap()).to_vec()
 });
 
 proptest! {
@@ -258,8 +258,8 @@ proptest! {
     ) {
         let output = [words.concat().as_bytes(), &noise].concat();
         for parser in PARSERS.iter() {
-            let Ok(Some(parsed)) = parse(parser, &output, b"") else { continue };
-            let validator = jsonschema::draft202012::new(&schema(parser).unwrap()).unwrap();
+            let Ok(parsed) = parser.read(&output, b"") else { continue };
+            let validator = jsonschema::draft202012::new(&parser.schema()).unwrap();
             let mut shrunk = parsed.clone();
             shrunk.shrink_to(max);
             let limit = max.max(SMALLEST_BYTES);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use probity_protocol::{PARSERS, Tier};
+use probity_protocol::{PARSERS, ParserEntry, Tier};
 
 use super::{Finding, scripts};
 use crate::{
@@ -301,8 +301,9 @@ fn tools(policy: &Policy, written: &Written<'_>, findings: &mut Vec<Finding>) {
         }));
     }
     for tool in policy.tools() {
-        let unknown = tool.parser.as_ref().filter(|parser| !PARSERS.contains(&parser.as_str()));
-        if let Some(parser) = unknown {
+        if let Some(ParserEntry::Named(parser)) = &tool.parser
+            && !PARSERS.contains(&parser.as_str())
+        {
             let message = format!(
                 "{}: there is no parser {parser:?}, so its results are text alone; those of this \
                  version's frontend are {}",

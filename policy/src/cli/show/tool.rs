@@ -8,7 +8,7 @@ use std::{
 };
 
 use humantime::format_duration;
-use probity_protocol::Tier;
+use probity_protocol::{ParserEntry, Tier};
 
 use super::{capability, granted_to, intrusive_parts, kinds, listed, tier};
 use crate::{
@@ -85,7 +85,14 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
                 format_duration(breaker.recovery_timeout.value)
             ),
         ),
-        ("parser", tool.parser.clone().unwrap_or_else(|| "none".to_owned())),
+        (
+            "parser",
+            match &tool.parser {
+                Some(ParserEntry::Named(name)) => name.clone(),
+                Some(ParserEntry::Table(_)) => "the table [parse] in its file".to_owned(),
+                None => "none".to_owned(),
+            },
+        ),
         (
             "results kept",
             match tool.cache_seconds {

@@ -62,6 +62,11 @@ pub fn a_session(format: &str) -> String {
          [tools.loud]\nconcurrency = 9\npassword = \"{SECRET}\"\n"
     );
     fs::write(&file, text).unwrap();
+    // As the file of a tool for another version may have it.
+    let tool = "tools.d/loud.toml";
+    let text = fs::read_to_string(rig.policy().path(tool)).unwrap();
+    let text = text.replace("\n[sandbox]", "\nparser = \"of-another-version\"\n[sandbox]");
+    rig.policy().write(tool, &text).unwrap();
     let mut set = log_in(format);
     set.extend(variables(&[
         ("MCP_CONFIG_FILE", file.to_str().unwrap()),

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use probity_output::{clean::clean_str, parsers::table::in_place_of_a_parser};
-use probity_protocol::{Availability, Catalog, OptionEntry, Tier, ToolEntry};
+use probity_output::{clean::clean_str, parsers::Parser};
+use probity_protocol::{Availability, Catalog, OptionEntry, ParserEntry, Tier, ToolEntry};
 
 use super::settled::Settled;
 use crate::{
@@ -44,6 +44,7 @@ struct Parts {
     /// Both as a model gets them. Made once: a client asks as often as it likes.
     for_models: Arc<JsonObject>,
     brief_output: Arc<JsonObject>,
+    parser: Option<Parser>,
     check: OnceLock<ArgumentCheck>,
     timeout: Option<Duration>,
     thresholds: Thresholds,
@@ -62,6 +63,8 @@ pub struct Published<'a> {
     pub for_models: &'a Arc<JsonObject>,
     /// What it gives over MCP.
     pub brief_output: &'a Arc<JsonObject>,
+    /// What reads its output.
+    pub parser: Option<&'a Parser>,
     /// The time limit to ask for where the client asks for none; `None` leaves it to the broker.
     pub timeout: Option<Duration>,
     /// When its circuit breaker opens, and for how long.
@@ -106,10 +109,6 @@ impl Listing {
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         for mut entry in tools {
             clean_entry(&mut entry);
-            // From here on a table stands where a parser's name does.
-            if let Some(table) = entry.parse.take() {
-                entry.parser = Some(in_place_of_a_parser(&table));
-            }
             match reason_to_hide(config, &entry, disabled) {
                 Some(reason) => hidden.push((entry, reason)),
                 None => {
@@ -124,12 +123,14 @@ impl Listing {
         }
         let parts = published.tools.iter().zip(settled_by_tool).map(|(entry, settled)| {
             let input = schema::input(entry, &published, config.tools.max_args_bytes);
-            let output = schema::output(entry.parser.as_deref());
+            let parser = parser_of(entry);
+            let output = schema::output(parser.as_ref());
             Parts {
                 for_models: Arc::new(schema::for_models(&input)),
                 brief_output: Arc::new(schema::brief_output(&output)),
                 input_schema: Arc::new(input),
                 output_schema: Arc::new(output),
+                parser,
                 check: OnceLock::new(),
                 timeout: settled.timeout,
                 thresholds: settled.thresholds,
@@ -170,6 +171,7 @@ impl Listing {
                 brief_output: Arc::clone(&of_tool.brief_output),
                 input_schema: Arc::new(input),
                 output_schema: Arc::clone(&of_tool.output_schema),
+                parser: of_tool.parser.clone(),
                 check: OnceLock::new(),
                 timeout: of_tool.timeout,
                 thresholds: of_tool.thresholds,
@@ -188,6 +190,7 @@ impl Listing {
             output_schema: &parts.output_schema,
             for_models: &parts.for_models,
             brief_output: &parts.brief_output,
+            parser: parts.parser.as_ref(),
             timeout: parts.timeout,
             thresholds: parts.thresholds,
             check: &parts.check,
@@ -262,6 +265,21 @@ pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
     }
 }
 
+/// What reads the tool's output, where this version can: a result is never refused for how it is shown.
+fn parser_of(entry: &ToolEntry) -> Option<Parser> {
+    let found = match entry.parser.as_ref()? {
+        ParserEntry::Named(name) => {
+            Parser::named(name).ok_or_else(|| format!("there is no parser {name:?}"))
+        }
+        ParserEntry::Table(table) => Parser::of_table(table).map_err(|error| error.to_string()),
+    };
+    found
+        .inspect_err(|reason| {
+            tracing::warn!(tool = entry.name.as_str(), reason, "parser.unusable");
+        })
+        .ok()
+}
+
 /// An administrator wrote these texts, and a model and a terminal will read them: nothing in them
 /// may steer either.
 fn clean_entry(entry: &mut ToolEntry) {
@@ -272,7 +290,7 @@ fn clean_entry(entry: &mut ToolEntry) {
     };
     clean(&mut entry.summary);
     clean(&mut entry.command);
-    entry.title.iter_mut().chain(&mut entry.advice).for_each(clean);
+    entry.title.iter_mut().chain(&mut entry.advice).chain(&mut entry.package).for_each(clean);
     entry.metadata.iter_mut().for_each(|(_, text)| clean(text));
     for option in &mut entry.options {
         option.flag.iter_mut().for_each(clean);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use probity_protocol::{BreakerSettings, Digest, ToolEntry, ToolName};
+use probity_protocol::{BreakerSettings, Digest, ParserEntry, ToolEntry, ToolName};
+use serde_json::json;
 
 use super::{settled::Settled, *};
 use crate::{
@@ -220,4 +221,23 @@ fn a_setting_that_no_tool_goes_by_is_told_of() {
     });
     let idle = events.iter().filter(|event| *event == "config.no_effect").count();
     assert_eq!(idle, 4, "{events:?}");
+}
+
+#[test]
+fn a_parser_that_this_version_lacks_and_a_table_that_it_cannot_carry_out_leave_the_texts_and_are_told_of()
+ {
+    let table = json!({ "format": "lines", "pattern": "(", "column": [{ "name": "host" }] });
+    let table = ParserEntry::Table(serde_json::from_value(table).unwrap());
+    let named = |name: &str| ParserEntry::Named(name.to_owned());
+    let mut catalog = catalog();
+    for (parser, told) in [(named("ping"), 0), (named("whois"), 1), (table, 1)] {
+        catalog.tools[0].parser = Some(parser);
+        let mut published = None;
+        let events = emitted(|| {
+            published = Some(Registry::new(Arc::new(Config::default()), catalog.clone()));
+        });
+        let listing = published.unwrap().listing();
+        assert_eq!(listing.tool("traceroute").unwrap().parser.is_none(), told == 1);
+        assert_eq!(events.iter().filter(|event| *event == "parser.unusable").count(), told);
+    }
 }

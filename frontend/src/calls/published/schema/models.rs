@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::calls::published::schema;
-    use probity_output::parsers;
+    use probity_output::parsers::Parser;
 
     /// Every recorded output, with the parser that its name tells.
     fn recorded() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn the_brief_form_of_a_report_fits_its_schema_and_is_shorter() {
         let mut seen = 0;
-        for (parser, output) in recorded() {
-            let output_schema = brief_output(&schema::output(Some(parser)));
+        for (name, output) in recorded() {
+            let parser = Parser::named(name).unwrap();
+            let output_schema = brief_output(&schema::output(Some(&parser)));
             let validator = jsonschema::draft202012::new(&Value::Object(output_schema)).unwrap();
             // curl's figures are on standard error.
-            let (stdout, stderr) =
-                if parser == "curl" { (vec![], output) } else { (output, vec![]) };
-            let report = parsers::parse(parser, &stdout, &stderr).unwrap().unwrap();
+            let (stdout, stderr) = if name == "curl" { (vec![], output) } else { (output, vec![]) };
+            let report = parser.read(&stdout, &stderr).unwrap();
             let long = serde_json::to_string(&report).unwrap();
             for most in [usize::MAX, 4096, 2048] {
                 let (brief, dropped) = report.brief_within(most);

@@ -1,6 +1,6 @@
 //! What a call gives: [`crate::calls::result::ToolResult`], with the parser's own schema inside.
 
-use probity_output::parsers;
+use probity_output::parsers::Parser;
 use serde_json::{Value, json};
 
 use super::{DIALECT, JsonObject, object};
@@ -8,7 +8,7 @@ use crate::calls::error_type::ErrorType;
 
 /// The schema of every result of a tool whose output `parser` reads.
 #[must_use]
-pub fn output(parser: Option<&str>) -> JsonObject {
+pub fn output(parser: Option<&Parser>) -> JsonObject {
     let text = || json!({ "type": "string" });
     let flag = || json!({ "type": "boolean" });
     let facts = || json!({ "type": "object" });
@@ -53,8 +53,8 @@ pub fn output(parser: Option<&str>) -> JsonObject {
     schema
 }
 
-fn parsed(parser: Option<&str>) -> Value {
-    let Some(mut schema) = parser.and_then(parsers::schema) else {
+fn parsed(parser: Option<&Parser>) -> Value {
+    let Some(mut schema) = parser.map(Parser::schema) else {
         return json!({ "type": "null" });
     };
     if let Value::Object(members) = &mut schema {

@@ -112,7 +112,7 @@ impl Call {
         };
         let listing = server.service.listing();
         // Nobody hears of the progress of a plain call.
-        let parser = teller.and(listing.tool(tool)).and_then(|tool| tool.entry.parser.as_deref());
+        let parser = teller.and(listing.tool(tool)).and_then(|tool| Some(tool.parser?.name()));
         let (mut watcher, status) = Watcher::new(parser);
         let mut news = status.clone();
         let mut on_event = |event: RunEvent<'_>| {
