@@ -32,6 +32,7 @@ pub(crate) fn tool(name: &str) -> ToolEntry {
         advice: None,
         package: None,
         command: format!("/usr/bin/{name}"),
+        default_target: None,
         targets: vec![TargetKind::Address],
         allowance: None,
         tier: Tier::Standard,

@@ -36,10 +36,10 @@ pub(crate) fn narrowing<'p>(tool: &Tool, granted: &Granted<'p>) -> Option<Vec<&'
 /// `None` where neither the tool nor the grants narrow what the policy leaves to everybody.
 pub(crate) fn of(policy: &Policy, tool: &Tool, granted: &Granted<'_>) -> Option<Allowance> {
     let narrowing = narrowing(tool, granted);
-    if narrowing.is_none() && tool.scope.is_open() {
+    if narrowing.is_none() && tool.scope.is_open() && tool.max_timeout.is_none() {
         return None;
     }
-    let everybody = of_everybody(&policy.targets, policy.ceilings.timeout);
+    let everybody = of_everybody(&policy.targets, policy.longest(tool));
     let of_tool = narrowed(&everybody, &tool.scope, None);
     let Some(grants) = narrowing else { return Some(of_tool) };
     let each = grants.into_iter().map(|grant| narrowed(&of_tool, &grant.scope, grant.timeout));
@@ -49,7 +49,7 @@ pub(crate) fn of(policy: &Policy, tool: &Tool, granted: &Granted<'_>) -> Option<
 /// What one grant leaves of a tool.
 #[cfg(feature = "cli")]
 pub(crate) fn by(policy: &Policy, tool: &Tool, grant: &Grant) -> Allowance {
-    let everybody = of_everybody(&policy.targets, policy.ceilings.timeout);
+    let everybody = of_everybody(&policy.targets, policy.longest(tool));
     narrowed(&narrowed(&everybody, &tool.scope, None), &grant.scope, grant.timeout)
 }
 

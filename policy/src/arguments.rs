@@ -3,7 +3,9 @@
 //! The words of `extra_args` are read against the tool file only: a word that no line of the file
 //! explains is refused, so that nothing a tool's own parser might make of it matters.
 
-use probity_protocol::{Arguments, Excerpt, GivenOption, Identifier, Reason, SetBy, Token};
+use probity_protocol::{
+    Arguments, Call, DnsName, Excerpt, GivenOption, Identifier, Reason, SetBy, Target, Token,
+};
 
 use crate::{
     denied::Denied,
@@ -31,11 +33,8 @@ pub(crate) enum NotFound<'a> {
 }
 
 /// Reads and merges: defaults, then the preset, then what the client gave.
-pub(crate) fn merge_arguments<'p>(
-    tool: &'p Tool,
-    arguments: &Arguments,
-) -> Result<Settings, Denied<'p>> {
-    let (preset, options, tokens) = match arguments {
+pub(crate) fn merge_arguments<'p>(tool: &'p Tool, call: &Call) -> Result<Settings, Denied<'p>> {
+    let (preset, options, tokens) = match &call.arguments {
         Arguments::Malformed(defect) => {
             return Err(Denied::by_no_line(Reason::ArgumentSyntax(defect.clone())));
         }
@@ -52,7 +51,14 @@ pub(crate) fn merge_arguments<'p>(
         words = rest;
     }
 
-    let mut settings: Settings = tool.options.iter().map(|o| o.default.clone()).collect();
+    let host = match call.target.canonical() {
+        Target::Name { name, .. } => DnsName::parse(name.as_str()).map(Value::DnsName),
+        _ => None,
+    };
+    let default = |option: &ToolOption| {
+        option.default.clone().or_else(|| host.clone().filter(|_| option.host_is_default))
+    };
+    let mut settings: Settings = tool.options.iter().map(default).collect();
     if let Some(name) = preset {
         let unknown = || Denied::new(Reason::PresetUnknown(name.clone()), Some(&tool.place));
         let preset = tool.presets.get(name).ok_or_else(unknown)?;

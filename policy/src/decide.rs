@@ -102,7 +102,7 @@ pub(crate) fn judge<'p>(
 ) -> Result<Approved<'p>, Denied<'p>> {
     let aim = allowed_target(policy, tool, &call.target)?;
     let granted = granted_target(granted, &aim)?;
-    let settings = merge_arguments(tool, &call.arguments)?;
+    let settings = merge_arguments(tool, call)?;
     let granted = granted_questions(policy, tool, &settings, granted)?;
     let (tier, granted) = allowed_tier(tool, &settings, granted, &call.arguments)?;
     let granted = granted_options(tool, &settings, granted, &call.arguments)?;
@@ -143,7 +143,7 @@ pub(crate) fn granted_tool<'p>(
         let known = tool.filter(|_| !grants.is_empty());
         let weight = known.map(|tool| Weight {
             tier: tool.tier,
-            timeout: tool.timeout.value.min(policy.ceilings.timeout),
+            timeout: tool.timeout.value.min(policy.longest(tool)),
         });
         let grants_nothing = policy.grants.is_empty();
         return Err(Denied::by_no_line(Reason::NotGranted { grants_nothing, weight }));
@@ -286,17 +286,20 @@ fn allowed_question<'b, 'p: 'b, I: Iterator<Item = &'b Bounds<'p>>>(
 /// How long it may run, and the grant that allows the call.
 pub(crate) fn allowed_time<'p>(
     policy: &'p Policy,
-    tool: &Tool,
+    tool: &'p Tool,
     granted: Granted<'p>,
     requested: &RequestedLimits,
 ) -> Result<(Duration, &'p Grant), Denied<'p>> {
-    let ceiling = policy.ceilings.timeout;
+    let ceiling = policy.longest(tool);
     let too_long = |asked, most, by, place| Denied::new(Reason::Time { asked, most, by }, place);
     match requested.timeout {
         Some(Duration::ZERO) => return Err(Denied::by_no_line(Reason::NoTime)),
         Some(asked) if asked > ceiling => {
-            let place = policy.lines.timeout.as_ref();
-            return Err(too_long(asked, ceiling, LimitedBy::Policy, place));
+            let (by, place) = match ceiling < policy.ceilings.timeout {
+                true => (LimitedBy::Tool, Some(&tool.place)),
+                false => (LimitedBy::Policy, policy.lines.timeout.as_ref()),
+            };
+            return Err(too_long(asked, ceiling, by, place));
         }
         _ => {}
     }
@@ -384,6 +387,12 @@ pub(crate) fn allowed_together<'p>(tool: &'p Tool, settings: &Settings) -> Resul
     let broken = broken(&tool.options, |at| settings.get(at).is_some_and(Option::is_some));
     let (at, other, of): (_, _, fn(OptionId, Box<OptionId>) -> Reason) = match broken {
         None => return Ok(()),
+        Some(Broken::Unset(at)) => {
+            let unset = tool.options.get(at).map(|option| {
+                Denied::new(Reason::OptionRequired(option.id()), Some(&option.place))
+            });
+            return unset.map_or(Ok(()), Err);
+        }
         Some(Broken::Excludes(at, other)) => {
             (at, other, |option, other| Reason::OptionConflict { option, other })
         }

@@ -229,6 +229,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
             TargetKind::Address => "address",
             TargetKind::Network => "network",
         }))),
+        default_target: tool.default_target.map(at),
         networks: scope.networks.map(|networks| at(texts(networks))),
         names: scope.names.map(|names| at(texts(names))),
         deny: texts(scope.denied),
@@ -241,6 +242,7 @@ pub(crate) fn tool(tool: &Tool) -> RawTool {
         mode,
         // Left out where the file leaves it out: a frontend's own default may then tighten it.
         timeout: tool.timeout.written().map(time),
+        max_timeout: tool.max_timeout.map(time),
         concurrency: tool.concurrency.written().map(at),
         parser,
         parse,
@@ -280,7 +282,8 @@ fn option(tool: &Tool, option: &ToolOption) -> RawOption {
         requires: sorted(tool.names(&option.requires)),
         tier: option.tier.into(),
         net_raw: Some(at(option.net_raw)),
-        default: option.default.as_ref().map(value),
+        required: Some(at(option.required)),
+        default: option.written_default().map(|default| at(RawScalar::of(default))),
         example: option.example.as_ref().map(value),
         help: (!option.help.is_empty()).then(|| text(&option.help)),
     }

@@ -123,6 +123,11 @@ impl Policy {
         &self.ceilings
     }
 
+    /// The longest run of a tool that anybody gets.
+    pub(crate) fn longest(&self, tool: &Tool) -> Duration {
+        tool.max_timeout.map_or(self.ceilings.timeout, |most| most.min(self.ceilings.timeout))
+    }
+
     /// The least Landlock ABI that the administrator accepts.
     #[must_use]
     pub fn landlock_abi_min(&self) -> u32 {

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use probity_protocol::ParseTable;
+use probity_protocol::{DefaultTarget, ParseTable};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{
@@ -220,6 +220,7 @@ pub(crate) struct RawTool {
     pub command: Text,
     pub package: Option<Text>,
     pub targets: Spanned<Vec<Text>>,
+    pub default_target: Option<Spanned<DefaultTarget>>,
     pub networks: Option<Spanned<Vec<Text>>>,
     pub names: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
@@ -228,6 +229,7 @@ pub(crate) struct RawTool {
     pub argv: Spanned<Vec<Text>>,
     pub mode: Option<Spanned<RawMode>>,
     pub timeout: Option<Text>,
+    pub max_timeout: Option<Text>,
     pub concurrency: Option<Spanned<u32>>,
     pub parser: Option<Text>,
     pub parse: Option<Spanned<ParseTable>>,
@@ -334,6 +336,8 @@ pub(crate) struct RawOption {
     #[serde(default)]
     pub tier: RawTier,
     pub net_raw: Option<Spanned<bool>>,
+    /// A call has to set it.
+    pub required: Option<Spanned<bool>>,
     pub default: Option<Spanned<RawScalar>>,
     pub example: Option<Spanned<RawScalar>>,
     pub help: Option<Text>,

@@ -1,4 +1,4 @@
-//! Which options of a tool go together: what one excludes, and what one requires.
+//! Which options of a tool go together: what one excludes, what one requires, and which no call goes without.
 //!
 //! It is asked of merged settings, so it does not matter whether a value is a default, a preset's or
 //! the client's own. A tool's file whose defaults or presets break it is no sound file.
@@ -12,11 +12,16 @@ pub(crate) enum Broken {
     Excludes(usize, usize),
     /// The second is not set.
     Requires(usize, usize),
+    /// It is not set, and has to be.
+    Unset(usize),
 }
 
 /// The first option, in the order of the file, whose wishes are not met.
 pub(crate) fn broken(options: &[ToolOption], is_set: impl Fn(usize) -> bool) -> Option<Broken> {
-    options.iter().enumerate().filter(|(at, _)| is_set(*at)).find_map(|(at, option)| {
+    options.iter().enumerate().find_map(|(at, option)| {
+        if !is_set(at) {
+            return option.required.then_some(Broken::Unset(at));
+        }
         let excluded = option.excludes.iter().find(|other| is_set(**other));
         let required = option.requires.iter().find(|other| !is_set(**other));
         let excluded = excluded.map(|other| Broken::Excludes(at, *other));

@@ -1,6 +1,11 @@
+use std::time::SystemTime;
+
 use probity_protocol::Reason;
 
-use crate::one_tool::{call, defect, policy, refused, words};
+use crate::{
+    decide,
+    one_tool::{call, defect, owner, policy, read_under, refused, words},
+};
 
 const ARGV: &str = r#"["{options}", "{target}"]"#;
 
@@ -64,6 +69,50 @@ fn an_option_without_what_it_requires_is_refused_and_a_default_is_enough() {
     let off = call("10.0.0.1", &[("a", "true"), ("b", "1"), ("c", "false")], "");
     let (reason, ..) = refused(&policy, &off);
     assert!(matches!(reason, Reason::OptionMissing { needs, .. } if needs.name.as_str() == "c"));
+}
+
+#[test]
+fn a_call_without_what_is_required_is_refused_whichever_way_it_could_be_given() {
+    let preset = "[tool.preset.p]\nhelp = \"P.\"\noptions = { b = 3 }\n";
+    let policy =
+        policy(ARGV, &(options("requires = [\"b\"]", "required = true\nexample = 7") + preset));
+    let (reason, said, instead) = refused(&policy, &call("10.0.0.1", &[], ""));
+    assert!(matches!(&reason, Reason::OptionRequired(option) if option.name.as_str() == "b"));
+    assert_eq!(
+        said,
+        "fetch needs -b (property b), which is not set. Give -b (property b): a whole number from 1 to 9, \
+         such as 7."
+    );
+    assert_eq!(instead, None, "nobody knows which was meant");
+    assert_eq!(words(&policy, "10.0.0.1", &[("b", "2")])[..2], ["-b", "2"]);
+    let by_flag = call("10.0.0.1", &[], "-b 2");
+    let mut by_preset = call("10.0.0.1", &[], "");
+    if let probity_protocol::Arguments::Given { preset, .. } = &mut by_preset.arguments {
+        *preset = Some(probity_protocol::Identifier::new("p").unwrap());
+    }
+    for call in [by_flag, by_preset] {
+        assert!(decide(&policy, &owner(), &call, SystemTime::now()).is_ok());
+    }
+}
+
+#[test]
+fn what_is_required_has_a_value_no_default_and_the_tier_of_its_tool() {
+    let plain = "value = { kind = \"integer\", min = 1, max = 9 }\nrequired = true\n";
+    for (of_a, expected) in [
+        ("required = true", "required is for an option with a value"),
+        (&format!("{plain}default = 3"), "an option with a default is always given"),
+        (&format!("{plain}tier = \"intrusive\""), "so the tool is too: tier = \"intrusive\""),
+        (&format!("{plain}excludes = [\"d\"]"), "\"a\" excludes \"d\""),
+    ] {
+        let said = crate::one_tool::read(ARGV, &options(of_a, "")).expect_err(of_a).to_string();
+        assert!(said.contains(expected), "{of_a}: {said}");
+    }
+    // One that is always there can be what another needs, and a grant cannot take it away.
+    policy(ARGV, &options("default = true\nrequires = [\"b\"]", "required = true"));
+    let grant = "{ self = true, tools = [\"*\"], options = { fetch = { deny = [\"b\"] } } }";
+    let said =
+        read_under("", grant, ARGV, &options("", "required = true")).unwrap_err().to_string();
+    assert!(said.contains("no call can leave b out"), "{said}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn found_of(granted: Granted<'_>) -> (Tier, Vec<&Place>) {
 
 /// How much a tool takes: what is less may stand in for what is more.
 fn weight(policy: &Policy, tool: &Tool) -> (Tier, std::time::Duration) {
-    (tool.tier, tool.timeout.value.min(policy.ceilings.timeout))
+    (tool.tier, tool.timeout.value.min(policy.longest(tool)))
 }
 
 /// Whether a tool may stand in for another: it takes this kind of target, and scans no ports of its own

@@ -1,5 +1,5 @@
 //! A word of a command line as a tool's file writes it, with the places in it where a call's own values
-//! stand: `@{target}`, `https://{host}:{port}{path}`.
+//! stand: `@{target}`, `https://{host}{:port}{path}`.
 //!
 //! It is parsed once, when the file is read, and its parts are put one after the other when a call is
 //! planned. No text is ever searched for placeholders at run time, so no value of a call can be one.
@@ -25,6 +25,8 @@ pub(crate) enum Piece {
     Host(Brackets),
     /// The value of the option of this name.
     Option(Identifier),
+    /// A colon and the value of the option of this name, or nothing where it is not set.
+    ColonOption(Identifier),
 }
 
 /// Whether an IPv6 address stands in brackets here, as it does in a URL and before or after a port.
@@ -60,7 +62,7 @@ impl Template {
     /// The options that it names.
     pub(crate) fn options(&self) -> impl Iterator<Item = &Identifier> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Option(name) => Some(name),
+            Piece::Option(name) | Piece::ColonOption(name) => Some(name),
             Piece::Text(_) | Piece::Target(_) | Piece::Host(_) => None,
         })
     }
@@ -82,6 +84,12 @@ impl Template {
                     None => word.push_str(&spelled_in(aim.target?, *brackets)),
                 },
                 Piece::Option(name) => word.push_str(&value(name)?),
+                Piece::ColonOption(name) => {
+                    for text in value(name).iter() {
+                        word.push(':');
+                        word.push_str(text);
+                    }
+                }
             }
         }
         Some(word)
@@ -113,6 +121,7 @@ impl fmt::Display for Template {
             Piece::Target(_) => f.write_str("{target}"),
             Piece::Host(_) => f.write_str("{host}"),
             Piece::Option(name) => write!(f, "{{{name}}}"),
+            Piece::ColonOption(name) => write!(f, "{{:{name}}}"),
         })
     }
 }

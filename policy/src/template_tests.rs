@@ -1,10 +1,12 @@
-use probity_protocol::{OptionText, Reason};
+use std::time::{Duration, SystemTime};
+
+use probity_protocol::{Availability, Call, LimitedBy, OptionText, Reason};
 use toml::{Table, Value};
 
 use crate::{
-    Accounts, Source, Sources,
-    one_tool::{call, defect, policy, read, refused, words},
-    validate_with_help,
+    Accounts, Policy, Source, Sources, decide,
+    one_tool::{call, defect, owner, policy, read, refused, words},
+    plan, validate_with_help,
 };
 
 const PORT: &str = r#"
@@ -128,6 +130,66 @@ fn a_value_within_a_word_is_always_there() {
     let switch = "[[tool.option]]\nname = \"loud\"\nflag = \"-l\"\nhelp = \"Loud.\"";
     let said = defect(r#"["{options}", "{target}", "{loud}"]"#, switch);
     assert!(said.contains("has no value to stand there"), "{said}");
+}
+
+#[test]
+fn a_value_after_its_own_colon_goes_with_it() {
+    let without = PORT.replace("default = 443\n", "");
+    let policy = policy(r#"["{options}", "https://{host}{:port}/", "{target}{:port}"]"#, &without);
+    for (target, port, url, bare) in [
+        ("10.0.0.1", None, "https://10.0.0.1/", "10.0.0.1"),
+        ("10.0.0.1", Some("80"), "https://10.0.0.1:80/", "10.0.0.1:80"),
+        ("fd00::1", None, "https://[fd00::1]/", "[fd00::1]"),
+        ("fd00::1", Some("80"), "https://[fd00::1]:80/", "[fd00::1]:80"),
+        ("web.lab.internal", Some("80"), "https://web.lab.internal:80/", "[fd00::5]:80"),
+    ] {
+        let given: Vec<_> = port.iter().map(|port| ("port", *port)).collect();
+        assert_eq!(words(&policy, target, &given), [url, bare]);
+    }
+    let said = defect(r#"["{options}", "{target}{:prot}"]"#, PORT);
+    assert!(said.contains("no placeholder {prot}"), "{said}");
+    assert!(policy.to_toml().unwrap().contains("https://{host}{:port}/"));
+}
+
+#[test]
+fn a_tools_own_ceiling_holds_where_it_is_less_than_the_policys() {
+    let timed = |time: &str, seconds: u64| {
+        let policy = policy(r#"["{target}"]"#, time);
+        let mut call = call("10.0.0.1", &[], "");
+        call.limits.timeout = Some(Duration::from_secs(seconds));
+        (policy, call)
+    };
+    let (short, asked) = timed("max_timeout = \"60s\"", 61);
+    let (reason, said, _) = refused(&short, &asked);
+    assert!(matches!(reason, Reason::Time { by: LimitedBy::Tool, .. }), "{reason:?}");
+    assert!(said.contains("more than this tool's ceiling of 60 s"), "{said}");
+    let run = |(policy, call): (Policy, Call)| {
+        plan(decide(&policy, &owner(), &call, SystemTime::now()).unwrap()).limits().timeout
+    };
+    assert_eq!(run(timed("max_timeout = \"60s\"", 60)), Duration::from_secs(60));
+    // Without a word of its own a run has no longer than that either.
+    let mut unsaid = timed("max_timeout = \"60s\"", 1);
+    unsaid.1.limits.timeout = None;
+    assert_eq!(run(unsaid), Duration::from_secs(60));
+    let catalog = crate::catalog(&short, &owner(), SystemTime::now(), |_| Availability::Available);
+    let ceiling = catalog.allowance_of(&catalog.tools[0]).timeout_ceiling;
+    assert_eq!(ceiling, Duration::from_secs(60));
+    let said = defect(r#"["{target}"]"#, "timeout = \"2m\"\nmax_timeout = \"60s\"");
+    assert!(said.starts_with("less than timeout"), "{said}");
+}
+
+#[test]
+fn the_name_that_a_askedasks_by_can_be_a_default() {
+    let name = "[[tool.option]]\nname = \"name\"\nflag = \"--name\"\nvalue = { kind = \"dns_name\" }\n\
+                default = \"{host}\"\nhelp = \"Name.\"\n";
+    let policy = policy(r#"["{options}", "{target}"]"#, name);
+    assert_eq!(words(&policy, "Web.lab.internal", &[]), ["--name", "web.lab.internal", "fd00::5"]);
+    assert_eq!(words(&policy, "10.0.0.1", &[]), ["10.0.0.1"]);
+    let other = words(&policy, "web.lab.internal", &[("name", "db.lab.internal")]);
+    assert_eq!(other, ["--name", "db.lab.internal", "fd00::5"]);
+    assert!(policy.to_toml().unwrap().contains("default = \"{host}\""));
+    let port = PORT.replace("443", "\"{host}\"");
+    assert!(defect(r#"["{options}", "{target}"]"#, &port).contains("does not fit port"));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use probity_protocol::{Beyond, Identifier, OptionId, ParserEntry, TargetKind, Tier, ToolName};
+use probity_protocol::{
+    Beyond, DefaultTarget, Identifier, OptionEntry, OptionId, ParserEntry, TargetKind, Tier,
+    ToolName,
+};
 use serde::Serialize;
 
 use crate::{
@@ -36,11 +39,15 @@ pub struct Tool {
     pub(crate) package: Option<String>,
     #[serde(serialize_with = "canonical::as_set")]
     pub(crate) targets: Vec<TargetKind>,
+    /// What a frontend aims a call without a target at.
+    pub(crate) default_target: Option<DefaultTarget>,
     /// What its file leaves of the policy's targets.
     #[serde(serialize_with = "canonical::scope")]
     pub(crate) scope: Scope,
     pub(crate) argv: Vec<ArgvPart>,
     pub(crate) timeout: OrDefault<Duration>,
+    /// Longest run, where that is less than the policy's ceiling.
+    pub(crate) max_timeout: Option<Duration>,
     pub(crate) concurrency: OrDefault<u32>,
     pub(crate) parser: Option<ParserEntry>,
     /// How long the frontend may answer with a result again; 0 where it may not.
@@ -145,6 +152,10 @@ pub(crate) struct ToolOption {
     pub tier: Tier,
     pub net_raw: bool,
     pub default: Option<Value>,
+    /// The name that the call asks by, where it asks by one, is its default.
+    pub host_is_default: bool,
+    /// A call has to set it.
+    pub required: bool,
     pub example: Option<Value>,
     pub help: String,
     #[serde(skip)]
@@ -288,6 +299,12 @@ impl ToolOption {
             (kind, Some(text)) => kind.parse(text).map(Setting::On),
             (_, None) => Err(NotAValue),
         }
+    }
+
+    /// Its default as a file writes it.
+    pub(crate) fn written_default(&self) -> Option<String> {
+        let value = self.default.as_ref().map(|value| self.written(&Setting::On(value.clone())));
+        value.or_else(|| self.host_is_default.then(|| OptionEntry::HOST.to_owned()))
     }
 
     /// A setting as a client would write it: a rendered enumeration's word, not its text.

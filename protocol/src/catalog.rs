@@ -27,6 +27,14 @@ pub enum TargetKind {
     Network,
 }
 
+/// What a call that names no target is aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DefaultTarget {
+    /// The first name server of the machine that the caller may aim at.
+    NameServer,
+}
+
 /// Everything one peer may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
@@ -83,6 +91,9 @@ pub struct ToolEntry {
     pub package: Option<String>,
     /// What it takes as a target.
     pub targets: Vec<TargetKind>,
+    /// What a call without one is aimed at. The frontend finds and names it, and the policy judges it as any
+    /// other.
+    pub default_target: Option<DefaultTarget>,
     /// What it may aim at, where that is less than what the policy leaves to everybody.
     pub allowance: Option<Allowance>,
     /// Its tier.
@@ -154,8 +165,10 @@ pub struct OptionEntry {
     /// What it takes.
     pub value: ValueType,
     /// The value used when neither preset nor client says otherwise, where a grant leaves it: else a call
-    /// has to give one.
+    /// has to give one. May be [`OptionEntry::HOST`].
     pub default: Option<String>,
+    /// A call has to set it.
+    pub required: bool,
     /// A value that passes, as a client would write it. Always there for ports.
     pub example: Option<String>,
     /// Granted options that cannot be set beside it.
@@ -164,6 +177,11 @@ pub struct OptionEntry {
     pub requires: Vec<Identifier>,
     /// Of its words those of the intrusive tier, where the peer is granted them.
     pub intrusive_words: Vec<String>,
+}
+
+impl OptionEntry {
+    /// As a default: the name that the call asks by, where it asks by one.
+    pub const HOST: &str = "{host}";
 }
 
 /// A named set of options.

@@ -37,7 +37,7 @@ pub enum DenialCode {
     OptionRepeated,
     /// Two options were set that exclude one another.
     OptionConflict,
-    /// An option was set without one that it requires.
+    /// An option is not set that the tool, or another option that is set, requires.
     OptionMissing,
     /// A word that is neither an option nor a value.
     Operand,

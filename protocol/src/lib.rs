@@ -37,8 +37,8 @@ pub use approval::{ApprovalAnswer, Awaiting, PendingCall};
 pub use asked::{DnsName, UrlPath};
 pub use call::{Arguments, Call, GivenOption, MAX_OPTIONS, RequestedLimits};
 pub use catalog::{
-    Allowance, Availability, BreakerSettings, Catalog, OptionEntry, ParserEntry, PresetEntry,
-    TargetKind, Tier, ToolEntry, ValueType,
+    Allowance, Availability, BreakerSettings, Catalog, DefaultTarget, OptionEntry, ParserEntry,
+    PresetEntry, TargetKind, Tier, ToolEntry, ValueType,
 };
 #[cfg(feature = "client")]
 pub use client::{NetworkFamilies, PARSERS, split_extra_args};

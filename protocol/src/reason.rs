@@ -138,6 +138,9 @@ pub enum Reason {
         /// What it requires.
         needs: Box<OptionId>,
     },
+    /// An option is not set that the tool cannot do without.
+    #[error("{} is not given, and the tool cannot do without", .0.shown())]
+    OptionRequired(OptionId),
     /// A word that is neither an option nor a value of one.
     #[error("{0} is neither an option nor a value of one")]
     Operand(Excerpt),
@@ -355,7 +358,7 @@ impl Reason {
             }
             Self::OptionRepeated(_) => DenialCode::OptionRepeated,
             Self::OptionConflict { .. } => DenialCode::OptionConflict,
-            Self::OptionMissing { .. } => DenialCode::OptionMissing,
+            Self::OptionMissing { .. } | Self::OptionRequired(_) => DenialCode::OptionMissing,
             Self::Operand(_) => DenialCode::Operand,
             Self::OptionNotGranted(_) => DenialCode::OptionNotGranted,
             Self::Time { .. } | Self::NoTime => DenialCode::Ceiling,

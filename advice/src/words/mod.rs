@@ -58,6 +58,7 @@ pub fn advise(catalog: &Catalog, call: &Call, denial: &Denial) -> Advice {
         }
         Reason::OptionConflict { option, other } => option_conflict(option, other),
         Reason::OptionMissing { option, needs } => option_missing(tool, option, needs),
+        Reason::OptionRequired(option) => option_required(tool, called, option),
         Reason::Operand(word) => operand(tool, called, word),
         Reason::Time { asked, most, by } => {
             let [asked, most] = [*asked, *most].map(|d| format!("{} s", d.as_secs_f64()));
@@ -345,6 +346,23 @@ fn option_missing(tool: Option<Tool<'_>>, option: &OptionId, needs: &OptionId) -
     )
 }
 
+fn option_required(tool: Option<Tool<'_>>, called: &str, option: &OptionId) -> Advice {
+    let entry = tool.and_then(|tool| match tool.by_name(option.name.as_str())? {
+        Named::Granted(entry) => Some((tool.values(entry).expected(), entry.example.as_deref())),
+        _ => None,
+    });
+    let expected = entry.as_ref().map(|(expected, example)| {
+        let example = example.map(|example| format!(", such as {example}")).unwrap_or_default();
+        format!(": {expected}{example}")
+    });
+    advice(
+        DenialCode::OptionMissing,
+        format!("{called} needs {}, which is not set.", in_full(option)),
+        format!("Give {}{}.", in_full(option), expected.unwrap_or_default()),
+        &[("option", option.name.to_string())],
+    )
+}
+
 fn operand(tool: Option<Tool<'_>>, called: &str, word: &Excerpt) -> Advice {
     let instead = match tool.and_then(|tool| meant_preset(tool, word.as_str())) {
         Some(preset) => format!(
@@ -364,7 +382,8 @@ fn operand(tool: Option<Tool<'_>>, called: &str, word: &Excerpt) -> Advice {
 
 fn ceiling_of(what: &str, asked: &str, most: &str, by: LimitedBy) -> Advice {
     let whose = match by {
-        LimitedBy::Policy | LimitedBy::Tool => "this policy's ceiling",
+        LimitedBy::Policy => "this policy's ceiling",
+        LimitedBy::Tool => "this tool's ceiling",
         LimitedBy::Grant => "your grants' ceiling",
     };
     advice(

@@ -6,4 +6,5 @@ mod answers;
 pub mod choice;
 pub mod client;
 pub mod embedded;
+pub mod name_servers;
 pub mod resolve;

@@ -92,7 +92,7 @@ fn one_tool_as_json_has_its_options() {
     assert_eq!(
         mode.unwrap(),
         &json!({
-            "name": "mode", "flag": "-M", "takes": "a|b", "default": "a", "example": null, "excludes": [], "requires": [],
+            "name": "mode", "flag": "-M", "takes": "a|b", "default": "a", "required": false, "example": null, "excludes": [], "requires": [],
             "tier": "standard", "help": "What mode does.",
         })
     );

@@ -7,8 +7,8 @@ use probity_protocol::Tier;
 use super::{AboutTool, Dimension, confinement::argv_follows_capability, some, values};
 use crate::{
     arguments::find_word,
-    tool::{Setting, Tool, ToolOption},
-    value::{Value, ValueKind},
+    tool::{Tool, ToolOption},
+    value::ValueKind,
 };
 
 pub(super) fn compare_all(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
@@ -54,7 +54,7 @@ fn removed(option: &ToolOption, new: &Tool, about: &mut AboutTool<'_>) {
         }
         Some(Err(_)) | None => about.narrows(Dimension::Option, text),
     }
-    if option.default.is_some() {
+    if option.written_default().is_some() {
         let text = format!("runs without {}, which was a default", named(option));
         about.widens(Dimension::Option, Tier::Standard, text);
     }
@@ -96,7 +96,14 @@ fn compare(
     }
     values::compare(&old.kind, new, &name, about);
     relations((was, old), (tool, new), about);
-    default(old.default.as_ref().map(|value| said(old, value)), new, about);
+    match (old.required, new.required) {
+        (true, false) => {
+            about.widens(Dimension::Option, new.tier, format!("{name}: may be left out"));
+        }
+        (false, true) => about.narrows(Dimension::Option, format!("{name}: has to be given")),
+        _ => {}
+    }
+    default(old.written_default(), new, about);
     if old.help != new.help || old.example != new.example {
         about.differs(Dimension::Description, format!("{name}: is described otherwise"));
     }
@@ -126,7 +133,7 @@ fn relations(
 
 /// A default is what runs where a call says nothing, so any other is something else that runs.
 fn default(was: Option<String>, option: &ToolOption, about: &mut AboutTool<'_>) {
-    let is = option.default.as_ref().map(|value| said(option, value));
+    let is = option.written_default();
     if was != is {
         let [is, was] = [is, was].map(|value| value.unwrap_or_else(|| "none".to_owned()));
         let text = format!("{}: default {is}, was {was}", named(option));
@@ -139,10 +146,6 @@ fn named(option: &ToolOption) -> String {
         Some(flag) => format!("{} ({flag})", option.name),
         None => option.name.to_string(),
     }
-}
-
-fn said(option: &ToolOption, value: &Value) -> String {
-    option.written(&Setting::On(value.clone()))
 }
 
 fn takes(kind: &ValueKind) -> String {

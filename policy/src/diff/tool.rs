@@ -146,12 +146,24 @@ fn timeout(
     (new_policy, new): (&Policy, &Tool),
     about: &mut AboutTool<'_>,
 ) {
+    let shown = |time: Duration| format_duration(time).to_string();
+    if old.max_timeout != new.max_timeout {
+        let (was, is) = (old_policy.longest(old), new_policy.longest(new));
+        let text = format!("runs for {} at most, was {}", shown(is), shown(was));
+        match by_size(&was, &is) {
+            Some(Effect::Widens) => about.widens(Dimension::Timeout, Tier::Standard, text),
+            Some(_) => about.narrows(Dimension::Timeout, text),
+            None => {
+                let text = "its max_timeout is written otherwise, and the ceiling as long";
+                about.differs(Dimension::Timeout, text);
+            }
+        }
+    }
     if old.timeout == new.timeout {
         return;
     }
-    let shown = |time: Duration| format_duration(time).to_string();
-    let was = old.timeout.value.min(old_policy.ceilings.timeout);
-    let is = new.timeout.value.min(new_policy.ceilings.timeout);
+    let was = old.timeout.value.min(old_policy.longest(old));
+    let is = new.timeout.value.min(new_policy.longest(new));
     let text = format!("runs for {} unless a call says otherwise, was {}", shown(is), shown(was));
     match by_size(&was, &is) {
         Some(Effect::Widens) => about.widens(Dimension::Timeout, Tier::Standard, text),
@@ -220,6 +232,7 @@ fn description(old: &Tool, new: &Tool, about: &mut AboutTool<'_>) {
         ("metadata", old.metadata != new.metadata),
         ("package", old.package != new.package),
         ("parser", old.parser != new.parser),
+        ("default target", old.default_target != new.default_target),
         ("breaker", old.breaker != new.breaker),
     ] {
         parts.extend(differs.then_some(part));

@@ -100,6 +100,12 @@ impl Validation<'_> {
                 option.name
             );
             self.defect(name.span(), message);
+        } else if option.required || option.host_is_default {
+            let message = format!(
+                "no call can leave {} out, so each would be refused: leave some of its values",
+                option.name
+            );
+            self.defect(name.span(), message);
         }
         Some(Left::Nothing)
     }

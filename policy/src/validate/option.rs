@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use probity_protocol::{Identifier, Tier};
+use probity_protocol::{Identifier, OptionEntry, Tier};
 use toml::Spanned;
 
 use super::Validation;
@@ -85,13 +85,27 @@ impl Validation<'_> {
             tier: raw.tier.into(),
             net_raw: raw.net_raw.as_ref().is_some_and(|n| *n.get_ref()),
             default: None,
+            host_is_default: false,
+            required: raw.required.as_ref().is_some_and(|required| *required.get_ref()),
             example: None,
             // One without is accepted, and models are not told of it.
             help: raw.help.as_ref().map(|help| self.line(help, MAX_HELP)).unwrap_or_default(),
             place: self.source.place(&raw.name.span()),
             kind,
         };
-        if let Some(default) = &raw.default {
+        if let Some(required) = raw.required.as_ref().filter(|_| option.required) {
+            if !option.takes_value() {
+                self.defect(required.span(), "required is for an option with a value");
+            } else if raw.default.is_some() {
+                self.defect(required.span(), "an option with a default is always given");
+            }
+        }
+        let is_host = |default: &Spanned<RawScalar>| {
+            matches!(option.kind, ValueKind::DnsName)
+                && default.get_ref().text() == OptionEntry::HOST
+        };
+        option.host_is_default = raw.default.as_ref().is_some_and(is_host);
+        if let Some(default) = raw.default.as_ref().filter(|_| !option.host_is_default) {
             let setting = self.setting(&option, default)?;
             if let Setting::On(value) = setting {
                 if option.tier_with(&value) > Tier::Standard {

@@ -90,10 +90,11 @@ impl Validation<'_> {
         options: &[ToolOption],
         presets: impl Iterator<Item = (&'p Text, &'p Preset)>,
     ) {
-        let defaults: Vec<bool> = options.iter().map(|option| option.default.is_some()).collect();
+        let defaults: Vec<bool> =
+            options.iter().map(|option| option.default.is_some() || option.required).collect();
         let is_in = |set: &[bool], at: usize| set.get(at).copied().unwrap_or(false);
         if let Some(wrong) = broken(options, |at| is_in(&defaults, at)) {
-            let (Broken::Excludes(at, _) | Broken::Requires(at, _)) = wrong;
+            let (Broken::Excludes(at, _) | Broken::Requires(at, _) | Broken::Unset(at)) = wrong;
             let name = options.get(at).map(|option| option.name.as_str());
             let mut spans = raw.iter().map(|option| &option.get_ref().name);
             let span = spans.find(|text| Some(text.get_ref().as_str()) == name);
@@ -136,7 +137,8 @@ fn add(
 fn never(options: &[ToolOption], at: usize) -> Option<String> {
     let relates = |option: &ToolOption| !option.excludes.is_empty() || !option.requires.is_empty();
     options.get(at).filter(|option| relates(option))?;
-    let stays = |option: &ToolOption| option.takes_value() && option.default.is_some();
+    let stays =
+        |option: &ToolOption| option.required || option.takes_value() && option.default.is_some();
     let always = options.iter().enumerate().filter(|(_, option)| stays(option));
     let mut together: BTreeSet<usize> = always.map(|(at, _)| at).collect();
     let mut next = vec![at];
@@ -164,5 +166,6 @@ fn said(options: &[ToolOption], broken: Broken) -> String {
         Broken::Requires(one, other) => {
             format!("{:?} requires {:?}, which would not be set", name(one), name(other))
         }
+        Broken::Unset(one) => format!("{:?} is required, and would not be set", name(one)),
     }
 }

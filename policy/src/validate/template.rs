@@ -62,8 +62,9 @@ impl Validation<'_> {
         let mut pieces = Vec::new();
         for (at, part) in parts.iter().enumerate() {
             // An IPv6 address has colons of its own.
-            let touched =
-                text(at.checked_sub(1)).ends_with(':') || text(Some(at + 1)).starts_with(':');
+            let touched = text(at.checked_sub(1)).ends_with(':')
+                || text(Some(at + 1)).starts_with(':')
+                || matches!(parts.get(at + 1), Some(Part::Placeholder(next)) if next.starts_with(':'));
             let brackets = if in_url || touched { Brackets::Bracketed } else { Brackets::Bare };
             pieces.push(match part {
                 Part::Text(text) => Piece::Text(text.clone()),
@@ -80,7 +81,13 @@ impl Validation<'_> {
                         return None;
                     }
                     "host" => Piece::Host(brackets),
-                    name => Piece::Option(self.option_of(&span, name, named, parts.len() == 1)?),
+                    name => match name.strip_prefix(':') {
+                        Some(name) => Piece::ColonOption(self.option_of(&span, name, named, true)?),
+                        None => {
+                            let may_go = named.in_argv && parts.len() == 1;
+                            Piece::Option(self.option_of(&span, name, named, may_go)?)
+                        }
+                    },
                 },
             });
         }
@@ -93,7 +100,7 @@ impl Validation<'_> {
         span: &Range<usize>,
         name: &str,
         named: Named<'_>,
-        is_whole: bool,
+        may_go: bool,
     ) -> Option<Identifier> {
         let Some(option) = named.options.iter().find(|option| option.name.as_str() == name) else {
             let message = if WHOLE.contains(&name) {
@@ -111,10 +118,12 @@ impl Validation<'_> {
             self.defect(span.clone(), format!("the option {name:?} has no value to stand there"));
             return None;
         }
-        if option.default.is_none() && !(named.in_argv && is_whole) {
+        if option.default.is_none() && !option.required && !may_go {
             let place = if named.in_argv { "within a word" } else { "in renders" };
-            let message =
-                format!("{name:?} stands {place}, so it needs a default: the word is always there");
+            let message = format!(
+                "{name:?} stands {place}, so it needs a default, or required = true: the word is always \
+                 there. {{:{name}}} is a colon and its value, or nothing"
+            );
             self.defect(span.clone(), message);
             return None;
         }

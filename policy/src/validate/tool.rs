@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use probity_protocol::{ParserEntry, TargetKind, Tier, ToolName};
+use probity_protocol::{DefaultTarget, ParserEntry, TargetKind, Tier, ToolName};
 use toml::Spanned;
 
 use super::{Validation, scope::Ground};
@@ -54,16 +54,26 @@ impl Validation<'_> {
             );
             self.defect(raw.name.span(), message);
         }
+        let timeout = raw.timeout.as_ref().and_then(|text| self.duration(text));
+        let timeout = OrDefault::new(timeout, DEFAULT_TIMEOUT);
+        let max_timeout = self.max_timeout(raw, timeout);
+        let intrusive = options.iter().find(|o| o.required && o.tier > raw.tier.into());
+        if let Some(option) = intrusive {
+            let message = format!(
+                "the option {:?} is required and intrusive, so the tool is too: tier = \"intrusive\"",
+                option.name.as_str()
+            );
+            self.defect(raw.name.span(), message);
+        }
         Some(Tool {
             argv,
+            default_target: self.default_target(raw),
+            max_timeout,
             targets,
             scope: self.tool_scope(raw, ground),
             command: self.absolute_path(&raw.command)?,
             package: raw.package.as_ref().map(|text| self.line(text, MAX_TITLE)),
-            timeout: OrDefault::new(
-                raw.timeout.as_ref().and_then(|text| self.duration(text)),
-                DEFAULT_TIMEOUT,
-            ),
+            timeout,
             concurrency: OrDefault::new(
                 raw.concurrency.as_ref().map(|n| self.positive(Some(n), DEFAULT_CONCURRENCY)),
                 DEFAULT_CONCURRENCY,
@@ -183,6 +193,23 @@ impl Validation<'_> {
             }
         }
         kinds
+    }
+
+    fn default_target(&mut self, raw: &RawTool) -> Option<DefaultTarget> {
+        let target = raw.default_target.as_ref()?;
+        if !raw.targets.get_ref().iter().any(|kind| kind.get_ref() == "address") {
+            self.defect(target.span(), "a name server is an address, and the tool takes none");
+        }
+        Some(*target.get_ref())
+    }
+
+    fn max_timeout(&mut self, raw: &RawTool, usual: OrDefault<Duration>) -> Option<Duration> {
+        let text = raw.max_timeout.as_ref()?;
+        let longest = self.duration(text)?;
+        if usual.written().is_some_and(|usual| usual > longest) {
+            self.defect(text.span(), "less than timeout, which a run has that asks for none");
+        }
+        Some(longest)
     }
 
     fn cache_seconds(&mut self, raw: &RawTool) -> u32 {

@@ -67,7 +67,9 @@ impl Namespace {
         ip(&["-n", &self.name], &format!("route add default via {gateway}"))
     }
 
-    pub(super) fn etc(&self) -> PathBuf {
+    /// The folder whose files are mounted over those of `/etc` inside.
+    #[must_use]
+    pub fn etc(&self) -> PathBuf {
         Path::new(NETNS_ETC).join(&self.name)
     }
 

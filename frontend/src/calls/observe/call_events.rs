@@ -61,7 +61,9 @@ pub fn settings(call: &Call, tool: &ToolEntry, asked: &Asked) {
         tool.presets.iter().find(|preset| preset.name.as_str() == name)
     });
     for option in &tool.options {
-        let Some(value) = &option.default else { continue };
+        let Some(value) = option.default.as_ref().filter(|it| *it != OptionEntry::HOST) else {
+            continue;
+        };
         let by_preset = preset
             .is_some_and(|preset| preset.options.iter().any(|(name, _)| *name == option.name));
         let by_client = options.iter().any(|given| given.name == option.name)
@@ -148,6 +150,7 @@ mod tests {
             name: Identifier::new("an_option").unwrap(),
             flag: Some(flag.into()),
             excludes: Vec::new(),
+            required: false,
             requires: Vec::new(),
             value,
             tier: Tier::Standard,

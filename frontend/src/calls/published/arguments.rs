@@ -59,7 +59,11 @@ impl ArgumentCheck {
     /// Compiles a schema. The flags are those of the tool's options, each with its property.
     #[must_use]
     pub fn new(schema: &JsonObject, flags: Vec<(String, String)>) -> Self {
-        let schema = Value::Object(schema.clone());
+        let mut schema = Value::Object(schema.clone());
+        // An option may be given in `extra_args` too, or by a preset: the policy says which is missing.
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(|name| name == "target");
+        }
         let validator = options().build(&schema);
         // The schemas are this program's own, and tests compile each. Without one the broker still
         // checks everything.

@@ -4,21 +4,25 @@
 //! A tool that keeps failing is left alone here. Calls queue within bounds, so that the broker sees no
 //! more at once than it would take.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{net::IpAddr, ops::ControlFlow, time::Duration};
 
 use probity_output::parsers::Parser;
-use probity_protocol::{Arguments, Call, RequestedLimits, Tier, Verdict};
+use probity_protocol::{Arguments, Call, DefaultTarget, RequestedLimits, Tier, ToolEntry, Verdict};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{
     Asking, Service,
     kept::{self, Controlled, ToRun},
     outcome::{Choice, Outcome},
-    refusal::Repairs,
+    refusal::{Repairs, no_name_server},
     turned_away,
 };
 use crate::{
-    broker::client::{BrokerError, OnEvent, RunEvent, RunOutcome},
+    broker::{
+        client::{BrokerError, OnEvent, RunEvent, RunOutcome},
+        name_servers,
+    },
     calls::{
         control::{breaker::Pass, gate::ClientKey},
         observe::{
@@ -79,6 +83,20 @@ impl Service {
         // From here on in the types that the schema has, where they say the same.
         let liberal = tool.map(|tool| tool.check().liberal(asking.arguments));
         let arguments = liberal.as_ref().unwrap_or(asking.arguments);
+        let aimed = match tool.filter(|tool| leaves_target_to_it(tool.entry, arguments)) {
+            Some(tool) => {
+                match name_servers::first_within(listing.catalog.allowance_of(tool.entry)) {
+                    Ok(server) => Some(aimed_at(server, arguments)),
+                    Err(none) => {
+                        let refused = no_name_server(&none);
+                        let refused = self.refuse(asking, Some(tool), refused, &listing).await;
+                        return self.finish(refused, &listing);
+                    }
+                }
+            }
+            None => None,
+        };
+        let arguments = aimed.as_ref().unwrap_or(arguments);
         let asking = Asking { arguments, ..asking };
         if let Some(tool) = tool
             && let Some(flaw) = tool.check().flaw(asking.arguments)
@@ -284,4 +302,21 @@ impl Service {
         call.target = self.resolver.resolve(call.target, allowance).await;
         call
     }
+}
+
+/// Whether a call names no target, and its tool has one for that case.
+fn leaves_target_to_it(tool: &ToolEntry, arguments: &Map<String, Value>) -> bool {
+    let is_left = match arguments.get("target") {
+        None | Some(Value::Null) => true,
+        Some(target) => target.as_str().is_some_and(|text| text.trim().is_empty()),
+    };
+    is_left && tool.default_target == Some(DefaultTarget::NameServer)
+}
+
+fn aimed_at(target: IpAddr, arguments: &Map<String, Value>) -> Map<String, Value> {
+    let target = ("target".to_owned(), json!(target.to_string()));
+    let others = arguments.iter().filter(|(name, _)| *name != "target");
+    std::iter::once(target)
+        .chain(others.map(|(name, value)| (name.clone(), value.clone())))
+        .collect()
 }

@@ -15,6 +15,7 @@ use probity_protocol::{Arguments, Call, Denial, DenialCode, Layer, Verdict};
 use serde_json::{Value, json};
 
 use super::{Asking, Service};
+use crate::broker::name_servers::NoNameServer;
 use crate::calls::{
     observe::call_events as events,
     published::{
@@ -30,6 +31,18 @@ use crate::calls::{
 #[derive(Debug, Default)]
 pub(super) struct Repairs {
     pub asked: bool,
+}
+
+/// Of a call that leaves its target to the machine's name servers, of which there is none for it.
+pub(super) fn no_name_server(none: &NoNameServer) -> Advice {
+    Advice {
+        code: DenialCode::TargetSyntax,
+        message: none.to_string(),
+        recovery_suggestion: "Give target as the address of a name server that may be asked."
+            .into(),
+        metadata: vec![("property".into(), "target".into())],
+        suggestion: None,
+    }
 }
 
 impl Service {

@@ -83,7 +83,10 @@ fn describe(page: &mut String, tool: &ToolEntry, targets: &str) {
     if !tool.options.is_empty() {
         page.push_str("\n| property | flag | takes | default |\n|---|---|---|---|\n");
         for option in &tool.options {
-            let default = option.default.as_deref().unwrap_or("");
+            let default = match option.required {
+                true => "required",
+                false => option.default.as_deref().unwrap_or(""),
+            };
             let flag = option.flag.as_ref().map(|flag| format!("`{flag}`")).unwrap_or_default();
             let name = &option.name;
             let _ = writeln!(page, "| {name} | {flag} | {} | {default} |", takes(&option.value));

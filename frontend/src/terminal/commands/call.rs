@@ -2,14 +2,13 @@
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
-use probity_protocol::ToolEntry;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
 use super::{
     CommandError, Exit, complain,
-    tool_options::{Given, given},
+    tool_options::{Given, given, may_lack_target},
 };
 use crate::{
     broker::{client::RunEvent, embedded::EmbeddedBroker},
@@ -54,7 +53,7 @@ pub(super) async fn call(
         session = connect::once(embedded, config) => match session {
             Ok(session) => session,
             // Most tools take one, and without a broker nobody knows of one that does not.
-            Err(_) if args.target.is_none() => {
+            Err(_) if args.target.is_none() && args.words.is_empty() => {
                 complain(&no_target(args));
                 return Ok(Exit::Usage);
             }
@@ -73,9 +72,11 @@ pub(super) async fn call(
         // A tool that is not there is refused, whatever is asked of it.
         None => Given { target: args.target.clone().unwrap_or_default(), options: Map::new() },
     };
-    let takes_target = |tool: &ToolEntry| !tool.targets.is_empty();
     let tool = listing.tool(&args.tool).map(|tool| tool.entry);
-    if given.target.is_empty() && tool.is_some_and(takes_target) && args.target.is_none() {
+    if given.target.is_empty()
+        && tool.is_some_and(|tool| !may_lack_target(tool))
+        && args.target.is_none()
+    {
         complain(&no_target(args));
         return Ok(Exit::Usage);
     }

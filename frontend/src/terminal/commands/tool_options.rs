@@ -59,7 +59,7 @@ pub(super) fn given(words: &[Word], tool: &ToolEntry) -> Result<Given, String> {
     }
     match <[String; 1]>::try_from(targets) {
         Ok([target]) => Ok(Given { target, options }),
-        Err(targets) if targets.is_empty() && tool.targets.is_empty() => {
+        Err(targets) if targets.is_empty() && may_lack_target(tool) => {
             Ok(Given { target: String::new(), options })
         }
         Err(targets) if targets.is_empty() => Err(format!(
@@ -77,6 +77,11 @@ pub(super) fn given(words: &[Word], tool: &ToolEntry) -> Result<Given, String> {
             ))
         }
     }
+}
+
+/// Whether a call of it may name no target.
+pub(super) fn may_lack_target(tool: &ToolEntry) -> bool {
+    tool.targets.is_empty() || tool.default_target.is_some()
 }
 
 /// By its property's name, in which a dash is as good as an underscore, or by its flag.
@@ -120,6 +125,7 @@ mod tests {
             name: Identifier::new(name).unwrap(),
             flag: Some("-x".into()),
             excludes: Vec::new(),
+            required: false,
             requires: Vec::new(),
             help: String::new(),
             tier: Tier::Standard,

@@ -154,7 +154,7 @@ fn option(option: &OptionEntry, layout: Layout) -> Vec<String> {
         option.name.to_string(),
         or_nothing(&option.flag),
         takes(&option.value, layout),
-        or_nothing(&option.default),
+        if option.required { "required".into() } else { or_nothing(&option.default) },
         or_nothing(&option.example),
         tier(option.tier).into(),
         Some(in_words(option)).filter(|text| !text.is_empty()).unwrap_or(NOTHING_TO_SAY.into()),
@@ -180,6 +180,11 @@ fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
         return Vec::new();
     }
     let target = target.map(|target| ("target".to_owned(), target.clone()));
+    let required = entry.options.iter().filter(|option| option.required);
+    let required = required.filter_map(|option| {
+        Some((option.name.to_string(), typed(&option.value, option.example.as_ref()?)))
+    });
+    let always: Vec<_> = target.into_iter().chain(required).collect();
     let preset = entry.presets.first().map(|one| ("preset".to_owned(), json!(one.name)));
     let option = entry.options.iter().find_map(|option| {
         let value = option.example.as_ref()?;
@@ -187,7 +192,7 @@ fn examples(tool: Published<'_>, listing: &Listing) -> Vec<String> {
     });
     let more = [None].into_iter().chain([preset, option].into_iter().flatten().map(Some));
     let command = |more: Option<(String, Value)>| {
-        let arguments: Map<_, _> = target.clone().into_iter().chain(more).collect();
+        let arguments: Map<_, _> = always.iter().cloned().chain(more).collect();
         Suggestion { tool: entry.name.to_string(), arguments }.as_command(&listing.catalog)
     };
     more.map(command).collect()

@@ -95,7 +95,7 @@ fn hint(report: &HttpReport) -> Option<&'static str> {
             Some("https at port 80; it is usually at 443 (preset https)")
         }
         (Outcome::TlsFailed, true, _) => {
-            Some("the server may speak plain HTTP there (preset http)")
+            Some("the server may speak plain HTTP there (without preset https)")
         }
         (Outcome::NoHttp, false, _) => Some("the server may want TLS there (preset https)"),
         _ => None,

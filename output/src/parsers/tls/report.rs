@@ -21,8 +21,10 @@ impl TlsReport {
             self.address = Some(one_line(address.trim_matches(['[', ']'])));
             self.port = port.parse().ok();
         }
-        if let Some(name) = after("-servername") {
-            self.server_name = Some(one_line(name));
+        let asked = after("-servername");
+        self.server_name = asked.map(one_line);
+        // An address is asked for by no name, and the certificate has to be for it all the same.
+        if let Some(name) = asked.or(self.address.as_deref()) {
             self.name_matches = self.chain.first().map(|first| is_for(&first.names, name));
         }
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -39,7 +39,7 @@ pub(super) fn rules_of(
     if let (Reason::Intrusive(_), Ok((tool, granted))) =
         (&denied.denial.reason, granted_tool(&grants, call.tool.as_str()))
     {
-        let settings = merge_arguments(tool, &call.arguments).unwrap_or_default();
+        let settings = merge_arguments(tool, call).unwrap_or_default();
         rules.extend(
             intrusive_lines(tool, &settings).chain(granted.each().map(|(grant, _)| &grant.place)),
         );

@@ -95,8 +95,7 @@ impl<'p> Trace<'p> {
         let mut said_of_target = self.target(tool, &aimed);
         said_of_target.extend(left_out(&of_target, &granted, "its grant does not reach that far"));
         self.passed("target", said_of_target);
-        let settings =
-            merge_arguments(tool, &call.arguments).map_err(|denied| ("arguments", denied))?;
+        let settings = merge_arguments(tool, call).map_err(|denied| ("arguments", denied))?;
         let mut said_of_arguments = self.arguments(tool, &settings);
         let of_questions = granted.clone();
         let granted = granted_questions(policy, tool, &settings, granted)

@@ -84,10 +84,7 @@ fn section(page: &mut String, tool: &Tool, source: Option<&Source>) {
         ("system calls", format!("profile `{}`", sandbox.profile.name)),
         ("reads, besides libraries", reads.join(", ")),
         ("starts", starts.join(", ")),
-        (
-            "time",
-            format!("{}, unless asked otherwise", humantime::format_duration(tool.timeout.value)),
-        ),
+        ("time", time(tool)),
         ("runs at once", tool.concurrency.value.to_string()),
     ];
     for (what, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
@@ -106,6 +103,12 @@ fn section(page: &mut String, tool: &Tool, source: Option<&Source>) {
     }
 }
 
+fn time(tool: &Tool) -> String {
+    let shown = humantime::format_duration;
+    let most = tool.max_timeout.map(|most| format!("; {} at most", shown(most)));
+    format!("{}, unless asked otherwise{}", shown(tool.timeout.value), most.unwrap_or_default())
+}
+
 fn options(page: &mut String, tool: &Tool) {
     let told: Vec<&ToolOption> =
         tool.options.iter().filter(|option| !option.help.is_empty()).collect();
@@ -115,8 +118,11 @@ fn options(page: &mut String, tool: &Tool) {
     page.push_str("\n| option | values | |\n|---|---|---|\n");
     for option in told {
         let mut help = option.help.clone();
-        if let Some(default) = &option.default {
-            let _ = write!(help, " Default: {}.", option.written(&Setting::On(default.clone())));
+        match (option.host_is_default, option.written_default()) {
+            (true, _) => help.push_str(" Default: the name that the call asks by."),
+            (false, Some(default)) => _ = write!(help, " Default: {default}."),
+            (false, None) if option.required => help.push_str(" Required."),
+            (false, None) => {}
         }
         if option.tier == Tier::Intrusive {
             help.push_str(" Intrusive.");
@@ -138,14 +144,11 @@ fn example(tool: &Tool) -> String {
     if !tool.targets.is_empty() {
         words.push("\"target\": \"192.168.1.1\"".to_owned());
     }
-    // What an option asks for that is always set is always asked for.
-    let always = tool.options.iter().filter(|option| option.default.is_some());
-    let mut shown: Vec<_> = always.flat_map(|option| &option.requires).collect();
-    let first = tool.options.iter().position(|option| option.example.is_some());
+    let mut shown: Vec<_> = tool.options.iter().filter(|option| option.required).collect();
     if shown.is_empty() {
-        shown.extend(&first);
+        shown.extend(tool.options.iter().find(|option| option.example.is_some()));
     }
-    for option in shown.into_iter().filter_map(|at| tool.options.get(*at)) {
+    for option in shown {
         if let Some(example) = &option.example {
             let written = option.written(&Setting::On(example.clone()));
             let is_number = written.parse::<f64>().is_ok();

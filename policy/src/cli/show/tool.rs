@@ -16,8 +16,8 @@ use crate::{
     cli::output,
     diff::cover::scope_parts,
     effective::size,
-    tool::{ArgvPart, OrDefault, Preset, Reach, Scratch, Setting, Tool, ToolOption},
-    value::{Value, ValueKind},
+    tool::{ArgvPart, OrDefault, Preset, Reach, Scratch, Tool, ToolOption},
+    value::ValueKind,
 };
 
 pub(super) fn print(policy: &Policy, tool: &Tool) -> io::Result<()> {
@@ -64,7 +64,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
     };
     let writes = listed(profile.read_write.iter().map(|path| path.display()).collect::<Vec<_>>());
     let sockets = profile.sockets.iter().map(|s| format!("{:?} {:?}", s.family, s.kind));
-    let timeout = tool.timeout.value.min(policy.ceilings.timeout);
+    let timeout = tool.timeout.value.min(policy.longest(tool));
     let breaker = tool.breaker;
     let mut rows = vec![
         ("who", granted_to(policy, tool)),
@@ -76,6 +76,7 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
         ("package", tool.package.clone().unwrap_or_else(|| "not said".to_owned())),
         ("arguments", argv(tool)),
         ("timeout", default_or(&tool.timeout, format_duration(timeout))),
+        ("time at most", format_duration(policy.longest(tool)).to_string()),
         ("runs at once", default_or(&tool.concurrency, tool.concurrency.value)),
         (
             "breaker",
@@ -142,12 +143,15 @@ fn facts(policy: &Policy, tool: &Tool) -> comfy_table::Table {
 }
 
 fn option_row(option: &ToolOption) -> [String; 6] {
-    let written = |value: &Value| option.written(&Setting::On(value.clone()));
+    let default = match option.required {
+        true => Some("required".to_owned()),
+        false => option.written_default(),
+    };
     [
         option.name.to_string(),
         option.flag.clone().unwrap_or_else(|| "-".to_owned()),
         values(&option.kind),
-        option.default.as_ref().map_or_else(|| "-".to_owned(), written),
+        default.unwrap_or_else(|| "-".to_owned()),
         tier(option.tier),
         if option.net_raw { "yes" } else { "no" }.to_owned(),
     ]

@@ -2,8 +2,8 @@
 
 use ipnet::IpNet;
 use probity_protocol::{
-    Allowance, Catalog, Decimal, DnsName, Identifier, OptionEntry, TargetKind, Tier, ToolEntry,
-    UrlPath, ValueType,
+    Allowance, Catalog, Decimal, DefaultTarget, DnsName, Identifier, OptionEntry, TargetKind, Tier,
+    ToolEntry, UrlPath, ValueType,
 };
 use serde_json::{Map, Value, json};
 
@@ -55,7 +55,10 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
             "description": "Your own id for this call, for the audit log. Made when absent.",
         }),
     );
-    object(properties, if has_target { &["target"] } else { &[] })
+    let target = (has_target && entry.default_target.is_none()).then_some("target");
+    let required = entry.options.iter().filter(|option| option.required);
+    let required = required.map(|option| option.name.as_str());
+    object(properties, &target.into_iter().chain(required).collect::<Vec<_>>())
 }
 
 /// What a target looks like. Which are allowed stands in the tool's description, once.
@@ -76,6 +79,9 @@ fn target(entry: &ToolEntry, allowance: &Allowance) -> Value {
         first.make_ascii_uppercase();
     }
     text.push('.');
+    if entry.default_target == Some(DefaultTarget::NameServer) {
+        text.push_str(" Left out: this machine's own name server.");
+    }
     let mut schema =
         json!({ "type": "string", "minLength": 1, "maxLength": 253, "description": text });
     let examples = examples(entry, allowance);
@@ -142,7 +148,8 @@ fn property(option: &OptionEntry) -> Value {
         let text = format!("{text}{}{}", tier_note(option.tier), ports_note(option));
         schema["description"] = json!(text);
     }
-    if let Some(default) = &option.default {
+    // What it is by then, its help says.
+    if let Some(default) = option.default.as_ref().filter(|it| *it != OptionEntry::HOST) {
         schema["default"] = typed(&option.value, default);
     }
     if let Some(example) = &option.example {
@@ -317,6 +324,7 @@ mod tests {
                 default: None,
                 example: None,
                 excludes: Vec::new(),
+                required: false,
                 requires: Vec::new(),
                 intrusive_words: Vec::new(),
             };

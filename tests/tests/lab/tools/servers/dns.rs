@@ -1,5 +1,7 @@
 //! `dns` asks one server for one name, and tells whatever that says.
 
+use std::fs;
+
 use probity_tests::{
     lab::{HOST, ROUTER},
     needs,
@@ -103,11 +105,43 @@ fn a_server_that_says_no_or_nothing_is_a_finding() {
         assert_eq!((&parsed["answered"], &parsed["complete"]), (&json!(false), &json!(true)));
         assert_eq!((&result["returncode"], &parsed["server"]), (&json!(9), &json!(target)));
     }
-    // Without a name dig is called wrongly, and asks nobody.
-    let before = world.lab.questions();
-    let result = call(&world, 1, &["dns", &host]);
-    assert_eq!(result["error_type"], "EXECUTION_ERROR", "{result}");
-    assert_eq!(world.lab.questions(), before);
+}
+
+#[test]
+fn without_a_target_the_machines_own_name_server_is_asked_where_it_may_be() {
+    if !needs::root() || !needs::tool(DIG) {
+        return;
+    }
+    let world = asked();
+    let file = world.lab.client().etc().join("resolv.conf");
+    // The first is beyond the policy's networks, so it is passed over.
+    fs::write(&file, format!("nameserver 192.0.2.53\nnameserver {HOST}\n")).unwrap();
+    let result = call(&world, 0, &["dns", "--name", "web.lab.internal"]);
+    assert_eq!(answer(&result)[0].1, HOST.to_string(), "{result}");
+    assert_eq!(result["target"], HOST.to_string(), "{result}");
+    let arguments = json!({"name": "web.lab.internal"});
+    let (over_mcp, _, over_http) = elsewhere(&world, "dns", &arguments);
+    for result in [over_mcp, over_http] {
+        assert_eq!(result["target"], HOST.to_string(), "{result}");
+    }
+    fs::write(&file, "nameserver 192.0.2.53\n").unwrap();
+    let result = call(&world, 3, &["dns", "--name", "web.lab.internal"]);
+    assert_eq!(result["error_details"]["code"], "TARGET_SYNTAX", "{result}");
+    assert!(result["error"].as_str().unwrap().contains("192.0.2.53"), "{result}");
+    assert_eq!(world.lab.beyond(), [].into());
+}
+
+#[test]
+fn without_a_name_nobody_is_asked() {
+    if !needs::root() || !needs::tool(DIG) {
+        return;
+    }
+    let world = asked();
+    let result = call(&world, 3, &["dns", &HOST.to_string(), "--type", "MX"]);
+    assert_eq!(result["error_details"]["code"], "OPTION_MISSING", "{result}");
+    let said = result["error_details"]["recovery_suggestion"].as_str().unwrap();
+    assert!(said.starts_with("Give -q (property name): a name that you may aim at"), "{said}");
+    assert_eq!(world.lab.questions(), Vec::<String>::new());
 }
 
 #[test]
