@@ -10,7 +10,7 @@ use std::{process::ExitCode, time::SystemTime};
 
 use needs::Needs;
 use nix::unistd::Uid;
-use probity_protocol::Tier;
+use probity_protocol::{Target, Tier};
 use record::{User, record};
 
 use super::{
@@ -86,6 +86,12 @@ impl Granted {
 
 fn planned(Granted(policy): &Granted, args: &Args) -> Result<Plan, CliError> {
     let call = call(&args.tool, args.target.as_deref(), &args.words)?;
+    if let Target::Name { name, addresses } = &call.target
+        && addresses.is_empty()
+    {
+        let message = format!("no name is looked up here: give the address of {name} by --address");
+        return Err(CliError::Usage(message));
+    }
     let subject = Subject {
         uid: Uid::current().as_raw(),
         gids: Vec::new(),
