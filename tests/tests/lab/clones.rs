@@ -6,7 +6,7 @@
 
 use std::{
     net::{TcpListener, UdpSocket},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use probity_protocol::{ExitStatus, Exited, Request};
@@ -270,4 +270,33 @@ fn a_run_that_stops_while_it_asks_for_sockets_holds_up_nobody() {
         drop(asking);
         assert!(wait_until(Duration::from_secs(20), || children(broker.pid()).is_empty()));
     }
+}
+
+/// It asks that closing a connection wait until all has gone out, and its peer takes nothing.
+const LINGERS: &str = r#"
+sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM); sock.setblocking(False)
+sock.connect_ex(('127.0.0.1', PORT)); time.sleep(0.2)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))
+try:
+    while True: sock.send(bytes(65536))
+except BlockingIOError: print('full')
+"#;
+
+#[test]
+fn a_run_whose_peer_takes_nothing_holds_up_nobody_at_its_end() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!("{PRELUDE}PORT = {port}\n{LINGERS}");
+    let (broker, _policy) = broker(&text, "event-loop", "");
+    let began = Instant::now();
+    let (stdout, exited) = run(&broker);
+    assert_eq!(stdout, "full\n", "{exited:?}");
+    // The broker has closed its copy of the connection by then, in its one thread.
+    let other = call("hostile", "127.0.0.1", "--what nap");
+    let ran = run_to_its_end(&broker.socket(), other).unwrap();
+    assert_eq!(ran.exited.status, ExitStatus::Code(0));
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
