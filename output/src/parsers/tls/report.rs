@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{TlsReport, certificate::is_for, text};
+use super::{TlsCertificate, TlsReport, certificate::is_for, text};
 use crate::parsers::{
     Report, one_line,
     shrink::{Step, cut_last},
@@ -23,7 +23,9 @@ impl TlsReport {
         }
         if let Some(name) = after("-servername") {
             self.server_name = Some(one_line(name));
-            self.name_matches = self.chain.first().map(|first| is_for(&first.names, name));
+            let is_for =
+                |own: &TlsCertificate| is_for(&own.names, name) || is_for(&own.more_names, name);
+            self.name_matches = self.chain.first().map(is_for);
         }
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
