@@ -48,6 +48,8 @@ pub(super) struct Needs {
     pub net_raw: bool,
     /// Where it sent packets, of which none is its target.
     pub elsewhere: BTreeSet<IpAddr>,
+    /// What no profile lets a run do.
+    pub never: BTreeSet<&'static str>,
     /// Limits that it met.
     pub limits: BTreeSet<&'static str>,
 }
@@ -60,6 +62,7 @@ impl Needs {
         needs.files(calls, plan, folder);
         for call in calls {
             needs.note(call, plan);
+            needs.never.extend(never(call, kernel.starts.contains("threads")));
         }
         needs
     }
@@ -232,6 +235,19 @@ fn socket_text(socket: &SocketRule) -> String {
     format!("{:?} {:?}", socket.family, socket.kind).to_lowercase()
 }
 
+/// What of a call the fence refuses every run, whatever its profile.
+fn never(call: &Call, has_threads: bool) -> Option<&'static str> {
+    let port = || call.arguments.split_once("port=htons(")?.1.split(')').next();
+    match call.name.as_str() {
+        _ if !call.succeeded() => None,
+        "bind" if port().is_some_and(|port| port != "0") => Some("a port of its own choice"),
+        "sendto" | "sendmsg" | "sendmmsg" if has_threads => {
+            address(&call.arguments).map(|_| "a message by address, of a run with threads")
+        }
+        _ => None,
+    }
+}
+
 /// The address that a call names.
 fn address(arguments: &str) -> Option<IpAddr> {
     let after = |mark: &str| arguments.split_once(mark)?.1.split('"').next()?.parse().ok();
@@ -306,6 +322,25 @@ mod tests {
         assert_eq!(of(v6).as_deref(), Some("fd00::1"));
         assert_eq!(of(&v4.replace("53", "0")), None);
         assert_eq!(of("3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 110"), None);
+    }
+
+    #[test]
+    fn what_no_profile_allows_is_told() {
+        let call = |line: &str| super::super::calls::Call::parse(line).unwrap();
+        let bind = |port: u16| {
+            call(&format!(
+                "bind(3, {{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr(\"0.0.0.0\")}}, 16) = 0"
+            ))
+        };
+        assert_eq!(never(&bind(40404), false), Some("a port of its own choice"));
+        assert_eq!(never(&bind(0), true), None);
+        let send = call(
+            "sendto(3, \"x\", 1, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 1",
+        );
+        assert_eq!(never(&send, false), None);
+        assert_eq!(never(&send, true), Some("a message by address, of a run with threads"));
+        let connected = call("sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iovlen=1}, 0) = 1");
+        assert_eq!(never(&connected, true), None);
     }
 
     #[test]
