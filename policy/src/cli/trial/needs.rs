@@ -183,7 +183,7 @@ impl Kernel {
         let refused = |call: &&Call| matches!(&call.result, Outcome::Failed(error) if REFUSALS.contains(&error.as_str()));
         let mut kernel =
             Self { calls: BTreeSet::new(), starts: BTreeSet::new(), sockets: BTreeSet::new() };
-        for call in calls.iter().filter(|call| !refused(call)) {
+        for call in calls.iter().filter(|call| !refused(call) && !asks_for_a_terminal(call)) {
             if is_clone(&call.name) {
                 let is_thread = call.has_flag("CLONE_THREAD");
                 kernel.starts.insert(if is_thread { "threads" } else { "processes" });
@@ -200,6 +200,11 @@ impl Kernel {
         }
         kernel
     }
+}
+
+/// libc asks whether it writes to a terminal, and does without an answer: no reason for a profile with sockets.
+fn asks_for_a_terminal(call: &Call) -> bool {
+    call.name == "ioctl" && (call.has_flag("TCGETS") || call.has_flag("TIOCGWINSZ"))
 }
 
 fn has_start(profile: &Profile, start: &str) -> bool {
@@ -322,6 +327,15 @@ mod tests {
         assert_eq!(of(v6).as_deref(), Some("fd00::1"));
         assert_eq!(of(&v4.replace("53", "0")), None);
         assert_eq!(of("3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 110"), None);
+    }
+
+    #[test]
+    fn who_asks_for_a_terminal_needs_no_profile_with_sockets() {
+        let calls =
+            |line: &str| Kernel::of(&[super::super::calls::Call::parse(line).unwrap()]).calls;
+        let terminal = "ioctl(1, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)";
+        assert!(calls(terminal).is_empty());
+        assert_eq!(calls("ioctl(3, FIOCLEX) = 0").len(), 1);
     }
 
     #[test]
