@@ -281,6 +281,8 @@ fn a_sample_leads_to_a_table_that_reads_it() {
     assert_eq!((columns.as_str(), report.row_count), ("a_b:integer", 2));
     let (columns, report) = proposed("Host;Loss %;ip\nweb;0.5;10.0.0.1\ndb;1;10.0.0.2\n");
     assert_eq!((columns.as_str(), report.row_count), ("host:text loss:number ip:address", 2));
+    let (columns, _) = proposed("Host,ms,Host\nweb,1,10.0.0.1\n");
+    assert_eq!(columns, "host:text ms:integer");
     let (columns, report) = proposed("Proto Recv-Q Local\ntcp 0 0.0.0.0:22\nudp 12 x:1\n");
     assert_eq!(columns, "proto:text recv_q:integer local:text");
     assert_eq!((report.row_count, report.other), (2, 1));
@@ -334,6 +336,23 @@ proptest! {
                     prop_assert!(line.starts_with('|') || begins_as_our_own(line), "{line:?}");
                 }
             }
+        }
+    }
+
+    /// Whatever an administrator saved, the table for it can be carried out, and makes rows of it.
+    #[test]
+    fn what_is_proposed_for_a_sample_reads_it(
+        words in prop::collection::vec(prop::sample::select(&[
+            "10.0.0.1", " ", "\t", "\n", "\r\n", ",", ";", "|", "\"", "a", "Name", "name", "1", "1.5", "-", "%", "é",
+            "{\"a\": 1}", "{\"a\": {\"b\": [1]}}", "[", "]", "{", "}", ":", "\u{feff}", "\u{1b}[0m", "column_1", "null",
+        ] as &[&str]), 0..40),
+    ) {
+        let sample = words.concat();
+        if let Some(found) = propose(&sample) {
+            let table = Table::new(&found);
+            prop_assert!(table.is_ok(), "{table:?}");
+            let read = table.unwrap().read(&format!("{}\n", sample.trim_end()));
+            prop_assert!(read.is_some_and(|report| report.row_count > 0));
         }
     }
 }
