@@ -114,11 +114,39 @@ fn helpers_are_started_by_name_share_nothing_and_are_gone_at_the_end() {
         one that lasts: ok\n\
         another one: ok\n";
     assert_eq!(stdout, expected, "{exited:?}");
-    // What has no parent any more is the supervisor's, which waits for it.
+    let left = left_of_runs(&broker);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Who is there besides the broker: what has no parent any more is the supervisor's, which waits for it.
+fn left_of_runs(broker: &Broker) -> Vec<u32> {
     let left = children(broker.supervisor()).into_iter().chain(children(broker.pid()));
     let left = left.filter(|pid| *pid != broker.pid() && state_of(*pid).is_some_and(|s| s != 'Z'));
-    let left: Vec<u32> = left.collect();
-    assert!(left.is_empty(), "{left:?}");
+    left.collect()
+}
+
+/// Helpers that take a while to go, since their memory has to be given back.
+const LARGE_ONES: &str = r#"
+for _ in range(8):
+    if os.fork() == 0:
+        memory = bytearray(48 << 20); os.write(1, b'.')
+        os.close(0); os.close(1); os.close(2); time.sleep(600); os._exit(0)
+time.sleep(1.5)
+"#;
+
+#[test]
+fn helpers_that_take_long_to_go_are_gone_before_the_end_is_told() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let text = format!("{PRELUDE}{LARGE_ONES}");
+    let (broker, _policy) = broker(&text, "helper", "execute = [\"/usr/bin/true\"]");
+    for _ in 0..3 {
+        let (stdout, exited) = run(&broker);
+        let left = left_of_runs(&broker);
+        assert_eq!(stdout, "........", "{exited:?}");
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 const TRY_THREADS: &str = r#"
