@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncReadExt as _, unix::AsyncFd},
     net::unix::pipe,
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
@@ -43,6 +43,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// The same, when the broker ends.
 const STOP_DRAIN: Duration = Duration::from_millis(500);
+
+/// How long helpers that were ended may take to go, and how often that is looked at.
+const GOING: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Carries a run through: streams its output, ends it when its time is up, when the client cancels
 /// or goes away, or when the broker ends, and waits until nothing of it is left.
@@ -232,6 +236,7 @@ impl Run {
                 }
             }
         }
+        self.child.others_are_gone().await;
         let violated = reaped.status == ExitStatus::Signal(libc::SIGSYS);
         if let Some(folder) = self.folder.take() {
             folder.remove().await;
@@ -308,6 +313,15 @@ impl Child {
                     };
                 }
             }
+        }
+    }
+
+    /// Waits for what it left in its group: that is ended with it, and takes a moment to go.
+    async fn others_are_gone(&self) {
+        let latest = Instant::now() + GOING;
+        // The number is the group's for as long as anybody is in it.
+        while killpg(self.pid, None).is_ok() && Instant::now() < latest {
+            sleep(LOOK_AGAIN).await;
         }
     }
 

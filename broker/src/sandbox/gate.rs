@@ -72,7 +72,10 @@ pub(super) fn program(token: Option<Token>, run: Run) -> BpfProgram {
     // not to be kept busy with the question.
     let rings = if_option(libc::SOL_PACKET, libc::PACKET_RX_RING, ASK);
     let rings = if run.has_packet_sockets { rings } else { Vec::new() };
-    let options = [broadcast, rings, vec![ret(ALLOW)]].concat();
+    // The broker closes a socket of its own last, and would wait for the peer to take what was sent.
+    let lingers = if_option(libc::SOL_SOCKET, libc::SO_LINGER, AS_IF);
+    let lingers = if run.threads { lingers } else { Vec::new() };
+    let options = [broadcast, rings, lingers, vec![ret(ALLOW)]].concat();
     program.extend(on(libc::SYS_setsockopt, options));
     if run.threads {
         program.extend(on(libc::SYS_socket, vec![ret(ASK)]));
@@ -183,6 +186,9 @@ mod tests {
         assert_eq!(answer(&threads, libc::SYS_ioctl, waits), AS_IF);
         assert_eq!(answer(&threads, libc::SYS_ioctl, [3, 0x8912, 9, 0, 0, 0]), ALLOW);
         assert_eq!(answer(program, libc::SYS_ioctl, waits), ALLOW);
+        let lingers = [3, 1, 13, 9, 8, 0];
+        assert_eq!(answer(&threads, libc::SYS_setsockopt, lingers), AS_IF);
+        assert_eq!(answer(program, libc::SYS_setsockopt, lingers), ALLOW);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 0, 0]), ALLOW);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 9, 16]), ASK);
         assert_eq!(answer(program, libc::SYS_sendto, [3, 1, 2, 0, 1 << 40, 16]), ASK);

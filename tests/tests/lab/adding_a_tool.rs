@@ -236,3 +236,41 @@ fn openssl_is_a_tool_as_the_page_has_it() {
     ];
     refuses(&world, &mut session, "s_client", &refused);
 }
+
+/// A tool of Python, and what `try` says of it.
+fn tried(world: &World, text: &str, profile: &str) -> Value {
+    let tool = format!(
+        "name = \"tried\"\nsummary = \"Is tried.\"\ncommand = \"/usr/bin/python3\"\n\
+         targets = [\"address\"]\nargv = [\"-I\", \"-S\", \"-c\", '''{text}''', \"{{target}}\"]\n\
+         timeout = \"3s\"\n[sandbox]\nnet_raw = \"never\"\nsyscalls = \"{profile}\"\n"
+    );
+    world.policy.write("tools.d/tried.toml", &tool).unwrap();
+    let (_, said) = policy(world, &["try", "tried", &HOST.to_string(), "--json"]);
+    serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"))
+}
+
+#[test]
+fn a_trial_says_how_the_run_ended_and_what_no_line_allows() {
+    if !(needs::root() && ["/usr/bin/python3", "/usr/bin/strace"].iter().all(needs::tool)) {
+        return;
+    }
+    let world = World::new().unwrap();
+    // A status of the tool's own, which `timeout` has too.
+    let answer = tried(&world, "import sys; sys.exit(124)", "network");
+    assert_eq!((&answer["exit_status"], &answer["timed_out"]), (&json!(124), &json!(false)));
+    let deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)";
+    assert_eq!(tried(&world, deaf, "network")["timed_out"], true);
+    let loud = "for _ in range(3000): print(1023 * \"x\")";
+    let answer = tried(&world, loud, "network");
+    assert_eq!(
+        (&answer["exit_status"], answer["stdout"].as_str().unwrap().len()),
+        (&json!(0), (1 << 20) - 1)
+    );
+    let by_address = "import socket, sys, threading\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+        t = threading.Thread(target=lambda: s.sendto(b\"x\", (sys.argv[1], 9))); t.start(); t.join()\n\
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind((\"0.0.0.0\", 40406))";
+    let answer = tried(&world, by_address, "event-loop");
+    let never = ["a message by address, of a run with threads", "a port of its own choice"];
+    assert_eq!((&answer["refused"]["never"], &answer["suffices"]), (&json!(never), &json!(false)));
+}

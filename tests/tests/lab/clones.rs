@@ -6,7 +6,7 @@
 
 use std::{
     net::{TcpListener, UdpSocket},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use probity_protocol::{ExitStatus, Exited, Request};
@@ -114,11 +114,39 @@ fn helpers_are_started_by_name_share_nothing_and_are_gone_at_the_end() {
         one that lasts: ok\n\
         another one: ok\n";
     assert_eq!(stdout, expected, "{exited:?}");
-    // What has no parent any more is the supervisor's, which waits for it.
+    let left = left_of_runs(&broker);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Who is there besides the broker: what has no parent any more is the supervisor's, which waits for it.
+fn left_of_runs(broker: &Broker) -> Vec<u32> {
     let left = children(broker.supervisor()).into_iter().chain(children(broker.pid()));
     let left = left.filter(|pid| *pid != broker.pid() && state_of(*pid).is_some_and(|s| s != 'Z'));
-    let left: Vec<u32> = left.collect();
-    assert!(left.is_empty(), "{left:?}");
+    left.collect()
+}
+
+/// Helpers that take a while to go, since their memory has to be given back.
+const LARGE_ONES: &str = r#"
+for _ in range(8):
+    if os.fork() == 0:
+        memory = bytearray(48 << 20); os.write(1, b'.')
+        os.close(0); os.close(1); os.close(2); time.sleep(600); os._exit(0)
+time.sleep(1.5)
+"#;
+
+#[test]
+fn helpers_that_take_long_to_go_are_gone_before_the_end_is_told() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let text = format!("{PRELUDE}{LARGE_ONES}");
+    let (broker, _policy) = broker(&text, "helper", "execute = [\"/usr/bin/true\"]");
+    for _ in 0..3 {
+        let (stdout, exited) = run(&broker);
+        let left = left_of_runs(&broker);
+        assert_eq!(stdout, "........", "{exited:?}");
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 const TRY_THREADS: &str = r#"
@@ -270,4 +298,33 @@ fn a_run_that_stops_while_it_asks_for_sockets_holds_up_nobody() {
         drop(asking);
         assert!(wait_until(Duration::from_secs(20), || children(broker.pid()).is_empty()));
     }
+}
+
+/// It asks that closing a connection wait until all has gone out, and its peer takes nothing.
+const LINGERS: &str = r#"
+sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM); sock.setblocking(False)
+sock.connect_ex(('127.0.0.1', PORT)); time.sleep(0.2)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))
+try:
+    while True: sock.send(bytes(65536))
+except BlockingIOError: print('full')
+"#;
+
+#[test]
+fn a_run_whose_peer_takes_nothing_holds_up_nobody_at_its_end() {
+    if !needs::root() || !needs::tool(PYTHON) {
+        return;
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!("{PRELUDE}PORT = {port}\n{LINGERS}");
+    let (broker, _policy) = broker(&text, "event-loop", "");
+    let began = Instant::now();
+    let (stdout, exited) = run(&broker);
+    assert_eq!(stdout, "full\n", "{exited:?}");
+    // The broker has closed its copy of the connection by then, in its one thread.
+    let other = call("hostile", "127.0.0.1", "--what nap");
+    let ran = run_to_its_end(&broker.socket(), other).unwrap();
+    assert_eq!(ran.exited.status, ExitStatus::Code(0));
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

@@ -41,12 +41,27 @@ pub(super) fn record(text: &str) -> Option<DnsRecord> {
     Some(DnsRecord { name: one_line(name), ttl, kind: one_line(kind), data: one_line(rest) })
 }
 
-/// Why there was no message:
+/// What dig says of a message that breaks off: what it has read of it is shown.
+pub(super) const MALFORMED: &str = "a malformed message";
+
+/// What came back is the question: the port of an echo, or a server that is none.
+const ECHO: &str = "the question came back, and no answer to it";
+
+/// Why there was no message, or none that can be read:
+/// - `;; Got bad packet: bad compression pointer`;
+/// - `;; Warning: Message parser reports malformed message packet.`, and what could be read of it;
 /// - `;; communications error to 10.66.2.2#53: timed out` (dig 9.18);
 /// - `;; Connection to 10.66.2.2#53(10.66.2.2) for a. failed: connection refused.` (dig 9.16);
 /// - `;; WARNING: response timeout for 10.66.2.2@53(UDP)` (kdig).
 pub(super) fn error<'a>(report: &mut DnsReport, text: &'a str) -> Option<&'a str> {
     let text = text.trim_start_matches([';', ' ']);
+    if let Some(why) = text.strip_prefix("Got bad packet: ") {
+        report.complete = true;
+        return Some(why);
+    }
+    if text.starts_with("Warning: Message parser reports malformed message") {
+        return Some(MALFORMED);
+    }
     if let Some(rest) = text.strip_prefix("WARNING: response timeout for ") {
         endpoint(report, rest);
         return Some("timed out");
@@ -82,6 +97,11 @@ pub(super) fn about(report: &mut DnsReport, text: &str) {
             let flags = rest.split(';').next().unwrap_or_default().split_ascii_whitespace();
             // There are no more than seven, whatever was written.
             report.flags = flags.take(16).map(one_line).collect();
+            if report.answered && !report.has_flag("qr") {
+                (report.answered, report.status) = (false, None);
+                report.errors.retain(|error| error != ECHO);
+                report.errors.push(ECHO.to_owned());
+            }
         }
         "Truncated," => report.retried_over_tcp = true,
         "Query" => {

@@ -23,7 +23,7 @@ pub struct DnsReport {
     pub port: Option<u16>,
     /// How the last message came: `udp` or `tcp`, where the tool says so.
     pub protocol: Option<String>,
-    /// Whether any message came.
+    /// Whether a message came that answers, as far as it can be read.
     pub answered: bool,
     /// Of the message: `NOERROR`, `NXDOMAIN`, `SERVFAIL`.
     pub status: Option<String>,

@@ -28,7 +28,7 @@ pub(in crate::parsers) fn schema() -> Value {
             ("server", or_null("string", "The address that was asked.")),
             ("port", or_null("integer", "Its port.")),
             ("protocol", or_null("string", "How the message came: udp or tcp.")),
-            ("answered", flag("Whether any message came.")),
+            ("answered", flag("Whether a message came that answers, as far as it can be read.")),
             ("status", or_null("string", "NOERROR, NXDOMAIN (no such name), SERVFAIL, REFUSED.")),
             ("flags", list("Such as aa (authoritative), ra, ad (validated), tc.", text())),
             ("question", list("What was asked, as the server repeats it.", question)),

@@ -179,6 +179,44 @@ fn an_alias_that_leads_nowhere_is_told() {
 }
 
 #[test]
+fn what_cannot_be_read_is_no_answer_and_says_nothing_about_a_name() {
+    // As dig 9.18 wrote them on loopback.
+    let bad = read(b";; Got bad packet: bad compression pointer\n51 bytes\nc5 ea 81 80 00 01\n");
+    assert_eq!((bad.answered, bad.complete), (false, true));
+    assert_eq!(text(&bad), "no answer from the server: \"bad compression pointer\"\n");
+    let malformed = read(b";; Warning: Message parser reports malformed message packet.\n\n\
+        ; <<>> DiG 9.18.49-1~deb12u3-Debian <<>> -q short.lab.internal\n;; Got answer:\n\
+        ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 9803\n\
+        ;; flags: qr rd ra; QUERY: 1, ANSWER: 5, AUTHORITY: 0, ADDITIONAL: 0\n\
+        ;; WARNING: Message has 2 extra bytes at end\n\n;; QUESTION SECTION:\n;short.lab.internal.\t\tIN\tA\n\n\
+        ;; Query time: 8184 usec\n;; SERVER: 127.0.0.1#5399(127.0.0.1) (UDP)\n;; MSG SIZE  rcvd: 50\n");
+    assert_eq!(malformed.errors, ["a malformed message"]);
+    let said = text(&malformed);
+    assert!(said.ends_with(": the message is malformed; 0 records of it can be read\n"), "{said}");
+    let echo = read(
+        b";; Warning: query response not set\n\n;; Got answer:\n\
+        ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1605\n\
+        ;; flags: rd; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 0\n\n\
+        ;; QUESTION SECTION:\n;echo.lab.internal.\t\tIN\tA\n\n\
+        ;; SERVER: 127.0.0.1#7(127.0.0.1) (UDP)\n;; MSG SIZE  rcvd: 38\n",
+    );
+    assert_eq!((echo.answered, echo.status.as_deref(), echo.complete), (false, None, true));
+    let expected =
+        "no answer from 127.0.0.1 port 7: \"the question came back, and no answer to it\"\n";
+    assert_eq!(text(&echo), expected);
+}
+
+#[test]
+fn an_answer_that_needs_tcp_is_told_where_nobody_takes_tcp() {
+    let report = read(b";; Truncated, retrying in TCP mode.\n\
+        ;; Connection to 127.0.0.1#5399(127.0.0.1) for tc.lab.internal failed: connection refused.\n\
+        ;; no servers could be reached\n");
+    let expected = "127.0.0.1 port 5399 answered by UDP that its answer needs TCP; no answer by TCP: \
+                    \"connection refused\"\n";
+    assert_eq!((report.answered, text(&report).as_str()), (false, expected));
+}
+
+#[test]
 fn no_record_is_taken_for_a_line_of_dig() {
     let report = fixture("hostile");
     assert_eq!((report.status.as_deref(), report.answer.len()), (Some("NOERROR"), 2));

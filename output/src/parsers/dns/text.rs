@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DnsRecord, DnsReport};
+use super::{DnsRecord, DnsReport, lines::MALFORMED};
 use crate::parsers::page::{Page, count, quoted, subject, word};
 use crate::parsers::prefix;
 
@@ -63,6 +63,11 @@ fn nothing_came(report: &DnsReport) -> String {
         several => format!(", the last of {several} attempts"),
     };
     let until = if report.complete { "" } else { " when dig was stopped" };
+    if report.retried_over_tcp {
+        return format!(
+            "{server}{port} answered by UDP that its answer needs TCP; no answer by TCP{until}{why}{times}"
+        );
+    }
     format!("no answer from {server}{port}{until}{why}{times}")
 }
 
@@ -72,6 +77,10 @@ fn meaning(report: &DnsReport) -> String {
     let name =
         question.map_or("what was asked".to_owned(), |it| word(it.name.trim_end_matches('.')));
     let kind = question.map_or(String::new(), |it| format!(" {}", word(&it.kind)));
+    if report.errors.iter().any(|error| error == MALFORMED) {
+        let many = count(report.answer.len() as u64, "record");
+        return format!("the message is malformed; {many} of it can be read");
+    }
     match (report.status.as_deref(), report.answer.len()) {
         (Some("NXDOMAIN"), _) => format!("{name} does not exist"),
         (Some("SERVFAIL"), _) => format!("it failed to find out about {name}{kind}"),

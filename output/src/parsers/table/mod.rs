@@ -2,7 +2,7 @@
 //! of CSV or of lines, with typed columns; an administrator wrote it, and the broker only passed it on.
 //!
 //! Whoever checks a tool's file compiles it with this code too, so that what was checked is what is done.
-//! A regular expression takes linear time here, and its size has a cap.
+//! A regular expression takes linear time here; its size has a cap, and so has the time of all matches.
 
 mod cell;
 mod compile;

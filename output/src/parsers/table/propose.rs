@@ -116,7 +116,10 @@ fn csv(sample: &str) -> Option<ParseTable> {
     let has_numbers = header.iter().any(|name| name.parse::<f64>().is_ok() || name.is_empty());
     let rows: Vec<Vec<String>> = rest.iter().take(ROWS_MAX).map(|line| fields(line)).collect();
     let mut names = Names::default();
-    let columns = header.iter().take(COLUMNS_MAX).enumerate().map(|(at, title)| {
+    // Of fields of one name only the first can be told by it.
+    let is_told = |(at, title): &(usize, &String)| has_numbers || !header[..*at].contains(title);
+    let titles = header.iter().enumerate().filter(is_told).take(COLUMNS_MAX);
+    let columns = titles.map(|(at, title)| {
         let all = |kind| {
             rows.iter().filter_map(|row| row.get(at)).all(|v| cell::of_text(kind, v).is_some())
         };

@@ -103,6 +103,63 @@ fn json_becomes_rows_by_pointers_and_one_value_after_another_too() {
 }
 
 #[test]
+fn a_text_that_begins_with_a_value_of_json_is_no_json() {
+    for said in ["404 page not found\n", "\"eth9\" does not exist\n", "1\n", "null\n"] {
+        assert_eq!(table(JSON).read(said), None, "{said}");
+    }
+    let bare =
+        r#"{"format": "json", "column": [{"name": "value", "type": "integer", "from": ""}]}"#;
+    assert_eq!(table(bare).read("1 2\n").unwrap().row_count, 2);
+    assert_eq!(table(JSON).read("\u{feff}{\"links\": [{\"name\": \"a\"}]}").unwrap().row_count, 1);
+}
+
+#[test]
+fn an_expression_that_takes_long_is_given_so_much_time_and_no_more() {
+    let slow = r#"{
+        "format": "lines", "pattern": "^(?<all>row)$|[01]*1[01]{900}x",
+        "column": [{"name": "all"}]
+    }"#;
+    let mut bits = 7_u64;
+    let digits: String = std::iter::repeat_with(|| {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if bits >> 40 & 1 == 1 { '1' } else { '0' }
+    })
+    .take(1 << 20)
+    .collect();
+    let mut lines = String::from("row\n");
+    for at in (0..digits.len()).step_by(8000) {
+        lines.push_str(&format!("{}\n", &digits[at..digits.len().min(at + 8000)]));
+    }
+    let began = std::time::Instant::now();
+    let report = table(slow).read(&lines).unwrap();
+    assert_eq!((report.row_count, report.truncated), (1, true));
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    // In one line, it is not even begun.
+    let report = table(slow).read(&format!("{digits}\nrow\n")).unwrap();
+    assert_eq!((report.row_count, report.other, report.truncated), (1, 1, false));
+}
+
+#[test]
+fn a_quote_that_nobody_closes_hides_no_records_behind_it() {
+    let report = table(CSV).read("Host name;loss\nweb;1\n\"db;2\nmail;3\n").unwrap();
+    assert_eq!(rows(&report), json!([{"host": "web", "loss": 1.0}]));
+    assert_eq!((report.other, report.complete), (1, false));
+    let report = table(CSV).read("Host name;\"loss\nweb;1\n").unwrap();
+    assert_eq!((report.row_count, report.complete), (0, false));
+    let report = table(CSV).read("Host name;loss\n\"db\nmail\";2\nend\n").unwrap();
+    assert_eq!((report.row_count, report.other, report.complete), (2, 0, true));
+}
+
+#[test]
+fn a_header_of_many_names_is_gone_through_once() {
+    let output = format!("Host name;{}\n{}", "x;".repeat(200_000), "a;1\n".repeat(100_000));
+    let began = std::time::Instant::now();
+    let report = table(CSV).read(&output).unwrap();
+    assert_eq!((report.row_count, report.unread), (100_000, 0));
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
 fn csv_becomes_rows_by_header_or_position() {
     let report = table(CSV)
         .read("n;Host name;loss\r\n1;\"web; lab\";12.5\r\n2;db\r\n3;x;many\r\n4;cut;1")
@@ -224,6 +281,8 @@ fn a_sample_leads_to_a_table_that_reads_it() {
     assert_eq!((columns.as_str(), report.row_count), ("a_b:integer", 2));
     let (columns, report) = proposed("Host;Loss %;ip\nweb;0.5;10.0.0.1\ndb;1;10.0.0.2\n");
     assert_eq!((columns.as_str(), report.row_count), ("host:text loss:number ip:address", 2));
+    let (columns, _) = proposed("Host,ms,Host\nweb,1,10.0.0.1\n");
+    assert_eq!(columns, "host:text ms:integer");
     let (columns, report) = proposed("Proto Recv-Q Local\ntcp 0 0.0.0.0:22\nudp 12 x:1\n");
     assert_eq!(columns, "proto:text recv_q:integer local:text");
     assert_eq!((report.row_count, report.other), (2, 1));
@@ -277,6 +336,23 @@ proptest! {
                     prop_assert!(line.starts_with('|') || begins_as_our_own(line), "{line:?}");
                 }
             }
+        }
+    }
+
+    /// Whatever an administrator saved, the table for it can be carried out, and makes rows of it.
+    #[test]
+    fn what_is_proposed_for_a_sample_reads_it(
+        words in prop::collection::vec(prop::sample::select(&[
+            "10.0.0.1", " ", "\t", "\n", "\r\n", ",", ";", "|", "\"", "a", "Name", "name", "1", "1.5", "-", "%", "é",
+            "{\"a\": 1}", "{\"a\": {\"b\": [1]}}", "[", "]", "{", "}", ":", "\u{feff}", "\u{1b}[0m", "column_1", "null",
+        ] as &[&str]), 0..40),
+    ) {
+        let sample = words.concat();
+        if let Some(found) = propose(&sample) {
+            let table = Table::new(&found);
+            prop_assert!(table.is_ok(), "{table:?}");
+            let read = table.unwrap().read(&format!("{}\n", sample.trim_end()));
+            prop_assert!(read.is_some_and(|report| report.row_count > 0));
         }
     }
 }

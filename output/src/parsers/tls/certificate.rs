@@ -18,8 +18,8 @@ pub(super) fn certificate(pem: &str) -> Option<(TlsCertificate, bool)> {
     let (_, pem) = parse_x509_pem(pem.as_bytes()).ok()?;
     let (_, found) = X509Certificate::from_der(&pem.contents).ok()?;
     let mut names = names(&found);
-    let is_cut = names.len() > NAMES_MAX;
-    names.truncate(NAMES_MAX);
+    let more_names = names.split_off(NAMES_MAX.min(names.len()));
+    let is_cut = !more_names.is_empty();
     let (key_type, key_bits) = key(&found);
     let validity = found.validity();
     Some((
@@ -35,6 +35,7 @@ pub(super) fn certificate(pem: &str) -> Option<(TlsCertificate, bool)> {
             signature: Some(signature(&found)),
             serial: one_line(&found.raw_serial_as_string()),
             self_signed: found.subject() == found.issuer(),
+            more_names,
             within: Some((validity.not_before.timestamp(), validity.not_after.timestamp())),
         },
         is_cut,

@@ -82,6 +82,9 @@ pub struct TlsCertificate {
     /// From when and until when, in seconds since 1970.
     #[serde(skip)]
     within: Option<(i64, i64)>,
+    /// Names beyond those that are listed: a client accepts them too.
+    #[serde(skip)]
+    more_names: Vec<String>,
 }
 
 #[cfg(test)]

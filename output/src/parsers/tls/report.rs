@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{TlsReport, certificate::is_for, text};
+use super::{TlsCertificate, TlsReport, certificate::is_for, text};
 use crate::parsers::{
     Report, one_line,
     shrink::{Step, cut_last},
@@ -25,7 +25,9 @@ impl TlsReport {
         self.server_name = asked.map(one_line);
         // An address is asked for by no name, and the certificate has to be for it all the same.
         if let Some(name) = asked.or(self.address.as_deref()) {
-            self.name_matches = self.chain.first().map(|first| is_for(&first.names, name));
+            let is_for =
+                |own: &TlsCertificate| is_for(&own.names, name) || is_for(&own.more_names, name);
+            self.name_matches = self.chain.first().map(is_for);
         }
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);

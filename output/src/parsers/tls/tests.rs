@@ -132,6 +132,14 @@ fn other_versions_and_ways_in_say_the_same() {
 }
 
 #[test]
+fn a_name_beyond_those_that_are_listed_matches_too() {
+    let mut report = fixture("good");
+    report.chain[0].more_names = vec!["last.lab.internal".to_owned()];
+    assert_eq!(told(report.clone(), "last.lab.internal", 30).name_matches, Some(true));
+    assert_eq!(told(report, "lost.lab.internal", 30).name_matches, Some(false));
+}
+
+#[test]
 fn names_match_as_clients_match_them() {
     use super::certificate::is_for;
     let names: Vec<String> =

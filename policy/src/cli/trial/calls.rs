@@ -24,7 +24,7 @@ pub(super) enum Outcome {
 
 impl Call {
     /// Reads one line: `name(arguments) = result`.
-    fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.split_once('(')?;
         let is_name =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

@@ -48,6 +48,8 @@ pub(super) struct Needs {
     pub net_raw: bool,
     /// Where it sent packets, of which none is its target.
     pub elsewhere: BTreeSet<IpAddr>,
+    /// What no profile lets a run do.
+    pub never: BTreeSet<&'static str>,
     /// Limits that it met.
     pub limits: BTreeSet<&'static str>,
 }
@@ -60,6 +62,7 @@ impl Needs {
         needs.files(calls, plan, folder);
         for call in calls {
             needs.note(call, plan);
+            needs.never.extend(never(call, kernel.starts.contains("threads")));
         }
         needs
     }
@@ -180,7 +183,7 @@ impl Kernel {
         let refused = |call: &&Call| matches!(&call.result, Outcome::Failed(error) if REFUSALS.contains(&error.as_str()));
         let mut kernel =
             Self { calls: BTreeSet::new(), starts: BTreeSet::new(), sockets: BTreeSet::new() };
-        for call in calls.iter().filter(|call| !refused(call)) {
+        for call in calls.iter().filter(|call| !refused(call) && !asks_for_a_terminal(call)) {
             if is_clone(&call.name) {
                 let is_thread = call.has_flag("CLONE_THREAD");
                 kernel.starts.insert(if is_thread { "threads" } else { "processes" });
@@ -197,6 +200,11 @@ impl Kernel {
         }
         kernel
     }
+}
+
+/// libc asks whether it writes to a terminal, and does without an answer: no reason for a profile with sockets.
+fn asks_for_a_terminal(call: &Call) -> bool {
+    call.name == "ioctl" && (call.has_flag("TCGETS") || call.has_flag("TIOCGWINSZ"))
 }
 
 fn has_start(profile: &Profile, start: &str) -> bool {
@@ -230,6 +238,19 @@ fn socket(arguments: &str) -> Option<SocketRule> {
 
 fn socket_text(socket: &SocketRule) -> String {
     format!("{:?} {:?}", socket.family, socket.kind).to_lowercase()
+}
+
+/// What of a call the fence refuses every run, whatever its profile.
+fn never(call: &Call, has_threads: bool) -> Option<&'static str> {
+    let port = || call.arguments.split_once("port=htons(")?.1.split(')').next();
+    match call.name.as_str() {
+        _ if !call.succeeded() => None,
+        "bind" if port().is_some_and(|port| port != "0") => Some("a port of its own choice"),
+        "sendto" | "sendmsg" | "sendmmsg" if has_threads => {
+            address(&call.arguments).map(|_| "a message by address, of a run with threads")
+        }
+        _ => None,
+    }
 }
 
 /// The address that a call names.
@@ -306,6 +327,34 @@ mod tests {
         assert_eq!(of(v6).as_deref(), Some("fd00::1"));
         assert_eq!(of(&v4.replace("53", "0")), None);
         assert_eq!(of("3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 110"), None);
+    }
+
+    #[test]
+    fn who_asks_for_a_terminal_needs_no_profile_with_sockets() {
+        let calls =
+            |line: &str| Kernel::of(&[super::super::calls::Call::parse(line).unwrap()]).calls;
+        let terminal = "ioctl(1, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)";
+        assert!(calls(terminal).is_empty());
+        assert_eq!(calls("ioctl(3, FIOCLEX) = 0").len(), 1);
+    }
+
+    #[test]
+    fn what_no_profile_allows_is_told() {
+        let call = |line: &str| super::super::calls::Call::parse(line).unwrap();
+        let bind = |port: u16| {
+            call(&format!(
+                "bind(3, {{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr(\"0.0.0.0\")}}, 16) = 0"
+            ))
+        };
+        assert_eq!(never(&bind(40404), false), Some("a port of its own choice"));
+        assert_eq!(never(&bind(0), true), None);
+        let send = call(
+            "sendto(3, \"x\", 1, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 1",
+        );
+        assert_eq!(never(&send, false), None);
+        assert_eq!(never(&send, true), Some("a message by address, of a run with threads"));
+        let connected = call("sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iovlen=1}, 0) = 1");
+        assert_eq!(never(&connected, true), None);
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn refused(needs: &Needs) -> Vec<(&'static str, String)> {
         ("programs", paths(&needs.execute)),
         ("to write", paths(&needs.written)),
         ("packets to", needs.elsewhere.iter().map(ToString::to_string).collect()),
+        ("always", owned(&needs.never)),
         ("limits", owned(&needs.limits)),
     ];
     let mut rows: Vec<_> = rows
@@ -193,6 +194,9 @@ fn advice(needs: &Needs, plan: &Plan) -> Vec<String> {
     }
     if !needs.elsewhere.is_empty() {
         advice.push("A run reaches its target alone. What sent packets elsewhere? Often names that it looks up, which a flag such as -n turns off, in argv.".to_owned());
+    }
+    if !needs.never.is_empty() {
+        advice.push("What is refused always no line allows: look for a flag that keeps it from that, or try without; some programs do.".to_owned());
     }
     if !needs.written.is_empty() {
         advice.push(

@@ -3,10 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read},
     os::unix::fs::{DirBuilderExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -58,7 +60,8 @@ pub(super) fn record(plan: &Plan, user: Option<User>) -> Result<Recording, CliEr
         };
     }
     let began = Instant::now();
-    let output = command.output().map_err(|error| at(Path::new(STRACE), error))?;
+    let most = [plan.limits().stdout_bytes, plan.limits().stderr_bytes];
+    let output = run(&mut command, most).map_err(|error| at(Path::new(STRACE), error))?;
     let duration = began.elapsed();
     let texts = texts(&folder.0).map_err(|error| at(&folder.0, error))?;
     let calls = of_tool(&texts, &plan.command().display().to_string());
@@ -66,13 +69,34 @@ pub(super) fn record(plan: &Plan, user: Option<User>) -> Result<Recording, CliEr
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(CliError::Usage(format!("{} could not be tried: {said}", plan.tool())));
     }
-    // `timeout` says so by this status.
-    let timed_out = output.status.code() == Some(124);
+    // By what status it ends is for the tool to choose, too.
+    let timed_out = duration >= plan.limits().timeout;
     Ok(Recording { output, duration, timed_out, folder: own.0.clone(), calls })
 }
 
 fn at(path: &Path, error: io::Error) -> CliError {
     CliError::File { path: path.to_owned(), error }
+}
+
+/// Runs it, and keeps as much of its output as the broker would.
+fn run(command: &mut Command, [stdout, stderr]: [u64; 2]) -> io::Result<Output> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let out = thread::spawn({
+        let pipe = child.stdout.take();
+        move || kept(pipe, stdout)
+    });
+    let stderr = kept(child.stderr.take(), stderr)?;
+    let stdout = out.join().unwrap_or_else(|_| Err(io::Error::other("its output")))?;
+    Ok(Output { status: child.wait()?, stdout, stderr })
+}
+
+/// The beginning of what comes; the rest is read too, so that the tool can go on.
+fn kept(pipe: Option<impl Read>, most: u64) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let Some(mut pipe) = pipe else { return Ok(kept) };
+    pipe.by_ref().take(most).read_to_end(&mut kept)?;
+    io::copy(&mut pipe, &mut io::sink())?;
+    Ok(kept)
 }
 
 /// strace, and what confines the tool as far as that can be done without its sandbox.
