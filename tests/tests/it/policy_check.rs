@@ -861,6 +861,14 @@ fn a_table_that_cannot_be_carried_out_is_shown_with_its_place() {
     folder.write("tools.d/ping.toml", &format!("{ping}\n{table}\n")).unwrap();
     let answer = check(&folder, &[]);
     assert!(answer.said.contains("a parser or a table [parse], and not both"), "{}", answer.said);
+    assert!(answer.said.contains("A broker does not start with it."), "{}", answer.said);
+    // What a broker does not read keeps none from starting.
+    let table = "[parse]\nformat = \"lines\"\npattern = '(?<a>'\n[[parse.column]]\nname = \"a\"";
+    let ping = ping.replace("parser  = \"ping\"", "");
+    folder.write("tools.d/ping.toml", &format!("{ping}\n{table}\n")).unwrap();
+    let answer = check(&folder, &[]);
+    assert!(answer.code == 1 && answer.said.contains("1 defect"), "{}", answer.said);
+    assert!(answer.said.contains("A broker starts with it, and results"), "{}", answer.said);
 }
 
 #[test]

@@ -20,7 +20,9 @@ use super::{
     CliError, INSTEAD, NO, TROUBLE, Which, accounts, is_not_installed, output, people::People,
     written::Written,
 };
-use crate::{Defect, LoadError, Origin, Policy, load, source::printable, validate_with_help};
+use crate::{
+    Defect, LoadError, Origin, Policy, load, source::printable, validate, validate_with_help,
+};
 
 /// Say everything that is wrong with a policy, and what is unwise
 ///
@@ -70,7 +72,8 @@ enum About {
 /// Everything there is to say.
 enum Report {
     Unreadable(LoadError),
-    Defects(Vec<Defect>),
+    /// And whether a broker starts all the same: it does not read what results are made of.
+    Defects(Vec<Defect>, bool),
     Sound(Box<Policy>, Vec<Finding>),
 }
 
@@ -104,9 +107,13 @@ fn report(origin: &Origin) -> Result<Report, CliError> {
         Ok(sources) => sources,
         Err(error) => return Ok(Report::Unreadable(error)),
     };
-    let policy = match validate_with_help(&sources, &accounts()?) {
+    let accounts = accounts()?;
+    let policy = match validate_with_help(&sources, &accounts) {
         Ok(policy) => policy,
-        Err(defects) => return Ok(Report::Defects(defects.0)),
+        Err(defects) => {
+            let starts = validate(&sources, &accounts).is_ok();
+            return Ok(Report::Defects(defects.0, starts));
+        }
     };
     let people = People::read()?;
     let written = Written::of(&sources);
@@ -118,7 +125,7 @@ fn report(origin: &Origin) -> Result<Report, CliError> {
 
 fn is_ok(report: &Report, strict: bool) -> bool {
     match report {
-        Report::Unreadable(_) | Report::Defects(_) => false,
+        Report::Unreadable(_) | Report::Defects(..) => false,
         Report::Sound(_, findings) => {
             !strict || findings.iter().all(|finding| finding.about == About::Machine)
         }
@@ -133,12 +140,16 @@ fn print(report: &Report, name: &str) -> io::Result<()> {
                 writeln!(out, "{}: {}", output::error("unreadable"), printable(line))?;
             }
         }
-        Report::Defects(defects) => {
+        Report::Defects(defects, starts) => {
             for defect in defects {
                 writeln!(out, "{}: {defect}\n", output::error("defect"))?;
             }
             let count = counted(defects.len(), "defect");
-            writeln!(out, "{name}: {}. A broker does not start with it.", output::error(count))?;
+            let then = match starts {
+                true => "A broker starts with it, and results that it would type stay text.",
+                false => "A broker does not start with it.",
+            };
+            writeln!(out, "{name}: {}. {then}", output::error(count))?;
         }
         Report::Sound(policy, findings) => print_sound(&mut out, policy, findings, name)?,
     }
@@ -182,7 +193,7 @@ fn as_json(report: &Report, name: &str, strict: bool) -> serde_json::Value {
             let reasons: Vec<_> = error.to_string().lines().map(str::to_owned).collect();
             json!({"policy": name, "ok": ok, "unreadable": reasons})
         }
-        Report::Defects(defects) => {
+        Report::Defects(defects, _) => {
             let defects: Vec<_> = defects.iter().map(at_as_json).collect();
             json!({"policy": name, "ok": ok, "defects": defects})
         }
