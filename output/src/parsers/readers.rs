@@ -125,15 +125,22 @@ impl Parser {
         }
     }
 
-    /// Reads what a tool wrote.
+    /// Reads what a tool wrote. `is_whole` says that it came to its end, and that nothing of it is left out: then
+    /// a last line without an end is a line.
     ///
     /// # Errors
     /// [`ParseError`] when the output holds no trace of a report. An output that stops in the middle
     /// is no error: the report says how far it went.
-    pub fn read(&self, stdout: &[u8], stderr: &[u8]) -> Result<Parsed, ParseError> {
+    pub fn read(&self, stdout: &[u8], stderr: &[u8], is_whole: bool) -> Result<Parsed, ParseError> {
         let read = match &self.0 {
             By::Ours(reader) => (reader.read)(&decode(stdout), &decode(stderr)),
-            By::Table(table) => table.read(&decode(stdout)).map(Parsed::Table),
+            By::Table(table) => {
+                let mut output = decode(stdout).into_owned();
+                if is_whole && !output.ends_with('\n') {
+                    output.push('\n');
+                }
+                table.read(&output).map(Parsed::Table)
+            }
         };
         read.ok_or_else(|| no_report(self.name(), stdout, stderr))
     }
@@ -144,7 +151,7 @@ impl Parser {
 /// # Errors
 /// See [`Parser::read`].
 pub fn parse(name: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>, ParseError> {
-    Parser::named(name).map(|parser| parser.read(stdout, stderr)).transpose()
+    Parser::named(name).map(|parser| parser.read(stdout, stderr, false)).transpose()
 }
 
 /// The schema of the results of the parser of ours that has this name: see [`Parser::schema`].

@@ -19,7 +19,10 @@ use probity_output::clean::clean_str;
 use probity_protocol::DenialCode;
 use serde_json::{Map, Value};
 
-use crate::calls::{published::schema::JsonObject, request::is_reserved};
+use crate::calls::{
+    published::schema::{JsonObject, dns_name_pattern, url_path_pattern},
+    request::is_reserved,
+};
 
 /// Properties beyond a tool's own that are looked at, to say what was meant by them.
 const MOST_STRANGE: usize = 64;
@@ -260,8 +263,15 @@ fn expected(schema: &Value) -> String {
                 Value::Number(max) => format!("a text of at most {max} characters"),
                 _ => String::from("a text"),
             };
-            if let Some(pattern) = schema["pattern"].as_str() {
-                let _ = write!(text, " that matches {pattern}");
+            match schema["pattern"].as_str() {
+                Some(pattern) if pattern == url_path_pattern() => {
+                    text.push_str(
+                        ": the path of a URL from its /, without & and what curl expands",
+                    );
+                }
+                Some(pattern) if pattern == dns_name_pattern() => text.push_str(": a host name"),
+                Some(pattern) => _ = write!(text, " that matches {pattern}"),
+                None => {}
             }
             text + &example().unwrap_or_default()
         }

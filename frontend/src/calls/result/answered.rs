@@ -33,7 +33,8 @@ impl ToolResult {
         exited: &Exited,
         parser: Option<&Parser>,
     ) -> Self {
-        let mut result = Self::with_output(asked, output, parser);
+        let is_whole = exited.end == End::Finished && !exited.truncated_stdout;
+        let mut result = Self::with_output(asked, output, parser, is_whole);
         match exited.status {
             ExitStatus::Code(code) => result.returncode = Some(code),
             ExitStatus::Signal(signal) => result.signal = Some(signal),
@@ -156,7 +157,7 @@ impl ToolResult {
     pub fn unanswered(asked: &Asked, error: &BrokerError, parser: Option<&Parser>) -> Self {
         let (result, kind) = match error {
             BrokerError::Lost(output) => {
-                (Self::with_output(asked, output, parser), ErrorType::BrokerLost)
+                (Self::with_output(asked, output, parser, false), ErrorType::BrokerLost)
             }
             BrokerError::Refused(refusal) => {
                 let kind = match refusal.kind {
@@ -202,13 +203,18 @@ impl ToolResult {
         result
     }
 
-    fn with_output(asked: &Asked, output: &Output, parser: Option<&Parser>) -> Self {
+    fn with_output(
+        asked: &Asked,
+        output: &Output,
+        parser: Option<&Parser>,
+        is_whole: bool,
+    ) -> Self {
         let mut result = Self::empty(asked);
         result.take_plan(&output.started.plan, parser);
         // RULE: What a tool wrote is cleaned before anybody reads it.
         result.stdout = clean(&output.stdout);
         result.stderr = clean(&output.stderr);
-        if let Some(parsed) = parse(asked, output, parser) {
+        if let Some(parsed) = parse(asked, output, parser, is_whole) {
             result.parsed = serde_json::to_value(&parsed).ok();
             result.report = Some(parsed);
         }
@@ -228,10 +234,15 @@ impl ToolResult {
 }
 
 /// Reads the output. A parser that cannot is a warning, never an error: the raw text is there.
-fn parse(asked: &Asked, output: &Output, parser: Option<&Parser>) -> Option<Parsed> {
+fn parse(
+    asked: &Asked,
+    output: &Output,
+    parser: Option<&Parser>,
+    is_whole: bool,
+) -> Option<Parsed> {
     let parser = parser?;
     let (tool, correlation_id) = (&asked.tool, &asked.correlation_id);
-    let read = parser.read(&output.stdout, &output.stderr);
+    let read = parser.read(&output.stdout, &output.stderr, is_whole);
     let parser = parser.name();
     match read {
         Ok(mut parsed) => {

@@ -131,7 +131,7 @@ fn nothing_done(result: &ToolResult, code: i32) -> Option<(ErrorType, String, St
         return None;
     }
     let said = result.report.as_ref().and_then(|report| report.complaint());
-    let said = said.or_else(|| first_line(&result.stderr).map(str::to_owned));
+    let said = said.or_else(|| complaint(result).map(str::to_owned));
     let mut message = match code {
         0 => String::from("the tool did nothing"),
         code => format!("the tool failed with exit code {code}"),
@@ -152,7 +152,7 @@ pub(super) fn only_complains(result: &ToolResult) -> bool {
     if !result.stdout.trim().is_empty() {
         return false;
     }
-    let program = result.argv.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let program = program(result);
     result.stderr.lines().any(|line| {
         let line = line.trim().to_lowercase();
         let own = line.strip_prefix(program).and_then(|rest| rest.strip_prefix(':'));
@@ -161,8 +161,18 @@ pub(super) fn only_complains(result: &ToolResult) -> bool {
     })
 }
 
-fn first_line(text: &str) -> Option<&str> {
-    text.lines().map(str::trim).find(|line| !line.is_empty())
+/// What it says itself last, by its name, or else the first line of standard error.
+fn complaint(result: &ToolResult) -> Option<&str> {
+    let mut lines = result.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let program = program(result);
+    let is_own = |line: &&str| {
+        line.strip_prefix(program).is_some_and(|rest| !program.is_empty() && rest.starts_with(':'))
+    };
+    lines.clone().rfind(is_own).or_else(|| lines.next())
+}
+
+fn program(result: &ToolResult) -> &str {
+    result.argv.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default()
 }
 
 fn look(result: &ToolResult) -> &'static str {

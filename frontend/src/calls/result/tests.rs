@@ -499,3 +499,34 @@ fn the_serialized_kind_is_the_one_spelled_out() {
         assert_eq!(json!(kind), json!(kind.as_str()));
     }
 }
+
+#[test]
+fn of_what_a_tool_says_its_own_last_words_are_the_complaint() {
+    let said = "tcpdump: data link type LINUX_SLL2\ntcpdump: expression rejects all packets\n";
+    let result = result_of("/usr/bin/tcpdump", Some("tcpdump"), "", said, 1);
+    let error = result.error.unwrap();
+    assert!(error.ends_with("and said \"tcpdump: expression rejects all packets\""), "{error}");
+    // What is not its own may be how it is used, of which the beginning says most.
+    let said = "unknown option x\nusage: probe [-a]\n";
+    let error = result_of("/opt/probe", None, "", said, 2).error.unwrap();
+    assert!(error.ends_with("and said \"unknown option x\""), "{error}");
+}
+
+#[test]
+fn the_last_line_of_a_table_counts_where_the_tool_came_to_its_end() {
+    let table = serde_json::from_value(json!({
+        "format": "lines", "pattern": "^(?<host>\\S+) up$", "column": [{ "name": "host" }],
+    }));
+    let parser = Parser::of_table(&table.unwrap()).unwrap();
+    let read = |end, truncated| {
+        let ended = Exited { truncated_stdout: truncated, ..exited(end, ExitStatus::Code(0)) };
+        let result =
+            ToolResult::finished(&asked(), &output(b"a up\nb up", b""), &ended, Some(&parser));
+        let parsed = result.parsed.unwrap();
+        (parsed["row_count"].clone(), parsed["complete"].clone())
+    };
+    assert_eq!(read(End::Finished, false), (json!(2), json!(true)));
+    for cut in [read(End::Finished, true), read(End::TimedOut, false)] {
+        assert_eq!(cut, (json!(1), json!(false)));
+    }
+}

@@ -51,7 +51,8 @@ fn names(found: &X509Certificate<'_>) -> Vec<String> {
             continue;
         };
         names.extend(alternative.general_names.iter().filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(one_line(name)),
+            // A client takes no name that spells an address for that address.
+            GeneralName::DNSName(name) if name.parse::<IpAddr>().is_err() => Some(one_line(name)),
             GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
             _ => None,
         }));

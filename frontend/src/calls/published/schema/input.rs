@@ -226,13 +226,15 @@ fn value_type(value: &ValueType) -> Value {
 }
 
 /// Labels that begin and end with a letter, a digit or `_`.
-fn dns_name_pattern() -> String {
+#[must_use]
+pub fn dns_name_pattern() -> String {
     let label = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
     format!("^{label}(\\.{label})*$")
 }
 
 /// One / at the start, and then characters of a URL's path and query.
-fn url_path_pattern() -> String {
+#[must_use]
+pub fn url_path_pattern() -> String {
     let others = UrlPath::OTHERS.replace('-', "");
     let first = format!("[A-Za-z0-9{}-]", others.replace('/', ""));
     let any = format!("[A-Za-z0-9{others}-]");

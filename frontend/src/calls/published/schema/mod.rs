@@ -9,7 +9,7 @@ mod models;
 mod output;
 
 pub use self::{
-    input::{in_words, input, typed},
+    input::{dns_name_pattern, in_words, input, typed, url_path_pattern},
     models::{brief_output, for_models},
     output::output,
 };

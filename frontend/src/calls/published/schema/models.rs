@@ -158,7 +158,7 @@ mod tests {
             let validator = jsonschema::draft202012::new(&Value::Object(output_schema)).unwrap();
             // curl's figures are on standard error.
             let (stdout, stderr) = if name == "curl" { (vec![], output) } else { (output, vec![]) };
-            let report = parser.read(&stdout, &stderr).unwrap();
+            let report = parser.read(&stdout, &stderr, true).unwrap();
             let long = serde_json::to_string(&report).unwrap();
             for most in [usize::MAX, 4096, 2048] {
                 let (brief, dropped) = report.brief_within(most);
