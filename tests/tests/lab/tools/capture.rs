@@ -21,10 +21,10 @@ const TCPDUMP: &str = "/usr/bin/tcpdump";
 const GRANT: &str = "[[grant]]\nuser = 0\ntools = [\"capture\"]\nintrusive = true\n";
 
 /// Somebody at the client who asks the host's servers again and again, and a port where nobody listens.
-struct Talk(Child);
+pub struct Talk(Child);
 
 impl Talk {
-    fn start(world: &World) -> Self {
+    pub fn start(world: &World) -> Self {
         let script = "while :; do ping -n -c 1 -W 1 10.66.2.2; \
             nmap --unprivileged -n -Pn -sT -p 22,23 --script banner 10.66.2.2; done";
         let mut shell = world.lab.client().command("/bin/sh");

@@ -7,6 +7,7 @@
 //! | [`link`] | `arp`, `route` |
 //! | [`own_table`] | tools with a table in their files |
 //! | [`port`] | `port` |
+//! | [`progress`] | how far they are, while they run |
 //! | [`servers`] | `dns`, `http`, `tls` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
 
@@ -15,5 +16,6 @@ mod hops;
 mod link;
 mod own_table;
 mod port;
+mod progress;
 mod servers;
 mod ways;
