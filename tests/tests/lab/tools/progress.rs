@@ -1,27 +1,20 @@
 //! How far a tool is, told while it runs: in its own words, or by its time where it has none.
 
-use std::process::Command;
-
 use probity_tests::{
-    broker::{ADMIN_UID, program},
-    http::HttpServer,
-    mcp::Session,
+    broker::{ADMIN_UID, USER_UID},
     needs,
-    sse::Events,
     world::World,
 };
 use serde_json::{Value, json};
 
-use super::capture::Talk;
-
-const TOKEN: &str = "a-token-of-the-tests";
+use super::{
+    capture::Talk,
+    ways::{Http, session},
+};
 
 /// What is said of a call over MCP until it ends, and its result.
 fn said_over_mcp(world: &World, tool: &str, arguments: &Value) -> (Vec<String>, Value) {
-    let words = world.frontend(ADMIN_UID, &["stdio"]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    let mut session = Session::start(command).unwrap();
+    let mut session = session(world, ADMIN_UID);
     let call = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}});
     let id = session.send("tools/call", call).unwrap();
     let mut said = Vec::new();
@@ -63,10 +56,7 @@ fn a_tool_that_says_nothing_is_told_by_its_time_in_events_of_http() {
     }
     let mut world = World::new().unwrap();
     world.lab.widen().unwrap();
-    let mut command = Command::new(program("probity"));
-    command.args(["http", "--listen", "127.0.0.1:0", "--socket"]).arg(world.broker.socket());
-    command.env("PROBITY_HTTP_TOKEN", TOKEN);
-    let server = HttpServer::start(command).unwrap();
+    let http = Http::of(&world, USER_UID);
     for (tool, arguments, before, after) in [
         (
             "dns",
@@ -77,11 +67,9 @@ fn a_tool_that_says_nothing_is_told_by_its_time_in_events_of_http() {
         ("mtr", json!({"target": "10.66.2.2", "cycles": 3, "wait": 1}), "about ", " s of 4 s"),
         ("arp", json!({"target": "10.66.1.77", "count": 4}), "asks who has it, ", " s of 4 s"),
     ] {
-        let path = format!("/tools/{tool}/execute");
-        let stream = server.connect().unwrap();
-        let events = Events::ask(stream, server.host(), &path, TOKEN, Some(&arguments));
-        let messages = events.unwrap().rest().unwrap();
-        let news = messages.iter().filter(|(kind, _)| kind == "progress").map(|(_, news)| news);
+        let events = http.events(tool, &arguments);
+        let news = events.iter().filter(|event| event["type"] == "progress");
+        let news = news.map(|event| &event["data"]);
         let (said, percents): (Vec<_>, Vec<_>) = news
             .map(|news| (news["message"].as_str().unwrap(), news["percent"].as_f64().unwrap()))
             .unzip();

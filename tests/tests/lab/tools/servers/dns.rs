@@ -1,13 +1,14 @@
 //! `dns` asks one server for one name, and tells whatever that says.
 
 use probity_tests::{
+    broker::USER_UID,
     lab::{HOST, ROUTER},
     needs,
     world::World,
 };
 use serde_json::{Value, json};
 
-use super::{call, elsewhere, runs, world};
+use super::{by_each_way, call, runs, world};
 
 const DIG: &str = "/usr/bin/dig";
 
@@ -116,16 +117,16 @@ fn each_face_tells_the_same() {
         return;
     }
     let world = asked();
-    let arguments = json!({"target": HOST.to_string(), "name": "web.lab.internal"});
-    let (result, text, over_http) = elsewhere(&world, "dns", &arguments);
-    for result in [&result, &over_http] {
-        assert_eq!(result["parsed"]["answer"][0]["data"], "10.66.2.2", "{result}");
-    }
+    let host = HOST.to_string();
+    let ask = |options| by_each_way(&world, USER_UID, "dns", &host, &options);
+    let answers = ask(json!({"name": "web.lab.internal"}));
+    let text = &answers.text;
     assert!(text.starts_with("10.66.2.2 answered NOERROR in "), "{text}");
     assert!(text.contains("  | web.lab.internal. 60 A 10.66.2.2"), "{text}");
-    let arguments =
-        json!({"target": HOST.to_string(), "name": "hostile.lab.internal", "type": "TXT"});
-    let (_, text, _) = elsewhere(&world, "dns", &arguments);
+    for result in answers {
+        assert_eq!(result["parsed"]["answer"][0]["data"], "10.66.2.2", "{result}");
+    }
+    let text = ask(json!({"name": "hostile.lab.internal", "type": "TXT"})).text;
     assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text}");
 }
 
