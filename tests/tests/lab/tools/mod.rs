@@ -2,6 +2,7 @@
 //!
 //! | file | tools |
 //! |---|---|
+//! | [`by_ipv6`] | all that can, at an IPv6 address |
 //! | [`capture`] | `capture` |
 //! | [`hops`] | `mtr`, `path_mtu` |
 //! | [`link`] | `arp`, `route` |
@@ -11,6 +12,7 @@
 //! | [`servers`] | `dns`, `http`, `tls` |
 //! | [`ways`] | the three ways in, and what leaves the lab |
 
+mod by_ipv6;
 mod capture;
 mod hops;
 mod link;
