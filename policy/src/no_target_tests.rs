@@ -87,7 +87,7 @@ fn its_names_are_judged_by_its_grant_all_the_same() {
 
 #[test]
 fn a_file_that_names_its_target_or_reaches_out_has_a_defect() {
-    for word in ["{target}", "@{target}", "{host}"] {
+    for word in ["{target}", "@{target}", "{host}", "{family}"] {
         let argv = format!("[\"{{options}}\", \"{{question}}\", \"{word}\"]");
         let said = read("[]", &argv, "").unwrap_err().to_string();
         assert!(said.contains("a tool with targets = [] has none"), "{said}");

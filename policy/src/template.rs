@@ -23,6 +23,8 @@ pub(crate) enum Piece {
     Target(Brackets),
     /// `{host}`: the name that the call asked by, or else the address that was checked.
     Host(Brackets),
+    /// `{family}`: the version of IP of the address or network that was checked.
+    Family,
     /// The value of the option of this name.
     Option(Identifier),
     /// A colon and the value of the option of this name, or nothing where it is not set.
@@ -63,7 +65,7 @@ impl Template {
     pub(crate) fn options(&self) -> impl Iterator<Item = &Identifier> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Option(name) | Piece::ColonOption(name) => Some(name),
-            Piece::Text(_) | Piece::Target(_) | Piece::Host(_) => None,
+            Piece::Text(_) | Piece::Target(_) | Piece::Host(_) | Piece::Family => None,
         })
     }
 
@@ -83,6 +85,7 @@ impl Template {
                     Some(name) => word.push_str(name.as_str()),
                     None => word.push_str(&spelled_in(aim.target?, *brackets)),
                 },
+                Piece::Family => word.push(if aim.target?.addr().is_ipv4() { '4' } else { '6' }),
                 Piece::Option(name) => word.push_str(&value(name)?),
                 Piece::ColonOption(name) => {
                     for text in value(name).iter() {
@@ -120,6 +123,7 @@ impl fmt::Display for Template {
             Piece::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
             Piece::Target(_) => f.write_str("{target}"),
             Piece::Host(_) => f.write_str("{host}"),
+            Piece::Family => f.write_str("{family}"),
             Piece::Option(name) => write!(f, "{{{name}}}"),
             Piece::ColonOption(name) => write!(f, "{{:{name}}}"),
         })

@@ -24,6 +24,7 @@ fn an_ipv6_address_is_in_brackets_in_a_url_and_beside_a_colon_and_nowhere_else()
         ("@{target}", "@10.0.0.1", "@fd00::1", "@fd00::5"),
         ("{target}", "10.0.0.1", "fd00::1", "fd00::5"),
         ("[{target}]", "[10.0.0.1]", "[fd00::1]", "[fd00::5]"),
+        ("-{family}", "-4", "-6", "-6"),
         ("{target}:443", "10.0.0.1:443", "[fd00::1]:443", "[fd00::5]:443"),
         ("tcp:{target}", "tcp:10.0.0.1", "tcp:[fd00::1]", "tcp:[fd00::5]"),
         ("a:b={target}", "a:b=10.0.0.1", "a:b=fd00::1", "a:b=fd00::5"),
@@ -110,7 +111,7 @@ fn what_is_no_template_is_refused_with_what_there_is_and_what_was_meant() {
         |word: &str| defect(&format!("[\"{{options}}\", \"{{target}}\", \"{word}\"]"), PORT);
     assert_eq!(
         within("x{hots}"),
-        "there is no placeholder {hots}; there are {options}, {mode}, {target}, {host}, {port}: \
+        "there is no placeholder {hots}; there are {options}, {mode}, {target}, {host}, {family}, {port}: \
          did you mean {host}?"
     );
     assert!(within("{Port}").ends_with("did you mean {port}?"));

@@ -20,7 +20,7 @@ own_ca="basicConstraints=critical,CA:true"
 key authority
 openssl req -x509 -key authority.key -subj "/O=Lab/CN=Lab authority" -days 3650 -addext "$own_ca" -out authority.crt
 sign intermediate authority "Lab intermediate" "$own_ca" 365
-sign good authority web.lab.internal "subjectAltName=DNS:web.lab.internal,DNS:*.web.lab.internal,DNS:changing.lab.internal,IP:10.66.2.2" 90
+sign good authority web.lab.internal "subjectAltName=DNS:web.lab.internal,DNS:*.web.lab.internal,DNS:changing.lab.internal,IP:10.66.2.2,IP:fd66:2::2" 90
 sign wrong authority other.lab.internal "subjectAltName=DNS:other.lab.internal" 90
 AT="faketime 2020-01-01" sign expired authority web.lab.internal "subjectAltName=DNS:web.lab.internal,IP:10.66.2.2" 90
 sign chained intermediate web.lab.internal "subjectAltName=DNS:web.lab.internal" 90

@@ -1,8 +1,8 @@
 """A name server for the lab: an answer of every type, and every way of not answering.
 
-`dns.py ADDRESS LOG` serves port 53 of ADDRESS by UDP and TCP, says `ready`, writes each question on a line
-of LOG, and ends when its standard input does. It asks nobody. It runs in a namespace of a lab and nowhere
-else.
+`dns.py LOG ADDRESS...` serves port 53 of each ADDRESS by UDP and TCP, says `ready`, writes each question on a
+line of LOG, and ends when its standard input does. It asks nobody. The first ADDRESS stands in its answers. It
+runs in a namespace of a lab and nowhere else.
 """
 
 import ipaddress
@@ -129,12 +129,11 @@ def reply(zone: Zone, log, message: bytes, room: int) -> bytes | None:
     return written if len(written) <= room else whole(head | 0x0200, [], [])
 
 
-def main() -> None:
-    own, log = sys.argv[1], open(sys.argv[2], "a")
-    zone = Zone(own)
-    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    datagrams.bind((own, 53))
-    streams = socket.create_server((own, 53))
+def serve_at(address: str, zone: Zone, log) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    datagrams = socket.socket(family, socket.SOCK_DGRAM)
+    datagrams.bind((address, 53))
+    streams = socket.create_server((address, 53), family=family)
 
     def by_datagram() -> None:
         while True:
@@ -159,6 +158,13 @@ def main() -> None:
 
     for serve in (by_datagram, by_stream):
         threading.Thread(target=serve, daemon=True).start()
+
+
+def main() -> None:
+    log, addresses = open(sys.argv[1], "a"), sys.argv[2:]
+    zone = Zone(addresses[0])
+    for address in addresses:
+        serve_at(address, zone, log)
     print("ready", flush=True)
     sys.stdin.buffer.read()
     os._exit(0)

@@ -1,8 +1,9 @@
 """Web servers for the lab: good ones, and each way in which one can be bad.
 
-`web.py ADDRESS CERTIFICATES` serves at ADDRESS, says `ready`, and ends when its standard input does. What a
-path or a port stands for is in the tables below; the certificates are in the folder, a PEM file each with
-its key. It runs in a namespace of a lab and nowhere else.
+`web.py CERTIFICATES SAID ADDRESS...` serves at each ADDRESS, says `ready`, and ends when its standard input
+does. What a path or a port stands for is in the tables below; the certificates are in the folder, a PEM file each
+with its key. What mail servers hear after a handshake goes to the file SAID. It runs in a namespace of a lab and
+nowhere else.
 """
 
 import os
@@ -91,7 +92,7 @@ def start_tls(kind: str, peer: socket.socket) -> None:
 
 
 def main() -> None:
-    own, folder, log = sys.argv[1], sys.argv[2], open(sys.argv[3], "a")
+    folder, log, addresses = sys.argv[1], open(sys.argv[2], "a"), sys.argv[3:]
     contexts = {}
     for name in {*TLS.values()}:
         contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -125,9 +126,11 @@ def main() -> None:
             peer, _ = server.accept()
             threading.Thread(target=serve, args=(port, peer), daemon=True).start()
 
-    for port in [HTTP, MUTE, *TLS, *STARTTLS]:
-        server = socket.create_server((own, port))
-        threading.Thread(target=listen, args=(port, server), daemon=True).start()
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for port in [HTTP, MUTE, *TLS, *STARTTLS]:
+            server = socket.create_server((address, port), family=family)
+            threading.Thread(target=listen, args=(port, server), daemon=True).start()
     print("ready", flush=True)
     sys.stdin.buffer.read()
     os._exit(0)

@@ -12,7 +12,7 @@ use crate::{
 
 /// Placeholders that are words of their own, and those that may stand within one.
 const WHOLE: [&str; 2] = ["options", "mode"];
-const WITHIN: [&str; 2] = ["target", "host"];
+const WITHIN: [&str; 3] = ["target", "host", "family"];
 
 /// What the words of one file may name.
 #[derive(Clone, Copy)]
@@ -69,7 +69,7 @@ impl Validation<'_> {
             pieces.push(match part {
                 Part::Text(text) => Piece::Text(text.clone()),
                 Part::Placeholder(name) => match name.as_str() {
-                    name @ ("target" | "host") if !named.has_target => {
+                    name @ ("target" | "host" | "family") if !named.has_target => {
                         let message = format!("{{{name}}}: a tool with targets = [] has none");
                         self.defect(span, message);
                         return None;
@@ -81,6 +81,7 @@ impl Validation<'_> {
                         return None;
                     }
                     "host" => Piece::Host(brackets),
+                    "family" => Piece::Family,
                     name => match name.strip_prefix(':') {
                         Some(name) => Piece::ColonOption(self.option_of(&span, name, named, true)?),
                         None => {

@@ -1,7 +1,7 @@
 //! The name server of the lab's host: an answer of every type, and every way of not answering.
 //! `tests/servers/dns.py` says which name stands for what.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, io::Read as _, net::IpAddr, path::Path};
 
 use super::{HOST, Lab, LabError};
 
@@ -9,7 +9,7 @@ use super::{HOST, Lab, LabError};
 pub const CHANGING_NAME: &str = "changing.lab.internal";
 
 impl Lab {
-    /// Adds a name server at [`HOST`], port 53.
+    /// Adds a name server at [`HOST`], port 53, and by IPv6 where [`Lab::widen`] came before.
     ///
     /// # Errors
     /// Those of starting it.
@@ -18,7 +18,7 @@ impl Lab {
         let questions = tempfile::NamedTempFile::new().map_err(write)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/dns.py");
         let mut command = self.host.command("/usr/bin/python3");
-        command.arg(script).arg(HOST.to_string()).arg(questions.path());
+        command.arg(script).arg(questions.path()).args(self.served.iter().map(IpAddr::to_string));
         self.questions = Some(questions);
         self.start(command)
     }

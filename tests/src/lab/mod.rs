@@ -35,6 +35,7 @@ pub use self::dns::CHANGING_NAME;
 pub use self::namespace::Namespace;
 use self::namespace::{End, LabId, ip, remove_stale};
 pub use self::web::HTTP;
+pub use self::wider::{HOST6, ROUTER6};
 
 /// The client's address; its network is a /24.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 66, 1, 2);
@@ -116,6 +117,8 @@ pub struct Lab {
     questions: Option<tempfile::NamedTempFile>,
     /// Those of its web servers, where there are some.
     certificates: Option<tempfile::TempDir>,
+    /// Where its servers are to be found: [`HOST`], and [`HOST6`] where there is IPv6.
+    served: Vec<IpAddr>,
 }
 
 impl Lab {
@@ -138,6 +141,7 @@ impl Lab {
             servers: Vec::new(),
             questions: None,
             certificates: None,
+            served: vec![HOST.into()],
         };
         lab.connect()?;
         lab.write_names()?;

@@ -1,16 +1,16 @@
 //! The web servers of the lab's host: good ones, and each way in which one can be bad.
 //! `tests/servers/web.py` says what each path and port stands for, `certificates.sh` which certificates.
 
-use std::{fs, io::Read as _, path::Path, process::Command};
+use std::{fs, io::Read as _, net::IpAddr, path::Path, process::Command};
 
-use super::{HOST, Lab, LabError};
+use super::{Lab, LabError};
 
 /// The port that speaks HTTP, with a path for each way to answer.
 pub const HTTP: u16 = 8081;
 
 impl Lab {
-    /// Adds web servers at [`HOST`], and has the client trust the authority of the good ones. What is to
-    /// trust it, a broker for one, has to be started after that.
+    /// Adds web servers at [`super::HOST`], and by IPv6 where [`Lab::widen`] came before, and has the client
+    /// trust the authority of the good ones. What is to trust it, a broker for one, has to be started after that.
     ///
     /// # Errors
     /// Those of making certificates and of starting the servers.
@@ -29,9 +29,8 @@ impl Lab {
         super::namespace::run(&mut copy, "")?;
 
         let mut command = self.host.command("/usr/bin/python3");
-        command.arg(servers.join("web.py")).arg(HOST.to_string()).arg(folder.path());
-        let said = folder.path().join("said");
-        command.arg(&said);
+        command.arg(servers.join("web.py")).arg(folder.path()).arg(folder.path().join("said"));
+        command.args(self.served.iter().map(IpAddr::to_string));
         self.start(command)?;
         self.certificates = Some(folder);
         Ok(())

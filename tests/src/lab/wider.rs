@@ -15,8 +15,11 @@ const SECOND: Ipv4Addr = Ipv4Addr::new(10, 66, 3, 1);
 /// The client's address on neither link. The kernel prefers the link that a packet's source
 /// belongs to, and would take one path only.
 const CLIENT_BESIDE: Ipv4Addr = Ipv4Addr::new(10, 66, 4, 2);
-/// The host's IPv6 address.
-const HOST6: Ipv6Addr = Ipv6Addr::new(0xfd66, 2, 0, 0, 0, 0, 0, 2);
+/// The host's IPv6 address, of a lab that was widened.
+pub const HOST6: Ipv6Addr = Ipv6Addr::new(0xfd66, 2, 0, 0, 0, 0, 0, 2);
+
+/// The router's IPv6 address on the client's side.
+pub const ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfd66, 1, 0, 0, 0, 0, 0, 1);
 
 /// Names of what is added, for the client.
 const NAMES: &str = "fd66:2::2 web6.lab.internal\nfd66:1::1 router6.lab.internal\n\
@@ -80,6 +83,7 @@ impl Lab {
             .open(&hosts)
             .and_then(|mut file| file.write_all(NAMES.as_bytes()))
             .map_err(|source| LabError::Write { path: hosts, source })?;
+        self.served.push(HOST6.into());
         let more = [32, 33, 39].map(|last| IpAddr::from([10, 66, 2, last]));
         self.serve(&[&more[..], &[HOST6.into()]].concat())
     }

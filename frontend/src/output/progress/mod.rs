@@ -1,9 +1,13 @@
-//! How far a call is: its place in the queue, its start, and what the tool's own output says.
+//! How far a call is: its place in the queue, its start, and what the tool's own output says, or the
+//! time that its command gives a tool that says nothing.
 //!
 //! Output is read as it comes, in pieces cut anywhere, and no more than a line of it is held. What
 //! is made of it is a hint for whoever waits: no result depends on it, what cannot be read is passed
 //! over, and its text comes from hosts nobody vouches for, so that it is cleaned as results are.
 
+mod arping;
+mod capture;
+mod clock;
 mod lines;
 mod nmap;
 mod ping;
@@ -15,18 +19,23 @@ use std::{str::FromStr, time::Duration};
 
 use probity_protocol::PlanSummary;
 
-pub use self::status::{Running, Status, Watcher, approval};
-use self::{lines::Lines, nmap::Nmap, ping::Ping, traceroute::Traceroute};
+use self::{
+    arping::Arping, capture::Capture, lines::Lines, nmap::Nmap, ping::Ping, traceroute::Traceroute,
+};
+pub use self::{
+    clock::Clock,
+    status::{Running, Status, Watcher, approval},
+};
 
 /// Longest message, in bytes: a line that a client can show.
 const MESSAGE_MAX: usize = 240;
 
-/// How far a tool is, by its own account.
+/// How far a tool is, by its own account or by its time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// The part that is done, from 0 to 1, where the tool's output tells; it never goes back.
+    /// The part that is done, from 0 to 1, where that can be told; it never goes back.
     pub fraction: Option<f64>,
-    /// How long the rest of the run will take, where the tool says so of all of it.
+    /// How long the rest of the run will take, where that is known of all of it.
     pub remaining: Option<Duration>,
     /// What it is at, in a few words.
     pub message: String,
@@ -43,6 +52,8 @@ pub struct Reader {
 /// Whose output it is.
 #[derive(Debug)]
 enum Dialect {
+    Arping(Arping),
+    Capture(Capture),
     Nmap(Nmap),
     Ping(Ping),
     Traceroute(Traceroute),
@@ -54,8 +65,10 @@ impl Reader {
     #[must_use]
     pub fn new(parser: &str, argv: &[String], target: &str) -> Option<Self> {
         let dialect = match parser {
+            "arping" => Dialect::Arping(Arping::new(argv)),
             "nmap-xml" => Dialect::Nmap(Nmap::new(argv, target)),
             "ping" => Dialect::Ping(Ping::new(argv)),
+            "tcpdump" => Dialect::Capture(Capture::new(argv)),
             "traceroute" => Dialect::Traceroute(Traceroute::new(argv)),
             _ => return None,
         };
@@ -68,6 +81,8 @@ impl Reader {
         let Self { lines, dialect, furthest } = self;
         lines.feed(piece, |line| {
             let progress = match dialect {
+                Dialect::Arping(arping) => arping.line(line),
+                Dialect::Capture(capture) => capture.line(line),
                 Dialect::Nmap(nmap) => nmap.line(line),
                 Dialect::Ping(ping) => ping.line(line),
                 Dialect::Traceroute(traceroute) => traceroute.line(line),

@@ -105,6 +105,41 @@ fn nmap_of_one_host_is_at_its_own_percentage() {
     assert_eq!(scan[0].remaining, None);
 }
 
+#[test]
+fn a_capture_is_told_packet_by_packet_of_those_after_which_it_ends() {
+    let output = include_str!("../../../../output/src/parsers/fixtures/tcpdump_talk.txt");
+    let seen = news("tcpdump", "tcpdump -nn -l -c 40 host 10.66.2.2", output);
+    assert_eq!(messages(&seen)[..2], ["1 of 40 packets", "2 of 40 packets"]);
+    assert_eq!(fractions(&seen)[..2], [0.025, 0.05]);
+    let seen = news("tcpdump", "tcpdump -nn -l host 10.66.2.2", output);
+    assert_eq!(messages(&seen)[..2], ["1 packet", "2 packets"]);
+    assert!(fractions(&seen).is_empty(), "{seen:?}");
+    // Without the link's own header, of another version.
+    let output = include_str!("../../../../output/src/parsers/fixtures/tcpdump_plain.txt");
+    assert_eq!(messages(&news("tcpdump", "tcpdump -c 2 x", output))[1], "2 of 2 packets");
+}
+
+#[test]
+fn arping_is_told_answer_by_answer_and_of_a_second_that_has_the_address() {
+    for output in [
+        include_str!("../../../../output/src/parsers/fixtures/arping.txt"),
+        include_str!("../../../../output/src/parsers/fixtures/arping_busybox.txt"),
+        include_str!("../../../../output/src/parsers/fixtures/arping_habets.txt"),
+    ] {
+        let said = news("arping", "arping -b -c 3 10.66.1.1", output);
+        let from = "of 3 from c2:c7:5c:07:b1:13";
+        let all = [1, 2, 3].map(|number| format!("answer {number} {from}"));
+        assert_eq!(messages(&said), all);
+        assert_eq!(fractions(&said), [0.333, 0.667, 1.0]);
+    }
+    let output = include_str!("../../../../output/src/parsers/fixtures/arping_conflict.txt");
+    let said = news("arping", "arping -b -c 3 10.66.1.9", output);
+    assert_eq!(messages(&said)[1], "another has the address too: answer from 9e:21:80:25:59:d5");
+    assert_eq!(fractions(&said), [0.333, 0.333, 0.667, 0.667, 1.0, 1.0]);
+    let output = include_str!("../../../../output/src/parsers/fixtures/arping_silent.txt");
+    assert_eq!(news("arping", "arping -b -c 2 10.66.1.77", output), []);
+}
+
 /// Four hosts that are up of sixteen, in groups of two.
 const GROUPS: &str = r#"<taskprogress task="Ping Scan" time="1" percent="50.00" remaining="1" etc="1"/>
 <hosthint><status state="up"/>
@@ -189,6 +224,8 @@ fn output() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
         ),
         ("nmap-xml", include_str!("../../../../output/src/parsers/fixtures/nmap_progress.xml")),
         ("nmap-xml", GROUPS),
+        ("tcpdump", include_str!("../../../../output/src/parsers/fixtures/tcpdump_talk.txt")),
+        ("arping", include_str!("../../../../output/src/parsers/fixtures/arping_conflict.txt")),
     ] as &[(&str, &str)]);
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8);
     (recorded, damage).prop_map(|((parser, text), damage)| {
@@ -228,7 +265,7 @@ proptest! {
     #[test]
     fn any_bytes_are_taken(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..32)) {
         let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-        for parser in ["ping", "traceroute", "nmap-xml"] {
+        for parser in ["arping", "ping", "tcpdump", "traceroute", "nmap-xml"] {
             last(parser, &pieces);
         }
     }

@@ -6,7 +6,9 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::body::Bytes;
@@ -14,14 +16,17 @@ use probity_output::clean::{Pieces, clean_value};
 use probity_protocol::Stream;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Problem, sse};
 use crate::{
     broker::client::RunEvent,
     calls::result::{ToolResult, plan_json},
-    output::progress::Progress,
+    output::progress::{Progress, Status},
 };
 
 /// Most bytes of output that wait for their reader, what it takes to keep them counted in.
@@ -32,6 +37,9 @@ const PIECE_COST: usize = 64;
 
 /// Pieces are put together up to this size: a tool that writes a byte at a time makes no event of each.
 const JOINED_MAX: usize = 16 << 10;
+
+/// Time between two events of a run whose progress is its time.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a run comes to: its result, or the problem that a plain answer would be.
 pub type Ending = Result<ToolResult, Problem>;
@@ -137,7 +145,7 @@ impl Teller {
         self.shared.news.notify_one();
     }
 
-    /// Takes how far the tool is by its own account.
+    /// Takes how far the tool is.
     pub fn progress(&self, progress: &Progress) {
         let percent = progress.fraction.map(|fraction| (fraction * 1000.0).round() / 10.0);
         let remaining = progress.remaining.map(|time| time.as_secs_f64());
@@ -148,6 +156,19 @@ impl Teller {
         });
         self.shared.state().progress = Some(sse::message("progress", progress));
         self.shared.news.notify_one();
+    }
+
+    /// Tells each second how far a tool is that goes by the clock.
+    pub async fn tell_the_time(&self, status: watch::Receiver<Status>) -> Infallible {
+        loop {
+            sleep(SECOND).await;
+            let status = status.borrow();
+            if status.goes_by_the_clock()
+                && let Some(progress) = status.progress_at(Instant::now())
+            {
+                self.progress(&progress);
+            }
+        }
     }
 
     /// Takes what the run came to, which is the last that is told.

@@ -1,7 +1,7 @@
 //! Tells a client that asked for it how far a call is.
 //!
 //! Progress counts the seconds since the call came, which only grow, and the total is the seconds
-//! that it will have taken: by what the tool says of itself, or else by its time limit. So the two
+//! that it will have taken: by what the tool or its command says, or else by its time limit. So the two
 //! make the tool's own percentage.
 
 use std::time::Duration;
@@ -81,7 +81,7 @@ fn notification(
     let now = Instant::now();
     let seconds = |time: Duration| (time.as_secs_f64() * 1000.0).round() / 1000.0;
     let elapsed = now.saturating_duration_since(started);
-    let message = status.message().unwrap_or_else(|| match status {
+    let message = status.message_at(now).unwrap_or_else(|| match status {
         Status::Running(running) => {
             format!("running for {} s", now.saturating_duration_since(running.since).as_secs())
         }

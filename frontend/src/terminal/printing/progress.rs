@@ -93,7 +93,7 @@ impl Line {
         Self { bar, call, limit: waiting.limit, has_end: None, said: None }
     }
 
-    /// With the tool's own account where there is one, and else with the time towards its limit.
+    /// With how far the tool is where that can be told, and else with the time towards its limit.
     fn draw(&mut self, status: &Status, started: Instant) {
         let now = Instant::now();
         let (since, limit) = match status {
@@ -104,7 +104,7 @@ impl Line {
         };
         let elapsed = now.saturating_duration_since(since);
         let by_time = limit.map(|limit| elapsed.as_secs_f64() / limit.as_secs_f64());
-        let fraction = status.progress().and_then(|progress| progress.fraction).or(by_time);
+        let fraction = status.progress_at(now).and_then(|progress| progress.fraction).or(by_time);
         let of_limit = limit.map(|limit| format!(" of {}", limit.as_secs_f64()));
         let mut words =
             format!("{}{} s  {}", elapsed.as_secs(), of_limit.unwrap_or_default(), self.call);
@@ -114,7 +114,7 @@ impl Line {
                 self.say_whom_to_ask(awaiting);
                 Some(String::from("waiting for another person"))
             }
-            status => status.message(),
+            status => status.message_at(now),
         };
         if let Some(message) = message {
             words.push_str(": ");

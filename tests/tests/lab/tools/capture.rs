@@ -17,18 +17,22 @@ use super::ways::{by_each_way, runs, watch};
 
 const TCPDUMP: &str = "/usr/bin/tcpdump";
 
-/// For root's frontend over HTTP.
-const GRANT: &str = "[[grant]]\nuser = 0\ntools = [\"capture\"]\nintrusive = true\n";
-
 /// Somebody at the client who asks the host's servers again and again, and a port where nobody listens.
-struct Talk(Child);
+pub struct Talk(Child);
 
 impl Talk {
-    fn start(world: &World) -> Self {
-        let script = "while :; do ping -n -c 1 -W 1 10.66.2.2; \
-            nmap --unprivileged -n -Pn -sT -p 22,23 --script banner 10.66.2.2; done";
+    pub fn start(world: &World) -> Self {
+        Self::with(world, "10.66.2.2")
+    }
+
+    pub fn with(world: &World, host: &str) -> Self {
+        let family = if host.contains(':') { "-6" } else { "-4" };
+        let script = format!(
+            "while :; do ping -n -c 1 -W 1 {host}; \
+             nmap {family} --unprivileged -n -Pn -sT -p 22,23 --script banner {host}; done"
+        );
         let mut shell = world.lab.client().command("/bin/sh");
-        shell.args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null());
         Self(shell.spawn().unwrap())
     }
 }
@@ -51,7 +55,7 @@ fn who_speaks_to_whom_is_told_by_each_way_in() {
     if ![TCPDUMP, "/usr/bin/nmap", "/usr/sbin/nft"].iter().all(needs::tool) || !needs::root() {
         return;
     }
-    let world = World::with_grants(GRANT).unwrap();
+    let world = World::new().unwrap();
     watch(&world.lab);
     let _talk = Talk::start(&world);
     let options = json!({ "packets": 60, "timeout_sec": 20 });

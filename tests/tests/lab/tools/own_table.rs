@@ -1,10 +1,9 @@
 //! A tool of an administrator's own whose results are typed by a table in its file.
 
-use probity_tests::{broker::USER_UID, mcp::Session, needs, world::World};
+use probity_tests::{broker::USER_UID, needs, world::World};
 use serde_json::{Value, json};
-use std::process::Command;
 
-use super::ways::by_each_way;
+use super::ways::{by_each_way, session};
 
 /// ping, with a table in place of a parser.
 const FILE: &str = r#"
@@ -56,10 +55,7 @@ fn a_table_in_a_tools_file_types_its_results_by_each_way_in() {
         }
     }
     // Its schema is made of its columns, and its text is a table.
-    let words = world.frontend(USER_UID, &["stdio"]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    let mut session = Session::start(command).unwrap();
+    let mut session = session(&world, USER_UID);
     let list = session.request("tools/list", json!({})).unwrap();
     let tools = list["result"]["tools"].as_array().unwrap();
     let tool = tools.iter().find(|tool| tool["name"] == "replies").unwrap();

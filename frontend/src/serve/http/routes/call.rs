@@ -11,6 +11,7 @@ use axum::{
 };
 use probity_protocol::{ClientLabel, CorrelationId, Tier};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::tools::Named;
@@ -119,15 +120,25 @@ impl Call {
             watcher.hear(event);
             let Some(teller) = teller else { return };
             teller.hear(event);
-            if news.has_changed().unwrap_or(false)
-                && let Some(progress) = news.borrow_and_update().progress()
-            {
-                teller.progress(progress);
+            let is_news = news.has_changed().unwrap_or(false);
+            let progress = news.borrow_and_update().progress_at(Instant::now());
+            // That it began is told already.
+            if let (true, RunEvent::Output(..), Some(progress)) = (is_news, event, progress) {
+                teller.progress(&progress);
             }
         };
         let call = pin!(server.service.call(asking, &mut on_event));
         let withdrawn_token = caller.withdrawn(&server.tokens);
-        let result = match to_its_end(call, withdrawn_token, &status, &server.shutdown).await {
+        let ended = to_its_end(call, withdrawn_token, &status, &server.shutdown);
+        let ended = match teller {
+            Some(teller) => tokio::select! {
+                biased;
+                ended = ended => ended,
+                never = teller.tell_the_time(status.clone()) => match never {},
+            },
+            None => ended.await,
+        };
+        let result = match ended {
             CallEnd::Result(result) => *result,
             CallEnd::ServerEnded => return Err(self.named(stopping())),
             CallEnd::Interrupted => return Err(self.named(withdrawn())),

@@ -3,13 +3,14 @@
 use std::fs;
 
 use probity_tests::{
+    broker::USER_UID,
     lab::{HOST, ROUTER},
     needs,
     world::World,
 };
 use serde_json::{Value, json};
 
-use super::{call, elsewhere, runs, world};
+use super::{by_each_way, call, runs, world};
 
 const DIG: &str = "/usr/bin/dig";
 
@@ -116,12 +117,9 @@ fn without_a_target_the_machines_own_name_server_is_asked_where_it_may_be() {
     let file = world.lab.client().etc().join("resolv.conf");
     // The first is beyond the policy's networks, so it is passed over.
     fs::write(&file, format!("nameserver 192.0.2.53\nnameserver {HOST}\n")).unwrap();
-    let result = call(&world, 0, &["dns", "--name", "web.lab.internal"]);
-    assert_eq!(answer(&result)[0].1, HOST.to_string(), "{result}");
-    assert_eq!(result["target"], HOST.to_string(), "{result}");
-    let arguments = json!({"name": "web.lab.internal"});
-    let (over_mcp, _, over_http) = elsewhere(&world, "dns", &arguments);
-    for result in [over_mcp, over_http] {
+    let name = json!({"name": "web.lab.internal"});
+    for result in by_each_way(&world, USER_UID, "dns", "", &name) {
+        assert_eq!(answer(&result)[0].1, HOST.to_string(), "{result}");
         assert_eq!(result["target"], HOST.to_string(), "{result}");
     }
     fs::write(&file, "nameserver 192.0.2.53\n").unwrap();
@@ -150,16 +148,16 @@ fn each_face_tells_the_same() {
         return;
     }
     let world = asked();
-    let arguments = json!({"target": HOST.to_string(), "name": "web.lab.internal"});
-    let (result, text, over_http) = elsewhere(&world, "dns", &arguments);
-    for result in [&result, &over_http] {
-        assert_eq!(result["parsed"]["answer"][0]["data"], "10.66.2.2", "{result}");
-    }
+    let host = HOST.to_string();
+    let ask = |options| by_each_way(&world, USER_UID, "dns", &host, &options);
+    let answers = ask(json!({"name": "web.lab.internal"}));
+    let text = &answers.text;
     assert!(text.starts_with("10.66.2.2 answered NOERROR in "), "{text}");
     assert!(text.contains("  | web.lab.internal. 60 A 10.66.2.2"), "{text}");
-    let arguments =
-        json!({"target": HOST.to_string(), "name": "hostile.lab.internal", "type": "TXT"});
-    let (_, text, _) = elsewhere(&world, "dns", &arguments);
+    for result in answers {
+        assert_eq!(result["parsed"]["answer"][0]["data"], "10.66.2.2", "{result}");
+    }
+    let text = ask(json!({"name": "hostile.lab.internal", "type": "TXT"})).text;
     assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text}");
 }
 

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use probity_tests::{
+    broker::USER_UID,
     lab::{CHANGING_NAME, HOST, HOST_NAME},
     needs,
     world::World,
 };
 use serde_json::{Value, json};
 
-use super::{call, elsewhere, runs, world};
+use super::{by_each_way, call, runs, world};
 
 const CURL: &str = "/usr/bin/curl";
 
@@ -134,9 +135,8 @@ fn a_name_whose_second_answer_differs_is_looked_up_once_and_by_nobody_else() {
     let of_it = asked.iter().filter(|question| *question == &format!("{CHANGING_NAME} A")).count();
     assert_eq!(of_it, 1, "{asked:?}");
     // The second look-up gives a public address, at which nothing may be aimed.
-    let (code, refused) = world
-        .call(probity_tests::broker::USER_UID, &[&["call", "--json"], &words[..]].concat())
-        .unwrap();
+    let (code, refused) =
+        world.call(USER_UID, &[&["call", "--json"], &words[..]].concat()).unwrap();
     assert_eq!(
         (code, &refused["error_details"]["code"]),
         (3, &json!("TARGET_NOT_ALLOWED")),
@@ -151,19 +151,19 @@ fn each_face_tells_the_same() {
         return;
     }
     let world = served();
-    let arguments = json!({"target": HOST_NAME, "port": 8081, "path": "/missing"});
-    let (result, text, over_http) = elsewhere(&world, "http", &arguments);
-    for result in [&result, &over_http] {
-        assert_eq!(result["parsed"]["status"], 404, "{result}");
-    }
+    let ask = |options| by_each_way(&world, USER_UID, "http", HOST_NAME, &options);
+    let answers = ask(json!({"port": 8081, "path": "/missing"}));
+    let text = &answers.text;
     assert!(
         text.starts_with(
             "10.66.2.2 answered 404 in HTTP/1.1 to GET http://web.lab.internal:8081/missing\n"
         ),
         "{text}"
     );
-    let arguments = json!({"target": HOST_NAME, "port": 9});
-    let (_, text, _) = elsewhere(&world, "http", &arguments);
+    for result in answers {
+        assert_eq!(result["parsed"]["status"], 404, "{result}");
+    }
+    let text = ask(json!({"port": 9})).text;
     assert!(text.starts_with("no connection, GET http://web.lab.internal:9/"), "{text}");
     assert!(!text.contains("It complained"), "{text}");
 }

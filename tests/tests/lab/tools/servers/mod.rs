@@ -1,21 +1,17 @@
-//! The tools that ask servers, each through every public face, against servers of the lab.
+//! The tools that ask servers, each by every way in, against servers of the lab.
 
 mod dns;
 mod http;
 mod tls;
 
-use std::process::Command;
-
 use probity_tests::{
     broker::USER_UID,
-    http::HttpServer,
     lab::{CLIENT, HOST, Lab},
-    mcp::Session,
     world::World,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::ways::runs;
+use super::ways::{by_each_way, runs};
 
 /// A world around a lab that was prepared, and counts what goes beyond.
 fn world(prepare: impl FnOnce(&mut Lab)) -> World {
@@ -32,33 +28,4 @@ fn call(world: &World, code: i32, words: &[&str]) -> Value {
     let (ended, result) = world.call(USER_UID, &[&["call", "--json"], words].concat()).unwrap();
     assert_eq!(ended, code, "{words:?}: {result}");
     result
-}
-
-/// The same call over MCP and over HTTP; both results, the first with its text.
-fn elsewhere(world: &World, tool: &str, arguments: &Value) -> (Value, String, Value) {
-    let words = world.frontend(USER_UID, &["stdio"]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    let mut session = Session::start(command).unwrap();
-    let result = session.call(tool, arguments.clone()).unwrap();
-    let text = result["content"][0]["text"].as_str().unwrap().to_owned();
-
-    let words = world.frontend(USER_UID, &["http", "--listen", "127.0.0.1:0"]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    let mut server = HttpServer::start(command).unwrap();
-    server.await_log("Authorization: Bearer ").unwrap();
-    let url = format!("http://{}/tools/{tool}/execute", server.host());
-    let token = format!("Authorization: Bearer {}", server.token().unwrap());
-    let output = world
-        .lab
-        .client()
-        .command("/usr/bin/curl")
-        .args(["-s", "-H", &token, "-H", "Content-Type: application/json", "-d"])
-        .arg(json!(arguments).to_string())
-        .arg(url)
-        .output()
-        .unwrap();
-    let over_http = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    (result["structuredContent"].clone(), text, over_http)
 }

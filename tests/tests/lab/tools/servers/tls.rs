@@ -3,13 +3,14 @@
 use std::{thread, time::Duration};
 
 use probity_tests::{
+    broker::USER_UID,
     lab::{HOST, HOST_NAME},
     needs,
     world::World,
 };
 use serde_json::{Value, json};
 
-use super::{call, elsewhere, runs, world};
+use super::{by_each_way, call, runs, world};
 
 const OPENSSL: &str = "/usr/bin/openssl";
 
@@ -103,17 +104,17 @@ fn each_face_tells_the_same() {
         return;
     }
     let world = served();
-    let arguments = json!({"target": HOST_NAME, "port": 8441});
-    let (result, text, over_http) = elsewhere(&world, "tls", &arguments);
-    for result in [&result, &over_http] {
-        assert_eq!(result["parsed"]["chain_holds"], false, "{result}");
-    }
+    let answers = by_each_way(&world, USER_UID, "tls", HOST_NAME, &json!({"port": 8441}));
+    let text = &answers.text;
     assert!(text.starts_with("10.66.2.2 port 8441 speaks TLSv1.3"), "{text}");
     assert!(
         text.contains("the certificate is not good\n") && text.contains("; over for "),
         "{text}"
     );
     assert!(!text.contains("It complained"), "{text}");
+    for result in answers {
+        assert_eq!(result["parsed"]["chain_holds"], false, "{result}");
+    }
 }
 
 #[test]
