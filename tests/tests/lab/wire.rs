@@ -49,7 +49,8 @@ fn each_kind_of_bad_frame_gets_its_own_refusal_and_the_next_peer_is_served() {
     let status = encode(&Request::Status);
     let trailing = [status.as_slice(), b"x"].concat();
     let huge = u32::try_from(MAX_REQUEST_FRAME + 1).unwrap().to_be_bytes();
-    let other_version = encode(&Hello { version: 9, ..Hello::default() });
+    let ours = Hello::default();
+    let other_version = encode(&Hello { version: ours.version + 1, ..ours });
     let cases = [
         ("trailing bytes", hello_and(&trailing), RefusalKind::Malformed),
         ("no request of ours", hello_and(&[0xff; 40]), RefusalKind::Malformed),
