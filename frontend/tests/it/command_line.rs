@@ -141,6 +141,7 @@ fn wrong_usage_is_answered_with_an_example_of_right_usage() {
         (&["call", "ping", "10.0.0.1", "-c", "5"], "probity call ping 192.168.1.1 -- -c 5"),
         (&["call", "ping", "10.0.0.1", "--prest", "q"], "a similar argument exists: '--preset'"),
         (&["call", "ping", "10.0.0.1", "10.0.0.2"], "a call has one target"),
+        (&["http", "10.0.0.1"], "the tool is run by: probity call http"),
         (&["--embedded"], "probity stdio --embedded, or probity http --embedded"),
         (&["--policy=p.toml"], "probity stdio --embedded --policy"),
         (&["--socket", "/run/p.sock"], "probity stdio --socket"),

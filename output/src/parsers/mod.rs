@@ -139,6 +139,10 @@ trait Report {
         false
     }
 
+    fn passes_over_output(&self) -> bool {
+        false
+    }
+
     fn tell(&mut self, _argv: &[String], _now: SystemTime) {}
 }
 
@@ -220,6 +224,12 @@ impl Parsed {
     #[must_use]
     pub fn owns_stderr(&self) -> bool {
         self.report().owns_stderr()
+    }
+
+    /// Whether there is more in the output than the report has, so that it does not stand for that.
+    #[must_use]
+    pub fn passes_over_output(&self) -> bool {
+        self.report().passes_over_output()
     }
 
     /// Tells a result what its tool does not write: by which command it was made, and when.

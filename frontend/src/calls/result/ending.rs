@@ -47,6 +47,12 @@ const LOOK: &str = "Look at stderr, correct the arguments and try again.";
 const MORE_MEMORY: &str = "It had too little memory for what was asked: take fewer hosts or ports at a \
      time, or have the limit raised (the policy's ceiling `memory` and MCP_MAX_MEMORY_MB).";
 
+/// What to do about a run that was out of time.
+const TAKES_LONGER: &str = "Give it more time (`--timeout SECONDS` with probity call, `timeout_sec` over MCP and \
+     HTTP), or ask for less: fewer ports, packets or hosts.";
+const WROTE_NOTHING: &str = "It wrote nothing until then: the host may not answer there, which ping and port tell. Else give \
+     it more time (`--timeout SECONDS` with probity call, `timeout_sec` over MCP and HTTP).";
+
 /// What the kernel answers where a sandbox refuses, and elsewhere.
 const REFUSED: [&str; 2] = ["Operation not permitted", "Permission denied"];
 
@@ -80,8 +86,10 @@ pub(super) fn error_of(
                     format!("the tool was ended after its time limit of {} s", limit.as_secs_f64())
                 }
             },
-            "Give it more time (`--timeout SECONDS` with probity call, `timeout_sec` over MCP and \
-             HTTP), or ask for less: fewer ports, packets or hosts.",
+            match result.stdout.is_empty() && result.report.is_none() {
+                true => WROTE_NOTHING,
+                false => TAKES_LONGER,
+            },
         ),
         (End::SandboxViolation, _) => (
             ErrorType::SandboxViolation,

@@ -169,6 +169,14 @@ impl ToolResult {
         self.report.as_ref().map(|report| report.brief_within(most))
     }
 
+    /// Whether the report has all that is on standard output, and on standard error.
+    #[must_use]
+    pub fn raw_in_report(&self) -> (bool, bool) {
+        let report = self.report.as_ref();
+        let stdout = report.is_some_and(|report| !report.passes_over_output());
+        (stdout, report.is_some_and(Parsed::owns_stderr))
+    }
+
     /// Whether the run was cancelled: what it gave is what there was until then.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {

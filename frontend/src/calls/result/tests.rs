@@ -530,3 +530,31 @@ fn the_last_line_of_a_table_counts_where_the_tool_came_to_its_end() {
         assert_eq!(cut, (json!(1), json!(false)));
     }
 }
+
+#[test]
+fn a_report_stands_for_what_it_has_of_the_output_and_no_more() {
+    let table = json!({
+        "format": "lines", "pattern": "^(?<host>\\S+) up$", "column": [{ "name": "host" }],
+    });
+    let table = Parser::of_table(&serde_json::from_value(table).unwrap()).unwrap();
+    let of = |stdout: &[u8]| {
+        let ended = exited(End::Finished, ExitStatus::Code(0));
+        ToolResult::finished(&asked(), &output(stdout, b""), &ended, Some(&table)).raw_in_report()
+    };
+    assert_eq!(of(b"a up\n"), (true, false));
+    assert_eq!(of(b"a up\nb is lost\n"), (false, false));
+    let figures = include_str!("../../../../output/src/parsers/fixtures/curl_page.txt");
+    let page = result_of("/usr/bin/curl", Some("curl"), "", figures, 0);
+    assert_eq!(page.raw_in_report(), (true, true));
+}
+
+#[test]
+fn a_run_that_wrote_nothing_until_its_time_was_up_is_told_what_may_be_the_cause() {
+    let of = |stdout: &[u8]| {
+        let ended = exited(End::TimedOut, ExitStatus::Signal(9));
+        let result = ToolResult::finished(&asked(), &output(stdout, b""), &ended, None);
+        result.error_details.unwrap().recovery_suggestion
+    };
+    assert!(of(b"").starts_with("It wrote nothing until then: the host may not answer there"));
+    assert!(of(b"something\n").starts_with("Give it more time"));
+}

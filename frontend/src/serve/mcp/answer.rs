@@ -110,11 +110,18 @@ impl Brief {
         if result.address.as_ref() == Some(&result.target) {
             structured.remove("address");
         }
-        let is_raw_left_out = result.parsed.is_some() && !result.stdout.is_empty();
+        let mut is_raw_left_out = false;
         if let Some((parsed, dropped)) = result.brief_report(PARSED_MAX) {
             structured.insert("parsed".into(), parsed);
-            structured.remove("stdout");
             is_cut |= dropped;
+            let (stdout, stderr) = result.raw_in_report();
+            for (name, is_said) in [("stdout", stdout), ("stderr", stderr)] {
+                let left_out = structured.get(name).is_some_and(|it| is_said && !is_nothing(it));
+                is_raw_left_out |= left_out;
+                if left_out {
+                    structured.remove(name);
+                }
+            }
         }
         for (name, text) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
             if text.len() > STREAM_MAX && structured.contains_key(name) {

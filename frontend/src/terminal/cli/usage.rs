@@ -7,6 +7,8 @@ use clap::{
 };
 
 const A_CALL: &str = "for example: probity call ping 192.168.1.1";
+const THE_TOOL_HTTP: &str =
+    "`probity http` is the server; the tool is run by: probity call http 192.168.1.1";
 const THE_TOOLS: &str = "`probity tools` lists the tools and what they may be aimed at";
 const OWN_FLAGS: &str =
     "the tool's own flags stand after `--`: probity call ping 192.168.1.1 -- -c 5";
@@ -42,6 +44,13 @@ pub(super) fn explain(mut error: Error) -> Error {
                 _ => vec![OWN_FLAGS],
             }
         }
+        // The server has the name of a tool.
+        ErrorKind::UnknownArgument if usage(&error).contains("probity http") => {
+            match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::String(word)) if !word.starts_with('-') => vec![THE_TOOL_HTTP],
+                _ => Vec::new(),
+            }
+        }
         _ => Vec::new(),
     };
     if !tips.is_empty() {
@@ -54,12 +63,13 @@ pub(super) fn explain(mut error: Error) -> Error {
 /// Whether a first word is a slip of a subcommand that is shown. Stricter than clap, to which `pnig` is
 /// `config`: what is none is a tool's name, of which the catalog knows the nearest.
 pub(super) fn is_slip_of_a_subcommand(word: &str) -> bool {
+    // `tls` is a tool, and as near to `tools` as this.
     const NEAR: f64 = 0.6;
     let command = super::Cli::command();
     let shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
-    shown.map(clap::Command::get_name).any(|name| {
-        strsim::normalized_damerau_levenshtein(name, &word.to_ascii_lowercase()) >= NEAR
-    })
+    shown
+        .map(clap::Command::get_name)
+        .any(|name| strsim::normalized_damerau_levenshtein(name, &word.to_ascii_lowercase()) > NEAR)
 }
 
 /// A first word that is no subcommand is a tool's, most likely.

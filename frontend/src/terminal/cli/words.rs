@@ -200,6 +200,7 @@ mod tests {
             ("scanner 10.0.0.1", "call scanner 10.0.0.1"),
             // For the catalog to say what was meant.
             ("pnig 10.0.0.1", "call pnig 10.0.0.1"),
+            ("tls 10.0.0.1", "call tls 10.0.0.1"),
             // A slip of a subcommand stays one, and so does what is neither.
             ("tols", "tols"),
             ("cal ping 10.0.0.1", "cal ping 10.0.0.1"),

@@ -115,7 +115,7 @@ fn told(figures: &Figures) -> HttpReport {
         headers_total: figures.num_headers.filter(|_| status.is_some()),
         connect_ms: since(connected, figures.time_namelookup),
         tls_ms: since(secured, connected),
-        first_byte_ms: since(begun, figures.time_pretransfer),
+        first_byte_ms: since(begun, figures.time_pretransfer).filter(|_| status.is_some()),
         total_ms: figures.time_total.map(ms),
         body_bytes: figures.size_download.filter(|_| status.is_some()).map(|bytes| bytes as u64),
         certificate_verified: match outcome {

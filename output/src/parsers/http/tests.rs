@@ -52,6 +52,10 @@ fn an_answer_has_its_status_its_phases_and_the_headers_that_matter() {
         said.contains("\n  | server: lab/1.0\n") && said.ends_with("body: 58 bytes\n"),
         "{said}"
     );
+    // Nothing came of what was never said.
+    for silent in ["nothing", "mute", "refused"] {
+        assert_eq!(fixture(silent).first_byte_ms, None, "{silent}");
+    }
     assert_eq!(fixture("head").method.as_deref(), Some("HEAD"));
     assert!(fixture("https").tls_ms.is_some_and(|time| time > 0.0));
     assert_eq!(fixture("https").certificate_verified, Some(true));

@@ -17,6 +17,10 @@ impl Report for TableReport {
         false
     }
 
+    fn passes_over_output(&self) -> bool {
+        self.other > 0
+    }
+
     fn shrink_to(&mut self, max_bytes: usize) {
         let mut step = Step::new(self, max_bytes);
         step.drop_from_end(&mut self.rows, |_| true);

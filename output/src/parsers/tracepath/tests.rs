@@ -69,7 +69,10 @@ fn where_the_end_did_not_answer_no_path_mtu_is_claimed() {
     ] {
         assert_eq!((report.path_mtu_bytes, report.reached, report.hop_count), (None, false, 1));
         assert_eq!(report.hops[0].error.as_deref(), Some(error));
-        assert!(text(report).contains(" unreachable)"), "{error}");
+        let said = text(report);
+        assert!(said.contains(" unreachable)"), "{said}");
+        let first = said.lines().next().unwrap();
+        assert!(first.contains("; 10.66.1.1 says ") && first.ends_with("unreachable"), "{said}");
     }
 }
 

@@ -42,6 +42,14 @@ fn first(report: &TracepathReport) -> String {
         true => String::from("path MTU unknown: the end did not answer"),
         false => String::from("path MTU unknown: tracepath was stopped before the end answered"),
     };
+    let refusing =
+        report.hops.iter().rev().filter(|hop| hop.address.is_some() || hop.name.is_some());
+    let mut refusing = refusing.filter_map(|hop| Some((hop, meaning(hop.error.as_deref()?)?)));
+    if let Some((hop, said)) = refusing.next() {
+        let who = named(hop.name.as_deref(), hop.address.as_deref());
+        let _ = write!(line, "; {who} says {said}");
+        return line;
+    }
     match (far, report.tried_mtu_bytes) {
         (Some(hop), Some(mtu)) => {
             let _ = write!(line, "; packets of {mtu} bytes got to hop {} at least", hop.number);
@@ -65,6 +73,17 @@ fn is_silent(hop: &PathHop) -> bool {
     hop.address.is_none() && hop.name.is_none() && hop.error.is_none()
 }
 
+/// What a router says of the way on.
+fn meaning(error: &str) -> Option<&'static str> {
+    Some(match error {
+        "!H" => "host unreachable",
+        "!N" => "network unreachable",
+        "!A" => "prohibited",
+        "!P" => "protocol unreachable",
+        _ => return None,
+    })
+}
+
 fn hop_line(hop: &PathHop) -> String {
     let mut line = format!("{:>3} ", hop.number);
     if is_silent(hop) {
@@ -81,13 +100,7 @@ fn hop_line(hop: &PathHop) -> String {
         let _ = write!(line, ", {} back", count(back.into(), "hop"));
     }
     if let Some(error) = &hop.error {
-        let meaning = match error.as_str() {
-            "!H" => " (host unreachable)",
-            "!N" => " (network unreachable)",
-            "!A" => " (prohibited)",
-            "!P" => " (protocol unreachable)",
-            _ => "",
-        };
+        let meaning = meaning(error).map(|said| format!(" ({said})")).unwrap_or_default();
         let _ = write!(line, " {}{meaning}", word(error));
     }
     line

@@ -143,8 +143,9 @@ fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {
 
 fn property(option: &OptionEntry) -> Value {
     let mut schema = value_type(&option.value);
-    let text = in_words(option);
-    if !text.is_empty() {
+    // Models are not told of one without help.
+    if !option.help.is_empty() {
+        let text = in_words(option);
         let text = format!("{text}{}{}", tier_note(option.tier), ports_note(option));
         schema["description"] = json!(text);
     }

@@ -85,7 +85,7 @@ pub fn brief_output(output: &JsonObject) -> JsonObject {
     brief.insert("required".into(), json!(["tool", "target"]));
     brief.insert(
         "description".into(),
-        json!("What is null or empty is left out, and stdout where parsed has what it says."),
+        json!("What is null or empty is left out, and stdout and stderr where parsed has what they say."),
     );
     brief
 }
