@@ -62,11 +62,48 @@ fn is_target(text: &str) -> Option<String> {
     }
 }
 
+/// What a URL, or a host with a port or a path, says beyond its host.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Service<'t> {
+    /// It is by TLS.
+    pub is_https: bool,
+    /// The port that it names.
+    pub port: Option<u16>,
+    /// Path and query, where it goes further than to `/`.
+    pub path: Option<&'t str>,
+}
+
+/// The service that a text names beside its one target.
+#[must_use]
+pub fn service(text: &str) -> Service<'_> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || "\"'`<>(){}".contains(c));
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = rest.split('#').next().filter(|path| path.starts_with('/') && path.len() > 1);
+    let port = match authority.rsplit_once("]:") {
+        Some((_, port)) => Some(port),
+        // More than one colon is an IPv6 address.
+        None => host_and_port(authority).split_once(':').map(|(_, port)| port),
+    };
+    let is_url = !scheme.is_empty();
+    Service {
+        is_https: scheme.eq_ignore_ascii_case("https"),
+        port: port.and_then(|port| port.parse().ok()).filter(|port| *port > 0),
+        // `10.0.0.1/33` is no path.
+        path: path.filter(|_| is_url),
+    }
+}
+
+/// Without the user that a URL may name.
+fn host_and_port(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
 /// The host of a URL, or of a host with a port or a path.
 fn host(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host_and_port(authority);
     if let Some(inside) = host.strip_prefix('[') {
         return inside.split(']').next().unwrap_or(inside);
     }
@@ -166,6 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_url_says_beyond_its_host_is_found() {
+        let of = |is_https, port, path| Service { is_https, port, path };
+        for (text, expected) in [
+            ("http://10.66.7.10:8080/", of(false, Some(8080), None)),
+            ("https://user:secret@web.lab.internal/a?b#c", of(true, None, Some("/a?b"))),
+            ("HTTPS://[fd00::1]:8443/x", of(true, Some(8443), Some("/x"))),
+            ("10.66.7.10:80", of(false, Some(80), None)),
+            ("[fd00::1]:443", of(false, Some(443), None)),
+            ("fd00::1", Service::default()),
+            ("10.66.7.10/33", Service::default()),
+            ("10.66.7.10:0", Service::default()),
+            ("10.66.7.10:99999", Service::default()),
+        ] {
+            assert_eq!(service(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn where_there_is_none_nothing_is_found() {
         for text in [
             "",
@@ -183,6 +238,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_may_name_a_service(text in ".{0,40}") {
+            let found = service(&text);
+            prop_assert!(found.path.is_none_or(|path| text.contains(path)));
+        }
+
         #[test]
         fn whatever_is_found_is_a_target_and_stands_in_the_text_or_in_its_range(
             text in "(https?://|\\[|)?[0-9]{1,3}(\\.([0-9]{1,3}|\\*)){3}[-:/, ]?[0-9.]{0,8}[/\\]]?",

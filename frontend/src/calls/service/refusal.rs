@@ -182,7 +182,11 @@ impl Service {
         };
         let text = arguments.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut refused = Meant::Nothing;
-        for target in meant::targets(&text) {
+        let targets = meant::targets(&text);
+        if targets.len() == 1 {
+            tool.check().add_service(&mut arguments, meant::service(&text));
+        }
+        for target in targets {
             arguments.insert("target".into(), json!(target));
             arguments.insert("correlation_id".into(), json!(correlation_id));
             let request = self.read(Asking { arguments: &arguments, ..asking }, Some(tool));

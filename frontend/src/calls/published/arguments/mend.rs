@@ -132,6 +132,31 @@ impl ArgumentCheck {
         Some(mended)
     }
 
+    /// Adds what a text says beside its target, where the tool takes that and nothing else was given: a
+    /// suggestion for another service than the one that was named would lead astray.
+    pub fn add_service(&self, arguments: &mut Map<String, Value>, of: meant::Service<'_>) {
+        let property = |name: &str| &self.schema["properties"][name];
+        let mut add = |name: &str, value: Value| {
+            if property(name).is_object() && !arguments.contains_key(name) {
+                arguments.insert(name.to_owned(), value);
+            }
+        };
+        if let Some(port) = of.port {
+            add("port", json!(port));
+            match property("ports")["type"].as_str() {
+                Some("array") => add("ports", json!([port])),
+                _ => add("ports", json!(port.to_string())),
+            }
+        }
+        if let Some(path) = of.path {
+            add("path", json!(path));
+        }
+        let has_https = property("preset")["enum"].as_array();
+        if of.is_https && has_https.is_some_and(|presets| presets.contains(&json!("https"))) {
+            add("preset", json!("https"));
+        }
+    }
+
     /// The property that was meant by a name: itself, one that is spelled nearly so, one by its flag,
     /// or another word for it.
     pub(super) fn meant<'a>(&'a self, name: &'a str) -> Option<&'a str> {
