@@ -25,7 +25,7 @@ const MAX_FILES: usize = 4096;
 
 /// The policy that is compiled in, for embedded use without a file.
 const SHIPPED_POLICY: &str = include_str!("../defaults/policy.toml");
-const SHIPPED_TOOLS: &[(&str, &str)] = &[
+pub(crate) const SHIPPED_TOOLS: &[(&str, &str)] = &[
     ("arp.toml", include_str!("../defaults/tools.d/arp.toml")),
     ("capture.toml", include_str!("../defaults/tools.d/capture.toml")),
     ("dns.toml", include_str!("../defaults/tools.d/dns.toml")),

@@ -911,3 +911,21 @@ fn the_page_of_the_tools_is_made_of_their_files() {
     let page = fs::read_to_string(page).unwrap();
     assert!(page == String::from_utf8(output.stdout).unwrap(), "docs/tools.md is of other files");
 }
+
+#[test]
+fn who_has_tools_of_his_own_alone_is_told_that_the_shipped_ones_are_not_among_them() {
+    let note = "The shipped tools are not among them";
+    let folder = shipped();
+    assert!(!check(&folder, &[]).said.contains(note));
+    for file in fs::read_dir(folder.path("tools.d")).unwrap() {
+        let file = file.unwrap().path();
+        if file.file_name().unwrap() != "ping.toml" {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    let own = fs::read_to_string(folder.path("tools.d/ping.toml")).unwrap();
+    let own = own.replace("\"ping\"", "\"own\"").replace("\"PingTool\"", "\"OwnTool\"");
+    folder.write("tools.d/ping.toml", &own).unwrap();
+    let said = check(&folder, &[]).said;
+    assert!(said.contains("with 1 tool") && said.contains(note), "{said}");
+}

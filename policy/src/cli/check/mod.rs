@@ -21,7 +21,10 @@ use super::{
     written::Written,
 };
 use crate::{
-    Defect, LoadError, Origin, Policy, load, source::printable, validate, validate_with_help,
+    Defect, LoadError, Origin, Policy, Tool,
+    load::{SHIPPED_TOOLS, load},
+    source::printable,
+    validate, validate_with_help,
 };
 
 /// Say everything that is wrong with a policy, and what is unwise
@@ -183,7 +186,19 @@ fn print_sound(
         counted(count(About::Policy), "warning"),
         counted(count(About::Machine), "remark"),
     )?;
-    writeln!(out, "digest {}", policy.digest())
+    writeln!(out, "digest {}", policy.digest())?;
+    if policy.tools().iter().any(|tool| is_shipped(tool)) {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "The shipped tools are not among them: a tools.d of one's own has all that there are."
+    )
+}
+
+fn is_shipped(tool: &Tool) -> bool {
+    let file = format!("{}.toml", tool.name);
+    SHIPPED_TOOLS.iter().any(|(name, _)| *name == file)
 }
 
 fn as_json(report: &Report, name: &str, strict: bool) -> serde_json::Value {

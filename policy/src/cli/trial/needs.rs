@@ -245,6 +245,12 @@ fn never(call: &Call, has_threads: bool) -> Option<&'static str> {
     let port = || call.arguments.split_once("port=htons(")?.1.split(')').next();
     match call.name.as_str() {
         _ if !call.succeeded() => None,
+        "socket"
+            if call.arguments.starts_with("AF_NETLINK")
+                && !call.arguments.contains("NETLINK_ROUTE") =>
+        {
+            Some("netlink for anything but routes and links")
+        }
         "bind" if port().is_some_and(|port| port != "0") => Some("a port of its own choice"),
         "sendto" | "sendmsg" | "sendmmsg" if has_threads => {
             address(&call.arguments).map(|_| "a message by address, of a run with threads")
@@ -353,6 +359,10 @@ mod tests {
         );
         assert_eq!(never(&send, false), None);
         assert_eq!(never(&send, true), Some("a message by address, of a run with threads"));
+        let sockets = call("socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_SOCK_DIAG) = 3");
+        assert_eq!(never(&sockets, false), Some("netlink for anything but routes and links"));
+        let routes = call("socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) = 3");
+        assert_eq!(never(&routes, false), None);
         let connected = call("sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iovlen=1}, 0) = 1");
         assert_eq!(never(&connected, true), None);
     }
