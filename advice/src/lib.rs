@@ -23,12 +23,19 @@ pub use near::closest;
 pub use repair::repair;
 pub use words::advise;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use probity_protocol::{
-    Arguments, Call, DenialCode, GivenOption, Identifier, Target, Token, ToolName,
+    Allowance, Arguments, Call, DenialCode, GivenOption, Identifier, Target, TargetKind, Token,
+    ToolName,
 };
 use serde::Serialize;
+
+/// Whether an address may be aimed at, by what the catalog says; the policy has the last word.
+#[must_use]
+pub fn may_aim_at(allowance: &Allowance, address: IpAddr) -> bool {
+    targets::Targets::of(allowance).admits(&[TargetKind::Address], &Target::Address(address))
+}
 
 /// A denial in words that a client can act on. It says nothing of the rule's place in the policy's
 /// files.

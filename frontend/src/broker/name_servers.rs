@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use probity_advice::may_aim_at;
 use probity_protocol::Allowance;
 use resolv_conf::{Config, ScopedIp};
 
@@ -39,11 +40,7 @@ fn first_of(file: &[u8], allowance: &Allowance) -> Result<IpAddr, NoNameServer> 
             ScopedIp::V6(_, Some(_)) => None,
         })
         .collect();
-    let is_within = |server: &&IpAddr| {
-        allowance.networks.iter().any(|network| network.contains(*server))
-            && !allowance.denied.iter().any(|network| network.contains(*server))
-    };
-    match servers.iter().find(is_within) {
+    match servers.iter().find(|server| may_aim_at(allowance, **server)) {
         Some(server) => Ok(*server),
         None if servers.is_empty() => Err(NoNameServer::Unknown),
         None => {
@@ -61,6 +58,7 @@ mod tests {
         let allowance = Allowance {
             networks: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             denied: vec!["10.0.0.1/32".parse().unwrap()],
+            max_hosts: 1,
             ..Allowance::default()
         };
         first_of(file.as_bytes(), &allowance)

@@ -7,7 +7,7 @@
 use std::{net::IpAddr, ops::ControlFlow, time::Duration};
 
 use probity_output::parsers::Parser;
-use probity_protocol::{Arguments, Call, DefaultTarget, RequestedLimits, Tier, ToolEntry, Verdict};
+use probity_protocol::{Arguments, Call, DefaultTarget, RequestedLimits, Tier, Verdict};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -83,7 +83,7 @@ impl Service {
         // From here on in the types that the schema has, where they say the same.
         let liberal = tool.map(|tool| tool.check().liberal(asking.arguments));
         let arguments = liberal.as_ref().unwrap_or(asking.arguments);
-        let aimed = match tool.filter(|tool| leaves_target_to_it(tool.entry, arguments)) {
+        let aimed = match tool.filter(|tool| leaves_target_to_it(*tool, arguments)) {
             Some(tool) => {
                 match name_servers::first_within(listing.catalog.allowance_of(tool.entry)) {
                     Ok(server) => Some(aimed_at(server, arguments)),
@@ -304,13 +304,16 @@ impl Service {
     }
 }
 
-/// Whether a call names no target, and its tool has one for that case.
-fn leaves_target_to_it(tool: &ToolEntry, arguments: &Map<String, Value>) -> bool {
+/// Whether a call names no target, and its tool has one for that case. A property that the tool has not may
+/// be what the caller calls the target.
+fn leaves_target_to_it(tool: Published<'_>, arguments: &Map<String, Value>) -> bool {
+    let has = |name: &String| tool.input_schema["properties"].get(name).is_some();
     let is_left = match arguments.get("target") {
         None | Some(Value::Null) => true,
         Some(target) => target.as_str().is_some_and(|text| text.trim().is_empty()),
     };
-    is_left && tool.default_target == Some(DefaultTarget::NameServer)
+    let has_one = tool.entry.default_target == Some(DefaultTarget::NameServer);
+    is_left && has_one && arguments.keys().all(has)
 }
 
 fn aimed_at(target: IpAddr, arguments: &Map<String, Value>) -> Map<String, Value> {

@@ -10,7 +10,7 @@ use probity_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{by_each_way, call, runs, world};
+use super::{by_each_way, call, runs, session, world};
 
 const DIG: &str = "/usr/bin/dig";
 
@@ -122,6 +122,13 @@ fn without_a_target_the_machines_own_name_server_is_asked_where_it_may_be() {
         assert_eq!(answer(&result)[0].1, HOST.to_string(), "{result}");
         assert_eq!(result["target"], HOST.to_string(), "{result}");
     }
+    // Who calls the server by another name means that one.
+    let mut session = session(&world, USER_UID);
+    let meant = session.call("dns", json!({"server": "10.66.1.1", "name": "web.lab.internal"}));
+    let meant = meant.unwrap();
+    assert_eq!(meant["isError"], true, "{meant}");
+    let text = meant["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("\"target\":\"10.66.1.1\"}"), "{text}");
     fs::write(&file, "nameserver 192.0.2.53\n").unwrap();
     let result = call(&world, 3, &["dns", "--name", "web.lab.internal"]);
     assert_eq!(result["error_details"]["code"], "TARGET_SYNTAX", "{result}");

@@ -11,7 +11,7 @@ use probity_tests::{
 };
 use serde_json::Value;
 
-use super::ways::{by_each_way, runs};
+use super::ways::{by_each_way, runs, session};
 
 /// A world around a lab that was prepared, and counts what goes beyond.
 fn world(prepare: impl FnOnce(&mut Lab)) -> World {
