@@ -51,12 +51,12 @@ pub(crate) fn merge_arguments<'p>(tool: &'p Tool, call: &Call) -> Result<Setting
         words = rest;
     }
 
-    let host = match call.target.canonical() {
+    let host = || match &call.target {
         Target::Name { name, .. } => DnsName::parse(name.as_str()).map(Value::DnsName),
         _ => None,
     };
     let default = |option: &ToolOption| {
-        option.default.clone().or_else(|| host.clone().filter(|_| option.host_is_default))
+        if option.host_is_default { host() } else { option.default.clone() }
     };
     let mut settings: Settings = tool.options.iter().map(default).collect();
     if let Some(name) = preset {

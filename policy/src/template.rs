@@ -88,9 +88,9 @@ impl Template {
                 Piece::Family => word.push(if aim.target?.addr().is_ipv4() { '4' } else { '6' }),
                 Piece::Option(name) => word.push_str(&value(name)?),
                 Piece::ColonOption(name) => {
-                    for text in value(name).iter() {
+                    if let Some(text) = value(name) {
                         word.push(':');
-                        word.push_str(text);
+                        word.push_str(&text);
                     }
                 }
             }

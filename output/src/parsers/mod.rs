@@ -33,7 +33,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::readers::{Parser, parse, schema};
+pub use self::readers::{Parser, parse};
 
 use self::arping::ArpingReport;
 use self::dns::DnsReport;

@@ -154,12 +154,6 @@ pub fn parse(name: &str, stdout: &[u8], stderr: &[u8]) -> Result<Option<Parsed>,
     Parser::named(name).map(|parser| parser.read(stdout, stderr, false)).transpose()
 }
 
-/// The schema of the results of the parser of ours that has this name: see [`Parser::schema`].
-#[must_use]
-pub fn schema(name: &str) -> Option<Value> {
-    Parser::named(name).map(|parser| parser.schema())
-}
-
 fn no_report(tool: &'static str, stdout: &[u8], stderr: &[u8]) -> ParseError {
     let said = [stderr, stdout].into_iter().find_map(|bytes| {
         decode(bytes).lines().map(str::trim).find(|line| !line.is_empty()).map(one_line)

@@ -36,7 +36,7 @@ pub fn targets(text: &str) -> Vec<String> {
 
 /// The one target of a text.
 fn target(text: &str) -> Option<String> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || "\"'`<>(){}".contains(c));
+    let text = bare(text);
     if text.contains(char::is_whitespace) {
         // Blanks around what belongs together, and nowhere else.
         let (before, after) = text.split_once(['/', '-'])?;
@@ -76,7 +76,7 @@ pub struct Service<'t> {
 /// The service that a text names beside its one target.
 #[must_use]
 pub fn service(text: &str) -> Service<'_> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || "\"'`<>(){}".contains(c));
+    let text = bare(text);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let path = rest.split('#').next().filter(|path| path.starts_with('/') && path.len() > 1);
@@ -92,6 +92,11 @@ pub fn service(text: &str) -> Service<'_> {
         // `10.0.0.1/33` is no path.
         path: path.filter(|_| is_url),
     }
+}
+
+/// Without what a text is put between.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'`<>(){}".contains(c))
 }
 
 /// Without the user that a URL may name.

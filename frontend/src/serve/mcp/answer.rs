@@ -116,10 +116,8 @@ impl Brief {
             is_cut |= dropped;
             let (stdout, stderr) = result.raw_in_report();
             for (name, is_said) in [("stdout", stdout), ("stderr", stderr)] {
-                let left_out = structured.get(name).is_some_and(|it| is_said && !is_nothing(it));
-                is_raw_left_out |= left_out;
-                if left_out {
-                    structured.remove(name);
+                if is_said {
+                    is_raw_left_out |= structured.remove(name).is_some_and(|it| !is_nothing(&it));
                 }
             }
         }

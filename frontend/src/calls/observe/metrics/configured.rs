@@ -127,6 +127,19 @@ mod tests {
         assert_eq!(text(&report, "hosts"), None, "a list says nothing in a word");
     }
 
+    #[test]
+    fn rows_of_a_tools_own_table_count_as_those_of_ours() {
+        let table = serde_json::from_value(json!({
+            "format": "csv", "column": [{"name": "host"}, {"name": "lost", "type": "integer"}],
+        }));
+        let parser = probity_output::parsers::Parser::of_table(&table.unwrap()).unwrap();
+        let report = parser.read(b"host,lost\na,2\nb,3\n", b"", true).unwrap();
+        let report = serde_json::to_value(report).unwrap();
+        for (field, amounts_to) in [("rows", 2), ("row_count", 2), ("rows.lost", 5)] {
+            assert_eq!(amount(&report, field), amounts_to, "{field}");
+        }
+    }
+
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
