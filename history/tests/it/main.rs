@@ -1,0 +1,16 @@
+//! The store by its public face.
+//!
+//! | module | promise |
+//! |---|---|
+//! | `keeping` | what is told is what is read, in the order of telling |
+//! | `owners` | nobody sees a run of somebody else |
+//! | `opening` | a file that is damaged, newer or foreign is refused, and left as it is |
+//! | `processes` | several processes have one file; what a killed one left is interrupted |
+//! | `retention` | old runs go by themselves, those that go on stay |
+
+mod keeping;
+mod opening;
+mod owners;
+mod processes;
+mod retention;
+mod support;
