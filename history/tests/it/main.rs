@@ -9,12 +9,14 @@
 //! | `kills` | no run is lost that was told to be kept, whenever the process is killed |
 //! | `full` | a full disk is told, and the store goes on when there is room |
 //! | `retention` | old runs go by themselves, those that go on stay |
+//! | `page` | the queries of docs/history.md give what they say |
 
 mod full;
 mod keeping;
 mod kills;
 mod opening;
 mod owners;
+mod page;
 mod processes;
 mod retention;
 mod support;
