@@ -10,7 +10,9 @@
 //! | `full` | a full disk is told, and the store goes on when there is room |
 //! | `retention` | old runs go by themselves, those that go on stay |
 //! | `page` | the queries of docs/history.md give what they say |
+//! | `figures` | how fast it is; run by name |
 
+mod figures;
 mod full;
 mod keeping;
 mod kills;
