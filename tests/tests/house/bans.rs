@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::root;
 
 /// Crates by the beginnings of their names, each with what nobody may ask the broker to do.
-const BANNED: [(&[&str], &str); 7] = [
+const BANNED: [(&[&str], &str); 8] = [
     (
         &["serde_json", "json", "simd-json", "sonic-rs", "jsonc", "jsonschema"],
         "it reads no JSON: requests are frames of its own protocol",
@@ -42,6 +42,10 @@ const BANNED: [(&[&str], &str); 7] = [
     (
         &["openssl", "rustls", "native-tls", "ring", "aws-lc"],
         "its socket is a local one, whose peer the kernel names",
+    ),
+    (
+        &["rusqlite", "libsqlite3-sys", "probity-history"],
+        "it keeps no runs: that is the frontend's",
     ),
     (
         &["clap", "serde_yaml", "yaml", "config", "tracing", "shlex", "toml_write", "toml_writer"],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use probity_tests::imports::{Imports, Module, Use};
 
 /// Crates whose files are held to it.
-const CRATES: [&str; 5] = ["protocol", "policy", "output", "broker", "frontend"];
+const CRATES: [&str; 6] = ["protocol", "policy", "output", "history", "broker", "frontend"];
 
 /// The frontend's rooms, the lowest first.
 const ROOMS: [&str; 9] =

@@ -21,7 +21,9 @@ fn possessives(stream: TokenStream, found: &mut Vec<String>) {
 #[test]
 fn no_name_has_a_possessive() {
     let mut found = Vec::new();
-    for part in ["protocol", "policy", "advice", "output", "broker", "frontend", "tests", "bench"] {
+    for part in [
+        "protocol", "policy", "advice", "output", "history", "broker", "frontend", "tests", "bench",
+    ] {
         for folder in ["src", "tests", "examples"] {
             let folder = root().join(part).join(folder);
             if folder.is_dir() {
