@@ -1,10 +1,11 @@
 //! What tools wrote, made safe to read and typed.
 //!
 //! [`clean`](mod@clean) makes unseen characters visible, [`quote`] keeps a tool's words apart from
-//! Probity's, and [`parsers`] read reports. All of it is pure: bytes in, values out. Nothing here
+//! Probity's, [`parsers`] read reports, and [`compare`] tells two of them apart. All of it is pure: bytes in, values out. Nothing here
 //! opens a file, starts a process or knows of a server.
 #![forbid(unsafe_code)]
 
 pub mod clean;
+pub mod compare;
 pub mod parsers;
 pub mod quote;

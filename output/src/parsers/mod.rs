@@ -14,12 +14,12 @@ pub mod http;
 pub mod ip;
 pub mod mtr;
 pub mod nmap;
-mod page;
+pub(crate) mod page;
 pub mod ping;
 mod readers;
-mod room;
-mod schema;
-mod shrink;
+pub(crate) mod room;
+pub(crate) mod schema;
+pub(crate) mod shrink;
 pub mod table;
 pub mod tcpdump;
 pub mod tls;
@@ -304,7 +304,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// The longest prefix of `text` that has at most `max` bytes and ends between characters.
-fn prefix(text: &str, max: usize) -> &str {
+pub(crate) fn prefix(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
@@ -315,10 +315,10 @@ fn decimal(text: &str) -> Option<f64> {
 }
 
 /// Whether a word is an IP address, with or without a zone (`fe80::1%eth0`).
-fn is_address(word: &str) -> bool {
+pub(crate) fn is_address(word: &str) -> bool {
     let bare = word.split_once('%').map_or(word, |(address, _zone)| address);
     bare.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

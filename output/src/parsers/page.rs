@@ -15,7 +15,7 @@ const WORDS_CHARS: usize = 160;
 
 /// A text that stops growing, at the end of a line, before it is too long.
 #[derive(Default)]
-pub(super) struct Page {
+pub(crate) struct Page {
     text: String,
     lines_left_out: u64,
     /// What it ends with, whatever has no room before it.
@@ -23,11 +23,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn ending_with(last: String) -> Self {
+    pub(crate) fn ending_with(last: String) -> Self {
         Self { last, ..Self::default() }
     }
 
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim_end();
         let room = (TEXT_BYTES_MAX - LAST_LINE_BYTES).saturating_sub(self.last.len());
         // Once a line is left out so are those after it: a text with holes would mislead.
@@ -40,18 +40,18 @@ impl Page {
     }
 
     /// An empty line between two parts.
-    pub(super) fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         if !self.text.is_empty() && !self.is_full() {
             self.text.push('\n');
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.lines_left_out > 0
     }
 
     /// The text, with a line that says what is missing: lines, and `more` if there is more to say.
-    pub(super) fn finish(mut self, more: &str) -> String {
+    pub(crate) fn finish(mut self, more: &str) -> String {
         if self.is_full() {
             let lines = count(self.lines_left_out, "line");
             let _ = writeln!(
@@ -68,7 +68,7 @@ impl Page {
 }
 
 /// `name (address)`, or the one that is known.
-pub(super) fn named(name: Option<&str>, address: Option<&str>) -> String {
+pub(crate) fn named(name: Option<&str>, address: Option<&str>) -> String {
     match (name.map(word), address.map(word)) {
         (Some(name), Some(address)) if name != address => format!("{name} ({address})"),
         (Some(one), _) | (None, Some(one)) => one,
@@ -78,7 +78,7 @@ pub(super) fn named(name: Option<&str>, address: Option<&str>) -> String {
 
 /// The same at the beginning of a line, where nothing stands that somebody chose: the address first, and
 /// a name in quotes where there is none.
-pub(super) fn subject(name: Option<&str>, address: Option<&str>) -> String {
+pub(crate) fn subject(name: Option<&str>, address: Option<&str>) -> String {
     let (address, no_address) = match address {
         Some(address) if is_address(address) => (Some(address), None),
         other => (None, other),
@@ -95,23 +95,23 @@ pub(super) fn subject(name: Option<&str>, address: Option<&str>) -> String {
 }
 
 /// A word that somebody else chose.
-pub(super) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     quote::word(&short(text))
 }
 
 /// A text that somebody else chose.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     quote::quoted(&short(text))
 }
 
 /// The beginning of a string that may be long.
-pub(super) fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     match text.char_indices().nth(WORDS_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-pub(super) fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

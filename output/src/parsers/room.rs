@@ -9,10 +9,10 @@ use super::REPORT_BYTES_MAX;
 
 /// What is left of [`REPORT_BYTES_MAX`], and whether anything found no room.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     left: usize,
     /// Something was left out.
-    pub(super) full: bool,
+    pub(crate) full: bool,
 }
 
 impl Default for Room {
@@ -24,7 +24,7 @@ impl Default for Room {
 impl Room {
     /// Adds an item if the list has fewer than `max` and there is room for it; answers the room
     /// that it took.
-    pub(super) fn push<T: Serialize>(&mut self, list: &mut Vec<T>, item: T, max: usize) -> usize {
+    pub(crate) fn push<T: Serialize>(&mut self, list: &mut Vec<T>, item: T, max: usize) -> usize {
         let bytes = if list.len() < max { json_bytes(&item) + 1 } else { usize::MAX };
         if bytes > self.left {
             self.full = true;
@@ -36,7 +36,7 @@ impl Room {
     }
 
     /// Takes room for what an item has grown by; says whether it was there.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left;
         self.left -= if fits { bytes } else { 0 };
         self.full |= !fits;
@@ -44,20 +44,20 @@ impl Room {
     }
 
     /// Takes room for later, as much of it as there is; answers how much that was.
-    pub(super) fn reserve(&mut self, bytes: usize) -> usize {
+    pub(crate) fn reserve(&mut self, bytes: usize) -> usize {
         let taken = bytes.min(self.left);
         self.left -= taken;
         taken
     }
 
     /// Gives back what an item took that is counted another way, or gone.
-    pub(super) fn give_back(&mut self, bytes: usize) {
+    pub(crate) fn give_back(&mut self, bytes: usize) {
         self.left += bytes;
     }
 }
 
 /// The length of a value's JSON, without writing it.
-pub(super) fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
+pub(crate) fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
     let mut counter = Counter(0);
     // Reports serialize to JSON, and counting cannot fail.
     match serde_json::to_writer(&mut counter, value) {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 /// The schema of a whole result.
-pub(super) fn root(mut schema: Value) -> Value {
+pub(crate) fn root(mut schema: Value) -> Value {
     if let Some(members) = schema.as_object_mut() {
         members.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
     }
@@ -14,7 +14,7 @@ pub(super) fn root(mut schema: Value) -> Value {
 }
 
 /// An object with exactly these members.
-pub(super) fn object(description: &str, properties: &[(&str, Value)]) -> Value {
+pub(crate) fn object(description: &str, properties: &[(&str, Value)]) -> Value {
     let required: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
     let properties: serde_json::Map<String, Value> =
         properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
@@ -27,31 +27,31 @@ pub(super) fn object(description: &str, properties: &[(&str, Value)]) -> Value {
     })
 }
 
-pub(super) fn list(description: &str, items: Value) -> Value {
+pub(crate) fn list(description: &str, items: Value) -> Value {
     json!({"type": "array", "description": description, "items": items})
 }
 
-pub(super) fn string(description: &str) -> Value {
+pub(crate) fn string(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }
 
-pub(super) fn flag(description: &str) -> Value {
+pub(crate) fn flag(description: &str) -> Value {
     json!({"type": "boolean", "description": description})
 }
 
 /// A number of things.
-pub(super) fn count(description: &str) -> Value {
+pub(crate) fn count(description: &str) -> Value {
     json!({"type": "integer", "minimum": 0, "description": description})
 }
 
 /// A share, 0 to 100, or null.
-pub(super) fn percent(description: &str) -> Value {
+pub(crate) fn percent(description: &str) -> Value {
     json!({
         "type": ["number", "null"], "minimum": 0, "maximum": 100, "description": description,
     })
 }
 
 /// A value of a JSON type, or null.
-pub(super) fn or_null(kind: &str, description: &str) -> Value {
+pub(crate) fn or_null(kind: &str, description: &str) -> Value {
     json!({"type": [kind, "null"], "description": description})
 }

@@ -12,20 +12,20 @@ use super::room::json_bytes;
 const STRING_MAX: usize = 128;
 
 /// How much still has to go.
-pub(super) struct Step {
+pub(crate) struct Step {
     excess: usize,
     /// Something went.
-    pub(super) took: bool,
+    pub(crate) took: bool,
 }
 
 impl Step {
-    pub(super) fn new<T: Serialize>(report: &T, max: usize) -> Self {
+    pub(crate) fn new<T: Serialize>(report: &T, max: usize) -> Self {
         // `truncated` may become true, which is a byte shorter than false.
         Self { excess: json_bytes(report).saturating_sub(max), took: false }
     }
 
     /// Drops items that are `boring`, last first, while something has to go.
-    pub(super) fn drop_from_end<T: Serialize>(
+    pub(crate) fn drop_from_end<T: Serialize>(
         &mut self,
         list: &mut Vec<T>,
         boring: impl Fn(&T) -> bool,
@@ -47,7 +47,7 @@ impl Step {
     }
 
     /// Cuts a text to `limit` bytes, at the end of a line if there is one, while something has to go.
-    pub(super) fn cut(&mut self, text: &mut String, limit: usize) {
+    pub(crate) fn cut(&mut self, text: &mut String, limit: usize) {
         if self.excess == 0 || text.len() <= limit {
             return;
         }
@@ -66,7 +66,7 @@ impl Step {
 
 /// Cuts the strings that stand outside the lists, where emptying the lists was not enough; answers
 /// whether it did.
-pub(super) fn cut_last<R: Serialize, const N: usize>(
+pub(crate) fn cut_last<R: Serialize, const N: usize>(
     report: &mut R,
     max: usize,
     strings: impl Fn(&mut R) -> [&mut Option<String>; N],

@@ -17,7 +17,7 @@ mod hostile;
 mod sizes;
 
 /// Every recorded output with the name of its parser.
-fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
+pub(crate) fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
     static FIXTURES: LazyLock<Vec<(&str, String, Vec<u8>)>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/parsers/fixtures");
         let mut files: Vec<_> =
@@ -48,7 +48,7 @@ fn fixtures() -> &'static [(&'static str, String, Vec<u8>)] {
 
 /// What the named parser makes of a recorded output: of standard output, but of curl, whose figures are on
 /// standard error.
-fn read(parser: &str, output: &[u8]) -> Result<Option<Parsed>, ParseError> {
+pub(crate) fn read(parser: &str, output: &[u8]) -> Result<Option<Parsed>, ParseError> {
     match parser {
         "curl" => parse(parser, b"", output),
         _ => parse(parser, output, b""),
