@@ -17,10 +17,13 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::procs::wait_until;
+use crate::{lab::Namespace, procs::wait_until};
 
 /// For whatever has to happen at all; never waited out where all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What asks it from within a namespace.
+const CURL: &str = "/usr/bin/curl";
 
 /// Where the Makefile puts the programs of Debian's package.
 const PROGRAMS: &str = "../.venv/prometheus";
@@ -28,6 +31,8 @@ const PROGRAMS: &str = "../.venv/prometheus";
 /// A server of a test's own.
 pub struct Prometheus {
     child: Child,
+    /// Where it runs, where that is not this machine's own network.
+    namespace: Option<Namespace>,
     address: SocketAddr,
     folder: tempfile::TempDir,
 }
@@ -45,13 +50,34 @@ impl Prometheus {
     /// # Errors
     /// Those of starting it, and its end before that, with what it wrote.
     pub fn start(configuration: &str, rules: &str) -> io::Result<Self> {
+        Self::start_at(None, configuration, rules)
+    }
+
+    /// The same in a namespace of a lab.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_in(namespace: &Namespace, configuration: &str, rules: &str) -> io::Result<Self> {
+        Self::start_at(Some(namespace.clone()), configuration, rules)
+    }
+
+    fn start_at(
+        namespace: Option<Namespace>,
+        configuration: &str,
+        rules: &str,
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("prometheus.yml"), configuration)?;
         fs::write(folder.path().join("rules.yml"), rules)?;
         // Free a moment ago: it takes no socket that is open already.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = fs::File::create(folder.path().join("log"))?;
-        let child = Command::new(program("prometheus"))
+        let program = program("prometheus");
+        let mut command = match &namespace {
+            Some(namespace) => namespace.command(&program),
+            None => Command::new(&program),
+        };
+        let child = command
             .current_dir(folder.path())
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
             .arg(format!("--web.listen-address={address}"))
@@ -59,7 +85,7 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let mut this = Self { child, address, folder };
+        let mut this = Self { child, namespace, address, folder };
         let mut has_ended = false;
         let is_ready = wait_until(PATIENCE, || {
             has_ended = this.child.try_wait().is_ok_and(|status| status.is_some());
@@ -114,6 +140,11 @@ impl Prometheus {
 
     /// By version 1.0, in which an answer comes in one piece.
     fn get(&self, path: &str) -> io::Result<String> {
+        if let Some(namespace) = &self.namespace {
+            let url = format!("http://{}{path}", self.address);
+            let output = namespace.command(CURL).args(["-q", "-s", "-i", "-0", &url]).output()?;
+            return String::from_utf8(output.stdout).map_err(io::Error::other);
+        }
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;

@@ -20,6 +20,7 @@ use super::{
     kind::{Kind, WrittenValue},
     notice::{Notice, shown},
     per_tool::{Candidate, ToolOverrides, is_candidate},
+    probes::{self, ProbeModules},
     settings::{PER_TOOL, SETTINGS, Setting, setting},
 };
 
@@ -138,7 +139,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         notices.extend(file.exposed());
     }
     let entries = file.as_ref().map(|file| file.entries.as_slice()).unwrap_or_default();
-    let FileLayer { layer: of_file, mut candidates, checks, counters } =
+    let FileLayer { layer: of_file, mut candidates, checks, counters, probes } =
         file_layer(entries, &mut notices);
     let merged = config::Config::builder()
         .add_source(defaults())
@@ -151,7 +152,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, LoadErro
         candidates.extend(written.and_then(|it| Candidate::of_variable(variable, &it)));
     }
     let effective = effective(&merged.cache, &mut notices);
-    let config = Config::of(&effective, ToolOverrides::new(candidates), checks, counters)?;
+    let config = Config::of(&effective, ToolOverrides::new(candidates), checks, counters, probes)?;
     Ok(Loaded { config, effective, notices, file: file.map(|file| file.path) })
 }
 
@@ -215,11 +216,13 @@ struct FileLayer {
     candidates: Vec<Candidate>,
     checks: Vec<CheckSettings>,
     counters: Vec<CounterSettings>,
+    probes: ProbeModules,
 }
 
 fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> FileLayer {
     let (mut layer, mut candidates) = (Layer::default(), Vec::new());
     let (mut checks, mut counters) = (Vec::new(), Vec::new());
+    let mut probes = probes::Written::default();
     for Entry { key, written, place } in entries {
         if let Some(setting) = setting(key) {
             layer.add(setting, written, place, notices);
@@ -230,12 +233,13 @@ fn file_layer(entries: &[Entry], notices: &mut Vec<Notice>) -> FileLayer {
             checks = checks::read(written, place, notices);
         } else if key == COUNTERS {
             counters = counters::read(written, place, notices);
-        } else {
+        } else if !probes.take(key, written, place) {
             let (key, source) = (shown(key), place.clone());
             notices.push(Notice::UnknownKey { nearest: nearest(&key), key, source });
         }
     }
-    FileLayer { layer, candidates, checks, counters }
+    let probes = probes.read(notices);
+    FileLayer { layer, candidates, checks, counters, probes }
 }
 
 fn environment_layer(environment: &Environment, notices: &mut Vec<Notice>) -> Layer {

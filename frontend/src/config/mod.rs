@@ -16,6 +16,7 @@ mod kind;
 pub mod load;
 mod notice;
 mod per_tool;
+mod probes;
 mod proxies;
 pub mod settings;
 pub mod show;
@@ -38,6 +39,7 @@ pub use self::{
     load::{Environment, Flags, LoadError, Loaded, load},
     notice::Notice,
     per_tool::{ToolOverride, ToolOverrides},
+    probes::{DnsRules, HttpRules, ProbeModule, ProbeModules, Prober, TlsRules},
     proxies::Proxies,
     url::HttpUrl,
 };
@@ -74,6 +76,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Counters of the file's own.
     pub counters: Vec<CounterSettings>,
+    /// What may be probed for by name.
+    pub probes: ProbeModules,
     /// Which broker is asked.
     pub broker: BrokerSettings,
     /// What is set for single tools. Asked through [`Config::tool`].
@@ -309,6 +313,7 @@ impl Config {
         overrides: ToolOverrides,
         checks: Vec<CheckSettings>,
         counters: Vec<CounterSettings>,
+        probes: ProbeModules,
     ) -> Result<Self, ConfigError> {
         let values = Values(effective);
         let mebibyte = 1024 * 1024;
@@ -374,6 +379,7 @@ impl Config {
                 push_interval: values.duration("telemetry.push_interval")?,
             },
             counters,
+            probes,
             broker: BrokerSettings {
                 socket: values.get("broker.socket")?,
                 embedded: values.get("broker.embedded")?,

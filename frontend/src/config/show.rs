@@ -12,7 +12,7 @@ use super::{
     per_tool::Candidate,
 };
 
-/// All of it as a value: `{file, settings, tools, health_checks, counters, warnings}`. Secrets are left out.
+/// All of it as a value: `{file, settings, tools, health_checks, counters, probe_modules, warnings}`. Secrets are left out.
 #[must_use]
 pub fn as_json(loaded: &Loaded) -> Value {
     json!({
@@ -21,6 +21,7 @@ pub fn as_json(loaded: &Loaded) -> Value {
         "tools": tools(loaded, &[]),
         "health_checks": checks(loaded),
         "counters": counters(loaded),
+        "probe_modules": probes(loaded),
         "warnings": warnings(loaded).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -146,7 +147,7 @@ fn tools<'a>(loaded: &'a Loaded, known: &[String]) -> Vec<Row<'a>> {
 }
 
 fn of_the_file(loaded: &Loaded) -> impl Iterator<Item = Row<'_>> {
-    checks(loaded).into_iter().chain(counters(loaded))
+    checks(loaded).into_iter().chain(counters(loaded)).chain(probes(loaded))
 }
 
 /// Only a file has them.
@@ -155,6 +156,16 @@ fn counters(loaded: &Loaded) -> Vec<Row<'_>> {
     let rows = loaded.config.counters.iter().map(|counter| {
         let key = format!("metrics.counter.{}", counter.name);
         Row::new(loaded, key, &ValueKind::String(counter.to_string()), "", source)
+    });
+    rows.collect()
+}
+
+/// Those of the file, and those that are shipped.
+fn probes(loaded: &Loaded) -> Vec<Row<'_>> {
+    let rows = loaded.config.probes.iter().map(|module| {
+        let key = format!("probe.modules.{}", module.name);
+        let source = module.source.as_deref().unwrap_or(DEFAULT);
+        Row::new(loaded, key, &ValueKind::String(module.to_string()), "", source)
     });
     rows.collect()
 }

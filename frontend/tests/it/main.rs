@@ -14,6 +14,7 @@
 //! | [`http_hostile`] | requests that no library would write, of which the broker hears nothing |
 //! | [`http_limits`] | how often a client may ask |
 //! | [`http_mcp`] | MCP over HTTP, in both eras |
+//! | [`http_probe`] | `/probe`, as Prometheus asks it |
 //! | [`http_requests`] | what is taken for a request: Host, Origin, paths, bodies, connections |
 //! | [`http_service`] | `probity http` as a service of systemd's |
 //! | [`http_stream`] | runs that are watched over HTTP |
@@ -37,6 +38,7 @@ mod http_events;
 mod http_hostile;
 mod http_limits;
 mod http_mcp;
+mod http_probe;
 mod http_requests;
 mod http_service;
 mod http_stream;

@@ -23,6 +23,7 @@
 //! | [`lifecycle`] | a run's life is its connection's life |
 //! | [`notify`] | what systemd is told |
 //! | [`privileges`] | what the kernel says of the broker and of its tools |
+//! | [`probed`] | Prometheus has hosts probed as by blackbox_exporter |
 //! | [`progress`] | what a run that does not come to its end leaves |
 //! | [`queue`] | the broker's line |
 //! | [`reach`] | a run reaches its own target alone |
@@ -52,6 +53,7 @@ mod lab;
 mod lifecycle;
 mod notify;
 mod privileges;
+mod probed;
 mod progress;
 mod queue;
 mod reach;

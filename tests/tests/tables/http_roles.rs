@@ -29,6 +29,7 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("GET",  "/tools/{name}",         "viewer"),
     ("POST", "/tools/{name}/check",   "operator"),
     ("POST", "/tools/{name}/execute", "operator"),
+    ("GET",  "/probe",                "operator"),
     ("POST", "/tools/{name}/reset",   "admin"),
     ("POST", "/tools/{name}/disable", "admin"),
     ("POST", "/tools/{name}/enable",  "admin"),
@@ -103,7 +104,9 @@ fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
             let expected: &[u16] = match (rank >= least, rank) {
                 // A busy machine's word is another one, and an answer all the same.
                 (true, _) if *path == "/health" => &[200, 207, 503],
-                // No message and no session: whoever is let in is told so.
+                // No target: whoever is let in is told so.
+                (true, _) if *path == "/probe" => &[400],
+                // No message and no session: the same.
                 (true, _) if *path == "/mcp" && *method != "GET" => &[400],
                 (true, _) => &[200],
                 // Who somebody is comes before what they may do.

@@ -85,6 +85,9 @@ pub struct ToolResult {
     pub metadata: Map<String, Value>,
     /// Nothing was run: this is what would have happened.
     pub dry_run: bool,
+    /// How long its target's name was looked up; `None` where it did not come so far.
+    #[serde(skip)]
+    pub lookup: Option<Duration>,
     /// What [`Self::parsed`] is made of.
     #[serde(skip)]
     report: Option<Parsed>,
@@ -160,6 +163,12 @@ impl ToolResult {
         if let Some(details) = &mut self.error_details {
             details.metadata.insert(name.to_owned(), value);
         }
+    }
+
+    /// What [`Self::parsed`] is made of.
+    #[must_use]
+    pub fn report(&self) -> Option<&Parsed> {
+        self.report.as_ref()
     }
 
     /// The parsed output in its shorter form, of at most `most` bytes of JSON, and whether anything was
@@ -257,6 +266,7 @@ impl ToolResult {
             parsed: None,
             metadata,
             dry_run: asked.dry_run,
+            lookup: None,
             report: None,
             suggestion: None,
         }

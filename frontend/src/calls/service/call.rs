@@ -207,7 +207,9 @@ impl Service {
         let parser = tool.and_then(|tool| tool.published.parser);
         let choice = tool.map(|tool| Choice::of(&call, tool.published));
         span.enter(Phase::Resolve);
+        let looks_up = Instant::now();
         let call = if is_resolved { call } else { self.resolved(call, listing).await };
+        let lookup = looks_up.elapsed();
         span.enter(Phase::Decide);
         let mut heard = |event: RunEvent<'_>| {
             match &event {
@@ -229,7 +231,7 @@ impl Service {
             turn.took(run.1.duration);
         }
         drop(turn);
-        let result = match outcome {
+        let mut result = match outcome {
             Ok(RunOutcome::Finished(run)) => {
                 let result = ToolResult::finished(asked, &run.0, &run.1, parser);
                 kept::keep(tool, vacancy, &result, *run);
@@ -241,6 +243,7 @@ impl Service {
             Ok(RunOutcome::Busy(busy)) => ToolResult::busy(asked, &busy),
             Err(error) => ToolResult::unanswered(asked, &error, parser),
         };
+        result.lookup = Some(lookup);
         span.leave();
         if let Some(pass) = pass {
             says.in_view_of(&result).tell(pass, result.error.as_deref());

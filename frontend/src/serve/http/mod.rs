@@ -16,6 +16,7 @@ mod guard;
 pub mod listen;
 mod mcp;
 mod paths;
+mod probe;
 mod problem;
 mod request_id;
 mod routes;
@@ -46,7 +47,7 @@ use crate::{
         published::registry::Listing,
         service::Service,
     },
-    config::{Config, Http},
+    config::{Config, Http, ProbeModules},
     process::shutdown::Shutdown,
     serve::{
         access::{Caller, Failures, TokenStore},
@@ -66,6 +67,8 @@ pub struct Server {
     settings: Value,
     /// The settings of HTTP.
     http: Http,
+    /// What may be probed for by name.
+    probes: ProbeModules,
     /// Who may come in.
     tokens: Arc<TokenStore>,
     /// What browsers read the events with.
@@ -108,6 +111,7 @@ impl Server {
             service,
             settings,
             http,
+            probes: config.probes.clone(),
             tokens,
             tickets: Tickets::default(),
             failures: Failures::default(),

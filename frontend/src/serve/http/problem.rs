@@ -153,6 +153,21 @@ impl Problem {
     pub fn of_result(result: &ToolResult) -> Option<Self> {
         let details = result.error_details.as_ref()?;
         let status = status_of(result, details)?;
+        Some(Self::of_details(result, details, status))
+    }
+
+    /// What a run says that was ended through no fault of its target's: by its sandbox, by a signal, or
+    /// because it was cancelled. `None` of any other.
+    #[must_use]
+    pub fn of_interrupted(result: &ToolResult) -> Option<Self> {
+        let details = result.error_details.as_ref()?;
+        let is_killed = result.signal.is_some() && !result.timed_out;
+        let is_violation = details.error_type == ErrorType::SandboxViolation;
+        let is_it = is_killed || is_violation || result.is_cancelled();
+        is_it.then(|| Self::of_details(result, details, StatusCode::SERVICE_UNAVAILABLE))
+    }
+
+    fn of_details(result: &ToolResult, details: &ErrorDetails, status: StatusCode) -> Self {
         let title = title_of(details.error_type);
         let (message, suggestion) = (details.message.clone(), details.recovery_suggestion.clone());
         let mut problem = Self::of(status, details.error_type.as_str(), title, message, suggestion);
@@ -167,7 +182,7 @@ impl Problem {
             // What a run had given before its broker was lost.
             problem.metadata.insert("result".into(), json!(result));
         }
-        Some(problem)
+        problem
     }
 
     /// The same of a tool that is not in the catalog. The broker does not tell one that is not granted

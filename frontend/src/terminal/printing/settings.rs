@@ -58,7 +58,7 @@ pub fn print_settings(loaded: &Loaded, effect: &Effect) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints them for programs: `{file, settings, tools, health_checks, counters, warnings, no_effect}`.
+/// Prints them for programs: `{file, settings, tools, health_checks, counters, probe_modules, warnings, no_effect}`.
 ///
 /// # Errors
 /// Those of standard output.

@@ -52,6 +52,9 @@ pub struct HttpReport {
     pub body: Option<String>,
     /// Whether the certificate was found good; `None` without a handshake.
     pub certificate_verified: Option<bool>,
+    /// When the first of the certificates that the server sent ends, in seconds since 1970.
+    #[serde(skip)]
+    pub certificates_end: Option<i64>,
     /// Why there is no answer, or not all of it, in curl's words.
     pub error: Option<String>,
     /// What that comes to.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{BODY_BYTES_MAX, HttpHeader, HttpReport, Outcome};
 use crate::clean::clean_str;
-use crate::parsers::{ITEMS_MAX, LINE_BYTES_MAX, one_line, prefix, room::Room};
+use crate::parsers::{ITEMS_MAX, LINE_BYTES_MAX, one_line, prefix, room::Room, tls};
 
 /// The headers that are kept: what serves, what came and how long it may be kept, where it leads, what
 /// protects it, and who stood between.
@@ -41,6 +41,7 @@ const VALUES_MAX: usize = 8;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Figures {
+    certs: Option<String>,
     url_effective: Option<String>,
     remote_ip: Option<String>,
     remote_port: Option<Value>,
@@ -123,6 +124,7 @@ fn told(figures: &Figures) -> HttpReport {
             _ if is_tls && secured.is_some() => verified,
             _ => None,
         },
+        certificates_end: figures.certs.as_deref().and_then(tls::first_end),
         error: text(&figures.errormsg)
             .or_else(|| (exit > 0).then(|| format!("curl's error {exit}"))),
         outcome,

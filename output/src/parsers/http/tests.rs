@@ -193,3 +193,13 @@ fn bytes_that_are_no_text_and_halves_lose_the_headers_alone() {
     assert!(parse_any("curl", b"", b"curl: option --next: is unknown\n").is_err());
     assert!(parse_any("curl", b"", b"{\"exitcode\"").is_err());
 }
+
+#[test]
+fn the_end_of_the_first_certificate_is_known_and_is_no_part_of_what_is_shown() {
+    let report = fixture("https");
+    // As curl says it: Feb 28 07:20:53 2027 GMT.
+    assert_eq!(report.certificates_end, Some(1_803_799_253));
+    let shown = serde_json::to_value(Parsed::Http(report)).unwrap();
+    assert!(shown.get("certificates_end").is_none(), "{shown}");
+    assert_eq!(fixture("page").certificates_end, None);
+}

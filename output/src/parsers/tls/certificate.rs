@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use x509_parser::prelude::{
-    ASN1Time, FromDer as _, GeneralName, ParsedExtension, X509Certificate, parse_x509_pem,
+    ASN1Time, FromDer as _, GeneralName, ParsedExtension, Pem, X509Certificate, parse_x509_pem,
 };
 use x509_parser::{oid_registry::OidRegistry, public_key::PublicKey};
 
-use super::TlsCertificate;
+use super::{CHAIN_MAX, TlsCertificate};
 use crate::parsers::one_line;
 
 /// Most names of a certificate that are kept.
@@ -40,6 +40,16 @@ pub(super) fn certificate(pem: &str) -> Option<(TlsCertificate, bool)> {
         },
         is_cut,
     ))
+}
+
+/// When the first of the certificates in a text ends, in seconds since 1970; `None` where there is none.
+pub(in crate::parsers) fn first_end(text: &str) -> Option<i64> {
+    let certificates = Pem::iter_from_buffer(text.as_bytes()).take(CHAIN_MAX);
+    let ends = certificates.map_while(Result::ok).filter_map(|pem| {
+        let (_, found) = X509Certificate::from_der(&pem.contents).ok()?;
+        Some(found.validity().not_after.timestamp())
+    });
+    ends.min()
 }
 
 /// The alternative names, which are all that today's clients look at.

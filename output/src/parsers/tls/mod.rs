@@ -13,6 +13,7 @@ mod text;
 
 use serde::Serialize;
 
+pub(super) use self::certificate::first_end;
 pub(super) use self::read::parse;
 pub(super) use self::schema::schema;
 

@@ -11,6 +11,12 @@ use crate::parsers::{
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 impl TlsReport {
+    /// When the first of the certificates that the server sent ends, in seconds since 1970.
+    #[must_use]
+    pub fn first_end(&self) -> Option<i64> {
+        self.chain.iter().filter_map(|certificate| certificate.within.map(|(_, end)| end)).min()
+    }
+
     /// Tells it who was asked, by the command, and when: what is not in the output.
     pub fn tell(&mut self, argv: &[String], now: SystemTime) {
         let after = |flag: &str| {

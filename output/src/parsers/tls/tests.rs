@@ -195,3 +195,12 @@ fn days_are_counted_down_to_the_end_and_on() {
         assert_eq!((report.days_left, report.name_matches), (Some(days), None), "{now}");
     }
 }
+
+#[test]
+fn the_first_end_of_a_chain_is_that_of_any_of_its_certificates() {
+    let report = fixture("chained");
+    let ends: Vec<i64> = report.chain.iter().map(|each| each.within.unwrap().1).collect();
+    assert!(ends.len() > 1, "{ends:?}");
+    assert_eq!(report.first_end(), ends.iter().min().copied());
+    assert_eq!(TlsReport::default().first_end(), None);
+}

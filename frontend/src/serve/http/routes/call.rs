@@ -17,7 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::tools::Named;
 use crate::{
     broker::client::RunEvent,
-    calls::{control::gate::ClientKey, service::Asking},
+    calls::{control::gate::ClientKey, result::ToolResult, service::Asking},
     output::progress::Watcher,
     serve::{
         access::{Caller, log_forbidden},
@@ -98,10 +98,19 @@ impl Call {
         Ok(with_id(Json(&result).into_response(), Some(&result.correlation_id)))
     }
 
-    /// Puts it to the service, with `teller` hearing of it. At the server's end a run that has begun is
+    /// Puts it to the service, with `teller` hearing of it. What did not run is a problem.
+    pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
+        let result = self.result(teller).await?;
+        match self.problem_of(&result) {
+            Some(problem) => Err(problem),
+            None => Ok(result),
+        }
+    }
+
+    /// What the service says of it, whether it ran or not. At the server's end a run that has begun is
     /// recalled: what it had found is its result. One whose token is taken back is ended, and says no
     /// more than that.
-    pub(super) async fn run(&self, teller: Option<&Teller>) -> Ending {
+    pub(super) async fn result(&self, teller: Option<&Teller>) -> Ending {
         let Self { server, caller, tool, properties, label, session, tier, trace, .. } = self;
         let asking = Asking {
             tool,
@@ -138,20 +147,21 @@ impl Call {
             },
             None => ended.await,
         };
-        let result = match ended {
-            CallEnd::Result(result) => *result,
-            CallEnd::ServerEnded => return Err(self.named(stopping())),
-            CallEnd::Interrupted => return Err(self.named(withdrawn())),
-        };
-        let is_listed = server.service.listing().entry(tool).is_some();
-        match Problem::of_result(&result) {
-            Some(problem) if is_listed => Err(problem),
-            Some(problem) => Err(problem.of_no_tool()),
-            None => Ok(result),
+        match ended {
+            CallEnd::Result(result) => Ok(*result),
+            CallEnd::ServerEnded => Err(self.named(stopping())),
+            CallEnd::Interrupted => Err(self.named(withdrawn())),
         }
     }
 
-    fn named(&self, mut problem: Problem) -> Problem {
+    /// What a result says that did not run; `None` of one that did.
+    pub(super) fn problem_of(&self, result: &ToolResult) -> Option<Problem> {
+        let is_listed = self.server.service.listing().entry(&self.tool).is_some();
+        let problem = Problem::of_result(result)?;
+        Some(if is_listed { problem } else { problem.of_no_tool() })
+    }
+
+    pub(super) fn named(&self, mut problem: Problem) -> Problem {
         problem.correlation_id.clone_from(&self.correlation_id);
         problem
     }

@@ -9,6 +9,7 @@ mod info;
 mod mcp;
 mod metrics;
 mod openapi;
+mod probe;
 mod rate;
 mod run;
 mod stream;
@@ -73,6 +74,7 @@ pub const ROUTES: &[Route] = &[
     of_get("/tools/{name}", VIEWER, "One tool, with its options and schemas.", || get(tools::one)),
     of_post("/tools/{name}/check", OPERATOR, "The policy's verdict on a call; nothing is run.", || post(run::check)),
     of_post("/tools/{name}/execute", OPERATOR, "Run a tool; with `Accept: text/event-stream`, with its output as it comes.", || post(run::execute)),
+    of_get("/probe", OPERATOR, "Probe a target, as Prometheus' blackbox_exporter does.", || get(probe::probe)),
     of_post("/tools/{name}/enable", ADMIN, "Publish a tool again.", || post(tools::enable)),
     of_post("/tools/{name}/disable", ADMIN, "Publish a tool no more, until this process ends.", || post(tools::disable)),
     of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),
@@ -111,7 +113,8 @@ const fn of_delete(
     Route { method: "DELETE", path, access, summary, handler }
 }
 
-/// What is limited in how often it may be asked. A check runs nothing, so it is not.
+/// What is limited in how often it may be asked. A check runs nothing, so it is not. Which tool a probe runs its
+/// module says, so it is limited where that is known.
 fn is_run(path: &str) -> bool {
     path == "/tools/{name}/execute"
 }

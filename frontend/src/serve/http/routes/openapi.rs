@@ -22,7 +22,7 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, run, tools};
+use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, probe, run, tools};
 use crate::serve::{
     access::Access,
     http::{ProblemDetails, body::Properties, paths::is_probe},
@@ -54,6 +54,7 @@ const TOKEN: &str = "token";
         tools::reset,
         run::check,
         run::execute,
+        probe::probe,
         cache::clear,
         mcp::post,
         mcp::get,

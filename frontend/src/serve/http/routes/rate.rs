@@ -36,18 +36,29 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
-    let (key, rate_key) = (server.key_of(&caller), server.rate_key_of(&caller));
+    limited(&server, &caller, &id, &tool, next.run(request)).await
+}
+
+/// The same for what is to be done then; of one request too many it is not begun.
+pub(super) async fn limited(
+    server: &Server,
+    caller: &Caller,
+    id: &str,
+    tool: &str,
+    run: impl Future<Output = Response>,
+) -> Response {
+    let (key, rate_key) = (server.key_of(caller), server.rate_key_of(caller));
     let rate = server.service.limiter().rate();
-    match server.service.admit(&caller.name(), rate_key, &tool) {
+    match server.service.admit(&caller.name(), rate_key, tool) {
         Ok(standing) => {
-            let mut response = next.run(request).await;
+            let mut response = run.await;
             response.headers_mut().extend(fields(rate, standing.remaining, standing.full_in));
             response
         }
         Err(exceeded) => {
             let arguments = Map::from_iter([("correlation_id".to_owned(), json!(id))]);
             let asking = Asking {
-                tool: &tool,
+                tool,
                 arguments: &arguments,
                 client: None,
                 session: key,
