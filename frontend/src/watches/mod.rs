@@ -1,0 +1,16 @@
+//! Watches: calls that come again by themselves, and what somebody wants to be told of them.
+//!
+//! [`file`](mod@file) reads what is to be watched, [`schedule`] says when, [`condition`] what is told. A watch is put to the service as any other call, so the
+//! policy decides each time anew. Nothing here runs a tool, asks a broker, or writes a file.
+
+pub mod condition;
+pub mod cron;
+pub mod defects;
+pub mod figures;
+pub mod file;
+pub mod schedule;
+mod slots;
+pub mod standing;
+pub mod told;
+pub mod tools;
+pub mod watch;
