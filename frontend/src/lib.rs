@@ -10,7 +10,7 @@
 //! terminal   the command line                    cli, commands, connect, printing
 //! admin      for whoever runs a server           doctor, client_config
 //! serve      MCP and HTTP                        access, mcp, http
-//! watches    calls that come by themselves       file, schedule, condition, runner, metrics
+//! watches    calls that come by themselves       file, schedule, condition, runner, metrics, webhook
 //! calls      a call, from request to result      request, published, control, result, observe, service
 //! output     a tool's output as it comes         progress
 //! broker     which broker, and how it is asked   client, choice, embedded, accounts, resolve

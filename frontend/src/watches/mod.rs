@@ -1,7 +1,7 @@
 //! Watches: calls that come again by themselves, and what somebody wants to be told of them.
 //!
 //! [`file`](mod@file) reads what is to be watched, [`schedule`] says when, [`condition`] what is told,
-//! [`runner`] has it done, and [`metrics`] counts it. How a call is made
+//! [`runner`] has it done, [`metrics`] counts it, and [`webhook`] carries the news out. How a call is made
 //! is the business of whoever starts a runner: a watch is put to the service as any other call, so the
 //! policy decides each time anew. Nothing here runs a tool, asks a broker, or writes a file.
 
@@ -20,3 +20,4 @@ pub mod standing;
 pub mod told;
 pub mod tools;
 pub mod watch;
+pub mod webhook;
