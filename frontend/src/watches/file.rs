@@ -23,8 +23,9 @@ use self::fields::{Fields, Found};
 use super::{
     condition::{Condition, Meant},
     defects::{Defects, Source},
+    name::WatchName,
     tools::{KnownTool, Tools},
-    watch::{MOST_WATCHES, Watch, WatchName, WatchedCall},
+    watch::{MOST_WATCHES, Watch, WatchedCall},
 };
 
 /// Largest file read, in bytes. A thousand watches are a quarter of it.

@@ -17,8 +17,9 @@ use prometheus::{
 
 use super::{
     figures,
+    name::WatchName,
     told::{Ran, Skip},
-    watch::{MOST_WATCHES, Watch, WatchName},
+    watch::{MOST_WATCHES, Watch},
 };
 use crate::calls::observe::metrics::families::{counters, gauges, histograms, measures};
 

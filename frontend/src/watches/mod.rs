@@ -11,6 +11,7 @@ pub mod defects;
 pub mod figures;
 pub mod file;
 pub mod metrics;
+pub mod name;
 pub mod runner;
 #[cfg(test)]
 mod samples;

@@ -17,9 +17,10 @@ use tokio::{
 
 use super::*;
 use crate::watches::{
+    name::WatchName,
     samples::{ping, ran, watches},
     told::{News, Ran, Skip, Told},
-    watch::{Watch, WatchName},
+    watch::Watch,
 };
 
 /// What stands in for the service, and notes what is asked of it.

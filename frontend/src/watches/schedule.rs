@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{cron::CronLine, slots::Slots, watch::WatchName};
+use super::{cron::CronLine, name::WatchName, slots::Slots};
 
 /// By how much a watch is put off at most, and as a part of the time between two of its runs.
 const MOST_JITTER: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{figures::Amount, watch::WatchName};
+use super::{figures::Amount, name::WatchName};
 
 /// Ties a run to its result and to the broker's audit log: the call's correlation id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]

@@ -1,50 +1,14 @@
 //! A watch: what is called, when, and what is told of it. Only [`file`](super::file) makes one, so each has
 //! been checked. Whether the call may be made at all is the policy's business, each time.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{condition::Condition, schedule::Schedule};
+use super::{condition::Condition, name::WatchName, schedule::Schedule};
 
 /// Most watches of one server. Each makes series of metrics.
 pub const MOST_WATCHES: usize = 1_000;
-
-/// A watch's name: 1 to 32 of `a-z`, `0-9`, `_` and `-`. Clones share it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WatchName(Arc<str>);
-
-impl WatchName {
-    /// Most characters.
-    pub const MOST_CHARS: usize = 32;
-
-    /// Reads one; `None` for what cannot be a name.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let of_a_name = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
-        let is_name = (1..=Self::MOST_CHARS).contains(&text.len()) && text.chars().all(of_a_name);
-        is_name.then(|| Self(text.into()))
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for WatchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Serialize for WatchName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 /// A call that comes again by itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,20 +87,5 @@ impl Watch {
     #[must_use]
     pub fn calls_the_same(&self, other: &Self) -> bool {
         self.call == other.call
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_of_few_characters_and_not_too_long() {
-        for name in ["gateway", "a", "web_1-b", &"a".repeat(32)] {
-            assert_eq!(WatchName::new(name).unwrap().as_str(), name);
-        }
-        for name in ["", "Gateway", "a b", "ä", "a.b", "a\n", &"a".repeat(33)] {
-            assert_eq!(WatchName::new(name), None, "{name:?}");
-        }
     }
 }

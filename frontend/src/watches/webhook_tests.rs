@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::watches::{
     figures::Amount,
+    name::WatchName,
     told::{News, RunId},
-    watch::WatchName,
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";

@@ -10,8 +10,9 @@ use tokio::sync::{broadcast, watch};
 
 use crate::watches::{
     metrics::WatchMetrics,
+    name::WatchName,
     told::{Ran, RunId, Told},
-    watch::{Watch, WatchName},
+    watch::Watch,
 };
 
 /// Most news that a slow reader may be behind. It then misses the oldest, and is told how many.

@@ -16,10 +16,11 @@ use tokio_util::time::{DelayQueue, delay_queue::Key};
 
 use super::shared::{Execute, LastRun, Status, WallClock, Watches};
 use crate::watches::{
+    name::WatchName,
     schedule::{Moment, Timetable},
     standing::Standing,
     told::{News, Ran, RunId, Skip, Told},
-    watch::{Watch, WatchName},
+    watch::Watch,
 };
 
 /// By how much both clocks may differ from how they differed before the wall clock has jumped.
