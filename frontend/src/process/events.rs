@@ -394,6 +394,13 @@ pub const EVENTS: &[Event] = &[
          every argument.",
     ),
     event(
+        "watch.webhook_failed",
+        Level::WARN,
+        &["delivery", "error", "left_out"],
+        "What a watch tells was not taken by the webhook, and is given up. With how many such lines were \
+         left out since the last.",
+    ),
+    event(
         "shutdown.started",
         Level::INFO,
         &["reason"],

@@ -44,14 +44,7 @@ impl Sender {
     /// A client that has sent nothing yet. `what` is what is sent, in the log.
     #[must_use]
     pub fn of(what: &'static str) -> Self {
-        let agent = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("probity/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: agent.into(), what }
+        Self { agent: agent(PATIENCE), what }
     }
 
     /// Sends a request and reads its answer, within [`PATIENCE`].
@@ -71,6 +64,18 @@ impl Sender {
             });
         })
     }
+}
+
+/// What speaks HTTP here: to where a request says and nowhere else, each request within `patience`.
+pub(crate) fn agent(patience: Duration) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(patience))
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent(concat!("probity/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.into()
 }
 
 fn whole(answer: Response<Body>) -> Result<Response<Vec<u8>>, ureq::Error> {

@@ -8,8 +8,10 @@ use probity_tests::imports::{Imports, Module, Use};
 const CRATES: [&str; 6] = ["protocol", "policy", "output", "history", "broker", "frontend"];
 
 /// The frontend's rooms, the lowest first.
-const ROOMS: [&str; 9] =
-    ["text", "config", "process", "broker", "output", "calls", "serve", "admin", "terminal"];
+const ROOMS: [&str; 10] = [
+    "text", "config", "process", "broker", "output", "calls", "watches", "serve", "admin",
+    "terminal",
+];
 
 /// The parts of `calls`, the lowest first.
 const PARTS_OF_CALLS: [&str; 10] = [

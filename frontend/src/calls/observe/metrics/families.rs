@@ -2,7 +2,7 @@
 //! anew each time somebody looks, so that a tool that is gone leaves nothing behind.
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::Collector, proto::MetricFamily,
 };
 
@@ -15,7 +15,7 @@ use crate::calls::{
 /// Names and labels are this program's own: a test makes them all.
 const VALID: &str = "every name and label is valid, and no name is given twice";
 
-pub(super) fn counters(
+pub(crate) fn counters(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -24,11 +24,16 @@ pub(super) fn counters(
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
 }
 
-pub(super) fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+pub(crate) fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     registered(registry, gauges_apart(name, help, labels))
 }
 
-pub(super) fn histograms(
+/// Gauges of what is no whole number.
+pub(crate) fn measures(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    registered(registry, GaugeVec::new(Opts::new(name, help), labels).expect(VALID))
+}
+
+pub(crate) fn histograms(
     registry: &Registry,
     name: &str,
     help: &str,

@@ -6,7 +6,7 @@
 
 mod configured;
 mod custom;
-mod families;
+pub(crate) mod families;
 mod report;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
