@@ -140,21 +140,20 @@ pub fn get(
     Ok(connection.query_one(&sql, conditions.values(), row::stored).optional()?)
 }
 
-/// The two latest of one call that finished, the newest first.
+/// The latest finished run of the same call before one.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn latest_two(
+pub fn one_before(
     connection: &Connection,
     scope: &Scope,
-    call_key: &str,
-) -> Result<Vec<StoredRun>, ReadError> {
-    // With the state as a text of the query, so that the index of finished runs serves.
-    let conditions = Conditions::of(scope).with("call_key = ?", call_key.to_owned());
-    let sql = format!("{} {conditions} AND state = 'finished' ORDER BY seq DESC LIMIT 2", whole());
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(conditions.values(), row::stored)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    id: RunId,
+) -> Result<Option<StoredRun>, ReadError> {
+    let conditions = Conditions::of(scope)
+        .with("call_key = (SELECT call_key FROM runs WHERE id = ?)", id.to_string())
+        .with("seq < (SELECT seq FROM runs WHERE id = ?)", id.to_string());
+    let sql = format!("{} {conditions} AND state = 'finished' ORDER BY seq DESC LIMIT 1", whole());
+    Ok(connection.query_one(&sql, conditions.values(), row::stored).optional()?)
 }
 
 /// The first run beyond a place in the order and up to another one, with its own place.
@@ -210,5 +209,5 @@ fn seq_of(connection: &Connection, scope: &Scope, id: RunId) -> Result<Option<i6
 
 /// Runs with their results.
 fn whole() -> String {
-    format!("SELECT {}, json FROM runs LEFT JOIN results USING (seq)", row::COLUMNS)
+    format!("SELECT {}, json, text FROM runs LEFT JOIN results USING (seq)", row::COLUMNS)
 }

@@ -15,10 +15,10 @@ use crate::{
 /// The columns of [`summary`], in its order.
 pub const COLUMNS: &str = "id, owner, state, tool, target, arguments, call_key, client, correlation_id, queued_ms, \
                            started_ms, ended_ms, status, error_type, return_code, policy_digest, tier, parser, \
-                           cancel_asked_ms, progress, kept_bytes";
+                           address, headline, cancel_asked_ms, progress, kept_bytes";
 
-/// Where the result stands, in a query that has it behind [`COLUMNS`].
-const RESULT: usize = 21;
+/// Where the result stands, and after it the text, in a query that has them behind [`COLUMNS`].
+const RESULT: usize = 23;
 
 /// A run of a row of [`COLUMNS`].
 ///
@@ -45,9 +45,11 @@ pub fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         policy_digest: row.get(15)?,
         tier: row.get(16)?,
         parser: row.get(17)?,
-        cancel_asked_ms: time(18)?,
-        progress: row.get(19)?,
-        kept_bytes: u64::try_from(row.get::<_, i64>(20)?).unwrap_or_default(),
+        address: row.get(18)?,
+        headline: row.get(19)?,
+        cancel_asked_ms: time(20)?,
+        progress: row.get(21)?,
+        kept_bytes: u64::try_from(row.get::<_, i64>(22)?).unwrap_or_default(),
     })
 }
 
@@ -56,7 +58,7 @@ pub fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
 /// # Errors
 /// If the row is not one of ours.
 pub fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
-    Ok(StoredRun { summary: summary(row)?, result: row.get(RESULT)? })
+    Ok(StoredRun { summary: summary(row)?, result: row.get(RESULT)?, text: row.get(RESULT + 1)? })
 }
 
 fn text<T>(

@@ -62,7 +62,7 @@ impl State {
     }
 }
 
-/// How a run ended, by the process that made it. That it was interrupted is for others to find.
+/// How a run ended, by the process that made it. Of one that was killed, others find that it was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// There is a result, which may be that something went wrong.
@@ -71,6 +71,8 @@ pub enum Ended {
     Failed,
     /// It was cancelled.
     Cancelled,
+    /// It was ended with its process, or with what ran it.
+    Interrupted,
 }
 
 impl From<Ended> for State {
@@ -79,6 +81,7 @@ impl From<Ended> for State {
             Ended::Finished => Self::Finished,
             Ended::Failed => Self::Failed,
             Ended::Cancelled => Self::Cancelled,
+            Ended::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct Facts {
     pub tier: Option<String>,
     /// The parser of the tool's output, by which the views find what is in a result.
     pub parser: Option<String>,
+    /// The address or network that the tool was aimed at: of a name, the address that it had.
+    pub address: Option<String>,
 }
 
 /// A run at its begin.
@@ -137,8 +142,12 @@ pub struct Ending {
     pub error_type: Option<String>,
     /// The tool's exit code.
     pub return_code: Option<i32>,
-    /// The whole result, as the text of a JSON object.
-    pub result: String,
+    /// The first line of what it came to, for lists.
+    pub headline: Option<String>,
+    /// What it came to, as a text.
+    pub text: Option<String>,
+    /// The whole result, as the text of a JSON object; none of a run that has none.
+    pub result: Option<String>,
     /// What is known besides.
     pub facts: Facts,
 }
@@ -182,11 +191,15 @@ pub struct RunSummary {
     pub tier: Option<String>,
     /// The parser of the tool's output.
     pub parser: Option<String>,
+    /// The address or network that the tool was aimed at.
+    pub address: Option<String>,
+    /// The first line of what it came to.
+    pub headline: Option<String>,
     /// When somebody asked for it to be cancelled.
     pub cancel_asked_ms: Option<UtcMs>,
     /// How far it is, as the text of JSON; where it ended, how far it was.
     pub progress: Option<String>,
-    /// Bytes of its arguments and its result.
+    /// Bytes of its arguments, its result and its text.
     pub kept_bytes: u64,
 }
 
@@ -198,6 +211,8 @@ pub struct StoredRun {
     pub summary: RunSummary,
     /// The whole result, as the text of a JSON object; none before its end, or where that was cut.
     pub result: Option<String>,
+    /// What it came to, as a text.
+    pub text: Option<String>,
 }
 
 /// Which runs are listed: those for which all holds that is said.

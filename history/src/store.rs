@@ -17,7 +17,6 @@ use crate::{
     reply::Reply,
     retention::Retention,
     run::{Begun, Cursor, Ending, Filter, Page, State, StoredRun},
-    time::UtcMs,
     write,
     writer::Writer,
 };
@@ -71,7 +70,7 @@ impl Store {
         drop(held);
         let key = process.key();
         let file = InFile { path: path.to_owned(), folder, _process: process };
-        Self::start(&place, connection, retention, key, Some(file))
+        Self::with(&place, connection, retention, key, Some(file))
     }
 
     /// A store that is gone with this value.
@@ -83,10 +82,10 @@ impl Store {
         let name = format!("probity-{process}");
         let place = Place::Memory(&name);
         let connection = connection::writer(&place)?;
-        Self::start(&place, connection, retention, process, None)
+        Self::with(&place, connection, retention, process, None)
     }
 
-    fn start(
+    fn with(
         place: &Place<'_>,
         connection: rusqlite::Connection,
         retention: Retention,
@@ -110,21 +109,21 @@ impl Store {
         self.writer.ask(bytes_of(&run), move |connection| write::begin(connection, process, &run))
     }
 
-    /// Keeps that a run which was queued goes on.
-    pub fn start_run(&self, id: RunId, at: UtcMs) -> Reply<(), NotKept> {
-        self.writer.ask(0, move |connection| write::start(connection, id, at))
+    /// Keeps that a run which was queued goes on, with what is known of it by now.
+    pub fn start(&self, run: Begun) -> Reply<(), NotKept> {
+        self.writer.ask(bytes_of(&run), move |connection| write::start(connection, &run))
     }
 
     /// Keeps the end of a run whose begin is kept.
     pub fn finish(&self, id: RunId, ending: Ending) -> Reply<(), NotKept> {
-        let (process, bytes) = (self.process, ending.result.len());
+        let (process, bytes) = (self.process, bytes_of_end(&ending));
         self.writer.ask(bytes, move |connection| write::finish(connection, process, id, &ending))
     }
 
     /// Keeps a whole run: one whose begin was not told, or one whose begin may not have been kept.
     pub fn keep(&self, run: Begun, ending: Ending) -> Reply<(), NotKept> {
         let process = self.process;
-        let bytes = bytes_of(&run).saturating_add(ending.result.len());
+        let bytes = bytes_of(&run).saturating_add(bytes_of_end(&ending));
         self.writer.ask(bytes, move |connection| write::keep(connection, process, &run, &ending))
     }
 
@@ -182,10 +181,10 @@ impl Store {
         self.readers.ask(move |connection| reader::get(connection, &scope, id))
     }
 
-    /// The two latest runs of one call that finished, the newest first; fewer where there are no two.
-    pub fn latest_two(&self, scope: Scope, call_key: &str) -> Reply<Vec<StoredRun>, ReadError> {
-        let call_key = call_key.to_owned();
-        self.readers.ask(move |connection| reader::latest_two(connection, &scope, &call_key))
+    /// The latest finished run of the same call before one of them; `None` where there is none, or no such
+    /// run.
+    pub fn one_before(&self, scope: Scope, id: RunId) -> Reply<Option<StoredRun>, ReadError> {
+        self.readers.ask(move |connection| reader::one_before(connection, &scope, id))
     }
 
     /// All runs with their results, one after another, the newest last.
@@ -198,4 +197,9 @@ impl Store {
 /// Bytes that a run's begin holds while it waits, but for its short texts.
 fn bytes_of(run: &Begun) -> usize {
     run.arguments.len().saturating_add(run.target.len())
+}
+
+fn bytes_of_end(ending: &Ending) -> usize {
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    length(&ending.result).saturating_add(length(&ending.text))
 }

@@ -19,9 +19,9 @@ use crate::{
 pub fn begin(connection: &Connection, process: RunId, run: &Begun) -> Result<(), NotKept> {
     let state = if run.started.is_some() { State::Running } else { State::Queued };
     let sql = "INSERT INTO runs (id, owner, process, state, tool, target, arguments, call_key, client, \
-               correlation_id, queued_ms, started_ms, policy_digest, tier, parser, kept_bytes) \
+               correlation_id, queued_ms, started_ms, policy_digest, tier, parser, address, kept_bytes) \
                VALUES (:id, :owner, :process, :state, :tool, :target, :arguments, :call_key, :client, \
-               :correlation_id, :queued, :started, :policy_digest, :tier, :parser, octet_length(:arguments))";
+               :correlation_id, :queued, :started, :policy_digest, :tier, :parser, :address, octet_length(:arguments))";
     connection.execute(
         sql,
         named_params! {
@@ -40,6 +40,7 @@ pub fn begin(connection: &Connection, process: RunId, run: &Begun) -> Result<(),
             ":policy_digest": run.facts.policy_digest,
             ":tier": run.facts.tier,
             ":parser": run.facts.parser,
+            ":address": run.facts.address,
         },
     )?;
     Ok(())
@@ -49,11 +50,25 @@ pub fn begin(connection: &Connection, process: RunId, run: &Begun) -> Result<(),
 ///
 /// # Errors
 /// If there is no such run, or if it is over.
-pub fn start(connection: &Connection, id: RunId, at: UtcMs) -> Result<(), NotKept> {
-    let sql = "UPDATE runs SET state = 'running', started_ms = ?2 WHERE id = ?1 \
-               AND state IN ('queued', 'running')";
-    match connection.execute(sql, (id.to_string(), at.0))? {
-        0 => Err(why_not(connection, id)?),
+pub fn start(connection: &Connection, run: &Begun) -> Result<(), NotKept> {
+    let sql = "UPDATE runs SET state = 'running', started_ms = :started, call_key = :call_key, \
+               policy_digest = coalesce(:policy_digest, policy_digest), tier = coalesce(:tier, tier), \
+               parser = coalesce(:parser, parser), address = coalesce(:address, address) \
+               WHERE id = :id AND state IN ('queued', 'running')";
+    let changed = connection.execute(
+        sql,
+        named_params! {
+            ":id": run.id.to_string(),
+            ":started": run.started.unwrap_or_else(UtcMs::now).0,
+            ":call_key": run.call_key,
+            ":policy_digest": run.facts.policy_digest,
+            ":tier": run.facts.tier,
+            ":parser": run.facts.parser,
+            ":address": run.facts.address,
+        },
+    )?;
+    match changed {
+        0 => Err(why_not(connection, run.id)?),
         _ => Ok(()),
     }
 }
@@ -72,8 +87,9 @@ pub fn finish(
     let sql = "UPDATE runs SET state = :state, started_ms = coalesce(started_ms, :started), ended_ms = :ended, \
                status = :status, error_type = :error_type, return_code = :return_code, \
                policy_digest = coalesce(:policy_digest, policy_digest), tier = coalesce(:tier, tier), \
-               parser = coalesce(:parser, parser), \
-               kept_bytes = octet_length(arguments) + octet_length(:result) \
+               parser = coalesce(:parser, parser), address = coalesce(:address, address), headline = :headline, \
+               kept_bytes = octet_length(arguments) + coalesce(octet_length(:result), 0) \
+               + coalesce(octet_length(:text), 0) \
                WHERE id = :id AND (state IN ('queued', 'running') \
                OR state = 'interrupted' AND process = :process) RETURNING seq";
     let mut statement = connection.prepare(sql)?;
@@ -91,13 +107,19 @@ pub fn finish(
                 ":policy_digest": ending.facts.policy_digest,
                 ":tier": ending.facts.tier,
                 ":parser": ending.facts.parser,
+                ":address": ending.facts.address,
+                ":headline": ending.headline,
                 ":result": ending.result,
+                ":text": ending.text,
             },
             |row| row.get(0),
         )
         .optional()?;
     let Some(seq) = seq else { return Err(why_not(connection, id)?) };
-    connection.execute("INSERT INTO results (seq, json) VALUES (?1, ?2)", (seq, &ending.result))?;
+    if let Some(result) = &ending.result {
+        let sql = "INSERT INTO results (seq, json, text) VALUES (?1, ?2, ?3)";
+        connection.execute(sql, (seq, result, &ending.text))?;
+    }
     Ok(())
 }
 

@@ -25,9 +25,13 @@ CREATE TABLE runs (
     policy_digest   TEXT,
     tier            TEXT,
     parser          TEXT,
+    -- What the tool was aimed at: of a name, the address that it had.
+    address         TEXT,
+    -- The first line of what it came to.
+    headline        TEXT,
     cancel_asked_ms INTEGER,
     progress        TEXT CHECK (progress IS NULL OR json_valid(progress)),
-    -- Bytes of its arguments and its result.
+    -- Bytes of its arguments, its result and its text.
     kept_bytes      INTEGER NOT NULL
 ) STRICT;
 
@@ -40,7 +44,9 @@ CREATE INDEX runs_going_on ON runs (process) WHERE state IN ('queued', 'running'
 
 CREATE TABLE results (
     seq  INTEGER PRIMARY KEY,
-    json TEXT NOT NULL CHECK (json_valid(json))
+    json TEXT NOT NULL CHECK (json_valid(json)),
+    -- What it came to, as a text for people and models.
+    text TEXT
 ) STRICT;
 
 -- How much is kept, so that nobody has to count.
@@ -112,7 +118,7 @@ SELECT r.id AS run, r.owner, r.tool, r.target, r.ended_ms,
 FROM runs r JOIN results x USING (seq), json_each(x.json, '$.parsed.hops') h
      LEFT JOIN json_each(h.value, '$.probes') p ON p.type = 'object'
 WHERE r.parser = 'traceroute' AND h.type = 'object'
-GROUP BY r.seq, number, address
+GROUP BY r.seq, h.value ->> '$.number', p.value ->> '$.address'
 UNION ALL
 SELECT r.id, r.owner, r.tool, r.target, r.ended_ms,
        h.value ->> '$.number', h.value ->> '$.address', h.value ->> '$.name',

@@ -72,8 +72,8 @@ fn figures_of_lists_and_gets_and_of_memory() {
         );
         println!("  get: {get:?}");
         println!(
-            "  latest two: {:?}",
-            time(&|_| drop(store.latest_two(mine(), "ping host-3").wait().unwrap()))
+            "  the one before: {:?}",
+            time(&|n| drop(store.one_before(mine(), ids[n * 31 % ids.len()]).wait().unwrap()))
         );
         println!(
             "  cancel requests: {:?}",

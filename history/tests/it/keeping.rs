@@ -37,7 +37,8 @@ fn a_run_goes_from_its_begin_to_its_end() {
     store.begin(run.clone()).wait().unwrap();
     let state = || store.get(mine(), run.id).wait().unwrap().unwrap().summary.state;
     assert_eq!(state(), State::Queued);
-    store.start_run(run.id, UtcMs(5)).wait().unwrap();
+    run.started = Some(UtcMs(5));
+    store.start(run.clone()).wait().unwrap();
     assert_eq!(state(), State::Running);
     let mut end = ending("{}");
     end.ended = Ended::Cancelled;
@@ -48,7 +49,7 @@ fn a_run_goes_from_its_begin_to_its_end() {
     assert_eq!(kept.summary.started_ms, Some(UtcMs(5)), "the first word of it holds");
     let over = NotKept::Over(State::Cancelled);
     assert_eq!(store.finish(run.id, end.clone()).wait(), Err(over.clone()));
-    assert_eq!(store.start_run(run.id, UtcMs(7)).wait(), Err(over));
+    assert_eq!(store.start(run.clone()).wait(), Err(over));
     assert_eq!(store.finish(RunId::fresh().unwrap(), end).wait(), Err(NotKept::Unknown));
 }
 
@@ -127,17 +128,38 @@ fn filters_hold_each_by_itself_and_together() {
 }
 
 #[test]
-fn the_two_latest_of_a_call_are_those_that_finished() {
+fn the_one_before_is_the_latest_of_the_same_call_that_finished() {
     let store = memory();
     let ids: Vec<_> = (0..3).map(|_| keep(&store, "ping", "a", "{}")).collect();
-    keep(&store, "ping", "b", "{}");
+    let other = keep(&store, "ping", "b", "{}");
     let mut end = ending("{}");
     end.ended = Ended::Failed;
     store.keep(begun("ping", "a"), end).wait().unwrap();
-    store.begin(begun("ping", "a")).wait().unwrap();
-    let found = store.latest_two(mine(), "ping a").wait().unwrap();
-    let found: Vec<_> = found.iter().map(|run| run.summary.id).collect();
-    assert_eq!(found, [ids[2], ids[1]]);
+    let latest = begun("ping", "a");
+    store.begin(latest.clone()).wait().unwrap();
+    let before = |id| store.one_before(mine(), id).wait().unwrap().map(|run| run.summary.id);
+    assert_eq!(before(latest.id), Some(ids[2]));
+    assert_eq!((before(ids[2]), before(ids[0])), (Some(ids[1]), None));
+    assert_eq!((before(other), before(RunId::fresh().unwrap())), (None, None));
+}
+
+#[test]
+fn a_run_without_a_result_is_kept_and_one_has_its_words_beside_it() {
+    let store = memory();
+    let run = begun("ping", "a");
+    let none = probity_history::Ending { ended: Ended::Interrupted, result: None, ..ending("{}") };
+    store.keep(run.clone(), none).wait().unwrap();
+    let kept = store.get(mine(), run.id).wait().unwrap().unwrap();
+    assert_eq!((kept.summary.state, kept.result), (State::Interrupted, None));
+    let run = begun("ping", "b.lab");
+    let mut said = ending("{}");
+    said.headline = Some("10.0.0.1 answers.".into());
+    said.text = Some("10.0.0.1 answers.\nAll of it.".into());
+    said.facts.address = Some("10.0.0.1".into());
+    store.keep(run.clone(), said.clone()).wait().unwrap();
+    let kept = store.get(mine(), run.id).wait().unwrap().unwrap();
+    assert_eq!((kept.text, kept.summary.headline), (said.text, said.headline));
+    assert_eq!(kept.summary.address, said.facts.address);
 }
 
 #[test]
@@ -295,12 +317,12 @@ proptest! {
         run.client = Some(client.clone());
         let result = serde_json::to_string(&target).unwrap();
         store.keep(run.clone(), ending(&result)).wait().unwrap();
-        let found = store.latest_two(mine(), &key).wait().unwrap();
-        prop_assert_eq!(found.len(), 1);
-        prop_assert_eq!(&found[0].summary.tool, &tool);
-        prop_assert_eq!(&found[0].summary.target, &target);
-        prop_assert_eq!(found[0].summary.client.as_ref(), Some(&client));
-        prop_assert_eq!(found[0].result.as_ref(), Some(&result));
+        let found = store.get(mine(), run.id).wait().unwrap().unwrap();
+        prop_assert_eq!(&found.summary.tool, &tool);
+        prop_assert_eq!(&found.summary.target, &target);
+        prop_assert_eq!(&found.summary.call_key, &key);
+        prop_assert_eq!(found.summary.client.as_ref(), Some(&client));
+        prop_assert_eq!(found.result.as_ref(), Some(&result));
         let filter = Filter { target: Some(TargetFilter::Prefix(target)), ..Filter::default() };
         prop_assert_eq!(listed(&store, filter).len(), 1);
     }

@@ -46,7 +46,9 @@ pub fn ending(result: &str) -> Ending {
         status: Some("ok".into()),
         error_type: None,
         return_code: Some(0),
-        result: result.into(),
+        headline: None,
+        text: None,
+        result: Some(result.into()),
         facts: Facts { policy_digest: Some("d1".into()), ..Facts::default() },
     }
 }
