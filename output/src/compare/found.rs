@@ -142,7 +142,7 @@ impl Found {
         let same = !self.has_changes();
         let mut sentence = match self.sentence.take() {
             Some(sentence) => sentence,
-            None => sentence::sentence(&self, complete),
+            None => sentence::sentence(&self.changes, self.nouns, complete),
         };
         if let Some(also) = &self.also {
             sentence = format!("{} {also}", sentence.trim_end());

@@ -2,21 +2,22 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Kind, found::Found, measure};
+use super::{Change, Kind, measure};
 use crate::parsers::page::{count, short};
 
 /// Most changes that are named one by one.
 const NAMED_MAX: usize = 3;
 
-pub(super) fn sentence(found: &Found, complete: bool) -> String {
+/// All of it on one line. `nouns` are what the changes are of, one and many.
+pub(super) fn sentence(changes: &[Change], nouns: Option<(&str, &str)>, complete: bool) -> String {
     let of = |wanted: fn(Kind) -> bool| -> Vec<&Change> {
-        found.changes.iter().filter(|change| wanted(change.what)).collect()
+        changes.iter().filter(|change| wanted(change.what)).collect()
     };
     let shown = of(|what| what.rank() == Kind::Changed.rank());
     let unsure = of(|what| what == Kind::Unsure);
     let unseen = of(|what| what == Kind::NotSeen);
     let noise = of(|what| what == Kind::Noise);
-    let nouns = found.nouns.unwrap_or(("thing", "things"));
+    let nouns = nouns.unwrap_or(("thing", "things"));
     let mut parts = Vec::new();
     match shown.len() {
         0 if !unsure.is_empty() => parts.push("nothing is shown to have changed".to_owned()),

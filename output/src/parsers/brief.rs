@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use super::room::json_bytes;
+
 /// Reasons of ports that go without saying: an answer, a refusal, silence.
 const USUAL_REASONS: [&str; 7] = [
     "syn-ack",
@@ -42,6 +44,48 @@ pub fn brief(report: &Value) -> Value {
     }
     without_nothing(&mut report);
     report
+}
+
+/// The shorter form of a report that is kept, of at most `max_bytes` of JSON as far as lists can be shortened
+/// for that, and whether anything was dropped: from the ends of its longest lists, whatever they hold.
+#[must_use]
+pub fn brief_within(report: &Value, max_bytes: usize) -> (Value, bool) {
+    let mut brief = brief(report);
+    let mut dropped = false;
+    loop {
+        let bytes = json_bytes(&brief);
+        let Some(longest) = longest_list(&mut brief).filter(|_| bytes > max_bytes) else { break };
+        // What is kept is about the share that has room, and less of it each time.
+        let kept = longest.len() * max_bytes / bytes.max(1);
+        longest.truncate(kept.min(longest.len() - 1));
+        dropped = true;
+    }
+    if let Value::Object(members) = &mut brief
+        && dropped
+    {
+        members.insert("truncated".into(), Value::Bool(true));
+    }
+    (brief, dropped)
+}
+
+/// The list that takes most. Of one item alone, the longest list within it, if there is any: whatever is
+/// found of the one host that was asked about is worth more than none of it.
+fn longest_list(value: &mut Value) -> Option<&mut Vec<Value>> {
+    let Value::Object(members) = value else { return None };
+    let lists = members.iter().filter_map(|(name, member)| match member {
+        Value::Array(items) if !items.is_empty() => Some((json_bytes(items), name)),
+        _ => None,
+    });
+    let (_, name) = lists.max()?;
+    let name = name.clone();
+    let Some(Value::Array(items)) = members.get_mut(&name) else { return None };
+    let is_alone = items.len() == 1 && has_list(&items[0]);
+    if is_alone { longest_list(&mut items[0]) } else { Some(items) }
+}
+
+fn has_list(value: &Value) -> bool {
+    let lists = |member: &Value| member.as_array().is_some_and(|items| !items.is_empty());
+    value.as_object().is_some_and(|members| members.values().any(lists))
 }
 
 fn ping_reply(reply: &mut Value, address: Option<&Value>) {
@@ -129,5 +173,39 @@ pub fn is_nothing(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_one_host_the_ports_from_the_end_go_and_the_host_stays() {
+        let ports: Vec<Value> =
+            (1..500).map(|port| json!({ "port": port, "state": "open" })).collect();
+        let report = json!({ "hosts_up": 1, "hosts": [{ "address": "10.0.0.1", "ports": ports }] });
+        let (brief, dropped) = brief_within(&report, 2000);
+        assert!(dropped && brief["truncated"] == true);
+        assert!(json_bytes(&brief) <= 2000 + 20, "{}", json_bytes(&brief));
+        assert_eq!(brief["hosts"][0]["ports"][0]["port"], 1);
+        assert_eq!(brief_within(&report, usize::MAX), (super::brief(&report), false));
+    }
+
+    proptest! {
+        #[test]
+        fn a_report_of_any_lists_comes_to_fit(
+            lists in prop::collection::vec(prop::collection::vec(".{0,60}", 0..80), 0..5),
+            most in 200..2000_usize,
+        ) {
+            let members = lists.iter().enumerate().map(|(at, list)| (format!("l{at}"), json!(list)));
+            let report = Value::Object(members.collect());
+            let (brief, dropped) = brief_within(&report, most);
+            prop_assert!(json_bytes(&brief) <= most + 20);
+            prop_assert_eq!(dropped, json_bytes(&super::brief(&report)) > most);
+        }
     }
 }
