@@ -37,6 +37,12 @@ pub fn may_aim_at(allowance: &Allowance, address: IpAddr) -> bool {
     targets::Targets::of(allowance).admits(&[TargetKind::Address], &Target::Address(address))
 }
 
+/// Whether a caller to whom this is left may aim at all of a target, by a tool that takes these kinds.
+#[must_use]
+pub fn may_aim_at_target(allowance: &Allowance, kinds: &[TargetKind], target: &Target) -> bool {
+    targets::Targets::of(allowance).admits(kinds, target)
+}
+
 /// A denial in words that a client can act on. It says nothing of the rule's place in the policy's
 /// files.
 #[derive(Debug, Clone, PartialEq, Eq)]
