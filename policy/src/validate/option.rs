@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Property names that every tool has, whatever its file says.
-const RESERVED: [&str; 6] =
-    ["target", "preset", "timeout_sec", "dry_run", "extra_args", "correlation_id"];
+const RESERVED: [&str; 7] =
+    ["target", "preset", "timeout_sec", "dry_run", "background", "extra_args", "correlation_id"];
 
 /// Longest help, in characters. A model reads it with every list of tools.
 const MAX_HELP: usize = 600;
