@@ -12,10 +12,9 @@
 use std::{borrow::Cow, env, error::Error, path::PathBuf, sync::Arc};
 
 use probity::{
-    calls::control::gate::ClientKey,
     calls::observe::health::{Finding, HealthCheck, Looking, Priority},
     calls::observe::metrics::{Label, Tools},
-    calls::observe::trace::TraceContext,
+    calls::runs,
     calls::service::Asking,
     config::{self, Environment, Flags},
     terminal::connect,
@@ -83,14 +82,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let arguments = json!({ "target": target, "count": 1 });
     let arguments: Map<String, Value> = serde_json::from_value(arguments)?;
-    let asking = Asking {
-        tool: "ping",
-        arguments: &arguments,
-        client: None,
-        session: ClientKey::ONLY,
-        tier: None,
-        trace: TraceContext::default(),
-    };
+    let owner = runs::this_user();
+    let asking = Asking::own("ping", &arguments, &owner);
     let result = service.call(asking, &mut |_| {}).await;
     match result.parsed.as_ref().map(|parsed| &parsed["alive"]) {
         Some(alive) => answers.increment(&[&alive.to_string()]),

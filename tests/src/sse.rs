@@ -20,6 +20,8 @@ pub struct Events {
     text: String,
     /// How much of it was looked at for the end of a message.
     seen: usize,
+    /// The id of the last message that had one.
+    pub id: String,
     /// Comments that have come.
     pub comments: usize,
     is_over: bool,
@@ -34,11 +36,26 @@ impl Events {
     /// # Errors
     /// Those of the connection, and an answer that is none.
     pub fn ask(
+        stream: TcpStream,
+        host: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> io::Result<Self> {
+        Self::ask_after(stream, host, path, token, body, "")
+    }
+
+    /// The same, of a reader who has had a message of that id.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_after(
         mut stream: TcpStream,
         host: &str,
         path: &str,
         token: &str,
         body: Option<&Value>,
+        id: &str,
     ) -> io::Result<Self> {
         let method = if body.is_some() { "POST" } else { "GET" };
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -46,7 +63,7 @@ impl Events {
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-             Accept: text/event-stream\r\nContent-Type: application/json\r\n\
+             Accept: text/event-stream\r\nContent-Type: application/json\r\nLast-Event-ID: {id}\r\n\
              Content-Length: {length}\r\n\r\n{body}"
         )?;
         let mut stream = BufReader::new(stream);
@@ -58,7 +75,8 @@ impl Events {
         }
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(head.clone()))?;
-        Ok(Self { stream, status, head, text: String::new(), seen: 0, comments: 0, is_over: false })
+        let (text, id) = (String::new(), String::new());
+        Ok(Self { stream, status, head, id, text, seen: 0, comments: 0, is_over: false })
     }
 
     /// The next message; none at the end.
@@ -71,7 +89,13 @@ impl Events {
             while let Some(end) = self.text[self.seen..].find("\n\n") {
                 let event: String = self.text.drain(..self.seen + end + 2).collect();
                 self.seen = 0;
-                let event = event.trim_end();
+                let mut event = event.trim_end();
+                if let Some((id, data)) =
+                    event.strip_prefix("id: ").and_then(|text| text.split_once('\n'))
+                {
+                    id.clone_into(&mut self.id);
+                    event = data;
+                }
                 let Some(data) = event.strip_prefix("data: ") else {
                     self.comments += usize::from(event.starts_with(':'));
                     continue;

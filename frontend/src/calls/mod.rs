@@ -11,6 +11,8 @@ pub mod published;
 pub mod push;
 pub mod request;
 pub mod result;
+pub mod runs;
 pub mod service;
+pub(crate) mod told;
 pub mod tool_view;
 pub mod watch;

@@ -146,6 +146,9 @@ pub fn read(
         Some(Value::Bool(dry_run)) => *dry_run,
         Some(_) => return Err(property("dry_run", "give true or false")),
     };
+    if !matches!(present(arguments, "background"), None | Some(Value::Bool(_))) {
+        return Err(property("background", "give true or false"));
+    }
     let call = Call {
         tool,
         target: read_target(target_text, defaults),
@@ -183,6 +186,18 @@ pub fn unreadable(
     let dry_run = arguments.get("dry_run").is_some_and(|value| *value != Value::Bool(false));
     let asked = Asked::of(&call, target_text, dry_run);
     Some((call, asked))
+}
+
+/// Whether a call is to go on by itself. A check needs no background.
+#[must_use]
+pub fn wants_background(arguments: &Map<String, Value>) -> bool {
+    let is = |name: &str| match present(arguments, name) {
+        Some(Value::Bool(yes)) => *yes,
+        // Some clients write everything as text.
+        Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
+        _ => false,
+    };
+    is("background") && !is("dry_run")
 }
 
 fn read_target(text: &str, defaults: &Defaults) -> Target {
@@ -250,7 +265,13 @@ fn read_arguments(
 pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
-        "target" | "preset" | "timeout_sec" | "dry_run" | "extra_args" | "correlation_id"
+        "target"
+            | "preset"
+            | "timeout_sec"
+            | "dry_run"
+            | "background"
+            | "extra_args"
+            | "correlation_id"
     )
 }
 

@@ -74,6 +74,8 @@ pub struct Config {
     pub health: Health,
     /// What is pushed, and where to.
     pub telemetry: Telemetry,
+    /// How runs are kept.
+    pub history: History,
     /// Counters of the file's own.
     pub counters: Vec<CounterSettings>,
     /// What may be probed for by name.
@@ -288,6 +290,21 @@ impl Telemetry {
     }
 }
 
+/// How runs are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// In a file, and not in memory alone.
+    pub enabled: bool,
+    /// That file; where nobody says, it depends on who runs this.
+    pub path: Option<PathBuf>,
+    /// Older runs go.
+    pub max_age: Duration,
+    /// Of more the oldest go.
+    pub max_runs: u64,
+    /// Of results that take more the oldest go.
+    pub max_bytes: u64,
+}
+
 /// Which broker is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerSettings {
@@ -377,6 +394,13 @@ impl Config {
                 otlp: values.url("telemetry.otlp_endpoint")?,
                 pushgateway: values.url("telemetry.pushgateway")?,
                 push_interval: values.duration("telemetry.push_interval")?,
+            },
+            history: History {
+                enabled: values.get("history.enabled")?,
+                path: values.get("history.path")?,
+                max_age: Duration::from_secs(values.get::<u64>("history.max_age_days")? * 86_400),
+                max_runs: values.get("history.max_runs")?,
+                max_bytes: values.get::<u64>("history.max_mb")? * mebibyte,
             },
             counters,
             probes,

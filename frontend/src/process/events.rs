@@ -266,6 +266,18 @@ pub const EVENTS: &[Event] = &[
         "So many kept results went, because a `client` `asked`, the tool was `disabled`, or the broker \
          decides by another `policy` (then those of all tools).",
     ),
+    event(
+        "history.refused",
+        Level::ERROR,
+        &["path", "error"],
+        "The file of runs cannot be used, and is left as it is. Runs are kept in memory until the process ends.",
+    ),
+    event(
+        "history.not_kept",
+        Level::WARN,
+        &["tool", "correlation_id", "reason"],
+        "A run was not written to the file of runs. Its result was given all the same.",
+    ),
     event("resolve.failed", Level::INFO, &["name", "error"], "A name has no address."),
     event("resolve.timeout", Level::WARN, &["name"], "A name's look-up took too long."),
     event(

@@ -13,8 +13,10 @@ use clap::{Parser, Subcommand};
 
 pub use self::{
     args::{
-        BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs, DoctorArgs, HttpArgs,
-        ListTokensArgs, ManArgs, NewTokenArgs, StdioArgs, TokenArgs, TokenCommand, ToolsArgs,
+        BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs, DiffRunsArgs,
+        DoctorArgs, ExportRunsArgs, HttpArgs, ListRunsArgs, ListTokensArgs, ManArgs, NewTokenArgs,
+        RunsArgs, RunsCommand, ShowRunArgs, StdioArgs, TokenArgs, TokenCommand, ToolsArgs,
+        WhichRuns,
     },
     connection_flags::ConnectionFlags,
     words::Word,
@@ -136,6 +138,7 @@ impl Cli {
             Some(
                 Command::Stdio(_)
                 | Command::Http(_)
+                | Command::Runs(_)
                 | Command::Token(_)
                 | Command::Config(_)
                 | Command::ClientConfig(_)
@@ -181,7 +184,11 @@ impl Command {
             Self::Doctor(args) => Some(&args.broker),
             Self::Config(args) => Some(&args.broker),
             // What `client-config` names is for another process, on another machine maybe.
-            Self::ClientConfig(_) | Self::Token(_) | Self::Man(_) | Self::Completions(_) => None,
+            Self::ClientConfig(_)
+            | Self::Runs(_)
+            | Self::Token(_)
+            | Self::Man(_)
+            | Self::Completions(_) => None,
         }
     }
 
@@ -196,6 +203,7 @@ impl Command {
             // It makes its own choice, and says which.
             Self::Doctor(_)
             | Self::ClientConfig(_)
+            | Self::Runs(_)
             | Self::Token(_)
             | Self::Man(_)
             | Self::Completions(_) => {}
@@ -239,6 +247,7 @@ Examples:
   probity call nmap 192.168.1.0/28 --dry-run the verdict and the exact command; nothing is run
   probity call traceroute 10.0.0.1 --json | jq .parsed
   probity call traceroute 10.0.0.1 --raw     as traceroute itself writes it
+  probity call nmap 10.0.0.0/22 --background goes on by itself; `probity runs` comes back to it
 
 Options of the tool stand after its name, as `probity tools NAME` lists them: --count 5 or --count=5,
 and alone where they take no value. An option that has a name of Probity's own (below) is given after
@@ -248,6 +257,21 @@ shows a line on standard error, where that is a terminal; Ctrl-C ends the run.
 Exit status: 0 the tool succeeded, 1 it failed, timed out, could not run or got no answer, 2 wrong
 usage, 3 refused by the policy, 4 no broker, 130 ended by Ctrl-C."))]
     Call(CallArgs),
+    /// Come back to runs: list, show, compare, cancel, export.
+    #[command(after_help = help("\
+Examples:
+  probity runs list                          the latest
+  probity runs list --tool nmap --since 7d   of one tool, of the last week
+  probity runs show ID                       how far it is, or what it came to
+  probity runs diff --last nmap 10.0.0.0/24  what changed between the two latest
+  probity runs export --since 30d > runs.jsonl
+
+They are what this user ran with `probity call` and over `probity stdio`. Those of a server are in its own
+file (--file, as root), or over HTTP at /runs.
+
+Exit status: 0 all went well (diff: nothing changed), 1 something changed (diff), or it could not be
+read, 2 wrong usage or no such run."))]
+    Runs(RunsArgs),
     /// Show the settings in force and where each comes from.
     #[command(after_help = variables())]
     Config(ConfigArgs),

@@ -4,9 +4,11 @@
 
 mod call;
 mod client_config;
+mod detached;
 mod doctor;
 pub mod generate;
 mod http;
+mod runs;
 mod stdio;
 mod token;
 mod tool_options;
@@ -20,8 +22,10 @@ use tracing::level_filters::LevelFilter;
 use self::{
     call::call,
     client_config::client_config,
+    detached::Began,
     doctor::doctor,
     http::{Entrance, http},
+    runs::runs,
     stdio::stdio,
     token::token,
     tools::tools,
@@ -32,6 +36,7 @@ use crate::{
         client,
         embedded::{EmbeddedBroker, starter},
     },
+    calls::runs::{Place, Runs},
     config::{self, Config, Environment, Flags, ForAll, LoadError, Loaded, Transport},
     process::{
         confine::{self, Confined, NOBODY, Needs, can_become_nobody, group_of},
@@ -64,6 +69,17 @@ enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    const ALL: [Self; 6] = [
+        Self::Success,
+        Self::ToolFailed,
+        Self::Usage,
+        Self::Denied,
+        Self::NoBroker,
+        Self::Interrupted,
+    ];
+}
+
 /// Everything that ends a command early.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
@@ -73,6 +89,8 @@ enum CommandError {
     Serve(#[from] mcp::ServeError),
     #[error("cannot start the asynchronous runtime: {0}")]
     Runtime(std::io::Error),
+    #[error("cannot start the process that goes on: {0}")]
+    Background(std::io::Error),
     #[error("cannot give up what this process has no need of ({0}), so it does not go on")]
     Confine(std::io::Error),
     #[error(transparent)]
@@ -101,7 +119,11 @@ pub fn main() -> ExitCode {
             Usual { events: LevelFilter::INFO, configuration: LevelFilter::INFO }
         }
         Some(
-            Command::Tools(_) | Command::Call(_) | Command::Token(_) | Command::ClientConfig(_),
+            Command::Tools(_)
+            | Command::Call(_)
+            | Command::Runs(_)
+            | Command::Token(_)
+            | Command::ClientConfig(_),
         ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN },
         // They say themselves what there is to warn of.
         Some(
@@ -115,7 +137,10 @@ pub fn main() -> ExitCode {
     logging::start(&loaded.config.log, usual_level);
     loaded.notices.iter().for_each(config::Notice::emit);
     let command = cli.command.map_or_else(|| bare(&loaded.config), Ok);
-    let exit = command.and_then(|command| run(choose_broker(command, &loaded), &loaded, &flags));
+    let exit = command.and_then(|command| match detached::is_meant_by(&command) {
+        true => in_background(),
+        false => run(choose_broker(command, &loaded), &loaded, &flags),
+    });
     let exit = exit.unwrap_or_else(|error| {
         let exit = error.exit();
         if exit != Exit::Success {
@@ -234,18 +259,19 @@ fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exi
     if let Some(Confined { landlock, seccomp, root }) = confined.filter(|_| serving) {
         tracing::debug!(landlock, seccomp, root, "server.confined");
     }
-    let Prepared { embedded, entrance } = prepared;
+    let Prepared { embedded, entrance, place, .. } = prepared;
+    let runs = Runs::at(place, &loaded.config.history);
     let exit = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
-            Command::Stdio(_) => stdio(embedded, loaded, signals).await,
+            Command::Stdio(_) => stdio(embedded, loaded, runs, signals).await,
             Command::Http(_) => match entrance {
-                Some(entrance) => http(entrance, embedded, loaded, signals).await,
+                Some(entrance) => http(entrance, embedded, loaded, runs, signals).await,
                 None => Ok(Exit::Usage),
             },
             Command::Call(args) => {
                 let config = Arc::new(loaded.config.clone());
-                call(&args, embedded, config, flags, signals).await
+                call(&args, embedded, config, runs, flags, signals).await
             }
             command => once(command, embedded, loaded, flags, signals).await,
         }
@@ -260,10 +286,25 @@ fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exi
     exit
 }
 
+/// Has another process do what this command says, for as long as that takes.
+fn in_background() -> Result<Exit, CommandError> {
+    match detached::start().map_err(CommandError::Background)? {
+        Began::GoesOn => Ok(Exit::Success),
+        Began::Over(status) => Ok(Exit::ALL
+            .into_iter()
+            .find(|exit| status.code() == Some(*exit as i32))
+            .unwrap_or(Exit::ToolFailed)),
+    }
+}
+
 /// What is opened and started before this process gives up what that takes.
 struct Prepared {
     entrance: Option<Entrance>,
     embedded: Option<EmbeddedBroker>,
+    /// Root has started this, and is nobody from the confinement on.
+    becomes_nobody: bool,
+    /// Where runs are kept.
+    place: Place,
 }
 
 impl Prepared {
@@ -277,7 +318,17 @@ impl Prepared {
             .map(|args| EmbeddedBroker::start(args.policy.as_deref(), can_become_nobody()))
             .transpose()
             .map_err(ConnectError::Embedded)?;
-        Ok(Self { entrance, embedded })
+        let becomes_nobody = asked(command).is_some()
+            && can_become_nobody()
+            && (embedded.is_some() || !grants_root(config)?);
+        let place = match command {
+            Command::Stdio(_) | Command::Http(_) | Command::Call(_) => {
+                Place::of(&config.history, becomes_nobody)
+            }
+            _ => Place::Memory { because: None },
+        };
+        place.prepare();
+        Ok(Self { entrance, embedded, becomes_nobody, place })
     }
 
     /// A command that asks a broker gives up what it has no need of; nothing else does.
@@ -293,10 +344,9 @@ impl Prepared {
             Some(embedded) => embedded.group().unwrap_or(NOBODY),
             None => group_of(&config.broker.socket),
         };
-        let becomes_nobody =
-            can_become_nobody() && (self.embedded.is_some() || !grants_root(config)?);
         let needs = Needs {
-            nobody_in: becomes_nobody.then(group),
+            nobody_in: self.becomes_nobody.then(group),
+            keeps_runs_in: self.place.folder(),
             removes: self.entrance.as_ref().and_then(Entrance::own_path),
             health_checks: &config.health.checks,
             telemetry: Some(&config.telemetry),
@@ -320,7 +370,8 @@ fn asked(command: &Command) -> Option<&BrokerArgs> {
         Command::Tools(args) => Some(&args.broker),
         // What it looks for takes the user who asks.
         Command::Doctor(_) => None,
-        Command::Token(_)
+        Command::Runs(_)
+        | Command::Token(_)
         | Command::Config(_)
         | Command::ClientConfig(_)
         | Command::Man(_)
@@ -342,6 +393,7 @@ async fn once(
         match command {
             Command::Tools(args) => tools(&args, embedded, config, flags).await,
             Command::Config(args) => show_config(&args, loaded).await,
+            Command::Runs(args) => runs(&args, &config).await,
             Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),
             Command::Doctor(args) => doctor(&args, loaded).await,

@@ -9,7 +9,7 @@ use crate::{
         embedded::{EmbeddedBroker, EmbeddedError},
         resolve::Resolver,
     },
-    calls::{service::Service, watch},
+    calls::{runs::Runs, service::Service, watch},
     config::Config,
 };
 
@@ -34,7 +34,7 @@ pub enum ConnectError {
 /// A service for one command.
 pub struct Session {
     /// The service.
-    pub service: Service,
+    pub service: Arc<Service>,
     /// The names of the tools one is granted, published here or not.
     pub granted: Vec<String>,
     /// It lives as long as this.
@@ -46,14 +46,26 @@ pub struct Session {
 /// # Errors
 /// [`ConnectError`].
 pub async fn once(
+    embedded: Option<EmbeddedBroker>,
+    config: Arc<Config>,
+) -> Result<Session, ConnectError> {
+    once_keeping(embedded, config, Runs::in_memory(None)).await
+}
+
+/// The same, with what it runs kept.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn once_keeping(
     mut embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
+    runs: Runs,
 ) -> Result<Session, ConnectError> {
     let broker = broker(embedded.as_ref(), &config);
     let catalog = broker.catalog().await.map_err(|error| no_answer(error, embedded.as_mut()))?;
     let granted = catalog.tools.iter().map(|tool| tool.name.to_string()).collect();
-    let service = Service::new(broker, Resolver::system(), config, catalog);
-    Ok(Session { service, granted, _embedded: embedded })
+    let service = Service::new(broker, Resolver::system(), config, catalog).keeping(runs);
+    Ok(Session { service: Arc::new(service), granted, _embedded: embedded })
 }
 
 /// The same for a server, which keeps in step with the broker for as long as it lives.
@@ -63,12 +75,14 @@ pub async fn once(
 pub async fn for_serving(
     mut embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
+    runs: Runs,
 ) -> Result<(Arc<Service>, Option<EmbeddedBroker>), ConnectError> {
     let broker = broker(embedded.as_ref(), &config);
     let watched = broker.watch_catalog().await;
     let (catalog, watch) = watched.map_err(|error| no_answer(error, embedded.as_mut()))?;
     let patient = broker.clone().waited_for(BROKER_PATIENCE);
-    let service = Arc::new(Service::new(patient, Resolver::system(), config, catalog));
+    let service = Service::new(patient, Resolver::system(), config, catalog).keeping(runs);
+    let service = Arc::new(service);
     tokio::spawn(watch::follow(broker, watch, Arc::clone(&service)));
     Ok((service, embedded))
 }

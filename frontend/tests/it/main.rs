@@ -16,10 +16,12 @@
 //! | [`http_mcp`] | MCP over HTTP, in both eras |
 //! | [`http_probe`] | `/probe`, as Prometheus asks it |
 //! | [`http_requests`] | what is taken for a request: Host, Origin, paths, bodies, connections |
+//! | [`http_runs`] | runs that one comes back to over HTTP: in the background, kept, watched, ended, compared, and whose they are |
 //! | [`http_service`] | `probity http` as a service of systemd's |
 //! | [`http_stream`] | runs that are watched over HTTP |
 //! | [`http_withdrawn`] | what a token has open when it is taken back |
 //! | [`log`] | what a server logs, and a log that nobody reads |
+//! | [`runs`] | the same over MCP on standard input, and at the terminal |
 //! | [`session`] | what it takes to upset an MCP session |
 //! | [`stdio`] | MCP over standard input and output, in both eras |
 //! | [`terminal`] | the command line on a terminal: colours, tables, progress, Ctrl-C |
@@ -40,10 +42,12 @@ mod http_limits;
 mod http_mcp;
 mod http_probe;
 mod http_requests;
+mod http_runs;
 mod http_service;
 mod http_stream;
 mod http_withdrawn;
 mod log;
+mod runs;
 mod session;
 mod stdio;
 mod support;

@@ -33,6 +33,16 @@ fn client_info() -> Value {
     json!({ "name": "a test", "version": "1" })
 }
 
+/// The frontend's own tools, as they stand behind those of the policy.
+pub const OWN_TOOLS: [&str; 6] =
+    ["read_result", "run_status", "run_result", "run_cancel", "run_list", "compare_runs"];
+
+/// What a client finds where these tools of the policy are published.
+#[must_use]
+pub fn with_own(tools: &[&str]) -> Vec<String> {
+    tools.iter().chain(&OWN_TOOLS).map(ToString::to_string).collect()
+}
+
 impl Era {
     /// Whether each request says everything.
     #[must_use]
@@ -53,7 +63,10 @@ impl Era {
             let meta = &mut params["_meta"];
             meta["io.modelcontextprotocol/protocolVersion"] = json!(self.version);
             meta["io.modelcontextprotocol/clientInfo"] = client_info();
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            let capabilities = &mut meta["io.modelcontextprotocol/clientCapabilities"];
+            if capabilities.is_null() {
+                *capabilities = json!({});
+            }
         }
         json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
     }

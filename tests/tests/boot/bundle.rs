@@ -12,7 +12,7 @@ use probity_tests::{
     STANDARD_TOOLS,
     broker::NOBODY_UID,
     lab::{HOST, Lab, PUBLIC},
-    mcp::Session,
+    mcp::{OWN_TOOLS, Session},
     needs,
 };
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ fn what_a_user_sets_in_the_host_reaches_the_server() {
     let listed = session.request("tools/list", json!({})).unwrap();
     let names: Vec<_> =
         tools(&listed["result"]["tools"]).into_iter().map(|(name, _)| name).collect();
-    let mut expected: Vec<_> = STANDARD_TOOLS.into_iter().chain(["read_result"]).collect();
+    let mut expected: Vec<_> = STANDARD_TOOLS.into_iter().chain(OWN_TOOLS).collect();
     expected.retain(|name| !["nmap", "scanner"].contains(name));
     expected.sort_unstable();
     assert_eq!(names, expected);

@@ -14,12 +14,14 @@ const ROOMS: [&str; 10] = [
 ];
 
 /// The parts of `calls`, the lowest first.
-const PARTS_OF_CALLS: [&str; 10] = [
+const PARTS_OF_CALLS: [&str; 12] = [
     "error_type",
     "request",
     "published",
     "control",
     "result",
+    "told",
+    "runs",
     "observe",
     "tool_view",
     "service",

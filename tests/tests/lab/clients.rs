@@ -12,7 +12,7 @@ use probity_tests::{
     clients::{Client, alike},
     each_client,
     lab::{HOST_NAME, MIXED_NAME},
-    mcp::Session,
+    mcp::{OWN_TOOLS, Session},
     procs::{ProcStatus, children, wait_until},
     world::World,
 };
@@ -43,7 +43,7 @@ fn finds_what_the_server_sent(client: &Client) {
     let sent = wire.request("tools/list", json!({})).unwrap();
     assert_eq!(alike(&answer["tools"]), alike(&sent["result"]["tools"]));
     let names: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|t| &t["name"]).collect();
-    assert_eq!(names, [&STANDARD_TOOLS[..], &["read_result"]].concat());
+    assert_eq!(names, [&STANDARD_TOOLS[..], &OWN_TOOLS].concat());
 
     // Whatever else the server offers can be had.
     for fetched in ["got", "read"] {

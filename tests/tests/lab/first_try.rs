@@ -13,7 +13,7 @@ use probity_tests::{
     STANDARD_TOOLS,
     broker::{ADMIN_UID, USER_UID},
     lab::MIXED_NAME,
-    mcp::Session,
+    mcp::{OWN_TOOLS, Session},
     needs,
     world::World,
 };
@@ -67,10 +67,10 @@ fn a_tool_is_read_only_unless_something_intrusive_of_it_is_granted() {
         let mut names: Vec<&str> = STANDARD_TOOLS.iter().chain(fierce).copied().collect();
         names.sort_unstable();
         names.dedup();
-        names.push("read_result");
+        names.extend(OWN_TOOLS);
         assert_eq!(tools.len(), names.len());
         for (tool, name) in tools.iter().zip(names) {
-            let is_read_only = !fierce.contains(&name);
+            let is_read_only = !fierce.contains(&name) && name != "run_cancel";
             assert_eq!(
                 (&tool["name"], &tool["annotations"]["readOnlyHint"]),
                 (&json!(name), &json!(is_read_only))

@@ -20,7 +20,7 @@ use probity_tests::{
     STANDARD_TOOLS,
     broker::{Broker, PolicyFolder, USER_UID, copy_of_program, program},
     clients::Client,
-    mcp::Session,
+    mcp::{OWN_TOOLS, Session},
     needs,
     peer::{Peer, call},
     procs::{ProcStatus, broker_below, children, wait_until},
@@ -67,10 +67,10 @@ fn without(some: &[&str], others: &[&'static str]) -> Vec<&'static str> {
     let mut names: Vec<_> =
         STANDARD_TOOLS.into_iter().filter(|name| !some.contains(name)).collect();
     for other in others {
-        // `read_result` is the server's own, and comes last.
-        let at = match *other {
-            "read_result" => names.len(),
-            other => names.partition_point(|name| *name < other),
+        // The server's own come last.
+        let at = match OWN_TOOLS.contains(other) {
+            true => names.len(),
+            false => names.partition_point(|name| name < other),
         };
         names.insert(at, other);
     }
@@ -163,11 +163,11 @@ fn a_session_has_the_new_tools_once_it_was_told() {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).stderr(Stdio::null());
     let mut session = Session::start(command).unwrap();
-    assert_eq!(tools(&mut session), [&STANDARD_TOOLS[..], &["read_result"]].concat());
+    assert_eq!(tools(&mut session), [&STANDARD_TOOLS[..], &OWN_TOOLS].concat());
     fs::remove_file(world.policy.path("tools.d/nmap.toml")).unwrap();
     world.broker.reload().unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
-    assert_eq!(tools(&mut session), without(&["nmap"], &["read_result"]));
+    assert_eq!(tools(&mut session), without(&["nmap"], &OWN_TOOLS));
 }
 
 fn tools(session: &mut Session) -> Vec<String> {
@@ -189,18 +189,18 @@ fn an_embedded_broker_reloads_too() {
     let errors = File::create(state.path().join("stderr.txt")).unwrap();
     command.stderr(errors);
     let mut session = Session::start(command).unwrap();
-    assert_eq!(tools(&mut session), [&STANDARD_TOOLS[..], &["read_result"]].concat());
+    assert_eq!(tools(&mut session), [&STANDARD_TOOLS[..], &OWN_TOOLS].concat());
     let broker = broker_below(session.pid()).unwrap();
     fs::remove_file(policy.path("tools.d/nmap.toml")).unwrap();
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     assert_eq!(session.message().unwrap()["method"], "notifications/tools/list_changed");
-    assert_eq!(tools(&mut session), without(&["nmap"], &["read_result"]));
+    assert_eq!(tools(&mut session), without(&["nmap"], &OWN_TOOLS));
     // Without its folder the shipped tools would come in, which nobody asked for.
     fs::rename(policy.path("tools.d"), policy.path("elsewhere")).unwrap();
     kill(Pid::from_raw(broker.cast_signed()), Signal::SIGHUP).unwrap();
     let said = || fs::read_to_string(state.path().join("stderr.txt")).unwrap();
     assert!(wait_until(Duration::from_secs(10), || said().contains("the folder tools.d is gone")));
-    assert_eq!(tools(&mut session), without(&["nmap"], &["read_result"]));
+    assert_eq!(tools(&mut session), without(&["nmap"], &OWN_TOOLS));
     // Its user's terminal is not where the log's heads are kept.
     assert_eq!(session.close().unwrap(), Some(0));
     assert!(!said().contains("audit chain head"), "{}", said());

@@ -31,6 +31,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("health.unhealthy", "the same"),
     ("health.recovered", "the same"),
+    ("watch.webhook_failed", "a receiver that hangs: frontend/src/watches/webhook_tests.rs"),
+    ("history.not_kept", "a full disk: frontend/tests/it/http_runs.rs"),
     ("telemetry.failed", "a collector that is away: tests/tests/it/traces.rs"),
     ("telemetry.no_traces", "a build without traces"),
     ("schema.invalid", "a fault in Probity: frontend/src/calls/published/arguments_tests.rs"),
@@ -49,6 +51,7 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         ("a client that asks too often", a_client_that_asks_too_often),
         ("a tool that fails", a_tool_that_fails_and_recovers),
         ("results that are kept", results_that_are_kept),
+        ("a file of runs that is none", a_file_of_runs_that_is_none),
         ("a server over HTTP", a_server_over_http),
         ("a name in the lab", a_name_without_addresses),
     ];

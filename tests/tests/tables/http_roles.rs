@@ -30,6 +30,11 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("POST", "/tools/{name}/check",   "operator"),
     ("POST", "/tools/{name}/execute", "operator"),
     ("GET",  "/probe",                "operator"),
+    ("GET",  "/runs",                 "viewer"),
+    ("GET",  "/runs/{id}",            "viewer"),
+    ("GET",  "/runs/{id}/events",     "viewer"),
+    ("GET",  "/runs/{a}/diff/{b}",    "viewer"),
+    ("DELETE", "/runs/{id}",          "operator"),
     ("POST", "/tools/{name}/reset",   "admin"),
     ("POST", "/tools/{name}/disable", "admin"),
     ("POST", "/tools/{name}/enable",  "admin"),
@@ -107,6 +112,8 @@ fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
                 // No target: whoever is let in is told so.
                 (true, _) if *path == "/probe" => &[400],
                 // No message and no session: the same.
+                // None of that id.
+                (true, _) if path.starts_with("/runs/") => &[404],
                 (true, _) if *path == "/mcp" && *method != "GET" => &[400],
                 (true, _) => &[200],
                 // Who somebody is comes before what they may do.

@@ -10,6 +10,7 @@ mod text;
 
 use std::time::Duration;
 
+use probity_history::RunId;
 use probity_output::{clean::clean_str, parsers::Parsed};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -41,6 +42,14 @@ const REFUSED_BY: &str = "refused_by";
 /// Says there that nothing was run for this call, and how old the run is that it is answered with.
 const CACHED: &str = "cached";
 const CACHED_AGE: &str = "cached_age_sec";
+
+/// Says there by which id the run is found again, and of one that goes on its state and for how long.
+const RUN_ID: &str = "run_id";
+const STATE: &str = "state";
+const GOES_ON: &str = "goes_on";
+
+/// Says there why a run is not found again.
+const NOT_KEPT: &str = "not_kept";
 
 /// What a call gave.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -190,6 +199,40 @@ impl ToolResult {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.metadata.contains_key(CANCELLED)
+    }
+
+    /// A call that goes on by itself, and by which id one comes back to it. `ends_with` says how long it
+    /// does.
+    #[must_use]
+    pub fn in_background(asked: &Asked, run: RunId, state: &str, ends_with: &str) -> Self {
+        let mut result = Self::empty(asked);
+        for (name, value) in
+            [(RUN_ID, run.to_string()), (STATE, state.to_owned()), (GOES_ON, ends_with.to_owned())]
+        {
+            result.metadata.insert(name.into(), json!(value));
+        }
+        result
+    }
+
+    /// The id of the run that this is the result of, or that goes on; none where it is not kept.
+    #[must_use]
+    pub fn run_id(&self) -> Option<&str> {
+        self.metadata.get(RUN_ID).and_then(Value::as_str)
+    }
+
+    /// How long the run goes on by itself, where there is no result yet.
+    #[must_use]
+    pub fn goes_on(&self) -> Option<&str> {
+        self.metadata.get(GOES_ON).and_then(Value::as_str)
+    }
+
+    /// Notes by which id the run is found again, or why it is not.
+    pub(crate) fn note_kept(&mut self, kept: Result<&RunId, &str>) {
+        let (name, value) = match kept {
+            Ok(id) => (RUN_ID, id.to_string()),
+            Err(reason) => (NOT_KEPT, reason.to_owned()),
+        };
+        self.metadata.insert(name.into(), json!(value));
     }
 
     /// Marks the result as that of an earlier run, which ended so long ago.

@@ -7,7 +7,7 @@ use probity_output::{
     quote::{folded, marked, quoted},
 };
 
-use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, ToolResult};
+use super::{CACHED_AGE, ErrorType, FENCE_REFUSALS, STATE, ToolResult};
 
 /// Longest raw output shown, in bytes. The whole of it is in the result object.
 const RAW_MAX: usize = 4096;
@@ -18,6 +18,7 @@ impl ToolResult {
     pub fn text(&self) -> String {
         match self.error_type {
             None if self.dry_run => self.plan_text(),
+            None if self.goes_on().is_some() => self.background_text(),
             None => {
                 let text = self.finished_text() + &self.complaint() + &self.cut_text();
                 text + &self.age_text() + &self.fence_text()
@@ -145,6 +146,18 @@ impl ToolResult {
             Some(age) => format!("\n(Kept from a run {age:.0} s ago; nothing was run now.)"),
             None => String::new(),
         }
+    }
+
+    /// That it goes on, until when, and how one comes back to it.
+    fn background_text(&self) -> String {
+        let (id, goes_on) = (self.run_id().unwrap_or_default(), self.goes_on().unwrap_or_default());
+        let state = self.metadata.get(STATE).and_then(serde_json::Value::as_str);
+        format!(
+            "Run {id} of {} {} is {} in the background. {goes_on}",
+            self.tool,
+            folded(&self.target),
+            state.unwrap_or("going on")
+        )
     }
 
     fn plan_text(&self) -> String {

@@ -131,12 +131,19 @@ impl Service {
                     let mut execution = self.metrics.execution(name);
                     let tool = tool.zip(control.as_ref());
                     let tool = tool.map(|(published, control)| Controlled { published, control });
-                    let context =
-                        RunContext { tool, pass, session: asking.session, on_event, span };
-                    let result = self.run(call, &asked, &listing, context, &mut execution).await;
+                    let mut record = self.runs.record(asking.recorded(), &asked, &listing);
+                    let mut heard = |event: RunEvent<'_>| {
+                        record.hear(event);
+                        on_event(event);
+                    };
+                    let (session, on_event) = (asking.session, &mut heard);
+                    let context = RunContext { tool, pass, session, on_event, span };
+                    let mut result =
+                        self.run(call, &asked, &listing, context, &mut execution).await;
                     execution.ended();
                     running.ended();
                     told.ended(&result);
+                    record.ended(&mut result).await;
                     result
                 }
             },

@@ -4,6 +4,7 @@
 //! refused here is put to it all the same, for its log and for its verdict, and nothing is approved
 //! here at all.
 
+mod background;
 mod call;
 mod kept;
 mod limits;
@@ -15,11 +16,15 @@ pub(crate) mod turned_away;
 
 use std::sync::Arc;
 
+use probity_history::Owner;
 use probity_protocol::{Catalog, ClientLabel, Tier};
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 
-pub use self::news::{RunEnd, RunNews};
+pub use self::{
+    background::{Lifetime, OwnedAsking},
+    news::{RunEnd, RunNews},
+};
 use self::{news::News, repaired::Repaired};
 use crate::{
     broker::{client::Broker, resolve::Resolver},
@@ -36,6 +41,7 @@ use crate::{
         },
         published::registry::{Listing, NoSuchTool, Published, Registry},
         result::ToolResult,
+        runs::{Live, Recorded, Runs},
     },
     config::Config,
 };
@@ -53,6 +59,7 @@ pub struct Service {
     health: Monitor,
     limiter: Limiter,
     news: News,
+    runs: Arc<Runs>,
     repaired: Repaired,
 }
 
@@ -67,10 +74,40 @@ pub struct Asking<'a> {
     pub client: Option<&'a ClientLabel>,
     /// Whose turn it is to be.
     pub session: ClientKey,
+    /// Whose the run is.
+    pub owner: &'a Owner,
     /// The highest tier that this client may use; `None` leaves it to configuration and policy.
     pub tier: Option<Tier>,
     /// Which trace it is in, by its own word.
     pub trace: TraceContext<'a>,
+    /// What it comes to is kept.
+    pub kept: bool,
+    /// The run that is to be, where nobody waits for it.
+    pub(crate) live: Option<&'a Arc<Live>>,
+}
+
+impl<'a> Asking<'a> {
+    /// What is written down of it.
+    fn recorded(self) -> Recorded<'a> {
+        let Self { owner, client, arguments, kept, live, .. } = self;
+        Recorded { owner, client, arguments, kept, live }
+    }
+
+    /// A call of this process's own user, who waits for it.
+    #[must_use]
+    pub fn own(tool: &'a str, arguments: &'a Map<String, Value>, owner: &'a Owner) -> Self {
+        Self {
+            tool,
+            arguments,
+            client: None,
+            session: ClientKey::ONLY,
+            owner,
+            tier: None,
+            trace: TraceContext::default(),
+            kept: true,
+            live: None,
+        }
+    }
 }
 
 impl Service {
@@ -87,6 +124,7 @@ impl Service {
         let health = Monitor::new(broker.clone(), &registry, &controls, &machine, &config.health);
         let limiter = Limiter::new(config.http.rate);
         let news = News::new();
+        let runs = Arc::new(Runs::in_memory(None));
         let repaired = Repaired::default();
         Self {
             broker,
@@ -100,8 +138,21 @@ impl Service {
             health,
             limiter,
             news,
+            runs,
             repaired,
         }
+    }
+
+    /// The same, with its runs kept there.
+    #[must_use]
+    pub fn keeping(self, runs: Runs) -> Self {
+        Self { runs: Arc::new(runs), ..self }
+    }
+
+    /// The runs that one can come back to.
+    #[must_use]
+    pub fn runs(&self) -> &Arc<Runs> {
+        &self.runs
     }
 
     /// What is published now, the tools by name.

@@ -55,6 +55,22 @@ pub(crate) fn rate_limited(asked: &Asked, rate: &RateLimit, exceeded: &Exceeded)
     result
 }
 
+/// A call in the background of somebody who has as many going on as may be.
+#[must_use]
+pub(crate) fn too_many_runs(asked: &Asked, most: usize) -> ToolResult {
+    let message = format!("{most} runs of yours go on in the background, which is the limit");
+    let suggestion = String::from("Wait until one is over, or cancel one: run_list has them.");
+    ToolResult::turned_away(asked, ErrorType::ResourceExhausted, message, suggestion)
+}
+
+/// A call that came at the server's end.
+#[must_use]
+pub(crate) fn server_ends(asked: &Asked) -> ToolResult {
+    let message = String::from("the server is stopping, so nothing new begins");
+    let suggestion = String::from("Try again when it is back.");
+    ToolResult::turned_away(asked, ErrorType::ResourceExhausted, message, suggestion)
+}
+
 /// A call of a tool that is left alone for now.
 #[must_use]
 pub(crate) fn breaker_open(asked: &Asked, status: &BreakerStatus) -> ToolResult {

@@ -1,6 +1,6 @@
-//! A frontend has nothing to execute, nothing to write and nobody to connect to but its broker, a name
-//! server, and what its settings name (health checks, a collector, a gateway), so it gives all that up:
-//! whoever takes it over starts no shell and no tool, and changes no file of the person who started it. One
+//! A frontend has nothing to execute, nothing to write but the runs that it keeps, and nobody to connect
+//! to but its broker, a name server, and what its settings name (health checks, a collector, a gateway), so
+//! it gives all that up: whoever takes it over starts no shell and no tool, and changes no other file. One
 //! that root starts becomes nobody first (`user.rs`). Its own broker, where it has one, is started by another
 //! process (`embedded`).
 //!
@@ -25,7 +25,7 @@ use landlock::{
 
 use crate::config::{CheckKind, CheckSettings, Telemetry};
 
-pub use self::user::{NOBODY, can_become_nobody, group_of};
+pub use self::user::{NOBODY, become_owner_of, can_become_nobody, group_of};
 
 /// Where names are asked for whose answers are too long for a datagram.
 const NAME_SERVER_PORT: u16 = 53;
@@ -37,6 +37,8 @@ pub struct Needs<'a> {
     pub nobody_in: Option<u32>,
     /// A socket that it has made, and removes in the end.
     pub removes: Option<&'a Path>,
+    /// The folder in which it keeps runs.
+    pub keeps_runs_in: Option<&'a Path>,
     /// What it looks at; some of these connect.
     pub health_checks: &'a [CheckSettings],
     /// Where it pushes what it has counted and traced.
@@ -80,7 +82,7 @@ pub fn give_up_all_but(needs: Needs<'_>) -> io::Result<Confined> {
 fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     // An access that is handled, and no rule that grants it anywhere. (Settings of a terminal, which
     // the ABIs from the fifth know, are no change of any file.)
-    // RULE: A server executes nothing, changes no file, and connects by TCP to name servers and to what its settings name alone.
+    // RULE: A server executes nothing, changes no file but those of the runs that it keeps, and connects by TCP to name servers and to what its settings name alone.
     let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_write(ABI::V3) | AccessFs::Execute)?
         .handle_access(AccessNet::ConnectTcp | AccessNet::BindTcp)?
@@ -94,6 +96,16 @@ fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     }
     for port in needs.telemetry.into_iter().flat_map(Telemetry::ports) {
         rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
+    // Where the folder is not there, nothing is kept.
+    if let Some(folder) = needs.keeps_runs_in.and_then(|path| PathFd::new(path).ok()) {
+        let kept = AccessFs::WriteFile
+            | AccessFs::Truncate
+            | AccessFs::MakeReg
+            | AccessFs::RemoveFile
+            | AccessFs::MakeDir
+            | AccessFs::RemoveDir;
+        rules = rules.add_rule(PathBeneath::new(folder, kept))?;
     }
     // Without the folder there is nothing to remove.
     if let Some(folder) = needs.removes.and_then(|path| PathFd::new(folder_of(path)).ok()) {
@@ -178,6 +190,22 @@ mod tests {
             refused(File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH));
             refused(setxattr(&file, "user.mark", b"1", XattrFlags::empty()).map_err(Into::into));
             assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        });
+    }
+
+    #[test]
+    fn where_it_keeps_runs_it_makes_changes_and_removes_files_and_nowhere_else() {
+        let folders = [0, 0].map(|_| tempfile::tempdir().unwrap());
+        let [own, other] = folders.each_ref().map(|folder| folder.path());
+        confined(Needs { keeps_runs_in: Some(own), ..Needs::default() }, || {
+            let file = own.join("runs.db");
+            fs::write(&file, "one").unwrap();
+            File::options().write(true).open(&file).unwrap().set_len(1).unwrap();
+            fs::remove_file(&file).unwrap();
+            fs::create_dir(own.join("live")).unwrap();
+            refused(UnixListener::bind(own.join("socket")));
+            refused(std::os::unix::fs::symlink("/etc/passwd", own.join("link")));
+            refused(fs::write(other.join("runs.db"), "one"));
         });
     }
 

@@ -52,6 +52,26 @@ pub(super) fn become_nobody(group: u32) -> io::Result<()> {
     }
 }
 
+/// Root that looks into another user's file becomes that user first: what it makes beside the file is then
+/// that user's, too. Whoever else this is stays who it is.
+///
+/// # Errors
+/// Those of the system: this process may be root still, and is not to go on.
+pub fn become_owner_of(file: &Path) -> io::Result<()> {
+    let found = fs::metadata(file)?;
+    let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
+    if !geteuid().is_root() || uid.is_root() {
+        return Ok(());
+    }
+    setgroups(&[gid])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    match geteuid().is_root() {
+        false => Ok(()),
+        true => Err(io::Error::other("it is still root")),
+    }
+}
+
 /// Gives up what capabilities there are, for good.
 pub(super) fn give_up_capabilities() -> io::Result<()> {
     let empty = CapabilitySet::empty();

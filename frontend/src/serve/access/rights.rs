@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use probity_history::Owner;
 use probity_protocol::ToolEntry;
 
 use super::{Access, Caller, Role};
-use crate::calls::published::registry::Listing;
+use crate::calls::{published::registry::Listing, runs::Viewer};
 
 /// Why a call is not put to the service.
 pub struct Beyond {
@@ -18,6 +19,25 @@ pub struct Beyond {
 }
 
 impl Caller {
+    /// Whose their runs are.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        let name = self.token().map(|token| token.owner());
+        // Without a token nothing runs, and nothing is theirs.
+        let name = name.unwrap_or_else(|| format!("nobody:{}", self.address));
+        Owner::new(name).expect("a token's owner is neither empty nor long")
+    }
+
+    /// What they see of runs, by what they see of what is published.
+    #[must_use]
+    pub fn viewer(&self, listing: Arc<Listing>) -> Viewer {
+        let (listing, tier) = (self.view(listing), self.highest_tier());
+        match self.may(Access::Role(Role::Admin)) {
+            true => Viewer::of_all(listing, tier),
+            false => Viewer::owner(self.owner(), listing, tier),
+        }
+    }
+
     /// What they see of what is published.
     #[must_use]
     pub fn view(&self, listing: Arc<Listing>) -> Arc<Listing> {

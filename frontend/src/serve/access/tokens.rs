@@ -30,6 +30,9 @@ use super::Role;
 /// Largest tokens file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// Longest part of a token's name that stands in the owner of its runs, in bytes.
+const OWNER_NAME_MAX: usize = 256;
+
 /// A network as it is meant: one with bits of a host in it may be meant as that one host.
 ///
 /// # Errors
@@ -117,6 +120,15 @@ impl Token {
             entry += "no_intrusive = true\n";
         }
         entry
+    }
+
+    /// Whose its runs are: another token of the same name is somebody else.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        // Enough of the hash to tell two tokens apart, and of no use to whoever looks for the token.
+        let hash: String = self.hash.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = &self.name[..self.name.floor_char_boundary(OWNER_NAME_MAX)];
+        format!("token:{name}:{hash}")
     }
 
     /// Where they may come from; empty for anywhere.

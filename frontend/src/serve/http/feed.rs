@@ -12,10 +12,9 @@ use std::{
 };
 
 use axum::body::Bytes;
-use probity_output::clean::{Pieces, clean_value};
+use probity_output::clean::Pieces;
 use probity_protocol::Stream;
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep},
@@ -25,7 +24,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Problem, sse};
 use crate::{
     broker::client::RunEvent,
-    calls::result::{ToolResult, plan_json},
+    calls::{
+        result::ToolResult,
+        told::{progress_json, told},
+    },
     output::progress::{Progress, Status},
 };
 
@@ -114,27 +116,11 @@ impl Teller {
     pub fn hear(&self, event: RunEvent<'_>) {
         let mut state = self.shared.state();
         match event {
-            RunEvent::AwaitsApproval(awaiting) => {
-                let mut told = json!({
-                    "id": awaiting.id.as_str(),
-                    "approvers": awaiting.approvers,
-                    "expires_in_sec": awaiting.expires_in.as_secs_f64(),
-                    "command": format!("probity-policy approve {}", awaiting.id),
-                });
-                clean_value(&mut told);
-                state.queued = Some(sse::message("awaits_approval", told));
+            RunEvent::AwaitsApproval(_) | RunEvent::Queued(_) => {
+                state.queued = told(event).map(|(kind, data)| sse::message(kind, data));
             }
-            RunEvent::Queued(place) => {
-                let wait = place.expected_wait.map(|wait| wait.as_secs_f64());
-                let place = json!({ "ahead": place.ahead, "expected_wait_sec": wait });
-                state.queued = Some(sse::message("queued", place));
-            }
-            RunEvent::Started(begun) => {
-                let mut plan = plan_json(begun.plan);
-                plan["tool"] = json!(begun.plan.tool.as_str());
-                plan["address"] = json!(begun.plan.target);
-                clean_value(&mut plan);
-                state.started = Some(sse::message("started", plan));
+            RunEvent::Started(_) => {
+                state.started = told(event).map(|(kind, data)| sse::message(kind, data));
             }
             RunEvent::Output(stream, bytes) => {
                 let text = state.stream(stream).cleaner.add(bytes);
@@ -147,14 +133,7 @@ impl Teller {
 
     /// Takes how far the tool is.
     pub fn progress(&self, progress: &Progress) {
-        let percent = progress.fraction.map(|fraction| (fraction * 1000.0).round() / 10.0);
-        let remaining = progress.remaining.map(|time| time.as_secs_f64());
-        let progress: Value = json!({
-            "percent": percent,
-            "remaining_sec": remaining,
-            "message": progress.message,
-        });
-        self.shared.state().progress = Some(sse::message("progress", progress));
+        self.shared.state().progress = Some(sse::message("progress", progress_json(progress)));
         self.shared.news.notify_one();
     }
 

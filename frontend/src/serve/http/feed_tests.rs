@@ -1,7 +1,7 @@
 //! What a feed promises its reader, whatever the reader's pace.
 
 use futures_util::FutureExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::serve::http::Kind;

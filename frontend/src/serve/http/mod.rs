@@ -45,6 +45,7 @@ use crate::{
     calls::{
         control::{gate::ClientKey, limiter::RateKey},
         published::registry::Listing,
+        runs::Viewer,
         service::Service,
     },
     config::{Config, Http, ProbeModules},
@@ -165,6 +166,11 @@ impl Server {
     /// What is published, as far as a caller's token covers it.
     fn listing_for(&self, caller: &Caller) -> Arc<Listing> {
         caller.view(self.service.listing())
+    }
+
+    /// What a caller sees of runs.
+    fn viewer(&self, caller: &Caller) -> Viewer {
+        caller.viewer(self.service.listing())
     }
 
     /// Whose turn it is: all calls of one token, or without one of one address, are one client's.

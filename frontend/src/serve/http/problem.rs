@@ -80,6 +80,8 @@ pub enum Kind {
     NotFound,
     /// Not with this method.
     MethodNotAllowed,
+    /// Not while things are as they are.
+    Conflict,
     /// An answer of a type that was not asked for.
     NotAcceptable,
     /// A body that is not what it has to be.
@@ -96,6 +98,8 @@ pub enum Kind {
     TooManyFailures,
     /// Too many connections.
     NoRoom,
+    /// What is kept cannot be read now.
+    Unreadable,
     /// The server is at its end.
     Stopping,
     /// A fault in this program.
@@ -115,6 +119,7 @@ impl Kind {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Not with this method")
             }
+            Self::Conflict => (StatusCode::CONFLICT, "VALIDATION_ERROR", "Not now"),
             Self::NotAcceptable => {
                 (StatusCode::NOT_ACCEPTABLE, "VALIDATION_ERROR", "Another type of answer is given")
             }
@@ -132,6 +137,9 @@ impl Kind {
                 (StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "Too many requests")
             }
             Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "RESOURCE_EXHAUSTED", "No room now"),
+            Self::Unreadable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN", "What is kept cannot be read")
+            }
             Self::Stopping => {
                 (StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "The server is stopping")
             }

@@ -1,7 +1,7 @@
 //! Server-sent events: each message is one `{type, data}` in JSON, on one line.
 //!
-//! There is no `event:` line, so that a browser's `onmessage` gets all of them, and no `id:` line:
-//! nothing is kept for readers who come back.
+//! There is no `event:` line, so that a browser's `onmessage` gets all of them. Where something is kept for
+//! readers who come back there is an `id:` line.
 
 use std::time::Duration;
 
@@ -48,6 +48,13 @@ pub fn message(kind: &str, data: impl Serialize) -> Bytes {
     // What is sent has no keys but texts, and JSON has no line ends of its own.
     let _ = serde_json::to_writer(&mut text, &Message { kind, data });
     text.extend_from_slice(b"\n\n");
+    text.into()
+}
+
+/// One message that a reader can go on after.
+pub fn numbered(id: &str, kind: &str, data: impl Serialize) -> Bytes {
+    let mut text = format!("id: {id}\n").into_bytes();
+    text.extend_from_slice(&message(kind, data));
     text.into()
 }
 

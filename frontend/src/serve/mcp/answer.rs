@@ -5,12 +5,15 @@
 //! nothing is left out, what is said twice is said once, and what is long is shortened on purpose, with a
 //! flag and a note that says how to get the rest. HTTP and the command line give the result as it is.
 
-use probity_output::parsers::{self, brief::is_nothing};
+use probity_output::parsers::{
+    self,
+    brief::{brief_within, is_nothing},
+};
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde_json::{Map, Value, json};
 
 use super::store::{LIFETIME, ResultStore};
-use crate::calls::{published::registry::READ_RESULT, result::ToolResult};
+use crate::calls::{published::registry::READ_RESULT, result::ToolResult, runs::WholeRun};
 
 /// Longest standard output or error in the structured result, in bytes: that of the text.
 const STREAM_MAX: usize = 4 * 1024;
@@ -19,11 +22,12 @@ const STREAM_MAX: usize = 4 * 1024;
 const PARSED_MAX: usize = 12 * 1024;
 
 /// Figures about a run that no model asks for. They are in the whole result.
-const FIGURES: [&str; 7] = [
+const FIGURES: [&str; 8] = [
     "cpu_seconds",
     "max_rss_bytes",
     "net_raw",
     "policy_digest",
+    "run_id",
     "stderr_bytes",
     "stdout_bytes",
     "timeout_sec",
@@ -55,12 +59,7 @@ pub fn answer(result: &ToolResult, store: &ResultStore, read_on: bool) -> CallTo
         if is_cut {
             full_result["bytes"] = json!(bytes);
             full_result["lifetime_seconds"] = json!(LIFETIME.as_secs());
-            let minutes = LIFETIME.as_secs() / 60;
-            let how = match read_on {
-                true => format!("{READ_RESULT} gives the rest of {uri}"),
-                false => format!("the rest is in the resource {uri}"),
-            };
-            text.push_str(&format!("\nThis answer is shortened: {how}, for {minutes} minutes."));
+            text.push_str(&shortened(&uri, read_on));
             content.push(ContentBlock::resource_link(
                 Resource::new(uri, format!("{} result", result.tool))
                     .with_title(format!("The whole result of {} {}", result.tool, result.target))
@@ -78,6 +77,60 @@ pub fn answer(result: &ToolResult, store: &ResultStore, read_on: bool) -> CallTo
     };
     answer.structured_content = Some(Value::Object(structured));
     answer
+}
+
+/// What a run that is kept came to, as its call would have been answered.
+pub fn stored(
+    result: &Value,
+    run: &WholeRun,
+    store: &ResultStore,
+    read_on: bool,
+) -> CallToolResult {
+    let mut text = run.text.clone().unwrap_or_default();
+    let mut is_cut = parsers::is_cut(&text);
+    let Value::Object(mut structured) = result.clone() else {
+        return CallToolResult::error(vec![ContentBlock::text(text)]);
+    };
+    structured.remove("argv");
+    if structured.get("address") == structured.get("target") {
+        structured.remove("address");
+    }
+    if let Some(parsed) = structured.get("parsed").filter(|parsed| parsed.is_object()) {
+        let (parsed, dropped) = brief_within(parsed, PARSED_MAX);
+        structured.insert("parsed".into(), parsed);
+        is_cut |= dropped;
+        // The report stands for it.
+        is_cut |= ["stdout", "stderr"].iter().any(|name| {
+            let said = structured.remove(*name);
+            said.is_some_and(|said| said.as_str().is_some_and(|said| said.len() > STREAM_MAX))
+        });
+    }
+    is_cut |= shorten_streams(&mut structured);
+    leave_out(&mut structured);
+    structured.insert("truncated_answer".into(), json!(is_cut));
+    if is_cut {
+        let tool = structured.get("tool").and_then(Value::as_str).unwrap_or_default();
+        let uri = store.keep(tool, result.to_string());
+        text.push_str(&shortened(&uri, read_on));
+    }
+    structured.retain(|_, value| !is_nothing(value));
+    let content = vec![ContentBlock::text(text)];
+    let mut answer = match result["error_type"].is_null() {
+        true => CallToolResult::success(content),
+        false => CallToolResult::error(content),
+    };
+    answer.structured_content = Some(Value::Object(structured));
+    answer
+}
+
+/// That an answer is not the whole, and how one reads on.
+fn shortened(uri: &str, read_on: bool) -> String {
+    let minutes = LIFETIME.as_secs() / 60;
+    let how = match read_on {
+        true => format!("{READ_RESULT} gives the rest of {uri}"),
+        false => format!("the rest is in the resource {uri}"),
+    };
+    format!("\nThis answer is shortened: {how}, for {minutes} minutes.")
 }
 
 /// Keeps what a call that its client cancelled had given, if that is anything: nobody waits for the
@@ -121,32 +174,50 @@ impl Brief {
                 }
             }
         }
-        for (name, text) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
-            if text.len() > STREAM_MAX && structured.contains_key(name) {
-                structured.insert(name.into(), json!(middle_out(text)));
-                is_cut = true;
-            }
-        }
-        let milliseconds = (result.execution_time * 1000.0).round();
-        structured.insert("execution_time".into(), json!(milliseconds / 1000.0));
-        if let Some(Value::Object(details)) = structured.get_mut("error_details") {
-            details
-                .retain(|name, value| !SAID_ALREADY.contains(&name.as_str()) && !is_nothing(value));
-        }
-        if let Some(Value::Object(metadata)) = structured.get_mut("metadata") {
-            let is_wanted = |name: &str| match name {
-                // How much there was.
-                "stdout_bytes" => result.truncated_stdout,
-                "stderr_bytes" => result.truncated_stderr,
-                _ => !FIGURES.contains(&name),
-            };
-            metadata.retain(|name, _| is_wanted(name));
-            if let Some(Value::Object(plan)) = metadata.get_mut("plan") {
-                plan.retain(|name, _| !PLAN_DETAILS.contains(&name.as_str()));
-            }
-        }
+        is_cut |= shorten_streams(&mut structured);
+        leave_out(&mut structured);
         structured.retain(|_, value| !is_nothing(value));
         Self { structured, is_raw_left_out, is_cut }
+    }
+}
+
+/// Cuts what a tool wrote; reports whether anything is gone.
+fn shorten_streams(structured: &mut Map<String, Value>) -> bool {
+    let mut is_cut = false;
+    for name in ["stdout", "stderr"] {
+        if let Some(Value::String(text)) = structured.get_mut(name)
+            && text.len() > STREAM_MAX
+        {
+            *text = middle_out(text);
+            is_cut = true;
+        }
+    }
+    is_cut
+}
+
+/// Leaves out what no model asks for, and what is said twice.
+fn leave_out(structured: &mut Map<String, Value>) {
+    let time = structured.get("execution_time").and_then(Value::as_f64).unwrap_or_default();
+    structured.insert("execution_time".into(), json!((time * 1000.0).round() / 1000.0));
+    let is = |name: &str| structured.get(name) == Some(&json!(true));
+    let (stdout, stderr) = (is("truncated_stdout"), is("truncated_stderr"));
+    if let Some(Value::Object(details)) = structured.get_mut("error_details") {
+        details.retain(|name, value| !SAID_ALREADY.contains(&name.as_str()) && !is_nothing(value));
+    }
+    if let Some(Value::Object(metadata)) = structured.get_mut("metadata") {
+        let goes_on = metadata.contains_key("goes_on");
+        let is_wanted = |name: &str| match name {
+            // How much there was.
+            "stdout_bytes" => stdout,
+            "stderr_bytes" => stderr,
+            // What goes on is come back to by it.
+            "run_id" => goes_on,
+            _ => !FIGURES.contains(&name),
+        };
+        metadata.retain(|name, _| is_wanted(name));
+        if let Some(Value::Object(plan)) = metadata.get_mut("plan") {
+            plan.retain(|name, _| !PLAN_DETAILS.contains(&name.as_str()));
+        }
     }
 }
 

@@ -3,21 +3,30 @@
 //! What a caller may not do, or does too often, is answered as a result: clients show those to the
 //! model, and hide the errors of a transport from it.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use probity_output::parsers::one_line;
 use probity_protocol::CorrelationId;
 use rmcp::{
     ErrorData, RoleServer,
-    model::{CallToolRequestParams, CallToolResult},
+    model::{CallToolRequestParams, CallToolResponse},
     service::RequestContext,
 };
 use serde_json::{Map, Value, json};
 
-use super::{Asker, Client, Server, Shared, answer, progress, read_result, tools};
+use super::{
+    Asker, Client, Server, Shared, answer, progress, read_result,
+    run_tools::{self, Desk},
+    tasks, tools,
+};
 use crate::{
     broker::client::RunEvent,
-    calls::{published::registry::READ_RESULT, result::ToolResult, service::Asking},
+    calls::{
+        published::registry::READ_RESULT,
+        request::wants_background,
+        result::ToolResult,
+        service::{Asking, Lifetime, OwnedAsking},
+    },
     output::progress::Watcher,
     serve::{
         access::{Beyond, log_forbidden},
@@ -31,7 +40,7 @@ impl Server {
         &self,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
+    ) -> Result<CallToolResponse, ErrorData> {
         let Shared { service, shutdown, calls, .. } = &*self.shared;
         let _open = calls.token();
         let mut arguments = request.arguments.clone().unwrap_or_default();
@@ -39,24 +48,36 @@ impl Server {
         let (listing, view) = (service.listing(), self.listing());
         let read_on = self.reads_results(&view);
         if read_on && request.name == READ_RESULT {
-            return Ok(read_result::read(&arguments, &self.store, self.may_use()));
+            return Ok(read_result::read(&arguments, &self.store, self.may_use()).into());
+        }
+        if run_tools::NAMES.contains(&&*request.name) && view.offers_own(&request.name, &listing) {
+            let viewer = self.client.viewer(Arc::clone(&listing));
+            let desk = Desk { runs: service.runs(), viewer: &viewer, store: &self.store, read_on };
+            return Ok(run_tools::answer(&request.name, &arguments, &desk).await.into());
         }
         if let Client::Caller(asker) = &self.client {
             name_call(asker, &mut arguments);
         }
+        let owner = self.client.owner();
         let asking = Asking {
             tool: &request.name,
             arguments: &arguments,
             client: label.as_ref(),
             session: self.client.key(),
+            owner: &owner,
             tier: self.client.highest_tier(),
             trace: self.client.trace(context),
+            kept: true,
+            live: None,
         };
         if let Some(refused) = self.refusal(asking) {
-            return Ok(answer::answer(&refused, &self.store, read_on));
+            return Ok(answer::answer(&refused, &self.store, read_on).into());
         }
         if let Client::Caller(asker) = &self.client {
             log_call(asker, asking);
+        }
+        if wants_background(&arguments) {
+            return self.in_background(asking, context, read_on).await;
         }
         let parser = listing.tool(&request.name).and_then(|tool| Some(tool.parser?.name()));
         let (mut watcher, status) = Watcher::new(parser);
@@ -83,7 +104,41 @@ impl Server {
         if result.denial_code() == Some("UNKNOWN_TOOL") {
             return Err(unknown_tool(&result, &tools::names(&view)));
         }
-        Ok(answer::answer(&result, &self.store, read_on))
+        Ok(answer::answer(&result, &self.store, read_on).into())
+    }
+
+    /// Has a call go on by itself. A client that knows tasks is given one.
+    async fn in_background(
+        &self,
+        asking: Asking<'_>,
+        context: &RequestContext<RoleServer>,
+        read_on: bool,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Shared { service, shutdown, calls, .. } = &*self.shared;
+        let owned = OwnedAsking {
+            tool: asking.tool.to_owned(),
+            arguments: asking.arguments.clone(),
+            client: asking.client.cloned(),
+            session: asking.session,
+            owner: asking.owner.clone(),
+            tier: asking.tier,
+            trace: self.client.owned_trace(context),
+        };
+        let lifetime = Lifetime {
+            shutdown: shutdown.clone(),
+            withdrawn: self.client.withdrawn(),
+            open: calls.token(),
+            ends_with: self.client.ends_with(),
+        };
+        let result = service.call_in_background(owned, lifetime).await;
+        if result.denial_code() == Some("UNKNOWN_TOOL") {
+            return Err(unknown_tool(&result, &tools::names(&self.listing())));
+        }
+        let knows_tasks = context.client_capabilities().is_some_and(|it| it.supports_tasks());
+        match result.goes_on().and(result.run_id()).filter(|_| knows_tasks) {
+            Some(id) => tasks::created(service.runs(), &self.viewer(), id).await,
+            None => Ok(answer::answer(&result, &self.store, read_on).into()),
+        }
     }
 
     /// Why a call does not come to the service, as a result: clients show those to the model. A dry

@@ -1,7 +1,8 @@
 //! Whose requests these are, and what of the service is theirs.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
+use probity_history::Owner;
 use probity_protocol::{ClientLabel, Tier};
 use rmcp::{RoleServer, service::RequestContext};
 
@@ -11,9 +12,10 @@ use crate::{
         observe::trace::{OwnedTraceContext, TraceContext},
         published::registry::Listing,
         request::client_label,
+        runs::{Viewer, this_user},
         service::Service,
     },
-    serve::access::{Beyond, Caller},
+    serve::access::{Beyond, Caller, TokenStore},
 };
 
 /// Most streams of news that the client of standard output has open. One is enough for all there is
@@ -45,6 +47,8 @@ pub struct Asker {
     pub correlation_id: String,
     /// Which trace the request is in, by its headers.
     pub trace: OwnedTraceContext,
+    /// By which one hears that theirs is taken back.
+    pub tokens: Arc<TokenStore>,
 }
 
 impl Client {
@@ -63,6 +67,24 @@ impl Client {
         match self {
             Self::Only => ClientKey::ONLY,
             Self::Caller(asker) => asker.key,
+        }
+    }
+
+    /// Waits until it may not go on with what it began.
+    #[must_use]
+    pub fn withdrawn(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match self {
+            Self::Only => Box::pin(std::future::pending()),
+            Self::Caller(asker) => Box::pin(asker.caller.withdrawn(&asker.tokens)),
+        }
+    }
+
+    /// How long a run in the background goes on, in words.
+    #[must_use]
+    pub const fn ends_with(&self) -> &'static str {
+        match self {
+            Self::Only => "It ends when this client leaves. run_result gives its result.",
+            Self::Caller(_) => "It goes on when you leave. run_result gives its result.",
         }
     }
 
@@ -87,6 +109,13 @@ impl Client {
         }
     }
 
+    /// The same, for a call that outlives its request.
+    #[must_use]
+    pub fn owned_trace(&self, context: &RequestContext<RoleServer>) -> OwnedTraceContext {
+        let TraceContext { parent, state } = self.trace(context);
+        OwnedTraceContext { parent: parent.map(str::to_owned), state: state.map(str::to_owned) }
+    }
+
     /// Which trace a request is in: by what it says itself, or by the headers that it came with.
     #[must_use]
     pub fn trace<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> TraceContext<'a> {
@@ -103,6 +132,24 @@ impl Client {
         match self {
             Self::Only => None,
             Self::Caller(asker) => asker.caller.highest_tier(),
+        }
+    }
+
+    /// Whose its runs are.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Only => this_user(),
+            Self::Caller(asker) => asker.caller.owner(),
+        }
+    }
+
+    /// What it sees of runs, by what is published.
+    #[must_use]
+    pub fn viewer(&self, listing: Arc<Listing>) -> Viewer {
+        match self {
+            Self::Only => Viewer::owner(this_user(), listing, None),
+            Self::Caller(asker) => asker.caller.viewer(listing),
         }
     }
 

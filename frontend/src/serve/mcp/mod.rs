@@ -18,7 +18,9 @@ mod progress;
 mod prompts;
 mod read_result;
 mod reader;
+mod run_tools;
 mod store;
+mod tasks;
 mod tools;
 mod transport;
 
@@ -26,7 +28,7 @@ use std::{
     future::pending,
     io, iter,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -36,12 +38,12 @@ use probity_output::clean::clean_str;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult,
-        ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
-        ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter,
-        Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest,
+        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+        GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, ServerInitializeError, SubscriptionContext},
     transport::stdio_pipes,
@@ -68,6 +70,7 @@ use self::{
 use crate::{
     calls::{
         published::registry::{Listing, READ_RESULT},
+        runs::Viewer,
         service::Service,
     },
     process::shutdown::Shutdown,
@@ -79,6 +82,10 @@ const LIST_TTL_MS: u64 = 60_000;
 
 /// The same of the list of resources, which gains one where a call is cancelled.
 const RESOURCES_TTL_MS: u64 = 1_000;
+
+/// The frontend's own tools. Clients ask for the list as often as they like, and share their schemas.
+static OWN_TOOLS: LazyLock<Vec<Tool>> =
+    LazyLock::new(|| iter::once(read_result::tool()).chain(run_tools::tools()).collect());
 
 /// How long a client may take to read the last answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -93,6 +100,8 @@ How to work with it:
 that its description lists; never give the same option both ways.
 - Start small: one address before a network, a preset before a long list of ports.
 - `dry_run: true` shows the policy's verdict and the exact command, and sends nothing.
+- For what takes minutes, `background: true` (any tool) answers at once with a run id; `run_result` \
+waits for it. `compare_runs` says what has changed since an earlier run.
 
 How to read an answer:
 - Without `error_type` the tool ran (or, with `dry_run`, it would). A host that did not answer is a \
@@ -214,7 +223,19 @@ impl Server {
 
     /// Whether this client can read on in a result by a tool.
     fn reads_results(&self, listing: &Listing) -> bool {
-        listing.offers_read_result(&self.shared.service.listing())
+        listing.offers_own(READ_RESULT, &self.shared.service.listing())
+    }
+
+    /// The frontend's own tools, for whoever may use these.
+    fn own_tools(&self, listing: &Listing) -> Vec<Tool> {
+        let all = self.shared.service.listing();
+        let offered = OWN_TOOLS.iter().filter(|tool| listing.offers_own(&tool.name, &all));
+        offered.cloned().collect()
+    }
+
+    /// What this client sees of runs.
+    fn viewer(&self) -> Viewer {
+        self.client.viewer(self.shared.service.listing())
     }
 
     /// Whether this client may still read what a tool gave.
@@ -233,6 +254,7 @@ impl ServerHandler for Server {
             .enable_tool_list_changed()
             .enable_prompts()
             .enable_resources()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
@@ -246,9 +268,7 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let listing = self.listing();
         let mut tools = tools::tools(&listing);
-        if self.reads_results(&listing) {
-            tools.push(read_result::tool());
-        }
+        tools.extend(self.own_tools(&listing));
         let mut list = ListToolsResult::with_all_items(tools);
         list.ttl_ms = Some(LIST_TTL_MS);
         // What one user is granted is nobody else's business.
@@ -258,7 +278,7 @@ impl ServerHandler for Server {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         let listing = self.listing();
-        let own = || (name == READ_RESULT && self.reads_results(&listing)).then(read_result::tool);
+        let own = || self.own_tools(&listing).into_iter().find(|tool| tool.name == name);
         tools::named(&listing, name).or_else(own)
     }
 
@@ -267,7 +287,34 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.answer(&request, &context).await.map(Into::into)
+        self.answer(&request, &context).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let runs = self.shared.service.runs();
+        let read_on = self.reads_results(&self.listing());
+        tasks::get(runs, &self.viewer(), &request, &self.store, read_on).await
+    }
+
+    /// Nothing is asked of a client while a task goes on, so what it answers is taken and passed over.
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::known(self.shared.service.runs(), &self.viewer(), &request.task_id).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::cancel(self.shared.service.runs(), &self.viewer(), &request).await
     }
 
     async fn list_resources(

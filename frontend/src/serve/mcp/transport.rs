@@ -40,7 +40,7 @@ use crate::process::shutdown::Shutdown;
 
 /// Most requests that wait for their answer, and as many again that wait for a place. Beyond that no
 /// more is read until some are answered.
-const MAX_OUTSTANDING: usize = 1024;
+const MAX_OUTSTANDING: usize = 640;
 
 /// How long a client with that many open requests may take not a single answer, before it counts as
 /// gone.

@@ -215,6 +215,141 @@ pub struct ToolsArgs {
     pub broker: BrokerArgs,
 }
 
+/// `probity runs`
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// What about runs.
+    #[command(subcommand)]
+    pub command: RunsCommand,
+
+    /// The file that has them, instead of the one of the settings (history.path)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub file: Option<PathBuf>,
+}
+
+/// What about runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List them, the newest first
+    List(ListRunsArgs),
+
+    /// Show one: how far it is, or what it came to
+    Show(ShowRunArgs),
+
+    /// Tell what changed from one run to a later one of the same tool
+    #[command(after_help = help("\
+Examples:
+  probity runs diff --last nmap 10.0.0.0/24  the two latest of the same call
+  probity runs diff A B                      from run A to run B
+  probity runs diff B                        from the one before B of the same call
+
+Exit status: 0 nothing changed, 1 something did, 2 wrong usage or no such run."))]
+    Diff(DiffRunsArgs),
+
+    /// End one that goes on; what it found until then is its result
+    Cancel(CancelRunArgs),
+
+    /// Write runs with their results, the oldest first, for other programs
+    #[command(after_help = help("\
+Examples:
+  probity runs export --since 7d --format jsonl > week.jsonl
+  probity runs export --tool nmap | jq -c '{tool, target, state}'"))]
+    Export(ExportRunsArgs),
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WhichRuns {
+    /// Of this tool
+    #[arg(long, value_name = "NAME")]
+    pub tool: Option<String>,
+
+    /// At this target, as it was asked for
+    #[arg(long)]
+    pub target: Option<String>,
+
+    /// In this state: queued, running, finished, cancelled or interrupted
+    #[arg(long)]
+    pub state: Option<String>,
+
+    /// Not before: 7d (days ago), 12h, 2026-11-30, or a time stamp
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+
+    /// Before
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+}
+
+/// `probity runs list`
+#[derive(Debug, Args)]
+pub struct ListRunsArgs {
+    /// Which of them.
+    #[command(flatten)]
+    pub which: WhichRuns,
+
+    /// Most of them
+    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    pub limit: usize,
+
+    /// Print them as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `probity runs show`
+#[derive(Debug, Args)]
+pub struct ShowRunArgs {
+    /// Its id
+    pub id: String,
+
+    /// Print the run and its whole result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `probity runs diff`
+#[derive(Debug, Args)]
+pub struct DiffRunsArgs {
+    /// Two ids, the earlier first, or one; with --last a tool and its target
+    #[arg(required = true, num_args = 1..=2)]
+    pub runs: Vec<String>,
+
+    /// Take the two latest of the same call
+    #[arg(long)]
+    pub last: bool,
+
+    /// Print the changes as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `probity runs cancel`
+#[derive(Debug, Args)]
+pub struct CancelRunArgs {
+    /// Its id
+    pub id: String,
+}
+
+/// `probity runs export`
+#[derive(Debug, Args)]
+pub struct ExportRunsArgs {
+    /// Which of them.
+    #[command(flatten)]
+    pub which: WhichRuns,
+
+    /// How they are written
+    #[arg(long, default_value = "jsonl", value_name = "FORMAT")]
+    pub format: ExportFormat,
+}
+
+/// How runs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// A JSON object a line.
+    Jsonl,
+}
+
 /// `probity call`
 #[derive(Debug, Args)]
 pub struct CallArgs {
@@ -235,6 +370,10 @@ pub struct CallArgs {
     /// Show the policy's verdict and the exact command, and run nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Have it go on by itself and come back to it: `probity runs show ID`
+    #[arg(long, conflicts_with_all = ["raw", "dry_run"])]
+    pub background: bool,
 
     /// Print the whole result as JSON, and nothing else
     #[arg(long)]

@@ -4,28 +4,30 @@ use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CommandError, Exit, complain,
+    CommandError, Exit, complain, detached,
     tool_options::{Given, given, may_lack_target},
 };
 use crate::{
     broker::{client::RunEvent, embedded::EmbeddedBroker},
     calls::{
         control::gate::ClientKey,
-        observe::trace::TraceContext,
+        observe::trace::OwnedTraceContext,
         published::{registry::Listing, schema::seconds},
         request::join_words,
         result::{ErrorType, ToolResult},
-        service::Asking,
+        runs::{Runs, this_user},
+        service::{Asking, Lifetime, OwnedAsking},
     },
     config::Config,
     output::progress::{Status, Watcher, approval, shortfall},
-    process::signals::Signals,
+    process::{shutdown::Shutdown, signals::Signals},
     terminal::{
         cli::{CallArgs, ConnectionFlags},
-        connect,
+        connect::{self, Session},
         printing::{
             self, OwnPolicy,
             progress::{self, Waiting},
@@ -39,6 +41,7 @@ pub(super) async fn call(
     args: &CallArgs,
     embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
+    runs: Runs,
     flags: &ConnectionFlags,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
@@ -50,7 +53,7 @@ pub(super) async fn call(
     let session = tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Interrupted),
-        session = connect::once(embedded, config) => match session {
+        session = connect::once_keeping(embedded, config, runs) => match session {
             Ok(session) => session,
             // Most tools take one, and without a broker nobody knows of one that does not.
             Err(_) if args.target.is_none() && args.words.is_empty() => {
@@ -81,14 +84,11 @@ pub(super) async fn call(
         return Ok(Exit::Usage);
     }
     let arguments = arguments(args, &given, &extra_args);
-    let asking = Asking {
-        tool: &args.tool,
-        arguments: &arguments,
-        client: None,
-        session: ClientKey::ONLY,
-        tier: None,
-        trace: TraceContext::default(),
-    };
+    if args.background {
+        return in_background(args, arguments, &session, flags, signals).await;
+    }
+    let owner = this_user();
+    let asking = Asking::own(&args.tool, &arguments, &owner);
     let parser = listing.tool(&args.tool).and_then(|tool| Some(tool.parser?.name()));
     let (mut watcher, status) = Watcher::new(parser);
     // Events and the line would be written over each other.
@@ -132,11 +132,7 @@ pub(super) async fn call(
             }
         }
     };
-    let printed = match (args.json, args.raw) {
-        (true, _) => printing::print_json(&result),
-        (false, true) => printing::print_raw(&result, &listing.catalog, flags),
-        (false, false) => printing::print_result(&result, &listing.catalog, flags),
-    };
+    let printed = printed(args, &result, &listing, flags);
     if let Some(way) = way_to_allow(args, &given.target, &result, &listing) {
         anstream::eprintln!("{}", printing::for_stderr(&way));
     }
@@ -145,6 +141,67 @@ pub(super) async fn call(
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
         printed => Ok(printed.map(|()| exit)?),
     }
+}
+
+fn printed(
+    args: &CallArgs,
+    result: &ToolResult,
+    listing: &Listing,
+    flags: &ConnectionFlags,
+) -> io::Result<()> {
+    match (args.json, args.raw) {
+        (true, _) => printing::print_json(result),
+        (false, true) => printing::print_raw(result, &listing.catalog, flags),
+        (false, false) => printing::print_result(result, &listing.catalog, flags),
+    }
+}
+
+/// Has the call go on by itself, and this process with it until it is over. It is the second one
+/// (`detached`), of which the first waits until the call has begun.
+async fn in_background(
+    args: &CallArgs,
+    arguments: Map<String, Value>,
+    session: &Session,
+    flags: &ConnectionFlags,
+    mut signals: Signals,
+) -> Result<Exit, CommandError> {
+    let service = &session.service;
+    let asking = OwnedAsking {
+        tool: args.tool.clone(),
+        arguments,
+        client: None,
+        session: ClientKey::ONLY,
+        owner: this_user(),
+        tier: None,
+        trace: OwnedTraceContext::default(),
+    };
+    // Its end is the end of this process, which a signal brings.
+    let shutdown = Shutdown::after(Duration::ZERO);
+    let lifetime = Lifetime {
+        shutdown: shutdown.clone(),
+        withdrawn: Box::pin(std::future::pending()),
+        open: TaskTracker::new().token(),
+        ends_with: "It goes on without this terminal.",
+    };
+    let result = service.call_in_background(asking, lifetime).await;
+    let printed = printed(args, &result, &service.listing(), flags);
+    let Some(id) = result.goes_on().and(result.run_id()) else {
+        return Ok(printed.map(|()| exit_of(&result))?);
+    };
+    if !args.json {
+        complain(&format!(
+            "`probity runs show {id}` has how far it is, `probity runs cancel {id}` ends it"
+        ));
+    }
+    detached::goes_on()?;
+    let runs = service.runs();
+    tokio::select! {
+        biased;
+        () = runs.all_ended() => {}
+        _ = signals.next() => runs.close("its process was ended").await,
+        never = runs.looked_after() => match never {},
+    }
+    Ok(Exit::Success)
 }
 
 /// What a command line without a target lacks.
@@ -178,6 +235,7 @@ fn arguments(args: &CallArgs, given: &Given, extra_args: &str) -> Map<String, Va
         ("preset", args.preset.as_ref().map(|preset| json!(preset))),
         ("timeout_sec", args.timeout.map(seconds)),
         ("dry_run", Some(json!(args.dry_run))),
+        ("background", Some(json!(true)).filter(|_| args.background)),
         ("extra_args", Some(json!(extra_args))),
     ];
     let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

@@ -9,6 +9,7 @@ use sd_notify::NotifyState;
 use super::{CommandError, Exit, complain};
 use crate::{
     broker::embedded::{self, EmbeddedBroker},
+    calls::runs::Runs,
     calls::{published::registry::Listing, push::Pusher, service::Service},
     config::{self, Config, Loaded},
     process::{
@@ -38,6 +39,7 @@ pub(super) async fn http(
     entrance: Entrance,
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
+    runs: Runs,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     // A terminal that goes away is no reason to end this server, so nothing is undone for `nohup`.
@@ -53,7 +55,7 @@ pub(super) async fn http(
     tokio::select! {
         biased;
         _ = impatient => Ok(Exit::Interrupted),
-        served = serve(embedded, loaded, entrance, &shutdown) => served.map(|()| Exit::Success),
+        served = serve(embedded, loaded, entrance, runs, &shutdown) => served.map(|()| Exit::Success),
     }
 }
 
@@ -71,6 +73,7 @@ async fn serve(
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     entrance: Entrance,
+    runs: Runs,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let Entrance { tokens, made, listener } = entrance;
@@ -79,7 +82,7 @@ async fn serve(
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(embedded, config) => connected?,
+        connected = connect::for_serving(embedded, config, runs) => connected?,
     };
     let listing = service.listing();
     let entries = listing.tools().map(|tool| tool.entry);
@@ -87,6 +90,7 @@ async fn serve(
     let tools: Vec<String> = tools.map(ToString::to_string).collect();
     let settings = config::show::in_force(loaded, listener.port(), &tools);
     let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
+    let runs = Arc::clone(service.runs());
     let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
     let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
     let most = connections(loaded.config.http.max_connections);
@@ -99,7 +103,9 @@ async fn serve(
         never = watched() => match never {},
         never = names => match never {},
         never = pusher.push() => match never {},
+        never = runs.looked_after() => match never {},
     }
+    runs.close("its server ended").await;
     pusher.last().await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{CommandError, Exit, complain};
 use crate::{
     broker::embedded::{self, EmbeddedBroker},
-    calls::push::Pusher,
+    calls::{push::Pusher, runs::Runs},
     config::Loaded,
     process::{shutdown::Shutdown, signals::Signals},
     serve::mcp,
@@ -26,6 +26,7 @@ const TO_A_PERSON: &str = "this waits for MCP on standard input: JSON-RPC messag
 pub(super) async fn stdio(
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
+    runs: Runs,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     let shutdown = Shutdown::after(loaded.config.grace);
@@ -36,30 +37,34 @@ pub(super) async fn stdio(
     tokio::select! {
         biased;
         _ = impatient => Ok(Exit::Interrupted),
-        served = serve(embedded, loaded, &shutdown) => served.map(|()| Exit::Success),
+        served = serve(embedded, loaded, runs, &shutdown) => served.map(|()| Exit::Success),
     }
 }
 
 async fn serve(
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
+    runs: Runs,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let config = Arc::new(loaded.config.clone());
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(embedded, config) => connected?,
+        connected = connect::for_serving(embedded, config, runs) => connected?,
     };
     if stdin().is_terminal() {
         complain(&TO_A_PERSON);
     }
     let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
+    let runs = Arc::clone(service.runs());
     let served = tokio::select! {
         served = mcp::serve_stdio(service, shutdown) => served,
         never = embedded::kept(&mut embedded) => match never {},
         never = pusher.push() => match never {},
+        never = runs.looked_after() => match never {},
     };
+    runs.close("its client left").await;
     pusher.last().await;
     Ok(served.inspect_err(|_| shutdown.end("failure"))?)
 }

@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-pub use probity_tests::mcp::{Era, LEGACY, MODERN};
+pub use probity_tests::mcp::{Era, LEGACY, MODERN, with_own};
 use serde_json::{Value, json};
 
 use super::http::{Answer, HttpServer, read_answer};

@@ -11,6 +11,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use probity_tests::mcp::{Client, Era, Input, LEGACY, MODERN};
+
 use serde_json::{Value, json};
 
 pub struct Session {

@@ -21,7 +21,7 @@ use probity_tests::{
     STANDARD_TOOLS,
     broker::{Broker, CLIENT_GID, PolicyFolder, USER_UID, program},
     lab::Lab,
-    mcp::Session,
+    mcp::{OWN_TOOLS, Session},
     procs::ProcStatus,
 };
 use serde_json::json;
@@ -85,7 +85,7 @@ fn in_the_lab(show: &Show) -> Result<usize, Box<dyn Error>> {
     }
 
     let mut steps = steps::Steps::new(show, &mut session);
-    steps.list_tools(&[&STANDARD_TOOLS[..], &["read_result"]].concat())?;
+    steps.list_tools(&[&STANDARD_TOOLS[..], &OWN_TOOLS].concat())?;
     steps.call(
         "Is the host there?",
         "ping",
@@ -128,7 +128,7 @@ fn on_loopback(show: &Show) -> Result<usize, Box<dyn Error>> {
     interrupt::end_on_interrupt(session.pid());
 
     let mut steps = steps::Steps::new(show, &mut session);
-    steps.list_tools(&[&STANDARD_TOOLS[..], &["read_result"]].concat())?;
+    steps.list_tools(&[&STANDARD_TOOLS[..], &OWN_TOOLS].concat())?;
     // Whether ping works depends on a setting of this machine's; both answers are right ones.
     steps.call("Is this machine there?", "ping", &json!({"target": "127.0.0.1"}), |result| {
         let structured = &result["structuredContent"];

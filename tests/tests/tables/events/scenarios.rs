@@ -132,6 +132,21 @@ pub fn no_session() -> String {
     fs::read_to_string(log).unwrap()
 }
 
+/// Runs go on where the file of them is something else, which stays as it is.
+pub fn a_file_of_runs_that_is_none() -> String {
+    let rig = Rig::new(&transcript()).unwrap();
+    let diary = rig.path("diary");
+    fs::write(&diary, "mine").unwrap();
+    let mut set = log_in("json");
+    set.push(("PROBITY_HISTORY_PATH".into(), diary.display().to_string()));
+    let mut session = Driven::start(&rig, &set);
+    let ran = session.call("loud", json!({}));
+    assert_eq!(ran["structuredContent"]["returncode"], 3, "{ran}");
+    let log = session.end_by(Signal::SIGTERM);
+    assert_eq!(fs::read_to_string(diary).unwrap(), "mine");
+    log
+}
+
 pub fn an_interrupt() -> String {
     let rig = Rig::new("").unwrap();
     Driven::start(&rig, &log_in("json")).end_by(Signal::SIGINT)

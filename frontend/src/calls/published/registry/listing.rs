@@ -28,13 +28,16 @@ pub struct Listing {
     parts: Vec<Parts>,
     hidden: Vec<(ToolEntry, Hidden)>,
     max_args_bytes: usize,
-    /// The configuration does not exclude [`READ_RESULT`].
-    reads_results: bool,
+    /// Those of the frontend's own tools that the configuration excludes.
+    excluded_own: Vec<String>,
 }
 
-/// The frontend's own tool, by which a client reads on in a result that was too long for an answer. Of a
-/// policy's tool of this name there is only that one.
+/// The frontend's own tool, by which a client reads on in a result that was too long for an answer.
 pub const READ_RESULT: &str = "read_result";
+
+/// All of the frontend's own tools. Of a policy's tool of one of these names there is only that one.
+pub const OWN_TOOLS: [&str; 6] =
+    [READ_RESULT, "run_status", "run_result", "run_cancel", "run_list", "compare_runs"];
 
 /// What belongs to one published tool, beside its entry in the catalog.
 #[derive(Debug)]
@@ -138,15 +141,17 @@ impl Listing {
         });
         let parts = parts.collect();
         let max_args_bytes = config.tools.max_args_bytes;
-        let reads_results = config.tools.exclude.iter().all(|name| name != READ_RESULT);
-        Self { catalog: published, parts, hidden, max_args_bytes, reads_results }
+        let is_own = |name: &&String| OWN_TOOLS.contains(&name.as_str());
+        let excluded_own = config.tools.exclude.iter().filter(is_own).cloned().collect();
+        Self { catalog: published, parts, hidden, max_args_bytes, excluded_own }
     }
 
-    /// Whether whoever may use these tools, out of `all` that is published, can read on in their results
-    /// by [`READ_RESULT`].
+    /// Whether whoever may use these tools, out of `all` that is published, has one of [`OWN_TOOLS`] beside
+    /// them.
     #[must_use]
-    pub fn offers_read_result(&self, all: &Self) -> bool {
-        self.reads_results && !self.catalog.tools.is_empty() && all.entry(READ_RESULT).is_none()
+    pub fn offers_own(&self, name: &str, all: &Self) -> bool {
+        let is_excluded = self.excluded_own.iter().any(|own| own == name);
+        !is_excluded && !self.catalog.tools.is_empty() && all.entry(name).is_none()
     }
 
     /// The same for somebody who may use these tools only, up to this tier.
@@ -178,8 +183,8 @@ impl Listing {
             });
         }
         let hidden = self.hidden.iter().filter(|(entry, _)| seen(entry)).cloned().collect();
-        let Self { max_args_bytes, reads_results, .. } = *self;
-        Self { catalog, parts, hidden, max_args_bytes, reads_results }
+        let (max_args_bytes, excluded_own) = (self.max_args_bytes, self.excluded_own.clone());
+        Self { catalog, parts, hidden, max_args_bytes, excluded_own }
     }
 
     /// The published tools, by name.
@@ -258,7 +263,8 @@ pub(super) fn warn_of_unknown_names(config: &Config, catalog: &Catalog) {
         tracing::warn!(key = "metrics.counter", tool = counter.tool, "config.unknown_tool");
     }
     for (key, names) in lists {
-        let is_unknown = |name: &&String| catalog.tool(name).is_none() && *name != READ_RESULT;
+        let is_unknown =
+            |name: &&String| catalog.tool(name).is_none() && !OWN_TOOLS.contains(&name.as_str());
         for name in names.iter().filter(is_unknown) {
             tracing::warn!(key, tool = name, "config.unknown_tool");
         }

@@ -1,5 +1,7 @@
 //! What a call takes: typed properties with the policy's ranges, words, defaults and examples.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use probity_protocol::{
     Allowance, Catalog, Decimal, DefaultTarget, DnsName, Identifier, OptionEntry, TargetKind, Tier,
@@ -11,6 +13,9 @@ use super::{JsonObject, object, seconds};
 
 /// The network shown as an example has sixteen addresses: quick to scan, and to read about.
 const SMALL_NETWORK: u8 = 28;
+
+/// A tool that has more time than this takes longer than some clients wait.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Most hosts or networks looked at to find one that is not denied.
 const TRIED: usize = 64;
@@ -47,6 +52,7 @@ pub fn input(entry: &ToolEntry, catalog: &Catalog, max_args_bytes: usize) -> Jso
             "description": "Only the policy's verdict and the command; runs nothing.",
         }),
     );
+    properties.insert("background".into(), background(entry));
     properties.insert("extra_args".into(), extra_args(entry, max_args_bytes));
     properties.insert(
         "correlation_id".into(),
@@ -124,6 +130,16 @@ fn preset(entry: &ToolEntry) -> Value {
         .collect();
     let text = format!("A set of options; one given beside it wins. {}", helps.join(" "));
     json!({ "type": "string", "enum": names, "description": text })
+}
+
+/// What takes longer than a client waits may go on by itself. Of the rest nobody has to be told, and all take
+/// it.
+fn background(entry: &ToolEntry) -> Value {
+    let mut schema = json!({ "type": "boolean", "default": false });
+    if entry.timeout > LONG {
+        schema["description"] = json!("Answer at once with a run id, for run_result.");
+    }
+    schema
 }
 
 fn extra_args(entry: &ToolEntry, max_bytes: usize) -> Value {

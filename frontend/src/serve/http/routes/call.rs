@@ -6,7 +6,7 @@ use std::{pin::pin, sync::Arc};
 
 use axum::{
     Json,
-    http::HeaderValue,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use probity_protocol::{ClientLabel, CorrelationId, Tier};
@@ -17,7 +17,11 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::tools::Named;
 use crate::{
     broker::client::RunEvent,
-    calls::{control::gate::ClientKey, result::ToolResult, service::Asking},
+    calls::{
+        control::gate::ClientKey,
+        result::ToolResult,
+        service::{Asking, Lifetime, OwnedAsking},
+    },
     output::progress::Watcher,
     serve::{
         access::{Caller, log_forbidden},
@@ -44,6 +48,7 @@ pub(super) struct Call {
     session: ClientKey,
     tier: Option<Tier>,
     trace: Traced,
+    kept: bool,
     _open: TaskTrackerToken,
 }
 
@@ -86,9 +91,15 @@ impl Call {
             session,
             tier,
             trace,
+            kept: true,
             _open: open,
         };
         Ok(call)
+    }
+
+    /// The same, of which nothing is kept: what asks again and again keeps the figures itself.
+    pub(super) fn unkept(self) -> Self {
+        Self { kept: false, ..self }
     }
 
     /// Does it and answers with what came of it. Dropping the future, as the end of its connection does,
@@ -96,6 +107,45 @@ impl Call {
     pub(super) async fn answered(self) -> Result<Response, Problem> {
         let result = self.run(None).await?;
         Ok(with_id(Json(&result).into_response(), Some(&result.correlation_id)))
+    }
+
+    /// Has it go on by itself, and answers with its place; or, where it comes to nothing, with what came of
+    /// it.
+    pub(super) async fn begun(self) -> Result<Response, Problem> {
+        let Self { server, caller, tool, properties, label, session, tier, trace, _open, .. } =
+            self;
+        let asking = OwnedAsking {
+            tool,
+            arguments: properties,
+            client: label,
+            session,
+            owner: caller.owner(),
+            tier,
+            trace: trace.0,
+        };
+        let lifetime = Lifetime {
+            shutdown: server.shutdown.clone(),
+            withdrawn: Box::pin(caller.withdrawn(&server.tokens)),
+            open: _open,
+            ends_with: "It goes on when you leave. See it at /runs.",
+        };
+        let tool = asking.tool.clone();
+        let result = server.service.call_in_background(asking, lifetime).await;
+        let is_listed = server.service.listing().entry(&tool).is_some();
+        match Problem::of_result(&result) {
+            Some(problem) if is_listed => return Err(problem),
+            Some(problem) => return Err(problem.of_no_tool()),
+            None => {}
+        }
+        let id = Some(result.correlation_id.clone());
+        let place = result.goes_on().and(result.run_id());
+        let place = place.and_then(|id| HeaderValue::from_str(&format!("/runs/{id}")).ok());
+        let mut response = Json(&result).into_response();
+        if let Some(place) = place {
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        Ok(with_id(response, id.as_deref()))
     }
 
     /// Puts it to the service, with `teller` hearing of it. What did not run is a problem.
@@ -111,14 +161,18 @@ impl Call {
     /// recalled: what it had found is its result. One whose token is taken back is ended, and says no
     /// more than that.
     pub(super) async fn result(&self, teller: Option<&Teller>) -> Ending {
-        let Self { server, caller, tool, properties, label, session, tier, trace, .. } = self;
+        let Self { server, caller, tool, properties, label, session, tier, trace, kept, .. } = self;
+        let owner = caller.owner();
         let asking = Asking {
             tool,
             arguments: properties,
             client: label.as_ref(),
             session: *session,
+            owner: &owner,
             tier: *tier,
             trace: trace.0.borrowed(),
+            kept: *kept,
+            live: None,
         };
         let listing = server.service.listing();
         // Nobody hears of the progress of a plain call.

@@ -212,7 +212,8 @@ fn client_of(
     Traced(trace): Traced,
 ) -> Client {
     let (key, rate_key) = (server.key_of(&caller), server.rate_key_of(&caller));
-    Client::Caller(Box::new(Asker { caller, key, rate_key, correlation_id, trace }))
+    let tokens = Arc::clone(&server.tokens);
+    Client::Caller(Box::new(Asker { caller, key, rate_key, correlation_id, trace, tokens }))
 }
 
 /// Dates compare as text does.

@@ -12,6 +12,7 @@ mod openapi;
 mod probe;
 mod rate;
 mod run;
+mod runs;
 mod stream;
 mod tools;
 
@@ -36,7 +37,7 @@ use crate::serve::access::{Access, Role};
 pub struct Route {
     /// The method; HEAD goes where GET does.
     pub method: &'static str,
-    /// The path, with `{name}` for a tool's.
+    /// The path, with `{name}` for a tool's and `{id}` for a run's.
     pub path: &'static str,
     /// What it asks.
     pub access: Access,
@@ -46,11 +47,11 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether a path is this one, or this one of a tool.
+    /// Whether a path is this one, or this one of a tool or a run.
     fn is_for(&self, path: &str) -> bool {
         let (own, given) = (self.path.split('/'), path.split('/'));
         own.clone().count() == given.clone().count()
-            && own.zip(given).all(|(own, given)| own == given || own == "{name}")
+            && own.zip(given).all(|(own, given)| own == given || own.starts_with('{'))
     }
 }
 
@@ -79,6 +80,11 @@ pub const ROUTES: &[Route] = &[
     of_post("/tools/{name}/disable", ADMIN, "Publish a tool no more, until this process ends.", || post(tools::disable)),
     of_post("/tools/{name}/reset", ADMIN, "Close a tool's circuit breaker.", || post(tools::reset)),
     of_delete("/tools/{name}/cache", ADMIN, "Drop a tool's kept results.", || delete(cache::clear)),
+    of_get("/runs", VIEWER, "Your runs, the newest first; an administrator sees everybody's.", || get(runs::list)),
+    of_get("/runs/{id}", VIEWER, "One run: how far it is, or what it came to.", || get(runs::one)),
+    of_delete("/runs/{id}", OPERATOR, "Have a run end that goes on.", || delete(runs::cancel)),
+    of_get("/runs/{id}/events", VIEWER, "What becomes of a run, as server-sent events that can be gone on with.", || get(runs::events)),
+    of_get("/runs/{a}/diff/{b}", VIEWER, "What changed from one run to a later one of the same tool.", || get(runs::diff)),
     of_get("/config", ADMIN, "The settings in force, secrets left out.", || get(info::config)),
     of_post("/mcp", VIEWER, "MCP. Calls take an operator's token.", || post(mcp::post)),
     of_get("/mcp", VIEWER, "News for MCP clients of the older era.", || get(mcp::get)),

@@ -22,7 +22,7 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, probe, run, tools};
+use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, probe, run, runs, tools};
 use crate::serve::{
     access::Access,
     http::{ProblemDetails, body::Properties, paths::is_probe},
@@ -56,6 +56,11 @@ const TOKEN: &str = "token";
         run::execute,
         probe::probe,
         cache::clear,
+        runs::list,
+        runs::one,
+        runs::cancel,
+        runs::events,
+        runs::diff,
         mcp::post,
         mcp::get,
         mcp::delete,
@@ -157,6 +162,8 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
         ),
     ];
     const OF_TOOL: &[Status] = &[(404, "There is no such tool.")];
+    const OF_RUN: &[Status] = &[(404, "There is no such run that is the caller's to see.")];
+    const OF_TWO_RUNS: &[Status] = &[(409, "A run goes on.")];
     const WITH_BODY: &[Status] =
         &[(408, "The body did not come in time."), (415, "The body has to be JSON.")];
     const OF_CALL: &[Status] = &[(409, "The tool is disabled.")];
@@ -166,6 +173,8 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
         (true, EVERY),
         (!is_probe(route.path), GUARDED),
         (of_tool, OF_TOOL),
+        (route.path.starts_with("/runs/"), OF_RUN),
+        (route.path.contains("/diff/"), OF_TWO_RUNS),
         (has_body, WITH_BODY),
         (has_body && of_tool, OF_CALL),
     ];

@@ -123,7 +123,7 @@ impl Probing {
         let Self { module, properties, left, began, for_people } = self;
         let tool = module.tool.clone();
         let properties = fitted(&server, &module, properties, left)?;
-        let call = Call::of(server, caller, id, trace, Named(tool), properties)?;
+        let call = Call::of(server, caller, id, trace, Named(tool), properties)?.unkept();
         let result = answered(&call, left, began).await?;
         let text = probe::text(&module, &result, began.elapsed());
         let (kind, text) = match for_people {

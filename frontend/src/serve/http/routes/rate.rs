@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 
 use super::tools::Named;
 use crate::{
-    calls::{observe::trace::TraceContext, service::Asking},
+    calls::service::Asking,
     config::RateLimit,
     serve::{
         access::Caller,
@@ -57,14 +57,8 @@ pub(super) async fn limited(
         }
         Err(exceeded) => {
             let arguments = Map::from_iter([("correlation_id".to_owned(), json!(id))]);
-            let asking = Asking {
-                tool,
-                arguments: &arguments,
-                client: None,
-                session: key,
-                tier: None,
-                trace: TraceContext::default(),
-            };
+            let owner = caller.owner();
+            let asking = Asking { session: key, ..Asking::own(tool, &arguments, &owner) };
             let result = server.service.rate_limited(asking, &exceeded);
             let problem = Problem::of_result(&result).ok_or(StatusCode::TOO_MANY_REQUESTS);
             (fields(rate, 0, exceeded.retry_after), problem).into_response()

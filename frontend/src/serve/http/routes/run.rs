@@ -1,9 +1,14 @@
-//! Checks and runs, the two ways to put a call. A run lives as long as its request: whoever hangs up
-//! ends it.
+//! Checks and runs, the two ways to put a call. A run lives as long as its request, so that whoever hangs
+//! up ends it, unless it was asked to go on by itself.
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{FromRequestParts, Query, State},
+    http::request::Parts,
+    response::Response,
+};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -12,11 +17,11 @@ use super::{
     tools::Named,
 };
 use crate::{
-    calls::result::ToolResult,
+    calls::{request::wants_background, result::ToolResult},
     serve::{
         access::Caller,
         http::{
-            Problem, Server, body::Properties, request_id::RequestId, sse::ServerSentEvent,
+            Kind, Problem, Server, body::Properties, request_id::RequestId, sse::ServerSentEvent,
             traced::Traced,
         },
     },
@@ -47,10 +52,14 @@ pub(super) async fn check(
 #[utoipa::path(
     post,
     path = "/tools/{name}/execute",
-    params(("name" = String, Path, description = "A tool's name or alias.")),
+    params(
+        ("name" = String, Path, description = "A tool's name or alias."),
+        ("wait" = Option<bool>, Query, description = "false: the run goes on by itself, and its place is answered."),
+    ),
     request_body = Properties,
     responses(
         (status = 200, content((ToolResult = "application/json"), (ServerSentEvent = "text/event-stream"))),
+        (status = 202, body = ToolResult, description = "The run goes on; `Location` is its place."),
     ),
 )]
 pub(super) async fn execute(
@@ -59,12 +68,47 @@ pub(super) async fn execute(
     id: RequestId,
     trace: Traced,
     name: Named,
-    WantsEvents(wants_events): WantsEvents,
+    manner: Manner,
     Properties(properties): Properties,
 ) -> Result<Response, Problem> {
+    let manner = if wants_background(&properties) { Manner::InBackground } else { manner };
     let call = Call::of(server, &caller, id, trace, name, properties)?;
-    match wants_events {
-        true => stream::watched(call).await,
-        false => call.answered().await,
+    match manner {
+        Manner::InBackground => call.begun().await,
+        Manner::Watched => stream::watched(call).await,
+        Manner::Waited => call.answered().await,
+    }
+}
+
+/// What whoever asks does until there is a result.
+pub(super) enum Manner {
+    /// It waits.
+    Waited,
+    /// It reads what becomes of the run.
+    Watched,
+    /// It goes: `?wait=false`.
+    InBackground,
+}
+
+impl<S: Sync> FromRequestParts<S> for Manner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Wanted {
+            wait: Option<String>,
+        }
+        let wanted = Query::<Wanted>::try_from_uri(&parts.uri).ok();
+        match wanted.and_then(|Query(wanted)| wanted.wait).as_deref() {
+            None | Some("true") => {
+                let WantsEvents(wants) = WantsEvents::from_request_parts(parts, state).await?;
+                Ok(if wants { Self::Watched } else { Self::Waited })
+            }
+            Some("false") => Ok(Self::InBackground),
+            Some(_) => {
+                let suggestion = "Ask with ?wait=false, or without it.";
+                Err(Problem::new(Kind::BadRequest, "wait: it is true or false", suggestion))
+            }
+        }
     }
 }
