@@ -60,7 +60,7 @@ const MOST_UNKEPT: usize = 16;
 const MOST_WAITING: usize = 64;
 
 /// Most bytes of results where they are kept in memory.
-const MEMORY_BYTES: u64 = 4 << 20;
+const MEMORY_BYTES: u64 = 1 << 20;
 
 /// Runs that go on, and the way to those that are kept.
 pub struct Runs {
