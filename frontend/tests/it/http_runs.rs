@@ -13,7 +13,7 @@ use crate::support::{
     PATIENCE, ScriptedBroker, Step, folder_of_runs, http::*, mcp_http::*, samples::*, wait_until,
 };
 use nix::sys::signal::Signal;
-use probity_protocol::{DenialCode, End, ExitStatus, Stream};
+use probity_protocol::{DenialCode, Digest, End, ExitStatus, Reply, Stream};
 use probity_tests::sse::Events;
 use serde_json::{Value, json};
 
@@ -276,6 +276,32 @@ fn a_token_for_another_tool_sees_no_run_of_this_one() {
     server.await_log("tokens.reloaded").unwrap();
     assert_eq!(get(&server, &ann, &format!("/runs/{id}")).0, 404);
     assert!(ids(&server, &ann, "").is_empty());
+}
+
+#[test]
+fn of_a_target_that_the_policy_has_taken_away_no_run_is_seen_whether_it_goes_on_or_is_over() {
+    let mut narrower = catalog();
+    narrower.allowance.networks = vec!["192.168.0.0/16".parse().unwrap()];
+    narrower.policy_digest = Digest([8; 32]);
+    let mut script = script_with(&[quick(), endless()]);
+    script.catalog = vec![
+        Step::Send(Reply::Catalog(catalog())),
+        Step::Wait(Duration::from_secs(3)),
+        Step::Send(Reply::Catalog(narrower)),
+    ];
+    let broker = ScriptedBroker::start(script);
+    let server = serve(&broker);
+    let done = begin(&server, CHOSEN);
+    over(&server, CHOSEN, &done);
+    let going_on = begin(&server, CHOSEN);
+    for id in [&done, &going_on] {
+        assert_eq!(get(&server, CHOSEN, &format!("/runs/{id}")).0, 200, "{id}");
+    }
+    for id in [&done, &going_on] {
+        let gone = || get(&server, CHOSEN, &format!("/runs/{id}")).0 == 404;
+        assert!(wait_until(PATIENCE, gone), "{id} is still seen");
+    }
+    assert!(ids(&server, CHOSEN, "").is_empty());
 }
 
 /// A server whose runs are kept in a folder.

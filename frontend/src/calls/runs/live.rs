@@ -7,6 +7,7 @@ use std::{
 };
 
 use probity_history::{NotKept, Owner, Reply, RunId, State, UtcMs};
+use probity_protocol::Tier;
 use serde_json::Value;
 use tokio::{
     sync::watch,
@@ -23,6 +24,15 @@ use crate::{calls::request::Asked, output::progress::Status};
 
 /// How long whoever asks for a run in the background waits for the word that its begin is kept.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of a run since its tool runs.
+pub(super) struct Began {
+    pub(super) at: UtcMs,
+    /// What the tool is aimed at.
+    pub(super) address: String,
+    /// How far the call goes.
+    pub(super) tier: Tier,
+}
 
 /// What a run came to.
 pub(super) struct Over {
@@ -46,7 +56,7 @@ pub struct Live {
     pub(super) queued: UtcMs,
     client: Option<String>,
     asked: OnceLock<Asked>,
-    started: OnceLock<UtcMs>,
+    began: OnceLock<Began>,
     over: OnceLock<Over>,
     status: OnceLock<watch::Receiver<Status>>,
     interrupted: OnceLock<&'static str>,
@@ -82,7 +92,7 @@ impl Live {
             owner,
             queued: UtcMs::now(),
             client,
-            started: OnceLock::new(),
+            began: OnceLock::new(),
             over: OnceLock::new(),
             log: RunLog::default(),
             in_background,
@@ -102,8 +112,8 @@ impl Live {
     }
 
     /// Its tool runs, and this ends it.
-    pub(super) fn started(&self, at: UtcMs, recall: &CancellationToken) {
-        let _ = self.started.set(at);
+    pub(super) fn started(&self, began: Began, recall: &CancellationToken) {
+        let _ = self.began.set(began);
         *self.recall.lock().unwrap_or_else(PoisonError::into_inner) = Some(recall.clone());
         if self.cancelled.is_cancelled() {
             recall.cancel();
@@ -120,13 +130,9 @@ impl Live {
 
     /// Has it end, for another reason than that somebody asked for that.
     pub fn interrupt(&self, reason: &'static str) {
-        self.note_interruption(reason);
-        self.cancel();
-    }
-
-    /// Notes why it ends. Only the first reason counts.
-    pub(crate) fn note_interruption(&self, reason: &'static str) {
+        // Only the first reason counts.
         let _ = self.interrupted.set(reason);
+        self.cancel();
     }
 
     /// Why it ends, where nobody asked for that.
@@ -184,11 +190,16 @@ impl Live {
     /// Where it is.
     #[must_use]
     pub fn state(&self) -> State {
-        match (self.over.get(), self.started.get()) {
+        match (self.over.get(), self.began.get()) {
             (Some(over), _) => over.state,
             (None, Some(_)) => State::Running,
             (None, None) => State::Queued,
         }
+    }
+
+    /// What is known of it since its tool runs.
+    pub(super) fn began(&self) -> Option<&Began> {
+        self.began.get()
     }
 
     /// What it came to.
@@ -213,7 +224,7 @@ impl Live {
             state: self.state().as_str(),
             progress: if over.is_none() { self.progress() } else { None },
             asked_at: stamp(self.queued),
-            started_at: self.started.get().copied().map(stamp),
+            started_at: self.began.get().map(|began| stamp(began.at)),
             ended_at: over.map(|over| stamp(over.at)),
             returncode: field("returncode").and_then(|code| i32::try_from(code.as_i64()?).ok()),
             error_type: field("error_type").and_then(|kind| kind.as_str().map(str::to_owned)),

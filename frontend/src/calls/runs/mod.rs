@@ -216,12 +216,6 @@ impl Runs {
         self.keep.opened().await.not_lasting.as_deref()
     }
 
-    /// How many go on in the background.
-    #[must_use]
-    pub fn in_background(&self) -> usize {
-        self.live().values().filter(|run| run.in_background).count()
-    }
-
     /// Waits until none goes on in the background.
     pub async fn all_ended(&self) {
         loop {

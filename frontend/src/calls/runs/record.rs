@@ -10,7 +10,12 @@ use probity_protocol::ClientLabel;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::{Live, Runs, fresh_id, live::Over, view::headline, viewer::tier_word};
+use super::{
+    Live, Runs, fresh_id,
+    live::{Began, Over},
+    view::headline,
+    viewer::tier_word,
+};
 use crate::{
     broker::client::RunEvent,
     calls::{
@@ -114,7 +119,8 @@ impl Record {
                 self.begun.facts.tier = Some(tier_word(plan.tier).to_owned());
                 self.begun.facts.address = Some(plan.target.clone());
                 self.begun.call_key = call_key(&self.begun, &plan.argv, &plan.target);
-                self.live.started(UtcMs::now(), started.cancel);
+                let (at, address, tier) = (UtcMs::now(), plan.target.clone(), plan.tier);
+                self.live.started(Began { at, address, tier }, started.cancel);
                 if !self.live.in_background {
                     self.runs.live().insert(self.live.id, Arc::clone(&self.live));
                 }

@@ -29,6 +29,16 @@ enum Rights {
     Listed(Arc<Listing>, Option<Tier>),
 }
 
+/// What a run shows, wherever it is.
+struct Shown<'a> {
+    owner: &'a Owner,
+    tool: &'a str,
+    target: &'a str,
+    /// Where it has begun to run.
+    address: Option<&'a str>,
+    tier: Option<&'a str>,
+}
+
 impl Viewer {
     /// Somebody who sees their own runs, as far as `listing` and `tier` go.
     #[must_use]
@@ -60,30 +70,47 @@ impl Viewer {
     }
 
     /// Whether a run that is kept is theirs to see, today.
-    // RULE: A run is seen by its caller and by administrators, and by neither once they have lost the right to it.
     #[must_use]
     pub fn may_see(&self, run: &RunSummary) -> bool {
+        self.may_see_one(&Shown {
+            owner: &run.owner,
+            tool: &run.tool,
+            target: &run.target,
+            address: run.address.as_deref(),
+            tier: run.tier.as_deref(),
+        })
+    }
+
+    /// The same of one that goes on in this process, or that could not be kept.
+    pub(super) fn may_see_live(&self, run: &Live) -> bool {
+        let began = run.began();
+        run.asked().is_some_and(|asked| {
+            self.may_see_one(&Shown {
+                owner: &run.owner,
+                tool: &asked.tool,
+                target: &asked.target,
+                address: began.map(|began| began.address.as_str()),
+                tier: began.map(|began| tier_word(began.tier)),
+            })
+        })
+    }
+
+    // RULE: A run is seen by its caller and by administrators, and by neither once they have lost the right to it.
+    fn may_see_one(&self, run: &Shown<'_>) -> bool {
         let Rights::Listed(listing, tier) = &self.rights else { return true };
-        let Some(tool) = listing.entry(&run.tool).filter(|_| self.owns(&run.owner)) else {
+        let Some(tool) = listing.entry(run.tool).filter(|_| self.owns(run.owner)) else {
             return false;
         };
-        let is_within_tier = run.tier.as_deref() != Some(tier_word(Tier::Intrusive)) || {
+        let is_within_tier = run.tier != Some(tier_word(Tier::Intrusive)) || {
             let may = tool.tier == Tier::Intrusive || tool.intrusive;
             *tier != Some(Tier::Standard) && may
         };
         // One that never began to run has shown nothing of its target.
-        let is_within = run.address.as_deref().is_none_or(|address| {
-            let target = aimed_at(&run.target, address);
+        let is_within = run.address.is_none_or(|address| {
+            let target = aimed_at(run.target, address);
             may_aim_at_target(listing.catalog.allowance_of(tool), &tool.targets, &target)
         });
         is_within_tier && is_within
-    }
-
-    /// The same of one that goes on, which was granted a moment ago.
-    pub(super) fn may_see_live(&self, run: &Live) -> bool {
-        let Rights::Listed(listing, _) = &self.rights else { return true };
-        let is_known = run.asked().is_some_and(|asked| listing.entry(&asked.tool).is_some());
-        is_known && self.owns(&run.owner)
     }
 
     fn owns(&self, owner: &Owner) -> bool {
