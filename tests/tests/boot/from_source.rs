@@ -11,7 +11,7 @@ const INSTALL: &str = "CARGO_TARGET_DIR=/target /src/packaging/install install";
 const UNINSTALL: &str = "CARGO_TARGET_DIR=/target /src/packaging/install uninstall";
 
 /// What installing could have left.
-const TRACES: &str = "find /etc /usr /var/log /run -name '*probity*' | sort";
+const TRACES: &str = "find /etc /usr /var/lib /var/log /run -name '*probity*' | sort";
 
 #[test]
 fn it_serves_twice_over_and_goes_again_but_for_what_an_administrator_wrote() {
@@ -45,7 +45,7 @@ fn it_serves_twice_over_and_goes_again_but_for_what_an_administrator_wrote() {
     machine.done(UNINSTALL).unwrap();
     assert!(machine.run("pgrep -u probity-broker; pgrep -u probity").unwrap().stdout.is_empty());
     let left = machine.done(TRACES).unwrap();
-    assert_eq!(left, "/etc/probity\n/var/log/probity\n");
+    assert_eq!(left, "/etc/probity\n/var/lib/probity\n/var/log/probity\n");
     assert_eq!(machine.done("find /etc/probity -type f").unwrap(), "/etc/probity/policy.toml\n");
 }
 
