@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    broker::{PolicyFolder, program},
+    broker::{NOBODY_UID, PolicyFolder, program},
     procs::{ProcStatus, children},
 };
 
@@ -57,6 +57,15 @@ help = "It fails."
 options = { fierce = true }
 help = "Only with the grant."
 "#;
+
+/// A folder for a file of runs: root's frontend keeps them as nobody.
+pub fn folder_of_runs() -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    if nix::unistd::geteuid().is_root() {
+        chown(folder.path(), Some(NOBODY_UID), Some(NOBODY_UID))?;
+    }
+    Ok(folder)
+}
 
 /// A folder with a policy, its tools and whatever the frontend writes.
 pub struct Rig {

@@ -37,7 +37,6 @@ pub(crate) fn told(event: RunEvent<'_>) -> Option<(&'static str, Value)> {
 
 /// How far a tool is.
 pub(crate) fn progress_json(progress: &Progress) -> Value {
-    let percent = progress.fraction.map(|fraction| (fraction * 1000.0).round() / 10.0);
     let remaining = progress.remaining.map(|time| time.as_secs_f64());
-    json!({ "percent": percent, "remaining_sec": remaining, "message": progress.message })
+    json!({ "percent": progress.percent(), "remaining_sec": remaining, "message": progress.message })
 }

@@ -10,11 +10,11 @@
 use std::{path::Path, time::Duration};
 
 use crate::support::{
-    PATIENCE, ScriptedBroker, Step, folder_of_runs, http::*, mcp_http::*, samples::*, wait_until,
+    PATIENCE, ScriptedBroker, Step, http::*, mcp_http::*, samples::*, wait_until,
 };
 use nix::sys::signal::Signal;
-use probity_protocol::{DenialCode, Digest, End, ExitStatus, Reply, Stream};
-use probity_tests::sse::Events;
+use probity_protocol::{DenialCode, Digest, End, ExitStatus, Queued, Reply, Stream};
+use probity_tests::{rig::folder_of_runs, sse::Events};
 use serde_json::{Value, json};
 
 const PATH: &str = "/tools/ping/execute?wait=false";
@@ -168,6 +168,22 @@ fn a_run_that_is_cancelled_keeps_what_it_had_found() {
 }
 
 #[test]
+fn one_that_is_cancelled_in_the_line_is_over_for_whoever_watches_it_too() {
+    let waits = Step::Send(Reply::Queued(Queued { ahead: 1, expected_wait: None }));
+    let broker = ScriptedBroker::start(script_with(&[vec![waits, Step::AwaitHangUp]]));
+    let server = serve(&broker);
+    let id = begin(&server, CHOSEN);
+    let (stream, path) = (server.connect().unwrap(), format!("/runs/{id}/events"));
+    let mut events = Events::ask(stream, server.host(), &path, CHOSEN, None).unwrap();
+    events.data_of("queued").unwrap();
+    server.request("DELETE", &format!("/runs/{id}"), Some(CHOSEN), None).unwrap();
+    let ended = events.data_of("ended").unwrap();
+    assert_eq!((&ended["state"], &ended["result"]), (&json!("cancelled"), &json!(null)), "{ended}");
+    assert!(broker.await_hang_up(), "it waits still");
+    assert_eq!(over(&server, CHOSEN, &id)["state"], "cancelled");
+}
+
+#[test]
 fn a_run_is_its_callers_and_administrators_on_every_road() {
     let broker = ScriptedBroker::start(script_with(&[quick()]));
     let file = TokensFile::new();
@@ -241,41 +257,26 @@ fn a_token_of_the_same_name_or_one_that_allows_less_sees_no_more_of_it() {
     let broker = ScriptedBroker::start(script_with(&[quick()]));
     let file = TokensFile::new();
     let ann = file.add("ann", "operator", &[]);
-    let text = file.text();
-    let mut server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
-    let id = begin(&server, &ann);
-    over(&server, &ann, &id);
-    let mut change = |text: &str| {
-        file.write(text);
+    let whole = file.text();
+    file.write("");
+    let namesake = file.add("ann", "operator", &[]);
+    let another = file.text();
+    // For another tool, for this one alone, and another token of that name.
+    for (text, token, status) in [
+        (format!("{whole}tools = [\"nmap\"]\n"), &ann, 404),
+        (format!("{whole}tools = [\"ping\"]\n"), &ann, 200),
+        (another, &namesake, 404),
+    ] {
+        file.write(&whole);
+        let mut server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
+        let id = begin(&server, &ann);
+        over(&server, &ann, &id);
+        file.write(&text);
         server.signal(Signal::SIGHUP).unwrap();
         server.await_log("tokens.reloaded").unwrap();
-    };
-    // Her token is for another tool now.
-    change(&format!("{text}tools = [\"nmap\"]\n"));
-    change(&format!("{text}tools = [\"ping\"]\n"));
-    // Another of that name.
-    change("");
-    let other = file.add("ann", "operator", &[]);
-    let text_of_other = file.text();
-    change(&text_of_other);
-    assert_eq!(get(&server, &other, &format!("/runs/{id}")).0, 404);
-    assert!(ids(&server, &other, "").is_empty());
-}
-
-#[test]
-fn a_token_for_another_tool_sees_no_run_of_this_one() {
-    let broker = ScriptedBroker::start(script_with(&[quick()]));
-    let file = TokensFile::new();
-    let ann = file.add("ann", "operator", &[]);
-    let text = file.text();
-    let mut server = HttpServer::start(command(&broker, &[file.variable()])).unwrap();
-    let id = begin(&server, &ann);
-    over(&server, &ann, &id);
-    file.write(&format!("{text}tools = [\"nmap\"]\n"));
-    server.signal(Signal::SIGHUP).unwrap();
-    server.await_log("tokens.reloaded").unwrap();
-    assert_eq!(get(&server, &ann, &format!("/runs/{id}")).0, 404);
-    assert!(ids(&server, &ann, "").is_empty());
+        assert_eq!(get(&server, token, &format!("/runs/{id}")).0, status, "{text}");
+        assert_eq!(ids(&server, token, "").is_empty(), status == 404, "{text}");
+    }
 }
 
 #[test]
@@ -312,7 +313,7 @@ fn keeping(broker: &ScriptedBroker, folder: &Path) -> HttpServer {
 
 #[test]
 fn finished_runs_outlive_the_server_and_those_that_it_cut_are_marked_so() {
-    let folder = folder_of_runs();
+    let folder = folder_of_runs().unwrap();
     let broker = ScriptedBroker::start(script_with(&[quick(), endless(), endless()]));
     let mut server = keeping(&broker, folder.path());
     let done = begin(&server, CHOSEN);
@@ -338,7 +339,7 @@ fn on_a_full_disk_a_run_goes_on_and_its_answer_says_that_it_is_not_kept() {
     if !probity_tests::needs::root() {
         return;
     }
-    let folder = folder_of_runs();
+    let folder = folder_of_runs().unwrap();
     let large = "x".repeat(60_000);
     let run = vec![started(), output(Stream::Stdout, &large), exited(0)];
     let broker = ScriptedBroker::start(script_with(&[run]));

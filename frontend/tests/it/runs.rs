@@ -7,8 +7,9 @@
 
 use std::{process::Command, time::Duration};
 
-use crate::support::{ScriptedBroker, Step, folder_of_runs, samples::*, stdio::Session};
+use crate::support::{ScriptedBroker, Step, samples::*, stdio::Session};
 use probity_protocol::{End, ExitStatus, Stream};
+use probity_tests::rig::folder_of_runs;
 use serde_json::{Value, json};
 
 fn background() -> Value {
@@ -102,7 +103,7 @@ fn a_client_that_knows_tasks_gets_one() {
 
 #[test]
 fn a_run_ends_with_its_client_and_the_terminal_finds_both_that_one_and_those_that_are_over() {
-    let folder = folder_of_runs();
+    let folder = folder_of_runs().unwrap();
     let path = folder.path().join("runs.db");
     let end = ended(End::Cancelled, ExitStatus::Signal(15));
     let endless = vec![started(), output(Stream::Stdout, PONG), Step::AwaitCancel, end];

@@ -20,7 +20,10 @@ use super::{
     view::{ProgressView, RunView, headline},
     when::stamp,
 };
-use crate::{calls::request::Asked, output::progress::Status};
+use crate::{
+    calls::request::Asked,
+    output::progress::{Progress, Status},
+};
 
 /// How long whoever asks for a run in the background waits for the word that its begin is kept.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,8 +41,9 @@ pub(super) struct Began {
 pub(super) struct Over {
     pub(super) state: State,
     pub(super) at: UtcMs,
-    pub(super) text: String,
-    pub(super) result: Value,
+    /// In words, and as the call would have answered; none of one that was ended before its tool ran.
+    pub(super) text: Option<String>,
+    pub(super) result: Option<Value>,
 }
 
 /// A run that goes on in this process.
@@ -175,10 +179,7 @@ impl Live {
         let progress = status.progress_at(now);
         let message = status.message_at(now)?;
         Some(ProgressView {
-            percent: progress
-                .as_ref()
-                .and_then(|it| it.fraction)
-                .map(|fraction| (fraction * 1000.0).round() / 10.0),
+            percent: progress.as_ref().and_then(Progress::percent),
             remaining_sec: progress
                 .as_ref()
                 .and_then(|it| it.remaining)
@@ -216,7 +217,7 @@ impl Live {
     pub(super) fn view(&self) -> Option<RunView> {
         let asked = self.asked.get()?;
         let over = self.over.get();
-        let field = |name: &str| over.and_then(|over| over.result.get(name));
+        let field = |name: &str| over.and_then(|over| over.result.as_ref()?.get(name));
         Some(RunView {
             run_id: self.id.to_string(),
             tool: asked.tool.clone(),
@@ -228,7 +229,7 @@ impl Live {
             ended_at: over.map(|over| stamp(over.at)),
             returncode: field("returncode").and_then(|code| i32::try_from(code.as_i64()?).ok()),
             error_type: field("error_type").and_then(|kind| kind.as_str().map(str::to_owned)),
-            summary: over.map(|over| headline(&over.text)),
+            summary: over.and_then(|over| over.text.as_deref()).map(headline),
             client: self.client.clone(),
             owner: None,
             correlation_id: asked.correlation_id.clone(),

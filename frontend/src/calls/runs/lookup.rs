@@ -275,8 +275,8 @@ impl WholeRun {
         Some(Self {
             run: live.view()?,
             arguments: Value::Null,
-            result: over.map(|over| over.result.clone()),
-            text: over.map(|over| over.text.clone()),
+            result: over.and_then(|over| over.result.clone()),
+            text: over.and_then(|over| over.text.clone()),
         })
     }
 

@@ -65,7 +65,7 @@ impl Runs {
         if call.kept && self.keep.if_opened().is_none() {
             // By the time that there is something to keep, it is open.
             let runs = Arc::clone(self);
-            tokio::spawn(async move { runs.keep.opened().await.store.is_some() });
+            tokio::spawn(async move { runs.opened().await });
         }
         let live = match call.live {
             Some(live) => Arc::clone(live),
@@ -159,8 +159,8 @@ impl Record {
         };
         let text = result.text();
         if self.live.in_background {
-            let result = json!(result);
-            let (state, at, text) = (ended.into(), UtcMs::now(), text.clone());
+            let (text, result) = (Some(text.clone()), Some(json!(result)));
+            let (state, at) = (ended.into(), UtcMs::now());
             self.live.came_to(Over { state, at, text, result });
         }
         let ending = Ending {
@@ -221,18 +221,22 @@ impl Drop for Record {
         if !self.live.in_background {
             self.runs.leave(&self.live);
         }
-        let written = self.is_written && !self.is_over;
-        let Some(store) = self.runs.keep.if_opened().filter(|_| written) else { return };
+        if self.is_over {
+            return;
+        }
         let is_cut = self.live.interruption().is_some()
             // Nobody asked for the end of one that nobody waits for: its process is at its end.
             || self.live.in_background && !self.live.is_cancelled();
         let ended = if is_cut { Ended::Interrupted } else { Ended::Cancelled };
+        let (state, at) = (ended.into(), UtcMs::now());
+        self.live.came_to(Over { state, at, text: None, result: None });
+        let Some(store) = self.runs.keep.if_opened().filter(|_| self.is_written) else { return };
         drop(store.finish(
             self.live.id,
             Ending {
                 ended,
                 started: self.begun.started,
-                at: UtcMs::now(),
+                at,
                 status: self.live.interruption().map(str::to_owned),
                 error_type: None,
                 return_code: None,

@@ -19,7 +19,8 @@ pub struct RunView {
     pub tool: String,
     /// The target as asked for.
     pub target: String,
-    /// `queued`, `running`, `finished`, `cancelled`, or `interrupted` by the end of its server.
+    /// `queued`, `running`, `finished`, `failed` before its tool ran, `cancelled`, or `interrupted` by the end
+    /// of what ran it.
     pub state: &'static str,
     /// How far it is, while it goes on and where anything tells.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -41,6 +41,14 @@ pub struct Progress {
     pub message: String,
 }
 
+impl Progress {
+    /// The part that is done, in percent to one place.
+    #[must_use]
+    pub fn percent(&self) -> Option<f64> {
+        self.fraction.map(|fraction| (fraction * 1000.0).round() / 10.0)
+    }
+}
+
 /// Reads a tool's output for its progress.
 #[derive(Debug)]
 pub struct Reader {

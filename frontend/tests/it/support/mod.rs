@@ -56,16 +56,6 @@ pub fn open_to_all(socket: &Path) {
     open(socket, 0o666);
 }
 
-/// A folder for a file of runs. Root's frontend keeps them as nobody.
-pub fn folder_of_runs() -> tempfile::TempDir {
-    const NOBODY: u32 = 65534;
-    let folder = tempfile::tempdir().unwrap();
-    if nix::unistd::geteuid().is_root() {
-        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    folder
-}
-
 /// The running broker. It ends with the test's process.
 pub struct ScriptedBroker {
     pub socket: PathBuf,

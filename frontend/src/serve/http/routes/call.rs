@@ -131,11 +131,8 @@ impl Call {
         };
         let tool = asking.tool.clone();
         let result = server.service.call_in_background(asking, lifetime).await;
-        let is_listed = server.service.listing().entry(&tool).is_some();
-        match Problem::of_result(&result) {
-            Some(problem) if is_listed => return Err(problem),
-            Some(problem) => return Err(problem.of_no_tool()),
-            None => {}
+        if let Some(problem) = problem_of(&server, &tool, &result) {
+            return Err(problem);
         }
         let id = Some(result.correlation_id.clone());
         let place = result.goes_on().and(result.run_id());
@@ -210,15 +207,19 @@ impl Call {
 
     /// What a result says that did not run; `None` of one that did.
     pub(super) fn problem_of(&self, result: &ToolResult) -> Option<Problem> {
-        let is_listed = self.server.service.listing().entry(&self.tool).is_some();
-        let problem = Problem::of_result(result)?;
-        Some(if is_listed { problem } else { problem.of_no_tool() })
+        problem_of(&self.server, &self.tool, result)
     }
 
     pub(super) fn named(&self, mut problem: Problem) -> Problem {
         problem.correlation_id.clone_from(&self.correlation_id);
         problem
     }
+}
+
+fn problem_of(server: &Server, tool: &str, result: &ToolResult) -> Option<Problem> {
+    let is_listed = server.service.listing().entry(tool).is_some();
+    let problem = Problem::of_result(result)?;
+    Some(if is_listed { problem } else { problem.of_no_tool() })
 }
 
 /// What is beyond a token is not asked for: the broker knows this process, and nobody behind it.
