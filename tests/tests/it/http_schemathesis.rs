@@ -13,18 +13,28 @@ use std::{
     process::Command,
 };
 
-use probity_tests::{http::HttpServer, rig::Rig};
+use probity_tests::{
+    http::HttpServer,
+    rig::{Rig, folder_of_runs},
+};
 use serde_json::{Value, json};
 
 /// Requests of each kind for each operation.
 const EXAMPLES: &str = "25";
+
+/// What its tool writes: two runs of it can be compared.
+const PONG: &str = "PING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.\n\
+64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0.031 ms\n\n\
+--- 127.0.0.1 ping statistics ---\n\
+1 packets transmitted, 1 received, 0% packet loss, time 0ms\n\
+rtt min/avg/max/mdev = 0.031/0.031/0.031/0.000 ms\n";
 
 /// Addresses of this machine alone, no names, and tools whose failures open no breaker.
 fn rig() -> Rig {
     const NEVER: &str =
         "[breaker]\nfailure_threshold = 1000000\nrecovery_timeout = \"1s\"\n\n[sandbox]";
     let rig = Rig::new("").unwrap();
-    rig.replay_and_succeed("Here.\n", "cache_seconds = 1").unwrap();
+    rig.replay_and_succeed(PONG, "cache_seconds = 1").unwrap();
     let policy = rig.policy();
     policy.replace("policy.toml", "names = [\"*.lab.internal\"]", "names = []").unwrap();
     for tool in ["replay", "garbled", "loud", "steady"] {
@@ -41,9 +51,12 @@ fn token(rig: &Rig, file: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn server(rig: &Rig, file: &str) -> HttpServer {
+fn server(rig: &Rig, file: &str, runs: &Path) -> HttpServer {
+    let runs = runs.join("runs.db").display().to_string();
     let variables = [
         ("PROBITY_TOKENS_FILE", file),
+        // In memory the first would be gone before the last is asked for.
+        ("PROBITY_HISTORY_PATH", runs.as_str()),
         // No limit stands before what is to be tried.
         ("PROBITY_RATE_REQUESTS", "100000"),
         ("PROBITY_RATE_WINDOW_SEC", "1"),
@@ -91,24 +104,25 @@ fn nothing_that_schemathesis_makes_of_the_document_is_answered_otherwise_than_it
     let rig = rig();
     let file = rig.path("tokens.toml").display().to_string();
     let token = token(&rig, &file);
-    let server = server(&rig, &file);
+    let runs = folder_of_runs().unwrap();
+    let server = server(&rig, &file, runs.path());
     let ran =
         server.post("/tools/replay/execute", &token, &json!({"target": "127.0.0.1"})).unwrap();
     let run = ran.json()["metadata"]["run_id"].as_str().unwrap().to_owned();
     let examples = env::var("PROBITY_EXAMPLES").unwrap_or_else(|_| EXAMPLES.into());
     let archive = rig.path("archive.har");
+    let config = fs::read_to_string(here.join("clients/schemathesis.toml")).unwrap();
+    fs::write(rig.path("schemathesis.toml"), config.replace("\"RUN\"", &format!("{run:?}")))
+        .unwrap();
     let output = Command::new(program)
         .arg("--config-file")
-        .arg(here.join("clients/schemathesis.toml"))
+        .arg(rig.path("schemathesis.toml"))
         .args(["run", "--max-examples", &examples, "--request-timeout", "20"])
-        // Of an id it makes up much that is no part of a path.
-        .args(["--suppress-health-check", "filter_too_much"])
         .args(["--generation-database", "none", "--report-har-path"])
         .arg(&archive)
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .arg(format!("http://{}/openapi.json", server.host()))
         .env("PROBITY_TOKEN", &token)
-        .env("PROBITY_RUN", &run)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         // It writes where it stands.
         .current_dir(rig.path(""))
@@ -125,8 +139,6 @@ fn nothing_that_schemathesis_makes_of_the_document_is_answered_otherwise_than_it
     answered.remove("GET /openapi.json");
     // The tools of its modules are none of this rig's: tests/tests/lab/probed.rs.
     answered.remove("GET /probe");
-    // Nothing that they write compares: frontend/tests/it/http_runs.rs.
-    answered.remove("GET /runs/{a}/diff/{b}");
     for (operation, statuses) in answered {
         let is_good = |status: &u64| matches!(status, 200..300 | 503);
         assert!(statuses.iter().any(is_good), "{operation} had nothing but {statuses:?}");

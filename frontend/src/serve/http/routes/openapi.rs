@@ -163,7 +163,7 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
     ];
     const OF_TOOL: &[Status] = &[(404, "There is no such tool.")];
     const OF_RUN: &[Status] = &[(404, "There is no such run that is the caller's to see.")];
-    const OF_TWO_RUNS: &[Status] = &[(409, "A run goes on.")];
+    const OF_TWO_RUNS: &[Status] = &[(409, "A run goes on, or they do not compare.")];
     const WITH_BODY: &[Status] =
         &[(408, "The body did not come in time."), (415, "The body has to be JSON.")];
     const OF_CALL: &[Status] = &[(409, "The tool is disabled.")];

@@ -45,15 +45,24 @@ pub(super) struct Wanted {
     tool: Option<String>,
     /// With this target, as it was asked for.
     target: Option<String>,
-    /// In this state: queued, running, finished, cancelled or interrupted.
+    /// In this state: queued, running, finished, failed, cancelled or interrupted.
+    #[param(pattern = "^(queued|running|finished|failed|cancelled|interrupted)$")]
     state: Option<String>,
     /// Not before this moment: a time stamp, a date, or how long ago (7d).
+    #[param(
+        pattern = "^([0-9]{1,4}[smhdw]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?)$"
+    )]
     since: Option<String>,
     /// Before this moment.
+    #[param(
+        pattern = "^([0-9]{1,4}[smhdw]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?)$"
+    )]
     until: Option<String>,
     /// At most so many, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// Goes on where an earlier answer's `next` says.
+    #[param(pattern = "^[a-h][a-z2-7]{25}$")]
     cursor: Option<String>,
 }
 
@@ -92,7 +101,7 @@ pub(super) async fn list(
     get,
     path = "/runs/{id}",
     operation_id = "run",
-    params(("id" = String, Path, description = "A run's id.")),
+    params(("id" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "A run's id.")),
     responses((status = 200, body = WholeRun)),
 )]
 pub(super) async fn one(
@@ -109,7 +118,7 @@ pub(super) async fn one(
     delete,
     path = "/runs/{id}",
     operation_id = "run_cancel",
-    params(("id" = String, Path, description = "A run's id.")),
+    params(("id" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "A run's id.")),
     responses((status = 200, body = RunView), (status = 202, body = RunView)),
 )]
 pub(super) async fn cancel(
@@ -123,14 +132,24 @@ pub(super) async fn cancel(
     Ok((status, Json(run)).into_response())
 }
 
+/// Where a reader of events goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // It is described, and read below.
+pub(super) struct Had {
+    /// The last event that the reader has had.
+    #[param(rename = "Last-Event-ID", nullable = false, pattern = "^([0-9]{1,18}|end)?$")]
+    last_event_id: Option<String>,
+}
+
 /// What becomes of a run, as server-sent events with numbers: `Last-Event-ID` goes on after that one.
 #[utoipa::path(
     get,
     path = "/runs/{id}/events",
     operation_id = "run_events",
     params(
-        ("id" = String, Path, description = "A run's id."),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last event that the reader has had."),
+        ("id" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "A run's id."),
+        Had,
     ),
     responses((status = 200, content_type = "text/event-stream"), (status = 204, description = "The reader has had all of it.")),
 )]
@@ -168,8 +187,8 @@ pub(super) async fn events(
     path = "/runs/{a}/diff/{b}",
     operation_id = "runs_diff",
     params(
-        ("a" = String, Path, description = "The earlier run's id."),
-        ("b" = String, Path, description = "The later run's id."),
+        ("a" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "The earlier run's id."),
+        ("b" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "The later run's id."),
     ),
     responses((status = 200, body = serde_json::Value)),
 )]
@@ -220,10 +239,10 @@ fn messages(
 pub(super) fn problem(error: RunsError) -> Problem {
     let kind = match &error {
         RunsError::NoSuchRun => Kind::NotFound,
-        RunsError::Asked(_) | RunsError::NotAlike { .. } | RunsError::NotComparable(_) => {
-            Kind::BadRequest
+        RunsError::Asked(_) => Kind::BadRequest,
+        RunsError::GoesOn(_) | RunsError::NotAlike { .. } | RunsError::NotComparable(_) => {
+            Kind::Conflict
         }
-        RunsError::GoesOn(_) => Kind::Conflict,
         RunsError::Store(_) => Kind::Unreadable,
     };
     Problem::new(kind, error.to_string(), error.remedy())
