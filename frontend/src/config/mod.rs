@@ -76,6 +76,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// How runs are kept.
     pub history: History,
+    /// Calls that come by themselves.
+    pub watches: WatchSettings,
     /// Counters of the file's own.
     pub counters: Vec<CounterSettings>,
     /// What may be probed for by name.
@@ -290,6 +292,17 @@ impl Telemetry {
     }
 }
 
+/// Calls that come by themselves, and where what they tell goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// The file that they are in.
+    pub file: Option<PathBuf>,
+    /// Who is told.
+    pub webhook: Option<HttpUrl>,
+    /// What is told is signed with it.
+    pub webhook_secret: Option<SecretText>,
+}
+
 /// How runs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
@@ -401,6 +414,11 @@ impl Config {
                 max_age: Duration::from_secs(values.get::<u64>("history.max_age_days")? * 86_400),
                 max_runs: values.get("history.max_runs")?,
                 max_bytes: values.get::<u64>("history.max_mb")? * mebibyte,
+            },
+            watches: WatchSettings {
+                file: values.get("watches.file")?,
+                webhook: values.url("watches.webhook")?,
+                webhook_secret: values.get("watches.webhook_secret")?,
             },
             counters,
             probes,

@@ -41,6 +41,12 @@ impl HttpUrl {
         self.port
     }
 
+    /// Host and port, as one connects to them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Whether it says no more than host and port.
     #[must_use]
     pub fn is_bare(&self) -> bool {

@@ -406,6 +406,50 @@ pub const EVENTS: &[Event] = &[
          every argument.",
     ),
     event(
+        "watches.started",
+        Level::INFO,
+        &["watches", "webhook"],
+        "So many calls come by themselves from now on, and what they tell goes there.",
+    ),
+    event(
+        "watches.reloaded",
+        Level::INFO,
+        &["watches"],
+        "The file of watches was read again after SIGHUP: there are so many now.",
+    ),
+    event(
+        "watches.added",
+        Level::INFO,
+        &["watch", "client", "is_new"],
+        "An administrator added a watch over HTTP, or changed one that was added.",
+    ),
+    event(
+        "watches.removed",
+        Level::INFO,
+        &["watch", "client"],
+        "An administrator removed a watch that was added.",
+    ),
+    event(
+        "watches.load_failed",
+        Level::ERROR,
+        &["error"],
+        "A file of watches cannot be used. At the start it is the server's own, whose watches do not run; \
+         when it is read again all stays as it was.",
+    ),
+    event(
+        "watch.told",
+        Level::WARN,
+        &["watch", "kind", "what", "correlation_id"],
+        "A watch tells what somebody asked to be told of: a condition holds (`became`), or no longer does \
+         (`recovered`), or its result is another (`changed`).",
+    ),
+    event(
+        "watch.webhook_unreachable",
+        Level::WARN,
+        &["url", "error", "remedy"],
+        "The webhook does not take a connection when the server starts, with what to do.",
+    ),
+    event(
         "watch.webhook_failed",
         Level::WARN,
         &["delivery", "error", "left_out"],

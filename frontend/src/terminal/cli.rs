@@ -13,10 +13,11 @@ use clap::{Parser, Subcommand};
 
 pub use self::{
     args::{
-        BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs, DiffRunsArgs,
-        DoctorArgs, ExportRunsArgs, HttpArgs, ListRunsArgs, ListTokensArgs, ManArgs, NewTokenArgs,
-        RunsArgs, RunsCommand, ShowRunArgs, StdioArgs, TokenArgs, TokenCommand, ToolsArgs,
-        WhichRuns,
+        AddWatchArgs, BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs,
+        DiffRunsArgs, DoctorArgs, ExportRunsArgs, HttpArgs, ListRunsArgs, ListTokensArgs,
+        ListWatchesArgs, ManArgs, NewTokenArgs, RemoveWatchArgs, RunsArgs, RunsCommand,
+        ShowRunArgs, StdioArgs, TestWatchArgs, TokenArgs, TokenCommand, ToolsArgs, WatchArgs,
+        WatchCommand, WhichRuns,
     },
     connection_flags::ConnectionFlags,
     words::Word,
@@ -139,6 +140,7 @@ impl Cli {
                 Command::Stdio(_)
                 | Command::Http(_)
                 | Command::Runs(_)
+                | Command::Watch(_)
                 | Command::Token(_)
                 | Command::Config(_)
                 | Command::ClientConfig(_)
@@ -183,6 +185,7 @@ impl Command {
             Self::Call(args) => Some(&args.broker),
             Self::Doctor(args) => Some(&args.broker),
             Self::Config(args) => Some(&args.broker),
+            Self::Watch(args) => args.command.broker(),
             // What `client-config` names is for another process, on another machine maybe.
             Self::ClientConfig(_)
             | Self::Runs(_)
@@ -200,6 +203,7 @@ impl Command {
             Self::Tools(args) => args.broker = broker,
             Self::Call(args) => args.broker = broker,
             Self::Config(args) => args.broker = broker,
+            Self::Watch(args) => args.command.set_broker(broker),
             // It makes its own choice, and says which.
             Self::Doctor(_)
             | Self::ClientConfig(_)
@@ -272,6 +276,20 @@ file (--file, as root), or over HTTP at /runs.
 Exit status: 0 all went well (diff: nothing changed), 1 something changed (diff), or it could not be
 read, 2 wrong usage or no such run."))]
     Runs(RunsArgs),
+    /// Have calls come by themselves: list, add, remove, test.
+    #[command(after_help = help("\
+Examples:
+  probity watch add gateway ping 10.0.0.1 --every 1m --tell 'loss > 5 %'
+  probity watch test gateway                 makes the call now, and says what it would tell
+  probity watch list
+  probity watch remove gateway
+
+They stand in a file (watches.file, or --file), and `probity http` and `probity stdio` run what is in
+theirs. docs/watches.md has all of its keys and conditions.
+
+Exit status: 0 all went well (test: nothing to tell), 1 there is something to tell (test), 2 wrong usage,
+a defect in the file, or no such watch, 3 refused by the policy (test), 4 no broker."))]
+    Watch(WatchArgs),
     /// Show the settings in force and where each comes from.
     #[command(after_help = variables())]
     Config(ConfigArgs),

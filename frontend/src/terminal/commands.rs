@@ -13,6 +13,7 @@ mod stdio;
 mod token;
 mod tool_options;
 mod tools;
+mod watch;
 
 use std::{fmt, process::ExitCode, sync::Arc};
 
@@ -24,11 +25,12 @@ use self::{
     client_config::client_config,
     detached::Began,
     doctor::doctor,
-    http::{Entrance, http},
+    http::{Entrance, Kept, http},
     runs::runs,
     stdio::stdio,
     token::token,
     tools::tools,
+    watch::{WatchFile, watch},
 };
 use crate::{
     broker::{
@@ -49,10 +51,14 @@ use crate::{
         connect::{self, ConnectError},
         printing::{self, BAD, Effect},
     },
+    watches::served::WatchesError,
 };
 
 /// Most look-ups of names at once, each a thread.
 const LOOK_UP_THREADS: usize = 8;
+
+/// The file of the watches that are added over HTTP.
+const ADDED_WATCHES: &str = "watches.toml";
 
 /// What stands before each message.
 const NAME: &str = "probity: ";
@@ -99,6 +105,10 @@ enum CommandError {
     Tokens(#[from] crate::serve::access::TokensError),
     #[error(transparent)]
     Client(#[from] client_config::ClientError),
+    #[error("{0}\n{remedy}", remedy = .0.remedy())]
+    Watches(#[from] WatchesError),
+    #[error(transparent)]
+    WatchFile(#[from] watch::WatchFileError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -122,6 +132,7 @@ pub fn main() -> ExitCode {
             Command::Tools(_)
             | Command::Call(_)
             | Command::Runs(_)
+            | Command::Watch(_)
             | Command::Token(_)
             | Command::ClientConfig(_),
         ) => Usual { events: LevelFilter::ERROR, configuration: LevelFilter::WARN },
@@ -162,7 +173,11 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Connect(_) => Exit::NoBroker,
-            Self::Listen(_) | Self::Tokens(_) | Self::Client(_) => Exit::Usage,
+            Self::Listen(_)
+            | Self::Tokens(_)
+            | Self::Client(_)
+            | Self::Watches(_)
+            | Self::WatchFile(_) => Exit::Usage,
             // Whoever read the output has seen enough: `probity tools | head`.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             _ => Exit::ToolFailed,
@@ -247,7 +262,7 @@ fn bare(config: &Config) -> Result<Command, CommandError> {
 }
 
 fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exit, CommandError> {
-    let serving = matches!(command, Command::Stdio(_) | Command::Http(_));
+    let serving = is_serving(&command);
     // Before there is another thread.
     let prepared = Prepared::make(&command, &loaded.config)?;
     let confined = prepared.confine(&command, &loaded.config)?;
@@ -259,21 +274,28 @@ fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exi
     if let Some(Confined { landlock, seccomp, root }) = confined.filter(|_| serving) {
         tracing::debug!(landlock, seccomp, root, "server.confined");
     }
-    let Prepared { embedded, entrance, place, .. } = prepared;
+    let Prepared { embedded, entrance, place, watches, .. } = prepared;
+    // What is added over HTTP stands beside the runs.
+    let added = place.folder().map(|folder| folder.join(ADDED_WATCHES));
     let runs = Runs::at(place, &loaded.config.history);
     let exit = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         match command {
             Command::Stdio(_) => stdio(embedded, loaded, runs, signals).await,
             Command::Http(_) => match entrance {
-                Some(entrance) => http(entrance, embedded, loaded, runs, signals).await,
+                Some(entrance) => {
+                    http(entrance, embedded, loaded, Kept { runs, added }, signals).await
+                }
                 None => Ok(Exit::Usage),
             },
             Command::Call(args) => {
                 let config = Arc::new(loaded.config.clone());
                 call(&args, embedded, config, runs, flags, signals).await
             }
-            command => once(command, embedded, loaded, flags, signals).await,
+            command => {
+                let kept = Once { embedded, watches, runs };
+                once(command, kept, loaded, flags, signals).await
+            }
         }
     });
     // Takes back every call that still runs. A look-up that hangs, or a read from a terminal, is
@@ -284,6 +306,11 @@ fn run(command: Command, loaded: &Loaded, flags: &ConnectionFlags) -> Result<Exi
         tracing::info!("shutdown.finished");
     }
     exit
+}
+
+/// Whether a command goes on until it is told to end.
+fn is_serving(command: &Command) -> bool {
+    matches!(command, Command::Stdio(_) | Command::Http(_))
 }
 
 /// Has another process do what this command says, for as long as that takes.
@@ -305,6 +332,8 @@ struct Prepared {
     becomes_nobody: bool,
     /// Where runs are kept.
     place: Place,
+    /// The file of watches, of a command that is about them.
+    watches: Option<WatchFile>,
 }
 
 impl Prepared {
@@ -322,13 +351,17 @@ impl Prepared {
             && can_become_nobody()
             && (embedded.is_some() || !grants_root(config)?);
         let place = match command {
-            Command::Stdio(_) | Command::Http(_) | Command::Call(_) => {
+            Command::Stdio(_) | Command::Http(_) | Command::Call(_) | Command::Watch(_) => {
                 Place::of(&config.history, becomes_nobody)
             }
             _ => Place::Memory { because: None },
         };
         place.prepare();
-        Ok(Self { entrance, embedded, becomes_nobody, place })
+        let watches = match command {
+            Command::Watch(args) => Some(WatchFile::open(args, config)?),
+            _ => None,
+        };
+        Ok(Self { entrance, embedded, becomes_nobody, place, watches })
     }
 
     /// A command that asks a broker gives up what it has no need of; nothing else does.
@@ -350,6 +383,7 @@ impl Prepared {
             removes: self.entrance.as_ref().and_then(Entrance::own_path),
             health_checks: &config.health.checks,
             telemetry: Some(&config.telemetry),
+            webhook: config.watches.webhook.as_ref().filter(|_| is_serving(command)),
         };
         confine::give_up_all_but(needs).map(Some).map_err(CommandError::Confine)
     }
@@ -368,6 +402,7 @@ fn asked(command: &Command) -> Option<&BrokerArgs> {
         Command::Http(args) => Some(&args.broker),
         Command::Call(args) => Some(&args.broker),
         Command::Tools(args) => Some(&args.broker),
+        Command::Watch(args) => args.command.broker(),
         // What it looks for takes the user who asks.
         Command::Doctor(_) => None,
         Command::Runs(_)
@@ -379,11 +414,18 @@ fn asked(command: &Command) -> Option<&BrokerArgs> {
     }
 }
 
+/// What a command that answers and is done may need.
+struct Once {
+    embedded: Option<EmbeddedBroker>,
+    watches: Option<WatchFile>,
+    runs: Runs,
+}
+
 /// A command that answers and is done. A signal takes back what it does, in order: an embedded
 /// broker's directory is removed.
 async fn once(
     command: Command,
-    embedded: Option<EmbeddedBroker>,
+    Once { embedded, watches: file, runs: kept }: Once,
     loaded: &Loaded,
     flags: &ConnectionFlags,
     mut signals: Signals,
@@ -394,6 +436,10 @@ async fn once(
             Command::Tools(args) => tools(&args, embedded, config, flags).await,
             Command::Config(args) => show_config(&args, loaded).await,
             Command::Runs(args) => runs(&args, &config).await,
+            Command::Watch(args) => match file {
+                Some(file) => watch(&args, file, embedded, config, kept).await,
+                None => Ok(Exit::Usage),
+            },
             Command::Token(args) => token(&args, &config),
             Command::ClientConfig(args) => client_config(&args, loaded),
             Command::Doctor(args) => doctor(&args, loaded).await,

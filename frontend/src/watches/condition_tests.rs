@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::watches::told::RunId;
+use crate::watches::told::RunIds;
 
 fn ran(result: Value) -> Ran {
-    let run = RunId("1".into());
+    let run = RunIds::by_correlation("1");
     Ran { result, success: true, duration: Duration::ZERO, run, changed: None }
 }
 

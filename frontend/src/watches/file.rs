@@ -25,7 +25,7 @@ use super::{
     defects::{Defects, Source},
     name::WatchName,
     tools::{KnownTool, Tools},
-    watch::{MOST_WATCHES, Watch, WatchedCall},
+    watch::{MOST_WATCHES, Origin, Watch, WatchedCall},
 };
 
 /// Largest file read, in bytes. A thousand watches are a quarter of it.
@@ -165,7 +165,8 @@ impl<'a> Reader<'a> {
             preset: preset.map_or(Some(None), |preset| preset.map(Some))?,
             timeout: timeout.map_or(Some(None), |timeout| timeout.map(Some))?,
         };
-        Some(Watch { name: name?, call, schedule: schedule?.0, tell: tell? })
+        let origin = Origin::File;
+        Some(Watch { name: name?, call, schedule: schedule?.0, tell: tell?, origin })
     }
 
     fn name(&mut self, fields: &mut Fields<'_>, span: &Range<usize>) -> Option<WatchName> {

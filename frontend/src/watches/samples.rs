@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     file,
-    told::{Ran, RunId},
+    told::{Ran, RunIds},
     tools::{KnownTool, Tools},
     watch::Watch,
 };
@@ -38,7 +38,7 @@ pub(super) fn ran(parsed: Value) -> Ran {
         result: json!({"execution_time": 0.5, "parsed": parsed}),
         success: true,
         duration: Duration::from_millis(500),
-        run: RunId("run-1".into()),
+        run: RunIds::by_correlation("run-1"),
         changed: None,
     }
 }

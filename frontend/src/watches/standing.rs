@@ -55,7 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::watches::told::RunId;
+    use crate::watches::told::RunIds;
 
     fn conditions() -> Vec<Condition> {
         let read = |text: &&str| Condition::read(text, "ping", Some("ping")).unwrap();
@@ -67,7 +67,7 @@ mod tests {
             result: json!({"parsed": {"loss_percent": loss}}),
             success,
             duration: Duration::ZERO,
-            run: RunId("1".into()),
+            run: RunIds::by_correlation("1"),
             changed: changed.map(str::to_owned),
         }
     }

@@ -2,7 +2,7 @@
 //! told is small, and holds nothing that a tool wrote but figures, words of its report, and the sentence
 //! that says what changed.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -10,14 +10,20 @@ use serde_json::Value;
 
 use super::{figures::Amount, name::WatchName};
 
-/// Ties a run to its result and to the broker's audit log: the call's correlation id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct RunId(pub String);
+/// By what a run is found again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RunIds {
+    /// Its id among the runs that are kept; none of a call that did not come to run.
+    pub run_id: Option<String>,
+    /// The call's id, which its result, the log and the audit log have.
+    pub correlation_id: String,
+}
 
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl RunIds {
+    /// Those of a call that did not come to run.
+    #[must_use]
+    pub fn by_correlation(id: &str) -> Self {
+        Self { run_id: None, correlation_id: id.to_owned() }
     }
 }
 
@@ -31,7 +37,7 @@ pub struct Ran {
     /// From the call to its result.
     pub duration: Duration,
     /// Which run it was.
-    pub run: RunId,
+    pub run: RunIds,
     /// What differs from the run before, in a sentence; `None` where nothing does.
     pub changed: Option<String>,
 }
@@ -50,7 +56,8 @@ pub struct Told {
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
     /// The run that it is of; none for times that were skipped.
-    pub run: Option<RunId>,
+    #[serde(flatten)]
+    pub run: Option<RunIds>,
     /// What.
     #[serde(flatten)]
     pub news: News,
@@ -112,6 +119,28 @@ impl News {
         matches!(self, Self::Became { .. } | Self::Recovered { .. } | Self::Changed { .. })
     }
 
+    /// In words, on one line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let of = |value: &Option<Amount>| match value {
+            Some(value) => format!(" (it is {value})"),
+            None => String::new(),
+        };
+        match self {
+            Self::Ran { success: true, duration_ms } => format!("ran, in {duration_ms} ms"),
+            Self::Ran { success: false, .. } => "ran, and has no result".into(),
+            Self::Skipped { reason: Skip::Running, times } => {
+                format!("skipped {times}: the run before had not ended")
+            }
+            Self::Skipped { reason: Skip::Late, times } => {
+                format!("skipped {times} that had passed")
+            }
+            Self::Became { condition, value } => format!("{condition}{}", of(value)),
+            Self::Recovered { condition, value } => format!("no longer {condition}{}", of(value)),
+            Self::Changed { sentence } => sentence.clone(),
+        }
+    }
+
     /// The kind, as JSON has it.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -141,7 +170,7 @@ mod tests {
             tool: "ping".into(),
             target: Some("10.0.0.1".into()),
             at: "2026-01-01T00:00:00.5Z".parse().unwrap(),
-            run: Some(RunId("7".into())),
+            run: Some(RunIds::by_correlation("7")),
             news,
         };
         serde_json::to_value(told).unwrap()
@@ -155,7 +184,7 @@ mod tests {
             told(news),
             json!({
                 "watch": "gateway", "tool": "ping", "target": "10.0.0.1",
-                "at": "2026-01-01T00:00:00Z", "run": "7",
+                "at": "2026-01-01T00:00:00Z", "run_id": null, "correlation_id": "7",
                 "kind": "became", "condition": "loss > 5 %", "value": 40.0,
             })
         );

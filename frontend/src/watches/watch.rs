@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{condition::Condition, name::WatchName, schedule::Schedule};
 
@@ -17,6 +19,17 @@ pub struct Watch {
     pub(super) call: WatchedCall,
     pub(super) schedule: Schedule,
     pub(super) tell: Vec<Condition>,
+    pub(super) origin: Origin,
+}
+
+/// Who wrote a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Whoever writes the server's file.
+    File,
+    /// An administrator over HTTP.
+    Added,
 }
 
 /// What a watch calls.
@@ -63,6 +76,18 @@ impl Watch {
         &self.schedule
     }
 
+    /// Who wrote it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The same, written by somebody else.
+    #[must_use]
+    pub(super) fn written_by(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
     /// What is told, in the order of the file, each once.
     #[must_use]
     pub fn tell(&self) -> &[Condition] {
@@ -86,6 +111,6 @@ impl Watch {
     /// Whether another watch makes the same call: then a run of the one is a run of the other.
     #[must_use]
     pub fn calls_the_same(&self, other: &Self) -> bool {
-        self.call == other.call
+        self.call == other.call && self.origin == other.origin
     }
 }

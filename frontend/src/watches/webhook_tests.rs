@@ -15,7 +15,7 @@ use super::*;
 use crate::watches::{
     figures::Amount,
     name::WatchName,
-    told::{News, RunId},
+    told::{News, RunIds},
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -106,7 +106,7 @@ fn told(value: f64) -> Told {
         tool: "ping".into(),
         target: Some("10.0.0.1".into()),
         at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        run: Some(RunId("run-1".into())),
+        run: Some(RunIds::by_correlation("run-1")),
         news: News::Became { condition: "loss > 5 %".into(), value: Some(Amount::Number(value)) },
     }
 }
@@ -159,7 +159,7 @@ async fn one_that_fails_twice_and_then_accepts_gets_the_same_delivery_each_time(
             body,
             json!({
                 "watch": "gateway", "tool": "ping", "target": "10.0.0.1",
-                "at": "2026-01-01T00:00:00Z", "run": "run-1",
+                "at": "2026-01-01T00:00:00Z", "run_id": null, "correlation_id": "run-1",
                 "kind": "became", "condition": "loss > 5 %", "value": 40.0,
             })
         );

@@ -53,3 +53,4 @@ mod stdio;
 mod support;
 mod terminal;
 mod tools;
+mod watches;

@@ -53,6 +53,7 @@ fn every_event_is_emitted_as_the_table_has_it_and_nothing_else_is() {
         ("results that are kept", results_that_are_kept),
         ("a file of runs that is none", a_file_of_runs_that_is_none),
         ("a server over HTTP", a_server_over_http),
+        ("watches", watches),
         ("a name in the lab", a_name_without_addresses),
     ];
     let logs = thread::scope(|scope| {

@@ -35,6 +35,9 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("GET",  "/runs/{id}/events",     "viewer"),
     ("GET",  "/runs/{a}/diff/{b}",    "viewer"),
     ("DELETE", "/runs/{id}",          "operator"),
+    ("GET",  "/watches",              "admin"),
+    ("PUT",  "/watches/{name}",       "admin"),
+    ("DELETE", "/watches/{name}",     "admin"),
     ("POST", "/tools/{name}/reset",   "admin"),
     ("POST", "/tools/{name}/disable", "admin"),
     ("POST", "/tools/{name}/enable",  "admin"),
@@ -112,6 +115,9 @@ fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
                 // No target: whoever is let in is told so.
                 (true, _) if *path == "/probe" => &[400],
                 // No message and no session: the same.
+                // A call is no watch, and so there is none.
+                (true, _) if path.starts_with("/watches/") && *method == "PUT" => &[400],
+                (true, _) if path.starts_with("/watches/") => &[404],
                 // None of that id.
                 (true, _) if path.starts_with("/runs/") => &[404],
                 (true, _) if *path == "/mcp" && *method != "GET" => &[400],

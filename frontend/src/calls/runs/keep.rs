@@ -63,7 +63,7 @@ fn open(path: Option<PathBuf>, retention: Retention, because: Option<String>) ->
             let error = error.to_string();
             tracing::error!(path = path.display().to_string(), error, "history.refused");
             // What the rest of it stands for is gone with the process, so a part of it is enough.
-            memory(Retention { bytes: Some(super::MEMORY_BYTES), ..retention }, Some(error))
+            memory(Retention { age: retention.age, ..super::IN_MEMORY }, Some(error))
         }
     }
 }

@@ -59,8 +59,8 @@ const MOST_UNKEPT: usize = 16;
 /// Calls that wait at once for the word that their run is kept. Each holds its result.
 const MOST_WAITING: usize = 64;
 
-/// Most bytes of results where they are kept in memory.
-const MEMORY_BYTES: u64 = 1 << 20;
+/// How much is kept where it is kept in memory: so many runs, and so many bytes of results.
+const IN_MEMORY: Retention = Retention { age: None, count: Some(500), bytes: Some(1 << 20) };
 
 /// Runs that go on, and the way to those that are kept.
 pub struct Runs {
@@ -150,8 +150,7 @@ impl Runs {
     /// were meant to be.
     #[must_use]
     pub fn in_memory(because: Option<String>) -> Self {
-        let retention = Retention { age: None, count: None, bytes: Some(MEMORY_BYTES) };
-        Self::new(Keep::in_memory(retention, because))
+        Self::new(Keep::in_memory(IN_MEMORY, because))
     }
 
     fn new(keep: Keep) -> Self {

@@ -1,5 +1,5 @@
 //! A frontend has nothing to execute, nothing to write but the runs that it keeps, and nobody to connect
-//! to but its broker, a name server, and what its settings name (health checks, a collector, a gateway), so
+//! to but its broker, a name server, and what its settings name (health checks, a collector, a gateway, a webhook), so
 //! it gives all that up: whoever takes it over starts no shell and no tool, and changes no other file. One
 //! that root starts becomes nobody first (`user.rs`). Its own broker, where it has one, is started by another
 //! process (`embedded`).
@@ -23,7 +23,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::config::{CheckKind, CheckSettings, Telemetry};
+use crate::config::{CheckKind, CheckSettings, HttpUrl, Telemetry};
 
 pub use self::user::{NOBODY, become_owner_of, can_become_nobody, group_of};
 
@@ -43,6 +43,8 @@ pub struct Needs<'a> {
     pub health_checks: &'a [CheckSettings],
     /// Where it pushes what it has counted and traced.
     pub telemetry: Option<&'a Telemetry>,
+    /// Where it sends what watches tell.
+    pub webhook: Option<&'a HttpUrl>,
 }
 
 /// How far the kernel holds this process to what it gave up.
@@ -94,7 +96,8 @@ fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
             rules = rules.add_rule(NetPort::new(address.port(), AccessNet::ConnectTcp))?;
         }
     }
-    for port in needs.telemetry.into_iter().flat_map(Telemetry::ports) {
+    let webhook = needs.webhook.map(HttpUrl::port);
+    for port in needs.telemetry.into_iter().flat_map(Telemetry::ports).chain(webhook) {
         rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     // Where the folder is not there, nothing is kept.
@@ -144,7 +147,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::{HttpUrl, Priority};
+    use crate::config::Priority;
 
     /// What a thread that gave up all but its needs gets to see.
     fn confined<T: Send>(needs: Needs<'_>, look: impl FnOnce() -> T + Send) -> T {
@@ -266,6 +269,11 @@ mod tests {
         confined(Needs { telemetry: Some(&telemetry), ..Needs::default() }, || {
             TcpStream::connect(collector).unwrap();
             refused(TcpStream::connect(other));
+        });
+        let webhook = HttpUrl::parse(&format!("http://{other}/hook"));
+        confined(Needs { webhook: webhook.as_ref(), ..Needs::default() }, || {
+            TcpStream::connect(other).unwrap();
+            refused(TcpStream::connect(collector));
         });
         confined(Needs::default(), || refused(TcpStream::connect(collector)));
     }

@@ -175,6 +175,12 @@ impl Caller {
         }
     }
 
+    /// Whether it sees calls that come by themselves: they are nobody's own, and for everything.
+    #[must_use]
+    pub fn sees_watches(&self) -> bool {
+        self.role() == Some(Role::Admin) && !self.is_restricted()
+    }
+
     /// Whether their token is for less than what this server publishes.
     #[must_use]
     pub fn is_restricted(&self) -> bool {

@@ -55,6 +55,7 @@ use crate::{
         http::{listen::Listener, mcp::Mcp},
         mcp::Shared,
     },
+    watches::served::ServedWatches,
 };
 
 /// How long clients may take to read their last answers.
@@ -90,6 +91,16 @@ pub struct Server {
     mcp: Arc<Mcp>,
     /// Those who read the events.
     hub: Hub,
+    /// Calls that come by themselves.
+    watches: Arc<ServedWatches>,
+}
+
+/// What a server holds that is read again while it runs.
+pub struct Held {
+    /// Who may come in.
+    pub tokens: Arc<TokenStore>,
+    /// Calls that come by themselves.
+    pub watches: Arc<ServedWatches>,
 }
 
 impl Server {
@@ -99,14 +110,16 @@ impl Server {
         service: Arc<Service>,
         config: &Config,
         settings: Value,
-        tokens: Arc<TokenStore>,
+        held: Held,
         shutdown: Shutdown,
     ) -> Arc<Self> {
+        let Held { tokens, watches } = held;
         let http = config.http.clone();
         let guard =
             Guard { hosts: http.allowed_hosts.clone(), origins: http.allowed_origins.clone() };
         let calls = TaskTracker::new();
-        let shared = Shared::new(Arc::clone(&service), shutdown.clone(), calls.clone());
+        let (own, watched) = (Arc::clone(&service), Arc::clone(&watches));
+        let shared = Shared::new(own, watched, shutdown.clone(), calls.clone());
         let mcp = Arc::new(Mcp::new(shared));
         Arc::new(Self {
             service,
@@ -123,6 +136,7 @@ impl Server {
             calls,
             mcp,
             hub: Hub::new(),
+            watches,
         })
     }
 

@@ -168,6 +168,16 @@ impl Client {
         matches!(self, Self::Caller(_)) || service.limits_stdio()
     }
 
+    /// Whether it sees what comes by itself: whoever started this server, and administrators whose token is
+    /// for all of it.
+    #[must_use]
+    pub fn sees_watches(&self) -> bool {
+        match self {
+            Self::Only => true,
+            Self::Caller(asker) => asker.caller.sees_watches(),
+        }
+    }
+
     /// How many streams of news it may have open.
     #[must_use]
     pub fn most_listens(&self) -> usize {

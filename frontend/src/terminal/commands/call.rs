@@ -262,7 +262,7 @@ fn time_limit(args: &CallArgs, listing: &Listing) -> Option<Duration> {
     Some(args.timeout.unwrap_or(tool.entry.timeout).min(ceiling))
 }
 
-fn exit_of(result: &ToolResult) -> Exit {
+pub(super) fn exit_of(result: &ToolResult) -> Exit {
     match (result.denial_code(), result.error_type) {
         (Some(_), _) => Exit::Denied,
         (None, Some(ErrorType::BrokerUnreachable)) => Exit::NoBroker,

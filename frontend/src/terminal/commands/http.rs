@@ -1,6 +1,14 @@
 //! `probity http`: a server, from its tokens and its socket to the end of its grace period.
 
-use std::{convert::Infallible, future::pending, iter, path::Path, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    iter,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use probity_output::clean::clean_str;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,12 +27,13 @@ use crate::{
     serve::{
         access::{NewToken, Secret, Token, TokenStore, Tokens, TokensError},
         http::{
-            Server,
+            Held, Server,
             listen::{Address, Listener, Unwatched},
         },
     },
     terminal::{cli::HttpArgs, connect},
     text::near::nearest,
+    watches::served::ServedWatches,
 };
 
 /// Descriptors that are not for connections: the broker's, the log, what the libraries hold.
@@ -39,31 +48,46 @@ pub(super) async fn http(
     entrance: Entrance,
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
-    runs: Runs,
+    kept: Kept,
     mut signals: Signals,
 ) -> Result<Exit, CommandError> {
     // A terminal that goes away is no reason to end this server, so nothing is undone for `nohup`.
     signals.hear_hang_up().map_err(CommandError::Runtime)?;
     let shutdown = Shutdown::after(loaded.config.grace);
-    let tokens = Arc::clone(&entrance.tokens);
+    let read = Read { tokens: Arc::clone(&entrance.tokens), watches: OnceLock::new() };
     let impatient = async {
-        let reason = signal_to_end(&mut signals, &tokens).await;
+        let reason = signal_to_end(&mut signals, &read).await;
         tell(&[NotifyState::Stopping]);
         shutdown.stop(reason);
-        signal_to_end(&mut signals, &tokens).await
+        signal_to_end(&mut signals, &read).await
     };
     tokio::select! {
         biased;
         _ = impatient => Ok(Exit::Interrupted),
-        served = serve(embedded, loaded, entrance, runs, &shutdown) => served.map(|()| Exit::Success),
+        served = serve(embedded, loaded, entrance, kept, &read, &shutdown) => served.map(|()| Exit::Success),
     }
 }
 
+/// What a server keeps over its restarts.
+pub(super) struct Kept {
+    /// What was run.
+    pub(super) runs: Runs,
+    /// The file of the watches that are added over HTTP, where there is a place for it.
+    pub(super) added: Option<PathBuf>,
+}
+
+/// What is read again when SIGHUP comes.
+struct Read {
+    tokens: Arc<TokenStore>,
+    /// From when they run.
+    watches: OnceLock<Arc<ServedWatches>>,
+}
+
 /// Waits for a signal that asks this process to end.
-async fn signal_to_end(signals: &mut Signals, tokens: &TokenStore) -> &'static str {
+async fn signal_to_end(signals: &mut Signals, read: &Read) -> &'static str {
     loop {
         match signals.next().await {
-            HANG_UP => reread(tokens),
+            HANG_UP => reread(read),
             reason => return reason,
         }
     }
@@ -73,9 +97,11 @@ async fn serve(
     embedded: Option<EmbeddedBroker>,
     loaded: &Loaded,
     entrance: Entrance,
-    runs: Runs,
+    kept: Kept,
+    read: &Read,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
+    let Kept { runs, added } = kept;
     let Entrance { tokens, made, listener } = entrance;
     let listener = listener.watched()?;
     let config = Arc::new(loaded.config.clone());
@@ -92,7 +118,13 @@ async fn serve(
     let names = names_checked(Arc::clone(&service), Arc::clone(&tokens));
     let runs = Arc::clone(service.runs());
     let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
-    let server = Server::new(service, &loaded.config, settings, tokens, shutdown.clone());
+    let watches = ServedWatches::open(Arc::clone(&service), &loaded.config.watches, added)?;
+    let watches = Arc::new(watches);
+    let _ = read.watches.set(Arc::clone(&watches));
+    let held = Held { tokens, watches: Arc::clone(&watches) };
+    let server = Server::new(service, &loaded.config, settings, held, shutdown.clone());
+    // Not dropped before what runs is told that its server ends.
+    let mut watching = pin!(watches.run());
     let most = connections(loaded.config.http.max_connections);
     tracing::info!(address = listener.to_string(), "http.listening");
     greet(&listener, made.as_ref());
@@ -103,9 +135,11 @@ async fn serve(
         never = watched() => match never {},
         never = names => match never {},
         never = pusher.push() => match never {},
+        never = &mut watching => match never {},
         never = runs.looked_after() => match never {},
     }
     runs.close("its server ended").await;
+    watches.last().await;
     pusher.last().await;
     Ok(())
 }
@@ -203,18 +237,23 @@ fn greet(listener: &Listener, made: Option<&Secret>) {
     complain(&format!("serving on {listener}"));
 }
 
-/// Whoever was given a token or lost it is known from now on.
-fn reread(tokens: &TokenStore) {
+/// Whoever was given a token or lost it is known from now on, and so is what is watched.
+fn reread(read: &Read) {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
-    match tokens.reload() {
+    match read.tokens.reload() {
         // Whoever changed the settings, too, is told why nothing comes of it.
         Ok(count) => {
             tracing::info!(tokens = count, settings = "kept until a restart", "tokens.reloaded");
         }
         Err(error) => tracing::error!(error = error.to_string(), "tokens.reload_failed"),
+    }
+    match read.watches.get().map(|watches| watches.reload()) {
+        Some(Ok(watches)) => tracing::info!(watches, "watches.reloaded"),
+        Some(Err(error)) => tracing::error!(error = error.to_string(), "watches.load_failed"),
+        None => {}
     }
     tell(&[NotifyState::Ready]);
 }

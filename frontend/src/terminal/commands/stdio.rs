@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, stdin},
+    pin::pin,
     sync::Arc,
 };
 
@@ -13,6 +14,7 @@ use crate::{
     process::{shutdown::Shutdown, signals::Signals},
     serve::mcp,
     terminal::connect,
+    watches::served::ServedWatches,
 };
 
 /// Whoever starts it by hand would wait for ever.
@@ -58,13 +60,19 @@ async fn serve(
     }
     let pusher = Pusher::of(Arc::clone(&service), &loaded.config.telemetry);
     let runs = Arc::clone(service.runs());
+    // Nobody can add to them.
+    let watches = ServedWatches::open(Arc::clone(&service), &loaded.config.watches, None)?;
+    let watches = Arc::new(watches);
+    let mut watching = pin!(watches.run());
     let served = tokio::select! {
-        served = mcp::serve_stdio(service, shutdown) => served,
+        served = mcp::serve_stdio(service, Arc::clone(&watches), shutdown) => served,
+        never = &mut watching => match never {},
         never = embedded::kept(&mut embedded) => match never {},
         never = pusher.push() => match never {},
         never = runs.looked_after() => match never {},
     };
     runs.close("its client left").await;
+    watches.last().await;
     pusher.last().await;
     Ok(served.inspect_err(|_| shutdown.end("failure"))?)
 }

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 use crate::watches::{
     metrics::WatchMetrics,
     name::WatchName,
-    told::{Ran, RunId, Told},
+    told::{Ran, RunIds, Told},
     watch::Watch,
 };
 
@@ -53,7 +53,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
     /// Which.
-    pub run: RunId,
+    pub run: RunIds,
     /// When it ended.
     pub at: Timestamp,
     /// Whether it has a result rather than an error.

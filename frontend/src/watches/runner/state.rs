@@ -19,7 +19,7 @@ use crate::watches::{
     name::WatchName,
     schedule::{Moment, Timetable},
     standing::Standing,
-    told::{News, Ran, RunId, Skip, Told},
+    told::{News, Ran, RunIds, Skip, Told},
     watch::Watch,
 };
 
@@ -218,7 +218,7 @@ impl Entry {
     }
 }
 
-fn told(watch: &Watch, now: Moment, run: Option<RunId>, news: News) -> Told {
+fn told(watch: &Watch, now: Moment, run: Option<RunIds>, news: News) -> Told {
     Told {
         watch: watch.name().clone(),
         tool: watch.tool().to_owned(),
@@ -236,6 +236,6 @@ fn origin(now: Moment) -> Timestamp {
 
 /// What a run gave whose code broke: nothing, and that is a failure.
 fn broken() -> Ran {
-    let run = RunId(String::new());
+    let run = RunIds::default();
     Ran { result: Value::Null, success: false, duration: Duration::ZERO, run, changed: None }
 }

@@ -322,6 +322,41 @@ pub fn a_server_over_http() -> String {
     server.log_with("shutdown.finished")
 }
 
+/// Watches of the file and over HTTP, with nobody at the webhook.
+pub fn watches() -> String {
+    let rig = Rig::new("").unwrap();
+    let file = rig.path("watches.toml").display().to_string();
+    let watch = "[[watch]]\nname = \"loud\"\ntool = \"loud\"\ntarget = \"127.0.0.1\"\n";
+    let text = format!("{watch}every = \"1s\"\ntimeout = \"1s\"\n");
+    fs::write(&file, &text).unwrap();
+    let secret = format!("{SECRET}-of-watches");
+    let mut set = log_in("json");
+    set.extend(variables(&[
+        ("PROBITY_WATCHES", &file),
+        ("PROBITY_WEBHOOK", "http://127.0.0.1:1"),
+        ("PROBITY_WEBHOOK_SECRET", &secret),
+        ("PROBITY_HTTP_TOKEN", &secret),
+    ]));
+    let mut command = rig.embedded("http", &set);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut server = HttpServer::start(command).unwrap();
+    server.await_log("watch.webhook_unreachable").unwrap();
+    server.await_log("watch.told").unwrap();
+    let ask = |method: &str, body: Option<&Value>| {
+        server.request(method, "/watches/mine", Some(&secret), body).unwrap().status
+    };
+    let mine = json!({"tool": "loud", "target": "127.0.0.1", "every": "1h"});
+    assert_eq!(ask("PUT", Some(&mine)), 201);
+    assert_eq!(ask("DELETE", None), 204);
+    server.signal(Signal::SIGHUP).unwrap();
+    server.await_log("watches.reloaded").unwrap();
+    fs::write(&file, "[[watch").unwrap();
+    server.signal(Signal::SIGHUP).unwrap();
+    server.await_log("watches.load_failed").unwrap();
+    assert_eq!(server.end(Signal::SIGTERM).unwrap(), Some(0));
+    server.log_with("shutdown.finished")
+}
+
 /// In a namespace whose only names stand in a file: nobody is asked for this one.
 pub fn a_name_without_addresses() -> String {
     if !needs::root() {

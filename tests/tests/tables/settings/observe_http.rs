@@ -1,6 +1,12 @@
 //! The observations of HTTP: each starts a server and says what it saw of it as JSON.
 
-use std::{io::Read as _, net::TcpStream, thread, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use probity_tests::{
     http::{HttpServer, read_answer},
@@ -152,4 +158,51 @@ pub fn time_for_a_body(configured: &Configured<'_>, _: &Value) -> Value {
     assert_eq!(answer.status, 408);
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     json!(detail[detail.find("within").unwrap()..])
+}
+
+/// By which secret a receiver can verify what a watch tells; none is told where there is none.
+pub fn secret_that_signs(configured: &Configured<'_>, _: &Value) -> Value {
+    let secrets = ["a-secret-of-one's-own", "another-secret-of-theirs"];
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", receiver.local_addr().unwrap());
+    let more = [("PROBITY_WEBHOOK", url.as_str()), ("PROBITY_HTTP_TOKEN", TOKEN)];
+    let variables = configured.variables_with(&[&more[..], &[("MCP_SERVER_PORT", "0")]].concat());
+    let Ok(server) = HttpServer::start(configured.rig.embedded("http", &variables)) else {
+        return json!("neither");
+    };
+    let watch = json!({"tool": "loud", "target": "127.0.0.1", "every": "1s", "timeout": "1s"});
+    let added = server.request("PUT", "/watches/loud", Some(TOKEN), Some(&watch)).unwrap();
+    assert_eq!(added.status, 201, "{added:?}");
+    let (time, signature, body) = loop {
+        let (mut stream, _) = receiver.accept().unwrap();
+        if let Some(told) = told(&mut stream) {
+            break told;
+        }
+    };
+    the_one(secrets, |secret| {
+        let mut sign = Command::new("openssl");
+        sign.args(["dgst", "-sha256", "-hmac", secret])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut sign = sign.spawn().unwrap();
+        write!(sign.stdin.take().unwrap(), "{time}.{body}").unwrap();
+        let output = sign.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().ends_with(&signature)
+    })
+}
+
+/// A delivery's time, signature and body; none of a connection that says nothing.
+fn told(stream: &mut TcpStream) -> Option<(String, String, String)> {
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while !text.ends_with('}') {
+        let count = stream.read(&mut buffer).unwrap();
+        if count == 0 {
+            return None;
+        }
+        text += std::str::from_utf8(&buffer[..count]).unwrap();
+    }
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let header = head.lines().find_map(|line| line.strip_prefix("probity-signature: t="))?;
+    let (time, signature) = header.split_once(",v1=")?;
+    Some((time.into(), signature.into(), body.into()))
 }

@@ -9,7 +9,12 @@ mod custom;
 pub(crate) mod families;
 mod report;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use probity_protocol::DenialCode;
 use prometheus::{
@@ -141,6 +146,19 @@ pub struct Metrics {
     round_trips: Histogram,
     configured: Vec<Configured>,
     controls: Arc<Controls>,
+    more: More,
+}
+
+/// Families of somebody else's, gathered when the text is asked for.
+#[derive(Default)]
+struct More(OnceLock<Gatherer>);
+
+type Gatherer = Box<dyn Fn() -> Vec<MetricFamily> + Send + Sync>;
+
+impl fmt::Debug for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("More").field(&self.0.get().is_some()).finish()
+    }
 }
 
 impl Metrics {
@@ -212,6 +230,7 @@ impl Metrics {
             ),
             configured,
             controls: Arc::clone(controls),
+            more: More::default(),
             registry,
         };
         let build = gauges(
@@ -288,11 +307,19 @@ impl Metrics {
         custom::register(&self.registry, name, help, labels)
     }
 
+    /// Shows these families in the text, too, for whoever may see every tool's. The first to ask for it has it.
+    pub fn also(&self, families: impl Fn() -> Vec<MetricFamily> + Send + Sync + 'static) {
+        let _ = self.more.0.set(Box::new(families));
+    }
+
     /// The text that Prometheus reads. `health` has no check that is not to be shown.
     #[must_use]
     pub fn text(&self, listing: &Listing, tools: Tools, health: &HealthReport) -> String {
         let mut families = self.gather(listing, tools);
         families.extend(families::health(health));
+        if let Some(more) = self.more.0.get().filter(|_| tools == Tools::All) {
+            families.extend(more());
+        }
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let mut text = Vec::new();
         // It writes to memory, and a family without a metric is not among them.

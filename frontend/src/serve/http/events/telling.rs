@@ -37,7 +37,7 @@ pub(super) async fn tell(server: Arc<Server>, mut joining: UnboundedReceiver<Rea
     let service = &server.service;
     let mut runs = service.run_news();
     let (mut tools, mut breakers) = (service.changes(), service.breaker_changes());
-    let mut tokens = server.tokens.changes();
+    let (mut tokens, mut told) = (server.tokens.changes(), server.watches.news());
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first comes at once, and so do the reports of those who join.
@@ -78,6 +78,9 @@ pub(super) async fn tell(server: Arc<Server>, mut joining: UnboundedReceiver<Rea
                 views.iter_mut().for_each(|view| view.runs(&news, lost));
                 next_runs = Instant::now() + PACE;
             }
+            told = told.recv() => if let Ok(told) = told {
+                views.iter_mut().for_each(|view| view.watch(&told));
+            },
             Ok(()) = tokens.changed() => views.retain_mut(|view| view.tidy(&server)),
             Ok(()) = tools.changed() => {
                 views.iter_mut().for_each(|view| view.tools(&server));

@@ -27,6 +27,7 @@ use crate::{
             sse,
         },
     },
+    watches::told::Told,
 };
 
 /// A report is new for so long: those who come together get the same.
@@ -162,6 +163,12 @@ impl View {
             let info = BreakerInfo::from(status.clone());
             self.tell(&sse::message("breaker", BreakerNews { tool: &status.tool, info }));
         }
+    }
+
+    /// What a watch tells, for those who see watches.
+    pub(super) fn watch(&mut self, told: &Told) {
+        let message = sse::message("watch", told);
+        self.readers.retain(|reader| !reader.caller.sees_watches() || reader.takes(&message));
     }
 
     /// Tells every reader.

@@ -14,6 +14,7 @@ use axum::{
 };
 use futures_util::{StreamExt as _, stream};
 use hyper::body::{Frame, SizeHint};
+use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::PULSE;
@@ -25,11 +26,6 @@ type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 /// A comment, as event streams have them: it says nothing.
 const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
 
-/// What a client of the older era is told.
-const LIST_CHANGED: Bytes = Bytes::from_static(
-    b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n",
-);
-
 /// A stream of events.
 pub(super) fn event_stream(body: Body) -> Response<Body> {
     let headers = [
@@ -40,12 +36,12 @@ pub(super) fn event_stream(body: Body) -> Response<Body> {
     (headers, body).into_response()
 }
 
-/// Tells of each change in the list of tools, for as long as there are any.
+/// Tells of each change in the list of tools and of what watches tell, for as long as there is anything.
 pub(in crate::serve::http) fn news(news: News, place: ListenPlace) -> Response<Body> {
     // A client that reads slowly is told once of all that happened meanwhile.
     let events = stream::unfold((news, place), async |(mut news, place)| {
         let event = match timeout(PULSE, news.next()).await {
-            Ok(Some(())) => LIST_CHANGED,
+            Ok(Some(novelty)) => each_as_event(&novelty.notifications()),
             Ok(None) => return None,
             Err(_) => SIGN_OF_LIFE,
         };
@@ -54,6 +50,12 @@ pub(in crate::serve::http) fn news(news: News, place: ListenPlace) -> Response<B
     // The first sign comes at once: whoever passes the answer on passes its head on, too.
     let events = stream::iter([SIGN_OF_LIFE]).chain(events).map(Ok::<_, Infallible>);
     event_stream(Body::from_stream(events))
+}
+
+/// Each notification as an event.
+fn each_as_event(notifications: &[Value]) -> Bytes {
+    let events = notifications.iter().map(|notification| format!("data: {notification}\n\n"));
+    events.collect::<String>().into()
 }
 
 /// An answer that is not there yet, as events: signs of life, then what it turns out to be.

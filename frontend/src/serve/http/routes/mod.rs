@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod stream;
 mod tools;
+mod watches;
 
 pub(super) use self::tools::{BreakerInfo, ToolList};
 
@@ -25,7 +26,7 @@ use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, Method, Uri, header, request::Parts},
     middleware::{self, Next},
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, delete, get, post, put},
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -37,7 +38,7 @@ use crate::serve::access::{Access, Role};
 pub struct Route {
     /// The method; HEAD goes where GET does.
     pub method: &'static str,
-    /// The path, with `{name}` for a tool's and `{id}` for a run's.
+    /// The path, with `{name}` for a tool's or a watch's and `{id}` for a run's.
     pub path: &'static str,
     /// What it asks.
     pub access: Access,
@@ -85,6 +86,9 @@ pub const ROUTES: &[Route] = &[
     of_delete("/runs/{id}", OPERATOR, "Have a run end that goes on.", || delete(runs::cancel)),
     of_get("/runs/{id}/events", VIEWER, "What becomes of a run, as server-sent events that can be gone on with.", || get(runs::events)),
     of_get("/runs/{a}/diff/{b}", VIEWER, "What changed from one run to a later one of the same tool.", || get(runs::diff)),
+    of_get("/watches", ADMIN, "Calls that come by themselves, and how each stands.", || get(watches::list)),
+    of_put("/watches/{name}", ADMIN, "Add a watch, or change one that was added.", || put(watches::put)),
+    of_delete("/watches/{name}", ADMIN, "Remove a watch that was added.", || delete(watches::remove)),
     of_get("/config", ADMIN, "The settings in force, secrets left out.", || get(info::config)),
     of_post("/mcp", VIEWER, "MCP. Calls take an operator's token.", || post(mcp::post)),
     of_get("/mcp", VIEWER, "News for MCP clients of the older era.", || get(mcp::get)),
@@ -108,6 +112,15 @@ const fn of_post(
     handler: fn() -> Methods,
 ) -> Route {
     Route { method: "POST", path, access, summary, handler }
+}
+
+const fn of_put(
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    handler: fn() -> Methods,
+) -> Route {
+    Route { method: "PUT", path, access, summary, handler }
 }
 
 const fn of_delete(
@@ -161,7 +174,7 @@ fn cors(origins: Vec<String>) -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_known))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

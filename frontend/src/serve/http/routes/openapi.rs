@@ -22,7 +22,9 @@ use utoipa::{
     },
 };
 
-use super::{ROUTES, Route, cache, events, health, info, mcp, metrics, probe, run, runs, tools};
+use super::{
+    ROUTES, Route, cache, events, health, info, mcp, metrics, probe, run, runs, tools, watches,
+};
 use crate::serve::{
     access::Access,
     http::{ProblemDetails, body::Properties, paths::is_probe},
@@ -61,6 +63,9 @@ const TOKEN: &str = "token";
         runs::cancel,
         runs::events,
         runs::diff,
+        watches::list,
+        watches::put,
+        watches::remove,
         mcp::post,
         mcp::get,
         mcp::delete,
@@ -164,17 +169,22 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
     const OF_TOOL: &[Status] = &[(404, "There is no such tool.")];
     const OF_RUN: &[Status] = &[(404, "There is no such run that is the caller's to see.")];
     const OF_TWO_RUNS: &[Status] = &[(409, "A run goes on, or they do not compare.")];
+    const OF_WATCH: &[Status] = &[
+        (404, "There is no such watch."),
+        (409, "It stands in the server's file, or there are as many as may be."),
+    ];
     const WITH_BODY: &[Status] =
         &[(408, "The body did not come in time."), (415, "The body has to be JSON.")];
     const OF_CALL: &[Status] = &[(409, "The tool is disabled.")];
 
-    let of_tool = route.path.contains("{name}");
+    let of_tool = route.path.starts_with("/tools/{name}");
     let parts = [
         (true, EVERY),
         (!is_probe(route.path), GUARDED),
         (of_tool, OF_TOOL),
         (route.path.starts_with("/runs/"), OF_RUN),
         (route.path.contains("/diff/"), OF_TWO_RUNS),
+        (route.path.starts_with("/watches/"), OF_WATCH),
         (has_body, WITH_BODY),
         (has_body && of_tool, OF_CALL),
     ];
