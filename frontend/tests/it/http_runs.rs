@@ -366,6 +366,10 @@ fn on_a_full_disk_a_run_goes_on_and_its_answer_says_that_it_is_not_kept() {
     assert_eq!(unkept["stdout"].as_str().unwrap().len(), large.len());
     drop(answers);
     server.await_log("history.not_kept").unwrap();
+    let (_, health) = get(&server, CHOSEN, "/health");
+    let checks = health["checks"].as_array().unwrap();
+    let history = checks.iter().find(|check| check["name"] == "history.file").unwrap();
+    assert_eq!(history["status"], "degraded", "{history}");
     // One that nobody waits for is held in memory.
     let id = begin(&server, CHOSEN);
     let run = over(&server, CHOSEN, &id);

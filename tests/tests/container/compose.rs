@@ -132,7 +132,8 @@ impl Drop for Stack {
         for service in ["frontend", "broker"] {
             self.container(service).remove();
         }
-        let volumes = ["socket", "audit", "runs"].map(|name| format!("{}_{name}", self.project));
+        let volumes =
+            ["socket", "audit", "runs", "history"].map(|name| format!("{}_{name}", self.project));
         let mut remove = with_store("/usr/bin/podman");
         let _ = remove.args(["volume", "rm"]).args(volumes).output();
     }

@@ -1,4 +1,4 @@
-//! `docs/http.md` and the lines of HTTP in `docs/runs.md` and `docs/watches.md` work as they are written: there is a curl line for every way in, and each is run.
+//! `docs/http.md` and the lines of HTTP in `docs/runs.md`, `docs/watches.md` and `docs/monitoring.md` work as they are written: there is a curl line for every way in, and each is run.
 
 use std::{fs, path::Path, process::Command};
 
@@ -14,7 +14,7 @@ fn curl_lines() -> Vec<String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
         fs::read_to_string(path).unwrap()
     };
-    let page = page("http.md") + &page("runs.md") + &page("watches.md");
+    let page = ["http.md", "runs.md", "watches.md", "monitoring.md"].map(page).concat();
     let fences = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let lines = fences.flat_map(str::lines).filter(|line| line.starts_with("curl "));
     lines.map(str::to_owned).collect()

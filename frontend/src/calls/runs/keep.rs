@@ -33,6 +33,11 @@ impl Keep {
         Self { path: None, retention, because, opened: OnceCell::new() }
     }
 
+    /// Whether it was to be a file.
+    pub(super) fn is_meant_for_a_file(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// The store, opened if it is not yet.
     pub(super) async fn opened(&self) -> &Opened {
         let open = || async {

@@ -11,6 +11,7 @@
 
 mod compare;
 mod follow;
+pub(in crate::calls) mod health;
 mod keep;
 mod live;
 mod log;
@@ -24,7 +25,7 @@ mod when;
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -70,6 +71,8 @@ pub struct Runs {
     unkept: Mutex<VecDeque<Arc<Live>>>,
     /// Calls that wait for the word that their run is kept.
     waiting: Semaphore,
+    /// The last run that was to be kept was not.
+    lost_the_last: AtomicBool,
 }
 
 /// One owner has as many runs in the background as may be.
@@ -159,6 +162,7 @@ impl Runs {
             live: Mutex::default(),
             unkept: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
+            lost_the_last: AtomicBool::new(false),
         }
     }
 

@@ -3,7 +3,10 @@
 //! A call that never comes to run is not written down, unless it is one that nobody waits for and that
 //! has begun to wait for its turn. What one that is dropped had found goes with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use probity_history::{Begun, Ended, Ending, Facts, NotKept, Owner, Store, UtcMs};
 use probity_protocol::ClientLabel;
@@ -188,7 +191,10 @@ impl Record {
             self.keep(store, ending).await
         };
         match timeout(PATIENCE, kept).await {
-            Ok(Ok(())) => result.note_kept(Ok(&self.live.id)),
+            Ok(Ok(())) => {
+                self.runs.lost_the_last.store(false, Ordering::Relaxed);
+                result.note_kept(Ok(&self.live.id));
+            }
             Ok(Err(reason)) => self.not_kept(result, &reason.to_string()),
             // It may still be written, but nobody promises it.
             Err(_) => self.not_kept(result, "not kept: the disk takes too long"),
@@ -209,6 +215,7 @@ impl Record {
     fn not_kept(&self, result: &mut ToolResult, reason: &str) {
         let (tool, correlation_id) = (&self.begun.tool, &self.begun.correlation_id);
         tracing::warn!(tool, correlation_id, reason, "history.not_kept");
+        self.runs.lost_the_last.store(true, Ordering::Relaxed);
         result.note_kept(Err(reason));
         if self.live.in_background {
             self.runs.hold(&self.live);

@@ -41,7 +41,7 @@ use crate::{
         },
         published::registry::{Listing, NoSuchTool, Published, Registry},
         result::ToolResult,
-        runs::{Live, Recorded, Runs},
+        runs::{self, Live, Recorded, Runs},
     },
     config::Config,
 };
@@ -146,7 +146,12 @@ impl Service {
     /// The same, with its runs kept there.
     #[must_use]
     pub fn keeping(self, runs: Runs) -> Self {
-        Self { runs: Arc::new(runs), ..self }
+        let runs = Arc::new(runs);
+        let health = match runs::health::check(&runs) {
+            Some(check) => self.health.including(check),
+            None => self.health,
+        };
+        Self { runs, health, ..self }
     }
 
     /// The runs that one can come back to.

@@ -65,6 +65,13 @@ impl Monitor {
         }
     }
 
+    /// The same with one more.
+    #[must_use]
+    pub fn including(self, check: Arc<dyn HealthCheck>) -> Self {
+        lock(&self.checks).push(check);
+        self
+    }
+
     /// Adds a check, in the place of one with the same name. It is asked from the next report on.
     pub async fn add(&self, check: Arc<dyn HealthCheck>) {
         {
