@@ -1,6 +1,7 @@
 //! Runs that one comes back to over MCP on standard input, and at the terminal, with a scripted broker.
 //!
 //! - `background: true` is answered at once; `run_result` waits for the end; both say what comes next
+//! - a long one is shortened, and leads to the whole
 //! - a client that knows tasks gets one
 //! - a run ends with its client, and is marked so
 //! - the terminal has those of the file that both share
@@ -46,10 +47,14 @@ fn a_call_in_the_background_is_answered_at_once_and_its_result_is_waited_for() {
     // As the call itself would have been answered.
     let itself = session.call(5, "ping", json!({"target": "10.0.0.1"}));
     assert_eq!(text(&itself), text(&result));
-    let (mut own, kept) = (itself["result"]["structuredContent"].clone(), structured.clone());
+    let (mut own, mut kept) = (itself["result"]["structuredContent"].clone(), structured.clone());
     own["correlation_id"].clone_from(&kept["correlation_id"]);
-    // It leads to the output that is left out of both.
-    own.as_object_mut().unwrap().remove("metadata");
+    // Both lead to the output that is left out of them, each to its own.
+    for (result, said) in [(&mut own, "own"), (&mut kept, "kept")] {
+        let metadata = result.as_object_mut().unwrap().remove("metadata").unwrap();
+        let uri = metadata["full_result"].as_object().unwrap();
+        assert!(uri.len() == 1 && uri["uri"].is_string(), "{said}: {metadata}");
+    }
     assert_eq!(own, kept);
     for wrong in [
         json!({}),
@@ -59,6 +64,28 @@ fn a_call_in_the_background_is_answered_at_once_and_its_result_is_waited_for() {
     ] {
         let answer = session.call(6, "run_result", wrong.clone());
         assert_eq!(answer["result"]["isError"], true, "{wrong}");
+    }
+}
+
+#[test]
+fn a_long_result_is_shortened_and_leads_to_the_whole_as_that_of_the_call_does() {
+    let long = "0123456789abcdef\n".repeat(10_000);
+    let run = vec![started(), output(Stream::Stdout, &long), exited(0)];
+    let broker = ScriptedBroker::start(script_with(&[run]));
+    let mut session = Session::with(&broker.socket, true, &[("PROBITY_HISTORY", "false")]);
+    let id = run_id(&session.call(1, "ping", background()));
+    let later = session.call(2, "run_result", json!({"id": id, "wait_sec": 20}));
+    let itself = session.call(3, "ping", json!({"target": "10.0.0.1"}));
+    for answer in [&later, &itself] {
+        let content = &answer["result"]["structuredContent"];
+        assert_eq!(content["truncated_answer"], true, "{answer}");
+        let uri = &content["metadata"]["full_result"]["uri"];
+        assert!(text(answer).contains(uri.as_str().unwrap_or("no uri")), "{answer}");
+        let link = &answer["result"]["content"][1];
+        assert_eq!((&link["type"], &link["uri"]), (&json!("resource_link"), uri));
+        let read = session.ask(4, "resources/read", json!({"uri": uri}));
+        let whole = read["result"]["contents"][0]["text"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(whole).unwrap()["stdout"], long);
     }
 }
 

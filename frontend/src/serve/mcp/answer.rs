@@ -5,6 +5,8 @@
 //! nothing is left out, what is said twice is said once, and what is long is shortened on purpose, with a
 //! flag and a note that says how to get the rest. HTTP and the command line give the result as it is.
 
+use std::iter;
+
 use probity_output::parsers::{
     self,
     brief::{brief_within, is_nothing},
@@ -48,29 +50,15 @@ pub fn answer(result: &ToolResult, store: &ResultStore, read_on: bool) -> CallTo
         text.push_str(&format!("\nThis would pass: {}", suggestion.as_call()));
     }
     let Brief { mut structured, is_raw_left_out, is_cut } = Brief::of(result);
-    let mut content = Vec::new();
     let is_cut = is_cut || text_is_cut;
     structured.insert("truncated_answer".into(), json!(is_cut));
+    let mut link = None;
     if is_cut || is_raw_left_out {
         let whole = serde_json::to_string(result).unwrap_or_default();
-        let bytes = whole.len();
-        let uri = store.keep(&result.tool, whole);
-        let mut full_result = json!({ "uri": uri });
-        if is_cut {
-            full_result["bytes"] = json!(bytes);
-            full_result["lifetime_seconds"] = json!(LIFETIME.as_secs());
-            text.push_str(&shortened(&uri, read_on));
-            content.push(ContentBlock::resource_link(
-                Resource::new(uri, format!("{} result", result.tool))
-                    .with_title(format!("The whole result of {} {}", result.tool, result.target))
-                    .with_mime_type("application/json")
-                    .with_size(u32::try_from(bytes).unwrap_or(u32::MAX).into()),
-            ));
-        }
-        let metadata = structured.entry("metadata").or_insert_with(|| json!({}));
-        metadata["full_result"] = full_result;
+        let lead = Lead::to(whole, &result.tool, &result.target, store);
+        link = lead.write(is_cut, read_on, &mut text, &mut structured);
     }
-    content.insert(0, ContentBlock::text(text));
+    let content = iter::once(ContentBlock::text(text)).chain(link).collect();
     let mut answer = match result.error_type {
         None => CallToolResult::success(content),
         Some(_) => CallToolResult::error(content),
@@ -95,32 +83,75 @@ pub fn stored(
     if structured.get("address") == structured.get("target") {
         structured.remove("address");
     }
+    let mut is_raw_left_out = false;
     if let Some(parsed) = structured.get("parsed").filter(|parsed| parsed.is_object()) {
         let (parsed, dropped) = brief_within(parsed, PARSED_MAX);
         structured.insert("parsed".into(), parsed);
         is_cut |= dropped;
         // The report stands for it.
-        is_cut |= ["stdout", "stderr"].iter().any(|name| {
-            let said = structured.remove(*name);
-            said.is_some_and(|said| said.as_str().is_some_and(|said| said.len() > STREAM_MAX))
-        });
+        for name in ["stdout", "stderr"] {
+            is_raw_left_out |= structured.remove(name).is_some_and(|it| !is_nothing(&it));
+        }
     }
     is_cut |= shorten_streams(&mut structured);
     leave_out(&mut structured);
     structured.insert("truncated_answer".into(), json!(is_cut));
-    if is_cut {
-        let tool = structured.get("tool").and_then(Value::as_str).unwrap_or_default();
-        let uri = store.keep(tool, result.to_string());
-        text.push_str(&shortened(&uri, read_on));
-    }
     structured.retain(|_, value| !is_nothing(value));
-    let content = vec![ContentBlock::text(text)];
+    let mut link = None;
+    if is_cut || is_raw_left_out {
+        let lead = Lead::to(result.to_string(), &run.run.tool, &run.run.target, store);
+        link = lead.write(is_cut, read_on, &mut text, &mut structured);
+    }
+    let content = iter::once(ContentBlock::text(text)).chain(link).collect();
     let mut answer = match result["error_type"].is_null() {
         true => CallToolResult::success(content),
         false => CallToolResult::error(content),
     };
     answer.structured_content = Some(Value::Object(structured));
     answer
+}
+
+/// The way to the whole of a result, where an answer has not all of it.
+struct Lead<'a> {
+    tool: &'a str,
+    target: &'a str,
+    uri: String,
+    bytes: usize,
+}
+
+impl<'a> Lead<'a> {
+    /// Keeps the whole.
+    fn to(whole: String, tool: &'a str, target: &'a str, store: &ResultStore) -> Self {
+        let bytes = whole.len();
+        Self { tool, target, uri: store.keep(tool, whole), bytes }
+    }
+
+    /// Says in an answer where the whole is; of one that is shortened in words too, and by the link that is
+    /// given back.
+    fn write(
+        self,
+        is_cut: bool,
+        read_on: bool,
+        text: &mut String,
+        structured: &mut Map<String, Value>,
+    ) -> Option<ContentBlock> {
+        let mut full_result = json!({ "uri": self.uri });
+        if is_cut {
+            full_result["bytes"] = json!(self.bytes);
+            full_result["lifetime_seconds"] = json!(LIFETIME.as_secs());
+            text.push_str(&shortened(&self.uri, read_on));
+        }
+        let metadata = structured.entry("metadata").or_insert_with(|| json!({}));
+        metadata["full_result"] = full_result;
+        is_cut.then(|| {
+            ContentBlock::resource_link(
+                Resource::new(self.uri, format!("{} result", self.tool))
+                    .with_title(format!("The whole result of {} {}", self.tool, self.target))
+                    .with_mime_type("application/json")
+                    .with_size(u32::try_from(self.bytes).unwrap_or(u32::MAX).into()),
+            )
+        })
+    }
 }
 
 /// That an answer is not the whole, and how one reads on.
