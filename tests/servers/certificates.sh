@@ -1,5 +1,6 @@
 # Makes the certificates of the lab's web servers in the folder $1: an authority, whom the lab's client
-# trusts, and one certificate for each way of being good or bad, a PEM file each with its key.
+# trusts, and one certificate for each way of being good or bad, a PEM file each with its key. With $2 and $3
+# one more of that authority's, by this name and for so many days, and nothing else.
 set -eu
 cd "$1"
 
@@ -16,11 +17,17 @@ sign() {
     cat "$1.key" "$1.crt" >"$1.pem"
 }
 
+good="subjectAltName=DNS:web.lab.internal,DNS:*.web.lab.internal,DNS:changing.lab.internal,IP:10.66.2.2,IP:fd66:2::2"
+if [ $# -gt 1 ]; then
+    sign "$2" authority web.lab.internal "$good" "$3"
+    exit
+fi
+
 own_ca="basicConstraints=critical,CA:true"
 key authority
 openssl req -x509 -key authority.key -subj "/O=Lab/CN=Lab authority" -days 3650 -addext "$own_ca" -out authority.crt
 sign intermediate authority "Lab intermediate" "$own_ca" 365
-sign good authority web.lab.internal "subjectAltName=DNS:web.lab.internal,DNS:*.web.lab.internal,DNS:changing.lab.internal,IP:10.66.2.2,IP:fd66:2::2" 90
+sign good authority web.lab.internal "$good" 90
 sign wrong authority other.lab.internal "subjectAltName=DNS:other.lab.internal" 90
 AT="faketime 2020-01-01" sign expired authority web.lab.internal "subjectAltName=DNS:web.lab.internal,IP:10.66.2.2" 90
 sign chained intermediate web.lab.internal "subjectAltName=DNS:web.lab.internal" 90

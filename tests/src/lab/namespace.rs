@@ -2,11 +2,15 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{self, Write as _},
     net::Ipv4Addr,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
+
+use nix::sched::{CloneFlags, setns};
 
 use super::LabError;
 
@@ -45,6 +49,25 @@ impl Namespace {
     /// That it failed, with what it said.
     pub fn shell(&self, script: &str) -> Result<(), LabError> {
         run(self.command("/bin/sh").args(["-c", script]), "")
+    }
+
+    /// Does something in a thread that is inside. A socket that it makes stays there, whoever uses it later.
+    ///
+    /// # Errors
+    /// There is no such namespace, and without root.
+    ///
+    /// # Panics
+    /// Where what it does panics.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
+        let inside = fs::File::open(Path::new(NETNS_RUN).join(&self.name))?;
+        thread::scope(|scope| {
+            let entered = scope.spawn(move || {
+                // It moves this thread alone, which ends here.
+                setns(inside, CloneFlags::CLONE_NEWNET)?;
+                Ok(act())
+            });
+            entered.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// Makes a link whose two ends appear inside the namespaces, never in the machine's own.

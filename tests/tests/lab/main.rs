@@ -12,6 +12,7 @@
 //! | [`client_config`] | `docs/clients.md` and what `probity client-config` prints work |
 //! | [`clients`] | each official MCP client over standard input and output |
 //! | [`clones`] | threads and helpers: what is started, and that it moves no address |
+//! | [`comes_back`] | runs that one comes back to: in the background, ended, found again and compared |
 //! | [`doctor`] | `probity doctor` on this machine |
 //! | [`end_to_end`] | the whole way with nothing faked |
 //! | [`faults`] | whatever goes wrong during a call, the call is answered |
@@ -42,6 +43,7 @@ mod claude_code;
 mod client_config;
 mod clients;
 mod clones;
+mod comes_back;
 mod doctor;
 mod end_to_end;
 mod faults;
