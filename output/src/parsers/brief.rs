@@ -47,11 +47,12 @@ pub fn brief(report: &Value) -> Value {
 }
 
 /// The shorter form of a report that is kept, of at most `max_bytes` of JSON as far as lists can be shortened
-/// for that, and whether anything was dropped: from the ends of its longest lists, whatever they hold.
+/// for that, and whether anything was dropped: of a scan what interests least, as from a report itself, and then
+/// from the ends of its longest lists, whatever they hold.
 #[must_use]
 pub fn brief_within(report: &Value, max_bytes: usize) -> (Value, bool) {
     let mut brief = brief(report);
-    let mut dropped = false;
+    let mut dropped = drop_of_scan(&mut brief, max_bytes);
     loop {
         let bytes = json_bytes(&brief);
         let Some(longest) = longest_list(&mut brief).filter(|_| bytes > max_bytes) else { break };
@@ -66,6 +67,59 @@ pub fn brief_within(report: &Value, max_bytes: usize) -> (Value, bool) {
         members.insert("truncated".into(), Value::Bool(true));
     }
     (brief, dropped)
+}
+
+/// Drops of a scan what there is no room for, from the ends: hosts that are not up, ports that are not open, and
+/// hosts without open ports. Whether that was anything.
+fn drop_of_scan(report: &mut Value, max_bytes: usize) -> bool {
+    let mut dropped = false;
+    let steps: [fn(&mut Vec<Value>, usize) -> usize; 3] =
+        [drop_down, |hosts, excess| drop_closed_ports(hosts, excess), drop_without_open];
+    for step in steps {
+        let excess = json_bytes(report).saturating_sub(max_bytes);
+        let is_scan = report.get("hosts_up").is_some();
+        let hosts = report.get_mut("hosts").and_then(Value::as_array_mut);
+        let Some(hosts) = hosts.filter(|_| excess > 0 && is_scan) else { break };
+        dropped |= step(hosts, excess) < excess;
+    }
+    dropped
+}
+
+fn drop_down(hosts: &mut Vec<Value>, excess: usize) -> usize {
+    let is_down = |host: &Value| host["state"].as_str().is_some_and(|state| state != "up");
+    drop_from_end(hosts, excess, is_down)
+}
+
+fn drop_closed_ports(hosts: &mut [Value], excess: usize) -> usize {
+    let lists = hosts.iter_mut().rev().filter_map(|host| host.get_mut("ports")?.as_array_mut());
+    lists.fold(excess, |excess, ports| drop_from_end(ports, excess, |port| !is_open(port)))
+}
+
+fn drop_without_open(hosts: &mut Vec<Value>, excess: usize) -> usize {
+    let has_open = |ports: &Vec<Value>| ports.iter().any(is_open);
+    drop_from_end(hosts, excess, |host| !host["ports"].as_array().is_some_and(has_open))
+}
+
+fn is_open(port: &Value) -> bool {
+    port["state"] == "open"
+}
+
+/// Drops from the end what may go, until so many bytes are gone; how many are still too many.
+fn drop_from_end(
+    items: &mut Vec<Value>,
+    mut excess: usize,
+    may_go: impl Fn(&Value) -> bool,
+) -> usize {
+    items.reverse();
+    items.retain(|item| {
+        let goes = excess > 0 && may_go(item);
+        if goes {
+            excess = excess.saturating_sub(json_bytes(item));
+        }
+        !goes
+    });
+    items.reverse();
+    excess
 }
 
 /// The list that takes most. Of one item alone, the longest list within it, if there is any: whatever is
@@ -193,6 +247,30 @@ mod tests {
         assert!(json_bytes(&brief) <= 2000 + 20, "{}", json_bytes(&brief));
         assert_eq!(brief["hosts"][0]["ports"][0]["port"], 1);
         assert_eq!(brief_within(&report, usize::MAX), (super::brief(&report), false));
+    }
+
+    #[test]
+    fn of_a_scan_what_interests_least_goes_first() {
+        let host = |last: u64, state: &str| {
+            let port = |port: u64| json!({ "port": port, "state": state });
+            json!({ "address": format!("10.0.0.{last}"), "state": "up", "ports": [port(22), port(80)] })
+        };
+        let mut hosts: Vec<Value> = (1..200).map(|last| host(last, "closed")).collect();
+        hosts.push(json!({ "address": "10.0.0.200", "state": "down" }));
+        hosts.push(host(201, "open"));
+        let report = json!({ "hosts_up": 200, "hosts_down": 1, "hosts": hosts });
+        for most in [1000, 4000, 12_000] {
+            let (brief, dropped) = brief_within(&report, most);
+            assert!(dropped && brief["truncated"] == true);
+            assert!(json_bytes(&brief) <= most + 20, "{}", json_bytes(&brief));
+            let hosts = brief["hosts"].as_array().unwrap();
+            let last = hosts.last().unwrap();
+            assert_eq!(
+                (&last["address"], &last["ports"][1]["port"]),
+                (&json!("10.0.0.201"), &json!(80))
+            );
+            assert!(hosts.len() > 1 && hosts[0]["address"] == "10.0.0.1", "{most}");
+        }
     }
 
     proptest! {

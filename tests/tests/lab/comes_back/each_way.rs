@@ -47,6 +47,8 @@ fn by_tools(place: &Place) -> (String, Value) {
     let answer = result(&mut session, &id);
     let counts = "254 hosts up, 2 did not answer, 30 open ports";
     assert!(text(&answer).contains(counts), "{answer}");
+    let shortened = found(&answer["structuredContent"]);
+    assert_eq!(shortened.get(&address(240)), Some(&vec![22, 80]), "it is what one looks for");
     let list = session.call("run_list", json!({"tool": "nmap"})).unwrap();
     assert!(text(&list).starts_with(&format!("{id} nmap {NETWORK}: finished")), "{list}");
     let read = |uri| session.request("resources/read", uri).unwrap()["result"].take();
