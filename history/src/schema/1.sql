@@ -38,6 +38,9 @@ CREATE TABLE runs (
 -- Each has `seq` behind it, as every index has the table's key.
 CREATE INDEX runs_by_owner ON runs (owner);
 CREATE INDEX runs_by_tool ON runs (tool);
+CREATE INDEX runs_by_target ON runs (target);
+-- Nearly all are finished: who asks for those finds them anywhere.
+CREATE INDEX runs_not_finished ON runs (state) WHERE state <> 'finished';
 CREATE INDEX runs_by_end ON runs (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE INDEX runs_by_call ON runs (call_key) WHERE state = 'finished';
 CREATE INDEX runs_going_on ON runs (process) WHERE state IN ('queued', 'running');

@@ -13,7 +13,7 @@ use super::{Live, RunList, RunView, Runs, RunsError, Viewer, WholeRun};
 /// Most runs of one answer.
 pub const LIST_MAX: usize = 500;
 
-/// Runs that are looked at for an answer at a time.
+/// Runs that are looked at for an answer at a time, where those of the answer alone were not enough.
 const LOOKED_AT: usize = 200;
 
 /// How often other processes are heard.
@@ -79,9 +79,12 @@ impl Runs {
         let store = self.keep.store().await?;
         let not_lasting = self.not_lasting().await.map(str::to_owned);
         let mut runs = Vec::new();
+        // One more says whether there is another page. Most who ask may see all that are theirs.
+        let mut looked_at = limit + 1;
         loop {
             let page =
-                store.list(viewer.scope().clone(), filter.clone(), LOOKED_AT, cursor).await?;
+                store.list(viewer.scope().clone(), filter.clone(), looked_at, cursor).await?;
+            looked_at = LOOKED_AT;
             let seen = page.runs.len();
             for (place, run) in page.runs.iter().enumerate() {
                 if viewer.may_see(run) {
