@@ -9,6 +9,10 @@ mod calls;
 mod cancels;
 mod crowd;
 mod decisions;
+mod diffs;
+mod history;
+mod keeping;
+mod kept;
 mod life;
 mod log;
 mod policies;
@@ -18,12 +22,15 @@ mod samples;
 mod server;
 mod spawn;
 mod table;
+mod watches;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
 use nix::{errno::Errno, sys::wait::WaitStatus};
 use probity_broker::sandbox::SandboxError;
+use probity_history::{NoRandomness, NotKept, OpenError, ReadError};
+use probity_output::{compare::CompareError, parsers::ParseError};
 use probity_policy::{Defects, LoadError};
 use probity_protocol::{Denial, LexicalDefect};
 
@@ -56,10 +63,16 @@ enum Group {
     Refuse,
     /// Policy files, read and validated.
     Policy,
+    /// What changed between two scans.
+    Diff,
+    /// Lists and whole runs, of many that are kept.
+    History,
     /// The audit log under load.
     Log,
     /// One MCP call against a bare ping.
     Call,
+    /// One whose run is kept in a file, against one whose run is kept in memory.
+    Keep,
     /// One call over HTTP, REST and MCP, against the same over stdio.
     Remote,
     /// Many clients over HTTP at once.
@@ -74,6 +87,10 @@ enum Group {
     Start,
     /// Resident memory.
     Memory,
+    /// A server whose file has very many runs.
+    Grown,
+    /// The times of a thousand watches: it takes more than a minute.
+    Watch,
 }
 
 /// How often to measure.
@@ -130,6 +147,24 @@ enum Unmeasured {
     NotGone,
     #[error("no process {0} below the frontend")]
     NoProcess(&'static str),
+    #[error(transparent)]
+    NotOpened(#[from] OpenError),
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
+    #[error(transparent)]
+    NotRead(#[from] ReadError),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error("a recorded output is no report: {0}")]
+    Recorded(#[from] ParseError),
+    #[error(transparent)]
+    NotCompared(#[from] CompareError),
+    #[error("the history does something else than what is to be measured: {0}")]
+    History(String),
+    #[error("the benchmark's watches have defects:\n{0}")]
+    WatchDefects(#[from] probity::watches::defects::Defects),
+    #[error("the watches do something else than what is to be measured: {0}")]
+    Watches(String),
 }
 
 /// For `map_err`: says what was being done.
@@ -141,20 +176,25 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Unmeasured {
 #[must_use]
 pub fn run() -> ExitCode {
     // Spawning comes first: the sandbox wants a process of one thread, and a small one.
-    const ORDER: [Group; 13] = [
+    const ORDER: [Group; 18] = [
         Group::Spawn,
         Group::Decide,
         Group::Refuse,
         Group::Policy,
+        Group::Diff,
+        Group::History,
         Group::Log,
         Group::Call,
+        Group::Keep,
         Group::Remote,
         Group::Beside,
         Group::Cancel,
         Group::Start,
         Group::Memory,
+        Group::Grown,
         Group::Crowd,
         Group::Load,
+        Group::Watch,
     ];
     let cli = Cli::parse();
     let rounds = Rounds { quick: cli.quick };
@@ -183,8 +223,11 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         Group::Decide => decisions::rows(rounds),
         Group::Refuse => refusals::rows(rounds),
         Group::Policy => decisions::loading(rounds),
+        Group::Diff => diffs::rows(rounds),
+        Group::History => history::rows(rounds),
         Group::Log => log::rows(rounds),
         Group::Call => calls::alone(rounds),
+        Group::Keep => keeping::calls(rounds),
         Group::Remote => remote::rows(rounds),
         Group::Crowd => crowd::rows(rounds),
         Group::Load => calls::in_flight(rounds),
@@ -192,6 +235,8 @@ fn measure(group: Group, rounds: Rounds) -> Result<Vec<Row>, Unmeasured> {
         Group::Cancel => cancels::rows(rounds),
         Group::Start => life::start(rounds),
         Group::Memory => life::memory(),
+        Group::Grown => keeping::grown(rounds),
+        Group::Watch => watches::rows(rounds),
     }
 }
 
@@ -201,8 +246,11 @@ const fn name(group: Group) -> &'static str {
         Group::Decide => "decide",
         Group::Refuse => "refuse",
         Group::Policy => "policy",
+        Group::Diff => "diff",
+        Group::History => "history",
         Group::Log => "log",
         Group::Call => "call",
+        Group::Keep => "keep",
         Group::Remote => "remote",
         Group::Crowd => "crowd",
         Group::Load => "load",
@@ -210,5 +258,7 @@ const fn name(group: Group) -> &'static str {
         Group::Cancel => "cancel",
         Group::Start => "start",
         Group::Memory => "memory",
+        Group::Grown => "grown",
+        Group::Watch => "watch",
     }
 }

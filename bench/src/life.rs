@@ -72,6 +72,11 @@ pub(crate) fn resident(pid: u32) -> Result<f64, Unmeasured> {
     kilobytes(pid, "status", "VmRSS:")
 }
 
+/// The same without pages of files, which others may have as well.
+pub(crate) fn anonymous(pid: u32) -> Result<f64, Unmeasured> {
+    kilobytes(pid, "status", "RssAnon:")
+}
+
 /// Resident memory in bytes, of pages that processes share the part that falls to this one.
 fn proportional(pid: u32) -> Result<f64, Unmeasured> {
     kilobytes(pid, "smaps_rollup", "Pss:")

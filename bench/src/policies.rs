@@ -16,6 +16,7 @@ pub(crate) const TRUE_NAME: &str = "true: the tool /usr/bin/true with the syscal
 pub(crate) const LOOPBACK_NAME: &str = "loopback: the shipped ping.toml with concurrency 50; \
     targets 127.0.0.0/8, concurrency 50 in all and per user, 100000 requests per second";
 pub(crate) const SHIPPED_NAME: &str = "as shipped: the policy and the tools that are compiled in";
+pub(crate) const NONE_NAME: &str = "none: nothing is decided";
 pub(crate) const MANY_NAME: &str =
     "shipped: policy.toml as shipped, and copies of the shipped nmap.toml under other names";
 pub(crate) const WIDE_NAME: &str = "wide: the shipped policy and tools, and a tool of 600 options";

@@ -37,6 +37,10 @@ impl Samples {
     pub(crate) fn p99(&self) -> f64 {
         self.sorted[self.sorted.len() * 99 / 100]
     }
+
+    pub(crate) fn most(&self) -> f64 {
+        self.sorted[self.sorted.len() - 1]
+    }
 }
 
 /// Seconds that something takes.

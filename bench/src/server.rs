@@ -45,8 +45,21 @@ impl Installation {
 
     /// A session that is initialized.
     pub(crate) fn start(&self) -> Result<Server<'_>, Unmeasured> {
-        let log = fs::File::create(self.log()).map_err(io_error("a log"))?;
+        self.started_by(self.frontend("stdio"))
+    }
+
+    /// The same with its runs kept in this file, or in memory alone.
+    pub(crate) fn start_keeping(&self, runs: Option<&Path>) -> Result<Server<'_>, Unmeasured> {
         let mut command = self.frontend("stdio");
+        match runs {
+            Some(file) => command.env("PROBITY_HISTORY_PATH", file),
+            None => command.env("PROBITY_HISTORY", "false"),
+        };
+        self.started_by(command)
+    }
+
+    fn started_by(&self, mut command: Command) -> Result<Server<'_>, Unmeasured> {
+        let log = fs::File::create(self.log()).map_err(io_error("a log"))?;
         command.stderr(log);
         let session = Session::start(command).map_err(|error| self.silent(error))?;
         Ok(Server { session, installation: self })
@@ -60,6 +73,13 @@ impl Installation {
     /// The same under the policy that is compiled in, for what runs nothing.
     pub(crate) fn serve_shipped(&self) -> Result<HttpServer<'_>, Unmeasured> {
         self.served_by(self.frontend_shipped("http"))
+    }
+
+    /// The same with its runs kept in this file.
+    pub(crate) fn serve_keeping(&self, runs: &Path) -> Result<HttpServer<'_>, Unmeasured> {
+        let mut command = self.frontend("http");
+        command.env("PROBITY_HISTORY_PATH", runs);
+        self.served_by(command)
     }
 
     fn served_by(&self, mut command: Command) -> Result<HttpServer<'_>, Unmeasured> {
@@ -149,6 +169,23 @@ impl HttpServer<'_> {
     /// What it is asked with.
     pub(crate) const fn token(&self) -> &'static str {
         TOKEN
+    }
+
+    /// What it answers at a path, and the seconds that takes, with the connection.
+    pub(crate) fn get(&self, path: &str) -> Result<(Value, f64), Unmeasured> {
+        let (answer, took) =
+            timed(|| self.server.get(path, Some(TOKEN))).map_err(Unmeasured::Http)?;
+        match answer.status {
+            200 => Ok((answer.json(), took)),
+            _ => Err(Unmeasured::Answer(answer.body)),
+        }
+    }
+
+    /// Has it make a call.
+    pub(crate) fn ping(&self) -> Result<(), Unmeasured> {
+        let body = &ping_call(1)["arguments"];
+        let answer = self.server.post("/tools/ping/execute", TOKEN, body);
+        ran(&answer.map_err(Unmeasured::Http)?.json())
     }
 }
 
