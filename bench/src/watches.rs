@@ -11,7 +11,7 @@ use probity::watches::{
     file,
     name::WatchName,
     runner::{Execute, Runner},
-    told::{Ran, RunId},
+    told::{Ran, RunIds},
     tools::{KnownTool, Tools},
     watch::Watch,
 };
@@ -138,7 +138,7 @@ impl Execute for Noting {
             result: self.0.result.clone(),
             success: true,
             duration: now.elapsed(),
-            run: RunId(String::from("bench")),
+            run: RunIds::by_correlation("bench"),
             changed: None,
         }
     }
