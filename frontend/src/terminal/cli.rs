@@ -5,6 +5,7 @@ mod connection_flags;
 mod help;
 mod usage;
 mod variables;
+mod watch_args;
 mod words;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -13,13 +14,15 @@ use clap::{Parser, Subcommand};
 
 pub use self::{
     args::{
-        AddWatchArgs, BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs,
-        DiffRunsArgs, DoctorArgs, ExportRunsArgs, HttpArgs, ListRunsArgs, ListTokensArgs,
-        ListWatchesArgs, ManArgs, NewTokenArgs, RemoveWatchArgs, RunsArgs, RunsCommand,
-        ShowRunArgs, StdioArgs, TestWatchArgs, TokenArgs, TokenCommand, ToolsArgs, WatchArgs,
-        WatchCommand, WhichRuns,
+        BrokerArgs, CallArgs, ClientConfigArgs, CompletionsArgs, ConfigArgs, DiffRunsArgs,
+        DoctorArgs, ExportRunsArgs, HttpArgs, ListRunsArgs, ListTokensArgs, ManArgs, NewTokenArgs,
+        RunsArgs, RunsCommand, ShowRunArgs, StdioArgs, TokenArgs, TokenCommand, ToolsArgs,
+        WhichRuns,
     },
     connection_flags::ConnectionFlags,
+    watch_args::{
+        AddWatchArgs, ListWatchesArgs, RemoveWatchArgs, TestWatchArgs, WatchArgs, WatchCommand,
+    },
     words::Word,
 };
 use self::{help::help, variables::variables};

@@ -11,7 +11,6 @@
 
 mod compare;
 mod follow;
-pub(in crate::calls) mod health;
 mod keep;
 mod live;
 mod log;
@@ -25,7 +24,10 @@ mod when;
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -212,6 +214,18 @@ impl Runs {
             let unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
             unkept.iter().find(|run| run.id == id).cloned()
         })
+    }
+
+    /// Whether they were meant to be in a file.
+    #[must_use]
+    pub fn is_meant_for_a_file(&self) -> bool {
+        self.keep.is_meant_for_a_file()
+    }
+
+    /// Whether the last that was to be kept was not.
+    #[must_use]
+    pub fn has_lost_the_last(&self) -> bool {
+        self.lost_the_last.load(Ordering::Relaxed)
     }
 
     /// Why runs do not outlive this process, where they were meant to.

@@ -35,13 +35,13 @@ use crate::{
         },
         observe::{
             call_events as events,
-            health::{HealthCheck, HealthReport, Machine, Monitor},
+            health::{HealthCheck, HealthReport, Machine, Monitor, history},
             metrics::{Load, Metrics, MetricsReport, Tools, UNKNOWN_TOOL},
             trace::{TraceContext, Tracer},
         },
         published::registry::{Listing, NoSuchTool, Published, Registry},
         result::ToolResult,
-        runs::{self, Live, Recorded, Runs},
+        runs::{Live, Recorded, Runs},
     },
     config::Config,
 };
@@ -147,7 +147,7 @@ impl Service {
     #[must_use]
     pub fn keeping(self, runs: Runs) -> Self {
         let runs = Arc::new(runs);
-        let health = match runs::health::check(&runs) {
+        let health = match history::check(&runs) {
             Some(check) => self.health.including(check),
             None => self.health,
         };

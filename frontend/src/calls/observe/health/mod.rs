@@ -6,6 +6,7 @@
 
 mod broker;
 mod configured;
+pub(in crate::calls) mod history;
 mod machine;
 mod monitor;
 mod recent;

@@ -1,19 +1,16 @@
 //! Whether runs are kept where they were meant to be. Calls are served all the same.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{borrow::Cow, sync::Arc};
 
-use super::Runs;
-use crate::calls::observe::health::{Finding, HealthCheck, Looking, Priority};
+use super::{Finding, HealthCheck, Looking, Priority};
+use crate::calls::runs::Runs;
 
 /// Looks at the file of runs.
 struct FileOfRuns(Arc<Runs>);
 
 /// The check of these runs; none where nobody meant them to be in a file.
 pub(in crate::calls) fn check(runs: &Arc<Runs>) -> Option<Arc<dyn HealthCheck>> {
-    runs.keep.is_meant_for_a_file().then(|| Arc::new(FileOfRuns(Arc::clone(runs))) as _)
+    runs.is_meant_for_a_file().then(|| Arc::new(FileOfRuns(Arc::clone(runs))) as _)
 }
 
 impl HealthCheck for FileOfRuns {
@@ -32,7 +29,7 @@ impl HealthCheck for FileOfRuns {
                 let message = format!("runs are kept in memory alone: {error}");
                 return Finding::degraded(message);
             }
-            match runs.lost_the_last.load(Ordering::Relaxed) {
+            match runs.has_lost_the_last() {
                 true => Finding::degraded(
                     "the last run could not be kept (history.not_kept in the log says why): look for \
                      room where history.path is",
