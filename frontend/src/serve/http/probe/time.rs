@@ -95,9 +95,12 @@ mod tests {
             scrape_ms in 10..1_000_000_u32,
             module_ms in 10..1_000_000_u32,
         ) {
-            let [scrape, module] = [scrape_ms, module_ms].map(|ms| f64::from(ms) / 1e3);
-            let (run, all) = left(Some(&scrape.to_string()), Some(module)).unwrap();
-            prop_assert!(0.0 < run && run <= all && all < scrape, "{run} {all} {scrape}");
+            let [scrape, module] =
+                [scrape_ms, module_ms].map(|ms| Duration::from_millis(ms.into()));
+            let header = HeaderValue::from_str(&(f64::from(scrape_ms) / 1e3).to_string()).unwrap();
+            let headers = HeaderMap::from_iter([(SCRAPE_TIMEOUT.parse().unwrap(), header)]);
+            let TimeLeft { run, all } = TimeLeft::of(&headers, Some(module)).unwrap().unwrap();
+            prop_assert!(!run.is_zero() && run <= all && all < scrape, "{run:?} {all:?} {scrape:?}");
             prop_assert!(run <= module);
         }
     }
