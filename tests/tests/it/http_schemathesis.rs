@@ -83,7 +83,7 @@ fn answered(document: &Value, archive: &Value) -> BTreeMap<String, BTreeSet<u64>
         let path = path.split('?').next().unwrap_or_default();
         let mut parts: Vec<&str> = path.split('/').collect();
         match parts.as_mut_slice() {
-            ["tools", name, ..] => *name = "{name}",
+            ["tools" | "watches", name, ..] => *name = "{name}",
             ["runs", a, "diff", b] => (*a, *b) = ("{a}", "{b}"),
             ["runs", id, ..] => *id = "{id}",
             _ => {}
@@ -109,6 +109,9 @@ fn nothing_that_schemathesis_makes_of_the_document_is_answered_otherwise_than_it
     let ran =
         server.post("/tools/replay/execute", &token, &json!({"target": "127.0.0.1"})).unwrap();
     let run = ran.json()["metadata"]["run_id"].as_str().unwrap().to_owned();
+    let watch = json!({"tool": "replay", "target": "127.0.0.1", "every": "1h"});
+    let added = server.request("PUT", "/watches/mine", Some(&token), Some(&watch)).unwrap();
+    assert_eq!(added.status, 201, "{added:?}");
     let examples = env::var("PROBITY_EXAMPLES").unwrap_or_else(|_| EXAMPLES.into());
     let archive = rig.path("archive.har");
     let config = fs::read_to_string(here.join("clients/schemathesis.toml")).unwrap();
@@ -139,6 +142,8 @@ fn nothing_that_schemathesis_makes_of_the_document_is_answered_otherwise_than_it
     answered.remove("GET /openapi.json");
     // The tools of its modules are none of this rig's: tests/tests/lab/probed.rs.
     answered.remove("GET /probe");
+    // What it makes up is no watch: frontend/tests/it/watches.rs.
+    answered.remove("PUT /watches/{name}");
     for (operation, statuses) in answered {
         let is_good = |status: &u64| matches!(status, 200..300 | 503);
         assert!(statuses.iter().any(is_good), "{operation} had nothing but {statuses:?}");
