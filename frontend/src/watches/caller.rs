@@ -43,9 +43,7 @@ impl Caller {
         let compared = self.service.runs().compare(&viewer, None, run_id).await.ok()?;
         (!compared.comparison.same).then_some(compared.comparison.sentence)
     }
-}
 
-impl Caller {
     /// Makes the call of a watch: its result, and what a watch makes of it.
     pub async fn call(&self, watch: &Watch) -> (ToolResult, Ran) {
         let (arguments, began) = (watch.arguments(), Instant::now());

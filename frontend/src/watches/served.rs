@@ -25,7 +25,7 @@ pub use self::error::WatchesError;
 pub use self::view::{WatchList, WatchView, WebhookView};
 use super::{
     caller::Caller,
-    file,
+    file::{self, FileError},
     name::WatchName,
     runner::{Runner, Watches},
     told::Told,
@@ -73,10 +73,8 @@ impl ServedWatches {
     ) -> Result<Self, WatchesError> {
         let webhook = webhook(settings)?;
         let tools = Tools::of(&service.listing());
-        let of_file = match &settings.file {
-            Some(file) => file::load(file, &tools)?,
-            None => Vec::new(),
-        };
+        let of_file = settings.file.as_ref().map(|file| file::load(file, &tools)).transpose()?;
+        let of_file = of_file.unwrap_or_default();
         let added = Added::read(added, &tools);
         let (watches, runner) = Runner::new(Caller::new(Arc::clone(&service)));
         let served = Self {
@@ -105,9 +103,10 @@ impl ServedWatches {
         }
         let carried = async {
             match &self.webhook {
+                // What is told meanwhile waits for no look.
                 Some((url, webhook)) => {
-                    reach::look(url.clone()).await;
-                    webhook.carry(self.watches.news()).await
+                    let news = self.watches.news();
+                    tokio::join!(reach::look(url.clone()), webhook.carry(news)).1
                 }
                 None => pending().await,
             }
@@ -127,20 +126,18 @@ impl ServedWatches {
         }
     }
 
-    /// Reads the file of the settings again, and answers how many watches there are then.
+    /// Reads the file of the settings again, and answers how many watches there are then; `None` where the
+    /// settings name no file.
     ///
     /// # Errors
-    /// [`WatchesError::File`]: then all stays as it was.
-    pub fn reload(&self) -> Result<usize, WatchesError> {
-        let tools = Tools::of(&self.service.listing());
-        let of_file = match &self.file {
-            Some(file) => file::load(file, &tools)?,
-            None => Vec::new(),
-        };
+    /// What is wrong with the file. Then all stays as it was.
+    pub fn reload(&self) -> Result<Option<usize>, FileError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let of_file = file::load(file, &Tools::of(&self.service.listing()))?;
         let mut sets = self.sets();
         sets.of_file = of_file;
         self.put_in_place(&sets);
-        Ok(self.watches.set().len())
+        Ok(Some(self.watches.set().len()))
     }
 
     /// Takes a watch in, in the place of one of this name that was added before. Answers whether there was

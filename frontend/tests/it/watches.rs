@@ -213,9 +213,14 @@ fn watches_are_added_changed_and_removed_over_http_and_outlive_the_server() {
     let mut server = serve_with(&broker, &variables);
     assert_eq!(names(&server, CHOSEN), ["seldom", "web"]);
     assert_eq!(get(&server, CHOSEN, "/watches").1["watches"][1]["cron"], "5 7 * * *");
-    server.end(Signal::SIGTERM).unwrap();
-    // What somebody broke is left as it is, and nothing is written over it.
+    // What another has written there since is not written over.
     let own = folder.path().join("watches.toml");
+    let theirs = format!("{}\n# Theirs.\n", fs::read_to_string(&own).unwrap());
+    fs::write(&own, &theirs).unwrap();
+    assert_eq!(put(&server, CHOSEN, "web", &asked).0, 503);
+    assert_eq!(fs::read_to_string(&own).unwrap(), theirs);
+    server.end(Signal::SIGTERM).unwrap();
+    // Nor is what somebody broke.
     fs::write(&own, "[[watch").unwrap();
     let server = serve_with(&broker, &variables);
     assert_eq!(names(&server, CHOSEN), ["seldom"]);

@@ -1,7 +1,7 @@
-//! A frontend has nothing to execute, nothing to write but the runs that it keeps, and nobody to connect
-//! to but its broker, a name server, and what its settings name (health checks, a collector, a gateway, a webhook), so
-//! it gives all that up: whoever takes it over starts no shell and no tool, and changes no other file. One
-//! that root starts becomes nobody first (`user.rs`). Its own broker, where it has one, is started by another
+//! A frontend has nothing to execute, nothing to write but the runs that it keeps and the watches that are
+//! added to it, and nobody to connect to but its broker, a name server, and what its settings name (health
+//! checks, a collector, a gateway, a webhook), so it gives all that up: whoever takes it over starts no shell
+//! and no tool, and changes no other file. One that root starts becomes nobody first (`user.rs`). Its own broker, where it has one, is started by another
 //! process (`embedded`).
 //!
 //! It is its own doing, beside what a systemd unit says (`NoExecPaths=`), and holds for a frontend that a
@@ -84,7 +84,7 @@ pub fn give_up_all_but(needs: Needs<'_>) -> io::Result<Confined> {
 fn landlock(needs: Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     // An access that is handled, and no rule that grants it anywhere. (Settings of a terminal, which
     // the ABIs from the fifth know, are no change of any file.)
-    // RULE: A server executes nothing, changes no file but those of the runs that it keeps, and connects by TCP to name servers and to what its settings name alone.
+    // RULE: A server executes nothing, changes no file beyond the folder of the runs that it keeps, and connects by TCP to name servers and to what its settings name alone.
     let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_write(ABI::V3) | AccessFs::Execute)?
         .handle_access(AccessNet::ConnectTcp | AccessNet::BindTcp)?

@@ -251,9 +251,9 @@ fn reread(read: &Read) {
         Err(error) => tracing::error!(error = error.to_string(), "tokens.reload_failed"),
     }
     match read.watches.get().map(|watches| watches.reload()) {
-        Some(Ok(watches)) => tracing::info!(watches, "watches.reloaded"),
+        Some(Ok(Some(watches))) => tracing::info!(watches, "watches.reloaded"),
         Some(Err(error)) => tracing::error!(error = error.to_string(), "watches.load_failed"),
-        None => {}
+        Some(Ok(None)) | None => {}
     }
     tell(&[NotifyState::Ready]);
 }

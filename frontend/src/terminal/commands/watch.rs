@@ -151,10 +151,11 @@ async fn test(
         return Ok(Exit::Usage);
     };
     let (result, ran) = caller.call(watch).await;
-    let is_told = conditions(watch, &ran).iter().any(|(_, holds, _)| *holds == Some(true));
+    let conditions = conditions(watch, &ran);
+    let is_told = conditions.iter().any(|condition| condition.holds == Some(true));
     match args.json {
-        true => print_test_as_json(watch, &ran)?,
-        false => print_test(watch, &result, &ran)?,
+        true => print_test_as_json(watch, &ran, &conditions)?,
+        false => print_test(watch, &result, conditions)?,
     }
     Ok(match exit_of(&result) {
         Exit::Denied => Exit::Denied,

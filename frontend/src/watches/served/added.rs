@@ -94,6 +94,14 @@ impl Added {
             return Err(self.unusable(defect));
         }
         if let Some(path) = &self.path {
+            let there = match fs::read_to_string(path) {
+                Ok(there) => there,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+                Err(error) => return Err(self.unusable(&error.to_string())),
+            };
+            if there != self.text {
+                return Err(self.unusable("somebody else has changed it since this server read it"));
+            }
             written::replace(path, &text, OWNERS)
                 .map_err(|error| self.unusable(&error.to_string()))?;
         }

@@ -41,7 +41,11 @@ pub(in crate::serve::http) fn news(news: News, place: ListenPlace) -> Response<B
     // A client that reads slowly is told once of all that happened meanwhile.
     let events = stream::unfold((news, place), async |(mut news, place)| {
         let event = match timeout(PULSE, news.next()).await {
-            Ok(Some(novelty)) => each_as_event(&novelty.notifications()),
+            Ok(Some(novelty)) => match novelty.notifications().as_slice() {
+                // What nobody asked for is a sign of life: often enough, there would be no other.
+                [] => SIGN_OF_LIFE,
+                notifications => each_as_event(notifications),
+            },
             Ok(None) => return None,
             Err(_) => SIGN_OF_LIFE,
         };

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +11,9 @@ use crate::{
         self,
         layout::{Column, Layout},
     },
-    watches::{schedule::Schedule, served::WatchView, told::Ran, watch::Watch},
+    watches::{
+        condition::Condition, schedule::Schedule, served::WatchView, told::Ran, watch::Watch,
+    },
 };
 
 const COLUMNS: [Column; 4] =
@@ -57,28 +60,39 @@ pub fn when(schedule: &Schedule) -> String {
     }
 }
 
-/// Each condition, whether it holds where the result tells, and the figure that it is about.
-pub fn conditions(watch: &Watch, ran: &Ran) -> Vec<(String, Option<bool>, Option<String>)> {
-    let told = watch.tell().iter().map(|condition| {
-        let text = condition.to_string();
-        if text == "changed" {
-            return (text, Some(ran.changed.is_some()), ran.changed.clone());
-        }
-        match condition.holds(ran) {
-            Some((holds, value)) => (text, Some(holds), value.map(|value| value.to_string())),
-            None => (text, None, None),
-        }
+/// A condition of a watch after a run of it.
+#[derive(Serialize)]
+pub struct Judged {
+    /// As the file has it.
+    condition: String,
+    /// Whether it holds; `None` where the result does not tell.
+    pub holds: Option<bool>,
+    /// The figure that it is about, or what changed.
+    value: Option<String>,
+}
+
+/// Each condition of a watch, after this run.
+pub fn conditions(watch: &Watch, ran: &Ran) -> Vec<Judged> {
+    let judged = watch.tell().iter().map(|condition| {
+        let (holds, value) = match condition {
+            Condition::Changed => (Some(ran.changed.is_some()), ran.changed.clone()),
+            condition => match condition.holds(ran) {
+                Some((holds, value)) => (Some(holds), value.map(|value| value.to_string())),
+                None => (None, None),
+            },
+        };
+        Judged { condition: condition.to_string(), holds, value }
     });
-    told.collect()
+    judged.collect()
 }
 
 /// Prints what a watch gave, and which conditions hold.
-pub fn print_test(watch: &Watch, result: &ToolResult, ran: &Ran) -> io::Result<()> {
+pub fn print_test(watch: &Watch, result: &ToolResult, conditions: Vec<Judged>) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}\n", result.text().trim_end())?;
-    let rows: Vec<Vec<String>> = conditions(watch, ran)
+    let rows: Vec<Vec<String>> = conditions
         .into_iter()
-        .map(|(condition, holds, value)| {
+        .map(|Judged { condition, holds, value }| {
             let holds = match holds {
                 Some(true) => "yes",
                 Some(false) => "no",
@@ -95,11 +109,7 @@ pub fn print_test(watch: &Watch, result: &ToolResult, ran: &Ran) -> io::Result<(
 }
 
 /// The same for programs.
-pub fn print_test_as_json(watch: &Watch, ran: &Ran) -> io::Result<()> {
-    let conditions: Vec<Value> = conditions(watch, ran)
-        .into_iter()
-        .map(|(condition, holds, value)| json!({ "condition": condition, "holds": holds, "value": value }))
-        .collect();
+pub fn print_test_as_json(watch: &Watch, ran: &Ran, conditions: &[Judged]) -> io::Result<()> {
     let view = WatchView::of(watch, None);
     printing::print_json(&json!({ "watch": view, "conditions": conditions, "result": ran.result }))
 }
