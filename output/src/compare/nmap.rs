@@ -21,44 +21,60 @@ const PORTS_NAMED: usize = 8;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct View {
-    hosts: Vec<Host>,
+struct View<'a> {
+    #[serde(borrow)]
+    hosts: Vec<Host<'a>>,
     hosts_given_up: u64,
-    exit: Option<String>,
+    #[serde(borrow)]
+    exit: Option<&'a str>,
     complete: Option<bool>,
     truncated: bool,
-    skipped_targets: Vec<String>,
+    #[serde(borrow)]
+    skipped_targets: Vec<&'a str>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Host {
-    address: Option<String>,
-    mac: Option<String>,
-    state: Option<String>,
+struct Host<'a> {
+    #[serde(borrow)]
+    address: Option<&'a str>,
+    #[serde(borrow)]
+    mac: Option<&'a str>,
+    #[serde(borrow)]
+    state: Option<&'a str>,
     timed_out: bool,
-    ports: Vec<Port>,
-    extra_ports: Vec<Extra>,
+    #[serde(borrow)]
+    ports: Vec<Port<'a>>,
+    #[serde(borrow)]
+    extra_ports: Vec<Extra<'a>>,
 }
 
-#[derive(Default, Deserialize)]
+/// Two that are equal say the same of the port and of its service.
+#[derive(Default, Deserialize, PartialEq)]
 #[serde(default)]
-struct Port {
+struct Port<'a> {
     port: u64,
-    proto: String,
-    state: Option<String>,
-    service: Option<String>,
-    service_method: Option<String>,
-    product: Option<String>,
-    version: Option<String>,
-    extra_info: Option<String>,
-    tunnel: Option<String>,
+    proto: &'a str,
+    #[serde(borrow)]
+    state: Option<&'a str>,
+    #[serde(borrow)]
+    service: Option<&'a str>,
+    #[serde(borrow)]
+    service_method: Option<&'a str>,
+    #[serde(borrow)]
+    product: Option<&'a str>,
+    #[serde(borrow)]
+    version: Option<&'a str>,
+    #[serde(borrow)]
+    extra_info: Option<&'a str>,
+    #[serde(borrow)]
+    tunnel: Option<&'a str>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Extra {
-    state: String,
+struct Extra<'a> {
+    state: &'a str,
     count: u64,
 }
 
@@ -68,7 +84,7 @@ type PortId<'a> = (&'a str, u64);
 /// What a scan says of a port.
 enum Said<'a> {
     /// The scan lists it.
-    Listed(&'a Port),
+    Listed(&'a Port<'a>),
     /// The scan only counted it, in one of these states.
     Counted(BTreeSet<&'a str>),
     /// It was asked for, and nothing is said.
@@ -77,22 +93,22 @@ enum Said<'a> {
     NotAsked,
 }
 
-impl Host {
+impl<'a> Host<'a> {
     fn is_up(&self) -> bool {
-        self.state.as_deref() == Some("up")
+        self.state == Some("up")
     }
 
     fn has_ports(&self) -> bool {
         !self.ports.is_empty() || !self.extra_ports.is_empty()
     }
 
-    fn ports(&self) -> BTreeMap<PortId<'_>, &Port> {
-        self.ports.iter().map(|port| ((port.proto.as_str(), port.port), port)).collect()
+    fn ports(&self) -> BTreeMap<PortId<'a>, &Port<'a>> {
+        self.ports.iter().map(|port| ((port.proto, port.port), port)).collect()
     }
 
-    fn counted(&self) -> BTreeSet<&str> {
+    fn counted(&self) -> BTreeSet<&'a str> {
         let counted = self.extra_ports.iter().filter(|extra| extra.count > 0);
-        counted.map(|extra| extra.state.as_str()).collect()
+        counted.map(|extra| extra.state).collect()
     }
 
     /// `up; open: tcp/22, tcp/80`.
@@ -101,7 +117,7 @@ impl Host {
             .ports
             .iter()
             .filter(|port| port.state() == "open")
-            .map(|port| format!("{}/{}", word(&port.proto), port.port))
+            .map(|port| format!("{}/{}", word(port.proto), port.port))
             .collect();
         match open.len() {
             0 => "up".to_owned(),
@@ -114,19 +130,19 @@ impl Host {
     }
 }
 
-impl Port {
-    fn state(&self) -> &str {
-        self.state.as_deref().unwrap_or("unknown")
+impl<'a> Port<'a> {
+    fn state(&self) -> &'a str {
+        self.state.unwrap_or("unknown")
     }
 
     /// What the service said of itself, where it was asked: `ssl/http nginx 1.22.1 (Debian)`.
     fn version(&self) -> Option<String> {
         // By its number alone nothing is known of it.
-        if self.product.is_none() && self.service_method.as_deref() != Some("probed") {
+        if self.product.is_none() && self.service_method != Some("probed") {
             return None;
         }
         let tunnel = self.tunnel.as_ref().map(|tunnel| format!("{tunnel}/")).unwrap_or_default();
-        let mut text = format!("{tunnel}{}", self.service.as_deref().unwrap_or("unknown"));
+        let mut text = format!("{tunnel}{}", self.service.unwrap_or("unknown"));
         for more in [&self.product, &self.version].into_iter().flatten() {
             text = format!("{text} {more}");
         }
@@ -142,7 +158,7 @@ pub(super) fn compare(
     after: &Run<'_>,
     found: &mut Found,
 ) -> Result<(), CompareError> {
-    let (was, is): (View, View) = (before.read()?, after.read()?);
+    let (was, is): (View<'_>, View<'_>) = (before.read()?, after.read()?);
     for (run, view) in [(before, &was), (after, &is)] {
         standing(run, view, found);
     }
@@ -151,7 +167,7 @@ pub(super) fn compare(
         found.note("The command lines are not known: both runs are taken to have asked for the same hosts and ports.");
     }
     let (old, new) = (by_address(&was), by_address(&is));
-    let skipped = [&was, &is].map(|view| view.skipped_targets.iter().map(String::as_str).collect());
+    let skipped = [&was, &is].map(|view| view.skipped_targets.iter().copied().collect());
     let mut scan = Scan { before, scopes, skipped, tally: Tally::default(), found };
     for address in in_order(&was, &is) {
         scan.host(address, old.get(address).copied(), new.get(address).copied());
@@ -163,8 +179,8 @@ pub(super) fn compare(
 }
 
 /// A scan that gave up on hosts has listed them all the same.
-fn standing(run: &Run<'_>, view: &View, found: &mut Found) {
-    let gave_up = view.hosts_given_up > 0 && view.exit.as_deref() == Some("success");
+fn standing(run: &Run<'_>, view: &View<'_>, found: &mut Found) {
+    let gave_up = view.hosts_given_up > 0 && view.exit == Some("success");
     let is_whole = view.complete.unwrap_or(true) || gave_up;
     run.set_whole(run.has_ended() && is_whole && !view.truncated);
     if view.hosts_given_up > 0 {
@@ -180,15 +196,15 @@ fn standing(run: &Run<'_>, view: &View, found: &mut Found) {
     }
 }
 
-fn by_address(view: &View) -> HashMap<&str, &Host> {
-    let named = view.hosts.iter().filter_map(|host| Some((host.address.as_deref()?, host)));
+fn by_address<'a, 'b>(view: &'b View<'a>) -> HashMap<&'a str, &'b Host<'a>> {
+    let named = view.hosts.iter().filter_map(|host| Some((host.address?, host)));
     named.collect()
 }
 
 /// Each address once, those of the first scan in its order, and then the others.
-fn in_order<'a>(was: &'a View, is: &'a View) -> Vec<&'a str> {
+fn in_order<'a>(was: &View<'a>, is: &View<'a>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
-    let all = was.hosts.iter().chain(&is.hosts).filter_map(|host| host.address.as_deref());
+    let all = was.hosts.iter().chain(&is.hosts).filter_map(|host| host.address);
     all.filter(|address| seen.insert(*address)).collect()
 }
 
@@ -203,8 +219,8 @@ struct Scan<'a, 'f> {
 }
 
 impl Scan<'_, '_> {
-    fn host(&mut self, address: &str, one: Option<&Host>, other: Option<&Host>) {
-        let up = |host: Option<&'_ Host>| host.is_some_and(Host::is_up);
+    fn host(&mut self, address: &str, one: Option<&Host<'_>>, other: Option<&Host<'_>>) {
+        let up = |host: Option<&Host<'_>>| host.is_some_and(|host| host.is_up());
         let name = subject(None, Some(address));
         match (one, other) {
             (Some(one), Some(other)) if one.is_up() && other.is_up() => {
@@ -243,8 +259,8 @@ impl Scan<'_, '_> {
         }
     }
 
-    fn both_up(&mut self, name: &str, one: &Host, other: &Host) {
-        if let (Some(was), Some(is)) = (&one.mac, &other.mac)
+    fn both_up(&mut self, name: &str, one: &Host<'_>, other: &Host<'_>) {
+        if let (Some(was), Some(is)) = (one.mac, other.mac)
             && was != is
         {
             self.found.changed(&format!("{name} MAC"), was, is);
@@ -256,6 +272,12 @@ impl Scan<'_, '_> {
         ids.dedup();
         for (proto, number) in ids {
             let id = (proto, number);
+            // Most are as they were, and nothing is to be said of them.
+            if let (Some(one), Some(other)) = (old.get(&id), new.get(&id))
+                && one == other
+            {
+                continue;
+            }
             let before = said(one, &old, id, || self.scopes.port_before(proto, number));
             let after = said(other, &new, id, || self.scopes.port_after(proto, number));
             let subject = format!("{name} {}/{number}", word(proto));
@@ -324,7 +346,7 @@ impl Scan<'_, '_> {
         self.tally.hosts_of_ports.insert(host.to_owned());
     }
 
-    fn version(&mut self, subject: &str, one: &Port, other: &Port) {
+    fn version(&mut self, subject: &str, one: &Port<'_>, other: &Port<'_>) {
         // Where one run did not ask for versions there is none to compare.
         if let (Some(was), Some(is)) = (one.version(), other.version())
             && was != is
@@ -336,7 +358,7 @@ impl Scan<'_, '_> {
 
     /// Ports that nmap only counted have a state too: where all are in another, the host or what stands before
     /// it treats them otherwise.
-    fn counted(&mut self, name: &str, one: &Host, other: &Host) {
+    fn counted(&mut self, name: &str, one: &Host<'_>, other: &Host<'_>) {
         let (was, is) = (one.counted(), other.counted());
         let both = !was.is_empty() && !is.is_empty();
         if both && self.scopes.same_ports && was.is_disjoint(&is) {
@@ -349,8 +371,8 @@ impl Scan<'_, '_> {
 
 /// What a scan says of a port of a host that is up.
 fn said<'a>(
-    host: &'a Host,
-    ports: &BTreeMap<PortId<'a>, &'a Port>,
+    host: &Host<'a>,
+    ports: &BTreeMap<PortId<'a>, &'a Port<'a>>,
     id: PortId<'a>,
     asked: impl FnOnce() -> Asked,
 ) -> Said<'a> {
