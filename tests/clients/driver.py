@@ -8,6 +8,9 @@ COMMAND is the server, or URL is where one listens for whoever has TOKEN. STEPS 
 
   {"call": TOOL, "arguments": {…}}      calls a tool, with "progress": true asking for progress
                                         (given in the result's "progress"), and with "give_up_after": SECONDS losing patience
+  {"background": TOOL, "arguments": {…}} calls a tool in the background and gives what it came to: as a
+                                        task ("tasks" has its id) if the client knows tasks, else by
+                                        the tool run_result
   {"list_change": SECONDS}              says "listening" on standard error, then waits so long for
                                         the news that the list of tools changed
   {"hold": true}                        says "held" on standard error, then waits for a line, or
@@ -90,6 +93,8 @@ async def step_of(client: Connection, step: dict[str, Any]) -> dict[str, Any]:
     if "list_change" in step:
         news = await client.list_change(step["list_change"], lambda: say("listening"))
         return {"list_changed": news}
+    if "background" in step:
+        return await come_back(client, step["background"], step.get("arguments", {}))
     progress: list[dict[str, Any]] = []
 
     async def on_progress(done: float, total: float | None, message: str | None) -> None:
@@ -99,6 +104,15 @@ async def step_of(client: Connection, step: dict[str, Any]) -> dict[str, Any]:
     patience = step.get("give_up_after", PATIENCE_SECONDS)
     result = await client.call(step["call"], step.get("arguments", {}), asked, patience)
     return result | {"progress": progress}
+
+
+async def come_back(client: Connection, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.call(tool, arguments | {"background": True}, None, PATIENCE_SECONDS)
+    if "tasks" in answer or answer["isError"]:
+        return answer
+    run = answer["structuredContent"]["metadata"]["run_id"]
+    asking = {"id": run, "wait_sec": PATIENCE_SECONDS - 10}
+    return await client.call("run_result", asking, None, PATIENCE_SECONDS)
 
 
 async def everything(client: Connection, capability: str, kind: str) -> list[dict[str, Any]]:

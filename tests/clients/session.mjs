@@ -72,6 +72,9 @@ async function take(step) {
     if (step.list_change) {
         return { list_changed: await listChange(step.list_change) };
     }
+    if (step.background) {
+        return comeBack(step.background, step.arguments);
+    }
     const progress = [];
     const options = { timeout: 1000 * (step.give_up_after ?? PATIENCE_SECONDS) };
     if (step.progress) {
@@ -81,6 +84,19 @@ async function take(step) {
     // Past its patience the client tells the server that it cancels the request.
     const result = await client.callTool(request, options);
     return { ...result, progress };
+}
+
+async function comeBack(tool, given) {
+    const request = { name: tool, arguments: { ...given, background: true } };
+    const answer = await client.callTool(request);
+    if (answer.isError) {
+        return answer;
+    }
+    const asking = { id: answer.structuredContent.metadata.run_id, wait_sec: PATIENCE_SECONDS - 10 };
+    return client.callTool(
+        { name: 'run_result', arguments: asking },
+        { timeout: 1000 * PATIENCE_SECONDS },
+    );
 }
 
 async function listChange(seconds) {

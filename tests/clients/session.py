@@ -2,15 +2,63 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator, Callable
+from typing import Any, AsyncIterator, Callable, ClassVar, Literal, Sequence
 
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp_types import ToolListChangedNotification
+from mcp_types import CallToolResult, Request, RequestParams, Result, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from driver import PATIENCE_SECONDS, bearing, is_url, run
+
+
+class CreatedTask(Result):
+    """What a call is answered with that has become a task."""
+
+    result_type: Literal["task"] = "task"
+    task_id: str
+    poll_interval_ms: int = 1000
+
+
+class TaskParams(RequestParams):
+    task_id: str
+
+
+class GetTask(Request[TaskParams, Literal["tasks/get"]]):
+    method: Literal["tasks/get"] = "tasks/get"
+    name_param: ClassVar[str | None] = "taskId"
+
+
+class DetailedTask(Result):
+    status: str
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class Tasks(ClientExtension):
+    """The tasks extension, of which the client has the frame and no more. Waits for each task's end."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def claims(self) -> Sequence[ResultClaim[Any]]:
+        return [ResultClaim(result_type="task", model=CreatedTask, resolve=self.wait_for)]
+
+    async def wait_for(self, created: CreatedTask, context: ClaimContext) -> CallToolResult:
+        request = GetTask(params=TaskParams(task_id=created.task_id))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                task = await context.session.send_request(request, DetailedTask)
+                if task.status == "completed":
+                    self.ended.append(created.task_id)
+                    return CallToolResult.model_validate(task.result)
+                if task.status != "working":
+                    raise RuntimeError(f"the task is {task.status}: {task.error}")
+                await asyncio.sleep(created.poll_interval_ms / 1000)
 
 
 @asynccontextmanager
@@ -26,16 +74,22 @@ async def connect(mode: str, command: str, args: list[str]) -> AsyncIterator["Co
         server = streamable_http_client(command, http_client=http_client)
     else:
         server = StdioServerParameters(command=command, args=args)
+    tasks = Tasks()
     async with Client(
-        server, mode=mode, read_timeout_seconds=PATIENCE_SECONDS, message_handler=on_message
+        server,
+        mode=mode,
+        read_timeout_seconds=PATIENCE_SECONDS,
+        message_handler=on_message,
+        extensions=[tasks],
     ) as client:
-        yield Connection(client, changed)
+        yield Connection(client, changed, tasks)
 
 
 class Connection:
-    def __init__(self, client: Client, changed: asyncio.Event) -> None:
+    def __init__(self, client: Client, changed: asyncio.Event, tasks: Tasks) -> None:
         self.client = client
         self.changed = changed
+        self.tasks = tasks
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -59,7 +113,8 @@ class Connection:
         if result.is_error:
             # The client holds only successes to the output schema. Refusals promise it too.
             await self.client.session.validate_tool_result(tool, result)
-        return raw(result)
+        tasks, self.tasks.ended = self.tasks.ended, []
+        return raw(result) | ({"tasks": tasks} if tasks else {})
 
     async def prompt(self, name: str, arguments: dict[str, str]) -> dict[str, Any]:
         return raw(await self.client.get_prompt(name, arguments))

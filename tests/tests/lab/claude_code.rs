@@ -1,5 +1,5 @@
-//! Claude Code itself, with what docs/clients.md tells to give it: it starts or reaches Probity, and says
-//! that it is connected.
+//! Claude Code itself, with what docs/clients.md tells to give it: it starts or reaches Probity, says that it
+//! is connected, and comes back to a run.
 //!
 //! It is large and somebody else's, so `make test-long` fetches and runs it, and `make test` does not. It
 //! runs in a network namespace with loopback alone: what else it would like to send goes nowhere.
@@ -11,6 +11,7 @@ use std::{
 };
 
 use probity_tests::{broker::program, needs};
+use serde_json::{Value, json};
 
 const TOKEN: &str = "a-token-of-the-tests-only";
 
@@ -92,4 +93,43 @@ fn it_reaches_a_server_over_http_with_the_token_of_its_environment() {
     let ended = "$CLAUDE mcp list >added\ngrep Connected added\nkill $server; wait $server";
     let said = said_of(&format!("{script}{again}\n{ended}"));
     assert!(is_connected(&said), "{said}");
+}
+
+/// With a model that is a script, so that what is tried is what the client makes of a run in the background.
+/// This version declares no tasks: it is told the id, and comes back by the tools for runs.
+#[test]
+#[ignore = "needs Claude Code, which make test-long fetches"]
+fn it_begins_a_run_in_the_background_and_comes_back_to_it() {
+    if !needs::root() || !needs::tool(claude()) {
+        return;
+    }
+    let begun = json!({"target": "10.66.2.2", "count": 3, "interval": 0.5, "background": true});
+    let calls = json!([
+        {"name": "mcp__probity__ping", "input": begun},
+        {"name": "mcp__probity__run_result", "input": {"id": "$RUN", "wait_sec": 30}},
+        {"name": "mcp__probity__run_list", "input": {"tool": "ping"}},
+    ]);
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/model.py");
+    let said = said_of(&format!(
+        "ip addr add 10.66.2.2/32 dev lo\n\
+         $PROBITY client-config claude-code --embedded --write >&2\n\
+         python3 {} 8081 '{calls}' notes >model &\n\
+         model=$!\n\
+         until grep -q ready model; do sleep 0.05; done\n\
+         export ANTHROPIC_BASE_URL=http://127.0.0.1:8081 ANTHROPIC_API_KEY=none\n\
+         $CLAUDE --print go --allowedTools 'mcp__probity__*' >&2\n\
+         kill $model\n\
+         cat notes",
+        model.display()
+    ));
+    let results: Vec<Value> = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    let [begun, result, list] = &results[..] else { panic!("{said}") };
+    // Its model is given the structured answer where there is one, and the text where there is not.
+    assert!(begun["content"].to_string().contains("run_result gives its result"), "{begun}");
+    assert_eq!(structured(result)["parsed"]["received"], 3, "{result}");
+    assert!(list["content"].to_string().contains("ping 10.66.2.2: finished"), "{list}");
+}
+
+fn structured(result: &Value) -> Value {
+    result["content"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

@@ -16,12 +16,13 @@ use probity_tests::{
     procs::{ProcStatus, children, wait_until},
     world::World,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 each_client! {
     finds_what_the_server_sent
     works_every_tool
     hears_how_far_a_call_is
+    comes_back_to_a_run
     is_told_why_a_call_was_refused
     holds_answers_to_their_schema
     ends_a_run_by_giving_up_and_the_server_by_closing
@@ -99,6 +100,28 @@ fn hears_how_far_a_call_is(client: &Client) {
     }
     // Who does not ask is not told.
     assert_eq!(answer["results"][1]["progress"], json!([]));
+}
+
+/// As a task where the client knows tasks, which is the current Python client in the newer era, and by the
+/// tool `run_result` otherwise.
+fn comes_back_to_a_run(client: &Client) {
+    let world = World::new().unwrap();
+    let arguments = json!({"target": "10.66.2.2", "count": 3, "interval": 0.5});
+    let steps = json!([
+        {"background": "ping", "arguments": arguments},
+        {"background": "ping", "arguments": {"target": "8.8.8.8"}},
+        {"call": "run_list", "arguments": {"tool": "ping"}},
+    ]);
+    let answer = client.run(&steps, &world.frontend(USER_UID, &["stdio"])).unwrap();
+    let [result, refused, list] = [0, 1, 2].map(|at| &answer["results"][at]);
+    assert_eq!(result["structuredContent"]["parsed"]["received"], 3, "{answer}");
+    let code = &refused["structuredContent"]["error_details"]["code"];
+    assert_eq!(code, "TARGET_NOT_ALLOWED", "at once: {refused}");
+    let text = list["content"][0]["text"].as_str().unwrap();
+    let (id, about) = text.split_once(' ').unwrap();
+    assert!(about.starts_with("ping 10.66.2.2: finished"), "{text}");
+    let is_task = *client == Client::PYTHON;
+    assert_eq!(result["tasks"], if is_task { json!([id]) } else { Value::Null }, "{result}");
 }
 
 fn is_told_why_a_call_was_refused(client: &Client) {

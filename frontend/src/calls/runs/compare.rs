@@ -2,7 +2,7 @@
 
 use probity_history::{State, StoredRun};
 use probity_output::compare::{Comparison, Side, compare};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{RunView, Runs, RunsError, Viewer, lookup::read_id};
@@ -46,7 +46,16 @@ impl Runs {
             Some(earlier) => self.over(viewer, earlier).await?,
             None => self.one_before(viewer, &after).await?,
         };
-        compared(&before, &after, viewer.sees_owners())
+        let [tool_before, tool_after] = [&before, &after].map(|run| &run.summary.tool);
+        if tool_before != tool_after {
+            let (before, after) = (tool_before.clone(), tool_after.clone());
+            return Err(RunsError::NotAlike { before, after });
+        }
+        let with_owners = viewer.sees_owners();
+        let reading = [before, after].map(|run| aside(move || Kept::read(run)));
+        let [before, after] = reading;
+        let (before, after) = (before.await?, after.await?);
+        aside(move || compared(&before, &after, with_owners)).await?
     }
 
     /// What changed between the two latest of the same call, by tool and target.
@@ -95,40 +104,49 @@ impl Runs {
     }
 }
 
-fn compared(
-    before: &StoredRun,
-    after: &StoredRun,
-    with_owners: bool,
-) -> Result<Compared, RunsError> {
-    let [tool_before, tool_after] = [before, after].map(|run| &run.summary.tool);
-    if tool_before != tool_after {
-        let (before, after) = (tool_before.clone(), tool_after.clone());
-        return Err(RunsError::NotAlike { before, after });
-    }
-    let [result_before, result_after] = [before, after].map(|run| {
+/// Reading and comparing the largest scans takes as long as a hundred short calls: other threads do it, and of
+/// two runs both at once.
+fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T, RunsError>> {
+    let working = tokio::task::spawn_blocking(work);
+    async { working.await.map_err(|error| RunsError::NotComparable(error.to_string())) }
+}
+
+/// A run, and of its result what is compared.
+struct Kept {
+    run: StoredRun,
+    result: Compares,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Compares {
+    parsed: Value,
+    argv: Vec<String>,
+    timed_out: bool,
+    truncated_stdout: bool,
+    signal: Option<i64>,
+}
+
+impl Kept {
+    fn read(run: StoredRun) -> Self {
         let result = run.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        result.unwrap_or(Value::Null)
-    });
-    let [argv_before, argv_after] = [&result_before, &result_after].map(argv);
-    let parser = after.summary.parser.as_deref().unwrap_or("none");
-    let comparison = compare(
-        parser,
-        side(before, &result_before, &argv_before),
-        side(after, &result_after, &argv_after),
-    );
-    let comparison = comparison.map_err(|error| RunsError::NotComparable(error.to_string()))?;
-    let view = |run: &StoredRun| RunView::of(&run.summary, with_owners);
+        Self { run, result: result.unwrap_or_default() }
+    }
+
+    fn side(&self) -> Side<'_> {
+        let Compares { parsed, argv, timed_out, truncated_stdout, signal } = &self.result;
+        let is_whole = !timed_out && !truncated_stdout && signal.is_none();
+        let complete = self.run.summary.state == State::Finished && is_whole;
+        Side { parsed: Some(parsed).filter(|parsed| parsed.is_object()), complete, command: argv }
+    }
+}
+
+fn compared(before: &Kept, after: &Kept, with_owners: bool) -> Result<Compared, RunsError> {
+    let parser = after.run.summary.parser.as_deref().unwrap_or("none");
+    let comparison = compare(parser, before.side(), after.side())
+        .map_err(|error| RunsError::NotComparable(error.to_string()))?;
+    let view = |kept: &Kept| RunView::of(&kept.run.summary, with_owners);
     Ok(Compared { comparison, before: view(before), after: view(after) })
-}
-
-fn side<'a>(run: &StoredRun, result: &'a Value, command: &'a [String]) -> Side<'a> {
-    let is = |name: &str| result[name] == true;
-    let is_whole = !is("timed_out") && !is("truncated_stdout") && !result["signal"].is_number();
-    let complete = run.summary.state == State::Finished && is_whole;
-    Side { parsed: Some(&result["parsed"]).filter(|parsed| parsed.is_object()), complete, command }
-}
-
-fn argv(result: &Value) -> Vec<String> {
-    let words = result["argv"].as_array().into_iter().flatten();
-    words.filter_map(|word| word.as_str().map(str::to_owned)).collect()
 }
