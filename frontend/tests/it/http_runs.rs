@@ -250,6 +250,25 @@ fn a_run_is_its_callers_and_administrators_on_every_road() {
     assert!(!tool(&bob, "run_list", json!({})).1.contains(&id));
     assert!(tool(&ann, "run_list", json!({})).1.contains(&id));
     assert!(!tool(&ann, "run_result", json!({"id": id})).0);
+    // As a resource.
+    let read = |token: &str, id: &str| {
+        let uri = format!("probity://runs/{id}");
+        let answer = MODERN.ask(&server, token, "resources/read", json!({"uri": uri}));
+        let message = last_message(&answer);
+        let text = message["result"]["contents"][0]["text"].as_str();
+        let run = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        (run, message["error"]["message"].clone())
+    };
+    for token in [&ann, &admin] {
+        let (run, _) = read(token, &id);
+        let run = run.unwrap();
+        assert_eq!((&run["run_id"], &run["result"]["returncode"]), (&json!(id), &json!(0)));
+    }
+    let foreign = read(&bob, &id);
+    assert!(foreign.1.as_str().unwrap().contains("no such run"), "{foreign:?}");
+    for other in ["abcdefghijklmnopqrstuvwxyz", "x", "", "../policy"] {
+        assert_eq!(read(&bob, other), foreign, "{other}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod progress;
 mod prompts;
 mod read_result;
 mod reader;
+mod resources;
 mod run_tools;
 mod store;
 mod tasks;
@@ -43,9 +44,9 @@ use rmcp::{
         CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
         GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
         ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-        ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
-        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-        UnsubscribeRequestParams, UpdateTaskParams,
+        ReadResourceResponse, ReadResourceResult, ServerCapabilities, ServerConfig,
+        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+        UpdateTaskParams,
     },
     service::{
         NotificationContext, RequestContext, ServerInitializeError, SubscriptionContext,
@@ -53,7 +54,6 @@ use rmcp::{
     },
     transport::stdio_pipes,
 };
-use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -349,22 +349,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let policy = Resource::new(policy_page::URI, "policy")
-            .with_title("What you may do")
-            .with_description(
-                "The tools, targets, options and limits you are granted, on one page.",
-            )
-            .with_mime_type("text/markdown");
-        let watches = watched::resource(&self.client, &self.shared.watches);
-        let cancelled = self.store.cancelled().into_iter().map(|(uri, title)| {
-            Resource::new(uri, "cancelled")
-                .with_title(title)
-                .with_description("What a call that was cancelled had given until then.")
-                .with_mime_type("application/json")
-        });
-        let mut list = ListResourcesResult::with_all_items(
-            iter::once(policy).chain(watches).chain(cancelled).collect(),
-        );
+        let mut list = ListResourcesResult::with_all_items(self.resources());
         list.ttl_ms = Some(RESOURCES_TTL_MS);
         list.cache_scope = Some(CacheScope::Private);
         Ok(list)
@@ -375,11 +360,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let results = ResourceTemplate::new(format!("{}{{id}}", store::PREFIX), "result")
-            .with_title("The whole result of a call")
-            .with_description("Linked from a result that was too long to be given whole.")
-            .with_mime_type("application/json");
-        let mut list = ListResourceTemplatesResult::with_all_items(vec![results]);
+        let mut list = ListResourceTemplatesResult::with_all_items(resources::templates());
         list.ttl_ms = Some(LIST_TTL_MS);
         list.cache_scope = Some(CacheScope::Private);
         Ok(list)
@@ -390,19 +371,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let uri = request.uri.as_str();
-        let (text, kind) = if uri == policy_page::URI {
-            (policy_page::page(&self.listing(), &self.shared.service.listing()), "text/markdown")
-        } else if let Some(page) = watched::page(&self.client, &self.shared.watches, uri) {
-            (page, "application/json")
-        } else if let Some(text) = self.store.get(uri, self.may_use()) {
-            (text.to_string(), "application/json")
-        } else {
-            let message = "there is no such resource, or its time is up; run the tool again";
-            return Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))));
-        };
-        let contents = ResourceContents::text(text, uri).with_mime_type(kind);
-        let mut result = ReadResourceResult::new(vec![contents]);
+        let mut result = ReadResourceResult::new(vec![self.resource(&request.uri).await?]);
         result.cache_scope = Some(CacheScope::Private);
         Ok(result.into())
     }
@@ -470,7 +439,7 @@ impl ServerHandler for Server {
         let uri = request.uri;
         if watched::page(&self.client, &self.shared.watches, &uri).is_none() {
             let message = "only watches are told of, and there is no such page of one";
-            return Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))));
+            return Err(resources::not_found(&uri, message));
         }
         self.wants.page(uri);
         Ok(())
