@@ -71,7 +71,7 @@ impl Comparison {
 
 impl Change {
     /// `closed → open`, with quotes about what a host chose.
-    pub(super) fn values(&self) -> String {
+    pub(crate) fn values(&self) -> String {
         match (self.shown(&self.before), self.shown(&self.after)) {
             (Some(before), Some(after)) => format!("{before} → {after}"),
             (Some(before), None) => format!("was {before}"),

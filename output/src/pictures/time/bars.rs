@@ -1,0 +1,67 @@
+//! One number of each run as a bar: open ports, days left, a time.
+
+use super::{Axis, Figure, SLOTS_MAX, legend};
+use crate::pictures::{
+    Moment,
+    chart::{Scale, is_size},
+    marks::Marks,
+    sheet::{Anchor, Ink, LEFT, RIGHT, Sheet},
+};
+
+const HEIGHT: f64 = 90.0;
+
+pub(super) fn draw(figure: &Figure, moments: &[Moment<'_>], sheet: &mut Sheet) -> String {
+    let read = |moment: &Moment<'_>| {
+        let parsed = moment.parsed.filter(|parsed| !parsed.is_null());
+        let (value, is_good) = parsed.map_or((None, false), figure.read);
+        (value.filter(|value| is_size(*value)), is_good)
+    };
+    let runs: Vec<(Option<f64>, bool)> = moments.iter().map(read).collect();
+    let values: Vec<f64> = runs.iter().filter_map(|(value, _)| *value).collect();
+    let is_success = figure.parser.is_empty();
+    let height = if is_success { 18.0 } else { HEIGHT };
+    let axis = Axis::new(moments, SLOTS_MAX, LEFT);
+    sheet.part(figure.name);
+    let scale = Scale::of(values.iter().copied());
+    if !is_success && !values.is_empty() {
+        let end = (figure.text)(scale.end);
+        sheet.text((RIGHT, sheet.y - 4.0), Anchor::End, Ink::Muted, 200.0, &end);
+    }
+    sheet.y += 6.0;
+    let has_changes = axis.changes(sheet);
+    let bottom = sheet.y + height;
+    let mut grid = Marks::default();
+    grid.line(LEFT, bottom + 0.5, RIGHT - LEFT, 0.0);
+    if !is_success {
+        grid.line(LEFT, sheet.y, RIGHT - LEFT, 0.0);
+    }
+    sheet.outline("pb-grid", 1.0, &grid);
+    let mut bars = Marks::default();
+    for (at, slot) in axis.slots.iter().enumerate() {
+        // Of runs that share a place, the last that has one.
+        if let Some(value) = slot.iter().rev().find_map(|run| runs[*run].0) {
+            let high = (scale.share(value) * height).max(2.0);
+            bars.bar(axis.middle(at) - axis.width() / 2.0, bottom - high, axis.width(), high);
+        }
+    }
+    sheet.marks("pb-good", &bars);
+    sheet.y = bottom + 2.0;
+    let has_crosses = axis.crosses(sheet, |run| !runs[run].1);
+    axis.labels(sheet);
+    legend(sheet, has_changes, has_crosses, figure.cross);
+    told(figure, &values)
+}
+
+/// ` Open ports: 3 to 5, 4 at last.`
+fn told(figure: &Figure, values: &[f64]) -> String {
+    let (Some(last), false) = (values.last(), figure.parser.is_empty()) else {
+        return String::new();
+    };
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let [least, most, last] = [least, most, *last].map(figure.text);
+    if least == most {
+        return format!(" Each time {last}.");
+    }
+    format!(" Between {least} and {most}, {last} at last.")
+}
