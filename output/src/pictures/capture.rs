@@ -7,7 +7,7 @@ use super::{
     chart::Scale,
     marks::Marks,
     read,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
     words,
 };
 use crate::parsers::page::word;
@@ -153,10 +153,20 @@ fn draw_flows(order: &[&Flow], by_bytes: bool, flows: u64, sheet: &mut Sheet) {
         let (from, to) = flow.who();
         let protocol = words::bounded(&flow.protocol);
         let room = 62.0;
-        sheet.text((middle, sheet.y), Anchor::Middle, Ink::Muted, room, &protocol);
         let wide = (RIGHT - LEFT - room) / 2.0 - 6.0;
-        sheet.text((LEFT, sheet.y), Anchor::Start, Ink::Strong, wide, &from);
-        sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Strong, wide, &to);
+        let is_long = [&from, &to].iter().any(|end| width_of(end, Ink::Strong) > wide);
+        if is_long {
+            // Each has a line of its own.
+            let wide = RIGHT - LEFT - room - 6.0;
+            sheet.text((LEFT, sheet.y), Anchor::Start, Ink::Strong, wide, &from);
+            sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Muted, room, &protocol);
+            sheet.y += LINE;
+            sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Strong, RIGHT - LEFT, &to);
+        } else {
+            sheet.text((middle, sheet.y), Anchor::Middle, Ink::Muted, room, &protocol);
+            sheet.text((LEFT, sheet.y), Anchor::Start, Ink::Strong, wide, &from);
+            sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Strong, wide, &to);
+        }
         sheet.y += LINE;
         let (one, other) = size(flow);
         let y = sheet.y - 11.0;

@@ -7,7 +7,7 @@ use super::{
     chart::Scale,
     marks::Marks,
     read,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
     words,
 };
 use crate::parsers::page::word;
@@ -17,7 +17,7 @@ const RECORDS_MAX: usize = 24;
 
 /// Where a record's data begin, and where its time does.
 const DATA: f64 = LEFT + 74.0;
-const TTL_WIDTH: f64 = 92.0;
+const TTL_WIDTH: f64 = 190.0;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -60,17 +60,21 @@ impl View {
     }
 
     fn verdict(&self) -> (Sign, String) {
-        let time = self.query_time_ms.map(|time| format!(" in {}", words::ms(time)));
-        let time = time.unwrap_or_default();
+        let time = match self.query_time_ms {
+            // dig counts whole milliseconds.
+            Some(0.0) => " after less than 1 ms".to_owned(),
+            Some(time) => format!(" after {}", words::ms(time)),
+            None => String::new(),
+        };
         if !self.answered {
             return (Sign::Bad, "no answer".to_owned());
         }
         let status = words::bounded(self.status.as_deref().unwrap_or("an answer"));
         let records = words::count(self.answer.len() as u64, "record");
         match (status.as_str(), self.answer.len()) {
-            ("NOERROR", 0) => (Sign::Warn, format!("NOERROR, and no such record{time}")),
+            ("NOERROR", 0) => (Sign::Warn, format!("NOERROR{time}: there is no such record")),
             ("NOERROR", _) => (Sign::Good, format!("{records}{time}")),
-            ("NXDOMAIN", _) => (Sign::Bad, format!("NXDOMAIN: there is no such name{time}")),
+            ("NXDOMAIN", _) => (Sign::Bad, format!("NXDOMAIN{time}: there is no such name")),
             _ => (Sign::Bad, format!("{status}{time}")),
         }
     }
@@ -91,7 +95,8 @@ pub(super) fn draw(run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Picture
     }
     if let Some(server) = &view.server {
         let protocol = view.protocol.as_deref().map(|it| format!(" over {}", words::bounded(it)));
-        let own = if view.flags.iter().any(|flag| flag == "aa") { ", of its own zone" } else { "" };
+        let own =
+            if view.flags.iter().any(|flag| flag == "aa") { ", responsible for it" } else { "" };
         let verb = if view.answered { "answered by" } else { "asked:" };
         let protocol = protocol.unwrap_or_default();
         sheet.line(Ink::Plain, &format!("{verb} {}{protocol}{own}", words::bounded(server)));
@@ -156,9 +161,9 @@ fn section(name: &str, records: &[Record], scale: Scale, left: &mut usize, sheet
         sheet.y += LINE + 1.0;
         let place = (LEFT + 12.0, sheet.y);
         sheet.text(place, Anchor::Start, Ink::Muted, DATA - LEFT - 14.0, &record.kind);
-        let room = RIGHT - DATA - TTL_WIDTH - 8.0;
-        sheet.text((DATA, sheet.y), Anchor::Start, Ink::Strong, room, &record.data);
         let ttl = format!("{} s", words::whole(record.ttl));
+        let room = RIGHT - DATA - width_of(&ttl, Ink::Muted).min(TTL_WIDTH) - 10.0;
+        sheet.text((DATA, sheet.y), Anchor::Start, Ink::Strong, room, &record.data);
         sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Muted, TTL_WIDTH, &ttl);
         let y = sheet.y + 6.0;
         tracks.bar(DATA, y, RIGHT - DATA, 4.0);

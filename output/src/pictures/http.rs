@@ -13,8 +13,8 @@ use super::{
 use crate::parsers::page::word;
 
 /// Where the bars begin, and how wide the times beside them are.
-const BARS: f64 = LEFT + 112.0;
-const TIMES: f64 = 78.0;
+const BARS: f64 = LEFT + 76.0;
+const TIMES: f64 = 98.0;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -17,8 +17,9 @@ use crate::parsers::page::word;
 /// Most rows of the table, and of a host's list.
 const ROWS_MAX: usize = 24;
 
-/// How wide a column of the table is.
+/// How wide a column of the table is, at least and at most.
 const COLUMN: f64 = 22.0;
+const COLUMN_MAX: f64 = 58.0;
 
 /// How wide the column of hosts may be.
 const HOSTS_WIDTH: std::ops::RangeInclusive<f64> = 60.0..=236.0;
@@ -293,12 +294,21 @@ fn table(hosts: &[&Host<'_>], sheet: &mut Sheet) {
         })
         .collect();
     let high = heads.iter().map(|head| width_of(head, Ink::Muted)).fold(0.0, f64::max);
-    if !columns.is_empty() {
+    let room = RIGHT - MORE_WIDTH - left;
+    let column = (room / columns.len().max(1) as f64).clamp(COLUMN, COLUMN_MAX);
+    let middle = |at: usize| left + (at as f64 + 0.5) * column;
+    // Few ports have room for their numbers as they are read.
+    if high + 8.0 <= column {
+        sheet.y += if heads.is_empty() { 0.0 } else { LINE };
+        for (at, head) in heads.iter().enumerate() {
+            let place = (middle(at), sheet.y - 2.0);
+            sheet.text(place, Anchor::Middle, Ink::Muted, column, head);
+        }
+    } else {
         sheet.y += high + 10.0;
-    }
-    for (at, head) in heads.iter().enumerate() {
-        let x = left + (at as f64 + 0.5) * COLUMN + 5.0;
-        sheet.upright((x, sheet.y - 2.0), Ink::Muted, 100.0, head);
+        for (at, head) in heads.iter().enumerate() {
+            sheet.upright((middle(at) + 5.0, sheet.y - 2.0), Ink::Muted, 100.0, head);
+        }
     }
     let (mut open, mut closed) = (Marks::default(), Marks::default());
     let (mut filtered, mut lines) = (Marks::default(), Marks::default());
@@ -317,7 +327,7 @@ fn table(hosts: &[&Host<'_>], sheet: &mut Sheet) {
             host.ports.iter().map(|port| ((port.port, port.proto), port)).collect();
         let mut in_columns = 0;
         for (at, id) in columns.iter().enumerate() {
-            let x = left + (at as f64 + 0.5) * COLUMN;
+            let x = middle(at);
             match ports.get(id).and_then(|port| port.state) {
                 Some("open") => {
                     open.square(x, y, 7.5);

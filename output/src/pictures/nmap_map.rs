@@ -31,7 +31,7 @@ pub(super) fn draw(hosts: &[Host<'_>], total: u64, sheet: &mut Sheet) {
     for (row, hosts) in shown.chunks(in_a_row).enumerate() {
         let y = sheet.y + cell / 2.0;
         // A line of text is higher than a small row.
-        if row.is_multiple_of((20.0 / cell) as usize) {
+        if row.is_multiple_of((20.0 / cell).ceil() as usize) {
             let name = words::bounded(hosts[0].name());
             let place = (LEFT, sheet.y + cell.min(12.0) / 2.0 + 8.0);
             sheet.text(place, Anchor::Start, Ink::Muted, CELLS - LEFT - 6.0, &name);

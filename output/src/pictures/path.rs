@@ -278,11 +278,12 @@ impl Drawn {
         let y = sheet.y - 5.0;
         self.climb(y, true);
         self.silent.dot(POLE, y, 5.0);
-        let text = match hops.len() {
-            1 => "did not answer".to_owned(),
-            many => format!("{many} hops up to {} did not answer", last.number),
+        let text = if first.number == last.number {
+            self.number(&first.number.to_string(), sheet);
+            "did not answer".to_owned()
+        } else {
+            format!("hops {} to {} did not answer", first.number, last.number)
         };
-        self.number(&first.number.to_string(), sheet);
         sheet.text((TEXT, sheet.y), Anchor::Start, Ink::Muted, RIGHT - TEXT, &text);
         sheet.y += 8.0;
     }

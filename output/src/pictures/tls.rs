@@ -7,7 +7,7 @@ use super::{
     PictureError, Shown,
     marks::Marks,
     read,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
     words,
 };
 use crate::parsers::page::word;
@@ -163,8 +163,8 @@ fn chain(view: &View, sheet: &mut Sheet) {
         let days = certificate.days_left;
         let ink = if days.is_some_and(|days| days < FEW_DAYS) { Ink::Alarm } else { Ink::Strong };
         let days_text = days.map(words::days_left).unwrap_or_default();
-        sheet.text((RIGHT, sheet.y), Anchor::End, ink, 170.0, &days_text);
-        let room = RIGHT - TEXT - if days.is_some() { 160.0 } else { 0.0 };
+        sheet.text((RIGHT, sheet.y), Anchor::End, ink, 220.0, &days_text);
+        let room = RIGHT - TEXT - width_of(&days_text, ink) - 10.0;
         sheet.text((TEXT, sheet.y), Anchor::Start, Ink::Strong, room, &certificate.subject);
         let span = match (&certificate.not_before, &certificate.not_after) {
             (Some(start), Some(end)) => format!("{} to {}", words::day(start), words::day(end)),

@@ -4,7 +4,7 @@
 use super::{
     chart::Scale,
     marks::Marks,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
     words,
 };
 use crate::compare::{Change, Comparison, Kind, Measured, Unit};
@@ -15,7 +15,7 @@ const ROWS_MAX: usize = 28;
 /// Where texts begin, beside the sign of what became of a thing, and where the bars of a number do.
 const TEXT: f64 = LEFT + 28.0;
 const BARS: f64 = TEXT + 62.0;
-const FIGURES: f64 = 84.0;
+const FIGURES: f64 = 98.0;
 
 /// Each kind, in the order of the picture, and what its rows are about.
 const GROUPS: [(Kind, &str); 8] = [
@@ -50,7 +50,7 @@ pub(super) fn draw(comparison: &Comparison, sheet: &mut Sheet) -> String {
         sheet.line(Ink::Muted, &format!("and {}", words::count(hidden, "more change")));
     }
     for note in comparison.notes.iter().take(3) {
-        sheet.y += 4.0;
+        sheet.y += 8.0;
         sheet.paragraph(Ink::Muted, &words::bounded(note), 3);
     }
     comparison.sentence.clone()
@@ -114,12 +114,15 @@ fn sign(kind: Kind, x: f64, y: f64, sheet: &mut Sheet) {
     }
 }
 
-/// The thing, and below it what it was and is.
+/// The thing, and beside it what it was and is; below it, where that is long.
 fn values(change: &Change, sheet: &mut Sheet) {
     let place = (TEXT, sheet.y);
     sheet.text(place, Anchor::Start, Ink::Strong, RIGHT - TEXT, &change.subject);
     let values = change.values();
-    if !values.is_empty() {
+    let both = width_of(&change.subject, Ink::Strong) + width_of(&values, Ink::Muted);
+    if both + 16.0 <= RIGHT - TEXT {
+        sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Muted, RIGHT - TEXT, &values);
+    } else if !values.is_empty() {
         sheet.y += LINE - 1.0;
         sheet.text((TEXT, sheet.y), Anchor::Start, Ink::Muted, RIGHT - TEXT, &values);
     }

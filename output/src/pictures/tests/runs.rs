@@ -53,11 +53,7 @@ fn a_way_shows_each_hop_and_whether_the_target_answered() {
     let picture = drawn("traceroute_busybox_silent.txt");
     says(
         &picture,
-        &[
-            "the target did not answer, nor did any hop",
-            "3 hops up to 3 did not answer",
-            "no answer",
-        ],
+        &["the target did not answer, nor did any hop", "hops 1 to 3 did not answer", "no answer"],
     );
     says(&drawn("traceroute_prohibited.txt"), &["said !X: prohibited"]);
 }
@@ -75,7 +71,7 @@ fn what_a_router_does_not_answer_is_not_shown_as_lost() {
     let picture = of("mtr", &long_way(14));
     says(
         &picture,
-        &["8% lost", "from hop 9 on", "35% unanswered", "8% lost", "2 hops up to 6 did not answer"],
+        &["8% lost", "from hop 9 on", "35% unanswered", "8% lost", "hops 5 to 6 did not answer"],
     );
     assert!(!texts(&picture).contains("35% lost"));
     says(&drawn("mtr_lossy.json"), &["25% lost"]);
@@ -107,7 +103,7 @@ fn a_chain_shows_days_and_names() {
 fn an_answer_shows_its_records() {
     let picture = drawn("dig_cname.txt");
     says(&picture, &["CNAME", "answered by", " s"]);
-    says(&drawn("dig_nxdomain.txt"), &["NXDOMAIN: there is no such name"]);
+    says(&drawn("dig_nxdomain.txt"), &["NXDOMAIN after"]);
 }
 
 #[test]

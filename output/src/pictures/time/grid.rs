@@ -44,7 +44,8 @@ pub(super) fn draw(parser: &str, moments: &[Moment<'_>], sheet: &mut Sheet) -> S
     sheet.part("hops, and how long each took");
     if rows > 0 {
         let place = (RIGHT, sheet.y - 4.0);
-        sheet.text(place, Anchor::End, Ink::Muted, 160.0, &words::ms(scale.end));
+        let full = format!("full bar: {}", words::ms(scale.end));
+        sheet.text(place, Anchor::End, Ink::Muted, 190.0, &full);
     }
     sheet.y += 4.0;
     let has_changes = axis.changes(sheet);

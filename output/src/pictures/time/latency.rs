@@ -61,7 +61,11 @@ pub(super) fn draw(moments: &[Moment<'_>], sheet: &mut Sheet) -> String {
     }
     let has_crosses = axis.crosses(sheet, |run| moments[run].parsed.is_none_or(|it| it.is_null()));
     axis.labels(sheet);
+    sheet.y += 4.0;
     sheet.line(Ink::Muted, "light: least to most; line: mean");
+    if has_loss {
+        sheet.line(Ink::Muted, "hanging below: share lost");
+    }
     legend(sheet, has_changes, has_crosses, "failed");
     told(&sums)
 }
@@ -116,9 +120,7 @@ fn losses(axis: &Axis<'_, '_>, sums: &[Sum], sheet: &mut Sheet) {
         }
     }
     sheet.marks("pb-bad", &bars);
-    sheet.y += LOSS_HEIGHT + 3.0;
-    sheet.line(Ink::Muted, "hanging: share lost, at most 100%");
-    sheet.y -= 4.0;
+    sheet.y += LOSS_HEIGHT + 5.0;
 }
 
 fn told(sums: &[Sum]) -> String {

@@ -67,7 +67,7 @@ impl<'m, 'a> Axis<'m, 'a> {
         let mut marks = Marks::default();
         for (at, slot) in self.slots.iter().enumerate() {
             if slot.iter().any(|run| self.moments[*run].changed) {
-                marks.diamond(self.middle(at), sheet.y + 10.0, (self.step() * 0.6).clamp(3.5, 6.0));
+                marks.diamond(self.middle(at), sheet.y + 10.0, (self.step() * 0.6).clamp(4.5, 6.0));
             }
         }
         sheet.marks("pb-warn", &marks);
@@ -82,7 +82,7 @@ impl<'m, 'a> Axis<'m, 'a> {
         let mut marks = Marks::default();
         for (at, slot) in self.slots.iter().enumerate() {
             if slot.iter().any(|run| is_one(*run)) {
-                marks.cross(self.middle(at), sheet.y + 9.0, (self.step() * 0.35).clamp(2.0, 5.0));
+                marks.cross(self.middle(at), sheet.y + 9.0, (self.step() * 0.35).clamp(3.0, 5.0));
             }
         }
         sheet.outline("pb-bad-line", 2.5, &marks);
@@ -110,7 +110,7 @@ impl<'m, 'a> Axis<'m, 'a> {
         if self.slots.len() > 1 {
             sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Muted, room, &last);
         }
-        sheet.y += 2.0;
+        sheet.y += 4.0;
     }
 }
 
