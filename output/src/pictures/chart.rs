@@ -87,7 +87,7 @@ pub(super) fn spread(sheet: &mut Sheet, times: &[f64], mean_ms: Option<f64>) {
         line.line(x, top - 4.0, 0.0, HEIGHT + 8.0);
         sheet.outline("pb-ink-line", 1.5, &line);
         let text = format!("mean {}", words::ms(mean));
-        let half = super::sheet::width_of(&text, Ink::Plain) / 2.0;
+        let half = super::fit::width_of(&text, Ink::Plain) / 2.0;
         let middle = x.clamp(LEFT + half, RIGHT - half);
         sheet.text((middle, top - 9.0), Anchor::Middle, Ink::Plain, RIGHT - LEFT, &text);
     }
@@ -107,5 +107,5 @@ pub(super) fn key(
     let y = sheet.y + 16.0;
     draw(sheet, x + 7.0, y - 5.0);
     sheet.text((x + 19.0, y), Anchor::Start, Ink::Muted, RIGHT - x - 19.0, text);
-    x + 19.0 + super::sheet::width_of(text, Ink::Muted) + 12.0
+    x + 19.0 + super::fit::width_of(text, Ink::Muted) + 12.0
 }

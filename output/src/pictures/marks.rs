@@ -48,6 +48,12 @@ impl Marks {
         ));
     }
 
+    /// A plus, for an outline.
+    pub(super) fn plus(&mut self, x: f64, y: f64, radius: f64) {
+        self.dash(x, y, radius);
+        self.line(x, y - radius, 0.0, 2.0 * radius);
+    }
+
     /// A line from a point, for an outline.
     pub(super) fn line(&mut self, x: f64, y: f64, right: f64, down: f64) {
         self.add(format_args!("M{} {}l{} {}", number(x), number(y), number(right), number(down)));

@@ -16,16 +16,18 @@
 mod capture;
 mod chart;
 mod dns;
+mod fit;
 mod http;
 mod marks;
+mod matrix;
 mod nmap;
-mod nmap_map;
 mod path;
 mod ping;
 mod sheet;
 mod time;
 mod tls;
 mod two;
+mod two_ports;
 mod way;
 mod words;
 
@@ -175,7 +177,7 @@ pub fn of_two(
     let comparison = crate::compare::compare(parser, before.side(), after.side())?;
     let title = words::title(after.tool, after.target);
     let mut sheet = Sheet::headed(&title, &words::between(before.at, after.at));
-    let alternative = two::draw(&comparison, &mut sheet);
+    let alternative = two::draw(parser, &comparison, &mut sheet);
     Ok(sheet.finish(format!("{title}, compared"), alternative))
 }
 

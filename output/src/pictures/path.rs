@@ -5,7 +5,7 @@ use super::{
     PictureError, Shown,
     chart::Scale,
     marks::Marks,
-    sheet::{Anchor, Ink, LINE, RIGHT, Sheet, Sign},
+    sheet::{Anchor, Ink, LINE, RIGHT, Sheet},
     way::{Hop, Way, way},
     words,
 };
@@ -39,7 +39,7 @@ fn draw(parser: &str, run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Pict
     if way.hops.is_empty() && way.reached != Some(false) {
         return Err(PictureError::NothingToDraw { what: "no hop" });
     }
-    let (sign, verdict) = verdict(&way);
+    let (sign, verdict) = way.verdict();
     sheet.verdict(sign, &verdict);
     if let Some(mtu) = way.mtu {
         sheet.line(Ink::Plain, &format!("path MTU {} bytes", words::whole(mtu)));
@@ -50,71 +50,8 @@ fn draw(parser: &str, run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Pict
     if let Some(mtu) = way.mtu {
         told.push_str(&format!(" Path MTU {} bytes.", words::whole(mtu)));
     }
-    told.push_str(&in_words(&way));
+    told.push_str(&way.in_words());
     Ok(told)
-}
-
-/// `the target answered at hop 4 after 12.3 ms`.
-fn verdict(way: &Way) -> (Sign, String) {
-    let last = way.hops.iter().rev().find(|hop| !hop.is_silent());
-    let loss = way.loss.filter(|loss| *loss > 0.0);
-    match (way.reached, last) {
-        (Some(true), Some(hop)) => {
-            let time = hop.mean().map(|time| format!(" after {}", words::ms(time)));
-            let from = way.loss_from.map(|from| format!(" from hop {from} on"));
-            let lost = loss
-                .map(|loss| format!(", {} lost{}", words::percent(loss), from.unwrap_or_default()));
-            let sign = if lost.is_some() { Sign::Warn } else { Sign::Good };
-            let time = time.unwrap_or_default();
-            let lost = lost.unwrap_or_default();
-            (sign, format!("the target answered at hop {}{time}{lost}", hop.number))
-        }
-        (Some(true), None) => (Sign::Good, "the target answered".to_owned()),
-        (Some(false), Some(hop)) => (
-            Sign::Bad,
-            format!("the target did not answer; the last answer is of hop {}", hop.number),
-        ),
-        (Some(false), None) => {
-            (Sign::Bad, "the target did not answer, nor did any hop on the way".to_owned())
-        }
-        (None, last) => {
-            let hops = words::count(way.hop_count, "hop");
-            let last = last.map(|hop| format!(", the last that answered is hop {}", hop.number));
-            (Sign::Warn, format!("a way of {hops}{}", last.unwrap_or_default()))
-        }
-    }
-}
-
-/// The hops, as one would read them out.
-fn in_words(way: &Way) -> String {
-    const HOPS: usize = 8;
-    let mut told = String::new();
-    for rung in rungs(&way.hops).into_iter().take(HOPS) {
-        let text = match rung {
-            [hop] if !hop.is_silent() => {
-                let who = word(&words::bounded(hop.who.first().map_or("", |who| who.first())));
-                let time = hop.mean().map(|time| format!(", {}", words::ms(time)));
-                format!(" Hop {}: {who}{}.", hop.number, time.unwrap_or_default())
-            }
-            [hop] => format!(" Hop {} did not answer.", hop.number),
-            [first, .., last] => {
-                format!(" Hops {} to {} did not answer.", first.number, last.number)
-            }
-            [] => String::new(),
-        };
-        told.push_str(&text);
-    }
-    if rungs(&way.hops).len() > HOPS {
-        told.push_str(" There are more hops.");
-    }
-    told
-}
-
-/// Hops that are one rung: those that answered, each by itself, and those between them that did not.
-fn rungs(hops: &[Hop]) -> Vec<&[Hop]> {
-    let is_next = |one: &Hop, other: &Hop| other.number == one.number + 1;
-    hops.chunk_by(|one, other| one.is_silent() && other.is_silent() && is_next(one, other))
-        .collect()
 }
 
 fn ladder(way: &Way, run: &Shown<'_>, sheet: &mut Sheet) {
@@ -122,7 +59,7 @@ fn ladder(way: &Way, run: &Shown<'_>, sheet: &mut Sheet) {
     let has_times = way.hops.iter().any(|hop| hop.times.is_some());
     sheet.y += 6.0;
     let mut drawn = Drawn::default();
-    let rungs = rungs(&way.hops);
+    let rungs = way.rungs();
     let last = rungs.len().min(RUNGS_MAX);
     let mut hops = 0;
     for (at, rung) in rungs.iter().take(last).enumerate() {

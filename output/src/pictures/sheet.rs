@@ -8,6 +8,7 @@ use quick_xml::{
 
 use super::{
     Picture, STYLE,
+    fit::{fitted, wrap},
     marks::{Marks, number},
     words::{self, bounded},
 };
@@ -60,6 +61,15 @@ pub(super) enum Sign {
     Good,
     Warn,
     Bad,
+}
+
+/// Where a text stands, and how.
+struct Label<'a> {
+    x: f64,
+    y: f64,
+    anchor: Anchor,
+    ink: Ink,
+    turn: Option<&'a str>,
 }
 
 /// A picture under way.
@@ -148,41 +158,33 @@ impl Sheet {
         let whole = one_line(text);
         let shown = fitted(&whole, width, ink);
         let hint = (shown != whole && self.writer.get_ref().len() < HINT_BYTES).then_some(&whole);
-        self.place(x, y, anchor, ink, &shown, hint.map(|whole| bounded(whole)), None);
+        let label = Label { x, y, anchor, ink, turn: None };
+        self.place(&label, &shown, hint.map(|whole| bounded(whole)));
     }
 
     /// A short text that runs upwards from a place.
     pub(super) fn upright(&mut self, (x, y): (f64, f64), ink: Ink, width: f64, text: &str) {
         let shown = fitted(&one_line(text), width, ink);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
-        self.place(x, y, Anchor::Start, ink, &shown, None, Some(&turn));
+        let label = Label { x, y, anchor: Anchor::Start, ink, turn: Some(&turn) };
+        self.place(&label, &shown, None);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn place(
-        &mut self,
-        x: f64,
-        y: f64,
-        anchor: Anchor,
-        ink: Ink,
-        text: &str,
-        hint: Option<String>,
-        turn: Option<&str>,
-    ) {
+    fn place(&mut self, label: &Label<'_>, text: &str, hint: Option<String>) {
         if text.is_empty() {
             return;
         }
-        let (x, y) = (number(x), number(y));
+        let [x, y] = [label.x, label.y].map(number);
         let mut start = BytesStart::new("text");
-        start.push_attribute(("class", ink.class()));
+        start.push_attribute(("class", label.ink.class()));
         start.push_attribute(("x", x.as_str()));
         start.push_attribute(("y", y.as_str()));
-        match anchor {
+        match label.anchor {
             Anchor::Start => {}
             Anchor::Middle => start.push_attribute(("text-anchor", "middle")),
             Anchor::End => start.push_attribute(("text-anchor", "end")),
         }
-        if let Some(turn) = turn {
+        if let Some(turn) = label.turn {
             start.push_attribute(("transform", turn));
         }
         self.put(Event::Start(start));
@@ -275,68 +277,13 @@ impl Ink {
         }
     }
 
-    fn size(self) -> f64 {
+    pub(super) fn size(self) -> f64 {
         match self {
             Self::Plain | Self::Muted => 15.0,
             Self::Strong | Self::Alarm => 15.0 * 1.15,
             Self::Head => 19.0 * 1.15,
         }
     }
-}
-
-/// About how wide a text is. Fonts differ: this is what a wide one takes.
-pub(super) fn width_of(text: &str, ink: Ink) -> f64 {
-    text.chars().map(em).sum::<f64>() * ink.size()
-}
-
-fn em(c: char) -> f64 {
-    match c {
-        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' | ' ' | '·' => 0.33,
-        'f' | 'r' | 't' | '-' | '/' | '(' | ')' | '[' | ']' | '"' | '\\' => 0.41,
-        'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' | '→' | '—' => 0.98,
-        '0'..='9' => 0.64,
-        'a'..='z' => 0.6,
-        'A'..='Z' => 0.7,
-        ' '..='~' => 0.75,
-        '\u{80}'..='\u{10ff}' => 0.75,
-        _ => 1.1,
-    }
-}
-
-/// The beginning of a text that has room, with `…` where something is cut off.
-pub(super) fn fitted(text: &str, width: f64, ink: Ink) -> String {
-    if width_of(text, ink) <= width {
-        return text.to_owned();
-    }
-    let room = width - width_of("…", ink);
-    let mut used = 0.0;
-    let end = text.char_indices().find(|(_, c)| {
-        used += em(*c) * ink.size();
-        used > room
-    });
-    let end = end.map_or(text.len(), |(end, _)| end);
-    format!("{}…", text[..end].trim_end())
-}
-
-/// A text in lines, broken between words, `most` of them; a word that is wider than a line is cut.
-pub(super) fn wrap(text: &str, width: f64, ink: Ink, most: usize) -> Vec<String> {
-    let text = one_line(text);
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let is_last = lines.len() == most;
-        let Some(line) = lines.last_mut() else { break };
-        let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-        let is_full = width_of(&longer, ink) > width;
-        if !is_full || line.is_empty() {
-            *line = longer;
-        } else if is_last {
-            line.push_str(" …");
-            break;
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.iter().map(|line| fitted(line, width, ink)).filter(|line| !line.is_empty()).collect()
 }
 
 /// FNV-1a: the same everywhere, and no more is asked of it.

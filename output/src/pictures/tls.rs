@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::{
     PictureError, Shown,
+    fit::width_of,
     marks::Marks,
     read,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
     words,
 };
 use crate::parsers::page::word;

@@ -3,9 +3,10 @@
 
 use super::{
     chart::Scale,
+    fit::width_of,
     marks::Marks,
-    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign, width_of},
-    words,
+    sheet::{Anchor, Ink, LEFT, LINE, RIGHT, Sheet, Sign},
+    two_ports, words,
 };
 use crate::compare::{Change, Comparison, Kind, Measured, Unit};
 
@@ -29,7 +30,7 @@ const GROUPS: [(Kind, &str); 8] = [
     (Kind::Noise, "no different beyond chance"),
 ];
 
-pub(super) fn draw(comparison: &Comparison, sheet: &mut Sheet) -> String {
+pub(super) fn draw(parser: &str, comparison: &Comparison, sheet: &mut Sheet) -> String {
     let changes = &comparison.changes;
     let is_worse = changes.iter().any(|change| matches!(change.what, Kind::Worse | Kind::Gone));
     let sign = match (comparison.same, is_worse) {
@@ -38,14 +39,19 @@ pub(super) fn draw(comparison: &Comparison, sheet: &mut Sheet) -> String {
         (false, false) => Sign::Warn,
     };
     sheet.verdict(sign, &comparison.sentence);
+    let changes = match parser {
+        "nmap-xml" => two_ports::draw(changes, sheet),
+        _ => changes.iter().collect(),
+    };
     let mut left = ROWS_MAX;
     for (kind, name) in GROUPS {
-        let of_kind: Vec<&Change> = changes.iter().filter(|change| change.what == kind).collect();
+        let of_kind: Vec<&Change> =
+            changes.iter().copied().filter(|change| change.what == kind).collect();
         if !of_kind.is_empty() && left > 0 {
             group(name, &of_kind, &mut left, sheet);
         }
     }
-    let hidden = (comparison.change_count as u64).saturating_sub(changes.len() as u64);
+    let hidden = comparison.change_count.saturating_sub(comparison.changes.len()) as u64;
     if hidden > 0 {
         sheet.line(Ink::Muted, &format!("and {}", words::count(hidden, "more change")));
     }
@@ -83,8 +89,7 @@ fn sign(kind: Kind, x: f64, y: f64, sheet: &mut Sheet) {
     let mut mark = Marks::default();
     match kind {
         Kind::Came => {
-            mark.line(x - 6.0, y, 12.0, 0.0);
-            mark.line(x, y - 6.0, 0.0, 12.0);
+            mark.plus(x, y, 6.0);
             sheet.outline("pb-good-line", 3.0, &mark);
         }
         Kind::Gone => {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{PictureError, chart, chart::is_size, read};
+use super::{PictureError, chart, chart::is_size, read, sheet::Sign, words};
+use crate::parsers::page::word;
 
 /// A time to live has eight bits.
 const HOPS_MAX: u32 = 255;
@@ -68,6 +69,74 @@ impl Who {
     /// The address, where the first is a name.
     pub(super) fn second(&self) -> Option<&str> {
         self.address.as_deref().filter(|address| *address != self.first())
+    }
+}
+
+impl Way {
+    /// `the target answered at hop 4 after 12.3 ms`.
+    pub(super) fn verdict(&self) -> (Sign, String) {
+        let last = self.hops.iter().rev().find(|hop| !hop.is_silent());
+        let loss = self.loss.filter(|loss| *loss > 0.0);
+        match (self.reached, last) {
+            (Some(true), Some(hop)) => {
+                let time = hop.mean().map(|time| format!(" after {}", words::ms(time)));
+                let from = self.loss_from.map(|from| format!(" from hop {from} on"));
+                let lost = loss.map(|loss| {
+                    format!(", {} lost{}", words::percent(loss), from.unwrap_or_default())
+                });
+                let sign = if lost.is_some() { Sign::Warn } else { Sign::Good };
+                let time = time.unwrap_or_default();
+                let lost = lost.unwrap_or_default();
+                (sign, format!("the target answered at hop {}{time}{lost}", hop.number))
+            }
+            (Some(true), None) => (Sign::Good, "the target answered".to_owned()),
+            (Some(false), Some(hop)) => (
+                Sign::Bad,
+                format!("the target did not answer; the last answer is of hop {}", hop.number),
+            ),
+            (Some(false), None) => {
+                (Sign::Bad, "the target did not answer, nor did any hop on the way".to_owned())
+            }
+            (None, last) => {
+                let hops = words::count(self.hop_count, "hop");
+                let last =
+                    last.map(|hop| format!(", the last that answered is hop {}", hop.number));
+                (Sign::Warn, format!("a way of {hops}{}", last.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The hops, as one would read them out.
+    pub(super) fn in_words(&self) -> String {
+        const HOPS: usize = 8;
+        let mut told = String::new();
+        for rung in self.rungs().into_iter().take(HOPS) {
+            let text = match rung {
+                [hop] if !hop.is_silent() => {
+                    let who = word(&words::bounded(hop.who.first().map_or("", |who| who.first())));
+                    let time = hop.mean().map(|time| format!(", {}", words::ms(time)));
+                    format!(" Hop {}: {who}{}.", hop.number, time.unwrap_or_default())
+                }
+                [hop] => format!(" Hop {} did not answer.", hop.number),
+                [first, .., last] => {
+                    format!(" Hops {} to {} did not answer.", first.number, last.number)
+                }
+                [] => String::new(),
+            };
+            told.push_str(&text);
+        }
+        if self.rungs().len() > HOPS {
+            told.push_str(" There are more hops.");
+        }
+        told
+    }
+
+    /// Hops that are one rung: those that answered, each by itself, and those between them that did not.
+    pub(super) fn rungs(&self) -> Vec<&[Hop]> {
+        let is_next = |one: &Hop, other: &Hop| other.number == one.number + 1;
+        self.hops
+            .chunk_by(|one, other| one.is_silent() && other.is_silent() && is_next(one, other))
+            .collect()
     }
 }
 

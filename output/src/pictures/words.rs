@@ -35,6 +35,7 @@ pub(super) fn when(at: Option<&str>, complete: bool) -> String {
 /// Below the title of two runs.
 pub(super) fn between(before: Option<&str>, after: Option<&str>) -> String {
     match (before.map(moment), after.map(moment)) {
+        (Some(before), Some(after)) if before == after => after,
         (Some(before), Some(after)) => match (before.strip_suffix(" UTC"), after.split_once(' ')) {
             // The date once, where it is the same.
             (Some(start), Some((date, rest))) if start.starts_with(date) => {

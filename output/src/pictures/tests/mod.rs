@@ -6,10 +6,14 @@
 //! | `runs` | what must stand in the picture of one run |
 //! | `times` | the same of two runs, and of watches |
 //! | `samples` | pictures to look at |
+//! | `style` | the style sheet |
+//! | `document` | a picture, read again |
 
+mod document;
 mod laws;
 mod runs;
 mod samples;
+mod style;
 mod times;
 
 use serde_json::{Value, json};
@@ -57,7 +61,7 @@ fn of(parser: &str, parsed: &Value) -> Picture {
 
 /// What a picture says: its texts, one a line, as a reader of XML gives them.
 fn texts(picture: &Picture) -> String {
-    let document = laws::Document::read(&picture.svg).unwrap();
+    let document = document::Document::read(&picture.svg).unwrap();
     document.texts.join("\n")
 }
 
@@ -65,11 +69,9 @@ fn texts(picture: &Picture) -> String {
 fn large_scan(hosts: usize, ports: usize) -> Value {
     let port = |port: usize, state: &str| json!({"port": port, "proto": "tcp", "state": state});
     let host = |at: usize| {
-        let open = (0..ports).map(|n| port(20 + 7 * n + at % 5, "open")).take(if at % 3 == 0 {
-            ports
-        } else {
-            at % 4
-        });
+        let open = (0..ports)
+            .map(|n| port(20 + 7 * n + at % 5, "open"))
+            .take(if at.is_multiple_of(3) { ports } else { at % 4 });
         let closed = (0..3).map(|n| port(9000 + n, "closed"));
         json!({
             "address": format!("10.66.{}.{}", at / 256, at % 256), "state": if at % 7 == 6 { "down" } else { "up" },
@@ -98,7 +100,7 @@ fn long_way(hops: u32) -> Value {
             5 | 6 => json!({"number": number, "address": null, "name": null}),
             _ => json!({
                 "number": number, "address": format!("198.51.100.{number}"),
-                "name": if number % 2 == 0 { Some(format!("ae{number}.core-{number}.frankfurt.example.net")) } else { None },
+                "name": if number.is_multiple_of(2) { Some(format!("ae{number}.core-{number}.frankfurt.example.net")) } else { None },
                 "loss_percent": loss, "sent": 50, "best_ms": mean * 0.8, "avg_ms": mean, "worst_ms": mean * 1.5,
             }),
         }

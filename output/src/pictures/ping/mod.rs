@@ -1,9 +1,12 @@
 //! ping: each request, whether it was answered and how soon, and how the times are spread.
 
+mod strip;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use self::strip::Strip;
 use super::{
     PictureError, Shown,
     chart::{self, Scale, is_size, share},
@@ -12,13 +15,7 @@ use super::{
     sheet::{Anchor, Ink, LEFT, RIGHT, Sheet, Sign},
     words,
 };
-use crate::parsers::{ITEMS_MAX, page::word};
-
-/// Most columns of the strip. With more requests, each stands for several.
-const COLUMNS_MAX: u64 = 113;
-
-/// How high the strip is.
-const HEIGHT: f64 = 84.0;
+use crate::parsers::page::word;
 
 /// Most messages of others that are shown.
 const MESSAGES_MAX: usize = 3;
@@ -57,22 +54,6 @@ struct Message {
     message: String,
 }
 
-/// Requests that stand in one place of the strip.
-#[derive(Default, Clone)]
-struct Column {
-    requests: u64,
-    answers: u64,
-    /// Least and most of the times that are known.
-    times: Option<(f64, f64)>,
-}
-
-/// The strip: the first request's number, and its columns.
-struct Strip {
-    first: u64,
-    requests: u64,
-    columns: Vec<Column>,
-}
-
 impl View {
     /// Share of requests without a reply, where it is known or can be counted.
     pub(super) fn loss(&self) -> Option<f64> {
@@ -90,45 +71,6 @@ impl View {
 
     fn times(&self) -> Vec<f64> {
         self.sound().filter_map(|reply| reply.time_ms).filter(|time| is_size(*time)).collect()
-    }
-
-    /// None where the replies are not listed: a quiet run.
-    fn strip(&self) -> Option<Strip> {
-        let mut listed: BTreeMap<u64, Option<f64>> = BTreeMap::new();
-        for reply in self.sound() {
-            let time = reply.time_ms.filter(|time| is_size(*time));
-            listed.entry(reply.sequence).or_insert(time);
-        }
-        if listed.is_empty() && self.received > 0 {
-            return None;
-        }
-        let first = listed.keys().next().copied().unwrap_or(1).min(1);
-        let seen = listed.keys().next_back().map_or(0, |last| (last - first).saturating_add(1));
-        // Behind the end of a list that was cut there may be replies.
-        let is_cut = self.truncated || self.replies.len() >= ITEMS_MAX;
-        let requests = if is_cut { seen } else { seen.max(self.transmitted) };
-        let count = requests.min(COLUMNS_MAX);
-        if count == 0 {
-            return None;
-        }
-        let column = |place: u64| u128::from(place) * u128::from(count) / u128::from(requests);
-        let start = |at: u64| (u128::from(at) * u128::from(requests)).div_ceil(u128::from(count));
-        let mut columns: Vec<Column> = (0..count)
-            .map(|at| Column {
-                requests: u64::try_from(start(at + 1) - start(at)).unwrap_or(u64::MAX),
-                ..Column::default()
-            })
-            .collect();
-        for (sequence, time) in listed {
-            let at = usize::try_from(column(sequence - first)).unwrap_or(usize::MAX);
-            let Some(column) = columns.get_mut(at) else { continue };
-            column.answers += 1;
-            if let Some(time) = time {
-                let (least, most) = column.times.unwrap_or((time, time));
-                column.times = Some((least.min(time), most.max(time)));
-            }
-        }
-        Some(Strip { first, requests, columns })
     }
 
     /// `5 of 7 requests answered, 29% lost`.
@@ -180,9 +122,9 @@ pub(super) fn draw(run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Picture
     if let Some(round_trip) = view.round_trip() {
         sheet.line(Ink::Plain, &format!("round trip {round_trip}"));
     }
-    match view.strip() {
+    match Strip::of(&view) {
         Some(strip) => {
-            draw_strip(&strip, sheet);
+            strip.draw(sheet);
             let times = view.times();
             let mean = view.rtt_avg_ms.or_else(|| chart::mean(&times));
             if times.len() >= chart::SPREAD_MIN {
@@ -231,103 +173,6 @@ fn said(view: &View) -> Vec<String> {
         said.push(format!("{} damaged", words::count(view.corrupted, "packet")));
     }
     said
-}
-
-fn draw_strip(strip: &Strip, sheet: &mut Sheet) {
-    let scale = Scale::of(strip.columns.iter().filter_map(|column| Some(column.times?.1)));
-    // Without times, and without any reply, there is less to see.
-    let height =
-        match strip.columns.iter().map(|column| (column.times.is_some(), column.answers)).max() {
-            Some((true, _)) => HEIGHT,
-            Some((false, 1..)) => 22.0,
-            _ => 0.0,
-        };
-    let top = sheet.y + if height < HEIGHT { 10.0 } else { 26.0 };
-    let bottom = top + height;
-    let step = (RIGHT - LEFT) / strip.columns.len() as f64;
-    let width = (step * 0.72).min(44.0);
-    let mut grid = Marks::default();
-    if height == HEIGHT {
-        grid.line(LEFT, top, RIGHT - LEFT, 0.0);
-    }
-    grid.line(LEFT, bottom + 0.5, RIGHT - LEFT, 0.0);
-    sheet.outline("pb-grid", 1.0, &grid);
-    let (mut least, mut most) = (Marks::default(), Marks::default());
-    let (mut crosses, mut lost) = (Marks::default(), Marks::default());
-    let mut untimed = Marks::default();
-    let is_single = strip.requests == strip.columns.len() as u64;
-    for (at, column) in strip.columns.iter().enumerate() {
-        let middle = LEFT + (at as f64 + 0.5) * step;
-        if let Some((low, high)) = column.times {
-            // What came at once is seen, too.
-            let [low, high] = [low, high].map(|time| (scale.share(time) * HEIGHT).max(2.0));
-            least.bar(middle - width / 2.0, bottom - low, width, low);
-            most.bar(middle - width / 2.0, bottom - high, width, high - low);
-        } else if column.answers > 0 {
-            untimed.dot(middle, bottom - 11.0, (width / 2.0).min(5.0));
-        }
-        let missing = column.requests.saturating_sub(column.answers);
-        if missing > 0 && is_single && step >= 9.0 {
-            crosses.cross(middle, bottom + 12.0, (step * 0.3).min(5.0));
-        } else if missing > 0 {
-            let height = (share(missing, column.requests) * 14.0).max(2.0);
-            lost.bar(middle - width / 2.0, bottom + 5.0, width, height);
-        }
-    }
-    sheet.marks("pb-good", &least);
-    sheet.marks("pb-soft", &most);
-    sheet.marks("pb-good", &untimed);
-    sheet.outline("pb-bad-line", 2.5, &crosses);
-    sheet.marks("pb-bad", &lost);
-    if strip.columns.iter().any(|column| column.times.is_some()) {
-        let end = words::ms(scale.end);
-        sheet.text((RIGHT, top - 5.0), Anchor::End, Ink::Muted, 200.0, &end);
-    }
-    let has_lost = !crosses.is_empty() || !lost.is_empty();
-    let below = bottom + if has_lost { 36.0 } else { 18.0 };
-    let last = strip.first.saturating_add(strip.requests - 1);
-    let per = strip.requests.div_ceil(strip.columns.len() as u64);
-    let first = match per {
-        _ if strip.requests == 1 => "the only request".to_owned(),
-        1 => format!("request {}", strip.first),
-        per => format!("request {}, about {per} a bar", strip.first),
-    };
-    sheet.text((LEFT, below), Anchor::Start, Ink::Muted, 260.0, &first);
-    if strip.requests > 1 {
-        let last = words::whole(last);
-        sheet.text((RIGHT, below), Anchor::End, Ink::Muted, 150.0, &last);
-    }
-    sheet.y = below + 6.0;
-    legend(sheet, is_single && step >= 9.0, has_lost, !most.is_empty());
-}
-
-fn legend(sheet: &mut Sheet, has_crosses: bool, has_lost: bool, has_range: bool) {
-    if !has_lost && !has_range {
-        return;
-    }
-    let bar = |class: &'static str| {
-        move |sheet: &mut Sheet, x: f64, y: f64| {
-            let mut mark = Marks::default();
-            mark.square(x, y, 5.0);
-            sheet.marks(class, &mark);
-        }
-    };
-    let mut x = LEFT;
-    if has_range {
-        x = chart::key(sheet, x, bar("pb-good"), "fastest");
-        x = chart::key(sheet, x, bar("pb-soft"), "slowest");
-    }
-    if has_lost && has_crosses {
-        let cross = |sheet: &mut Sheet, x: f64, y: f64| {
-            let mut mark = Marks::default();
-            mark.cross(x, y, 4.5);
-            sheet.outline("pb-bad-line", 2.5, &mark);
-        };
-        chart::key(sheet, x, cross, "no answer");
-    } else if has_lost {
-        chart::key(sheet, x, bar("pb-bad"), "below the line: no answer");
-    }
-    sheet.y += 22.0;
 }
 
 /// What is known of a run that lists no replies: how many were answered.

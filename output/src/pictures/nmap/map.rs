@@ -1,10 +1,10 @@
 //! All hosts of a large scan, a cell for each: the more ports are open, the larger what stands in it.
 
-use super::{
+use super::Host;
+use crate::pictures::{
     chart,
     marks::Marks,
-    nmap::Host,
-    sheet::{Anchor, Ink, LEFT, RIGHT, Sheet},
+    sheet::{Anchor, Ink, LEFT, Sheet},
     words,
 };
 
@@ -73,6 +73,5 @@ fn legend(sheet: &mut Sheet) {
         };
         x = chart::key(sheet, x, square, text);
     }
-    debug_assert!(x <= RIGHT + 40.0);
     sheet.y += 22.0;
 }
