@@ -114,7 +114,10 @@ pub(super) fn draw(run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Picture
     let mut order: Vec<&Flow> = view.flows.iter().collect();
     let by_bytes = order.iter().all(|flow| flow.bytes_sent.is_some());
     order.sort_by_key(|flow| {
-        std::cmp::Reverse(if by_bytes { flow.bytes() } else { flow.packets() })
+        let size = if by_bytes { flow.bytes() } else { flow.packets() };
+        // Where not all have room, those in trouble have.
+        let is_plain = flows > FLOWS_MAX as u64 && flow.trouble().is_none();
+        (is_plain, std::cmp::Reverse(size))
     });
     draw_flows(&order, by_bytes, flows, sheet);
     let mut told = format!("Capture on {}: {verdict}.", word(run.target));

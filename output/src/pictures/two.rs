@@ -32,11 +32,12 @@ const GROUPS: [(Kind, &str); 8] = [
 
 pub(super) fn draw(parser: &str, comparison: &Comparison, sheet: &mut Sheet) -> String {
     let changes = &comparison.changes;
-    let is_worse = changes.iter().any(|change| matches!(change.what, Kind::Worse | Kind::Gone));
-    let sign = match (comparison.same, is_worse) {
-        (true, _) => Sign::Good,
-        (false, true) => Sign::Bad,
-        (false, false) => Sign::Warn,
+    let any = |kinds: &[Kind]| changes.iter().any(|change| kinds.contains(&change.what));
+    let sign = match comparison.same {
+        true => Sign::Good,
+        false if any(&[Kind::Worse, Kind::Gone]) => Sign::Bad,
+        false if any(&[Kind::Came, Kind::Changed]) => Sign::Warn,
+        false => Sign::Good,
     };
     sheet.verdict(sign, &comparison.sentence);
     let changes = match parser {

@@ -38,7 +38,7 @@ pub(super) fn ports_of(host: &Host<'_>, sheet: &mut Sheet) -> usize {
         let more = words::count((open.len() - shown) as u64, "more open port");
         sheet.line(Ink::Muted, &format!("and {more}"));
     }
-    sheet.y += 6.0;
+    sheet.y += 10.0;
     if host.timed_out {
         sheet.line(Ink::Alarm, "nmap gave up on it: its ports are unknown");
     }

@@ -37,9 +37,9 @@ fn parser_of(file: &str) -> &'static str {
     fixtures().iter().find(|(_, name, _)| name == file).unwrap().0
 }
 
-fn shown<'a>(tool: &'a str, parsed: &'a Value) -> Shown<'a> {
+fn shown<'a>(parser: &'a str, parsed: &'a Value) -> Shown<'a> {
     Shown {
-        tool,
+        tool: if parser == "nmap-xml" { "nmap" } else { parser },
         target: "10.66.2.2",
         at: Some("2026-11-30T22:12:31Z"),
         parsed,

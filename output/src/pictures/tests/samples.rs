@@ -60,6 +60,7 @@ pub(super) fn all() -> Vec<(String, Picture)> {
     for (name, parser, before, after) in [
         ("two_nmap", "nmap-xml", fixture("nmap_extra_ports.xml"), fixture("nmap_services.xml")),
         ("two_nmap_large", "nmap-xml", large_scan(60, 6), large_scan(70, 7)),
+        ("two_nmap_fewer", "nmap-xml", large_scan(40, 9), large_scan(40, 6)),
         ("two_ping", "ping", long_ping(100), fixture("ping_partial_loss.txt")),
         ("two_mtr", "mtr", long_way(9), long_way(14)),
         ("two_dig", "dig", fixture("dig_a.txt"), fixture("dig_cname.txt")),

@@ -60,6 +60,31 @@ fn a_watch_of_ways_names_its_hops_and_says_how_often_the_target_answered() {
 }
 
 #[test]
+fn a_watch_of_scans_shows_ports_and_hosts() {
+    let scan = |ports: u64| json!({"hosts_up": 12, "open_ports": ports, "hosts": []});
+    let results = [Some(scan(3)), None, Some(scan(5))];
+    let times = minutes(3, 60);
+    let picture = over_time("nmap-xml", "lab", &moments(&times, &results, &[2])).unwrap();
+    let said = texts(&picture);
+    assert!(said.contains("open ports") && said.contains("hosts up"), "{said}");
+    let told = "3 runs, 1 failed, 1 change. Between 3 open ports and 5 open ports, 5 open ports at last. Each time \
+                12 hosts.";
+    assert_eq!(picture.alternative, told);
+}
+
+#[test]
+fn many_ports_that_two_scans_tell_apart_are_a_table() {
+    let (before, after) = (large_scan(40, 9), large_scan(40, 6));
+    let picture =
+        of_two("nmap-xml", &shown("nmap-xml", &before), &shown("nmap-xml", &after)).unwrap();
+    let said = texts(&picture);
+    assert!(said.contains("open no more") && !said.contains("open now"), "{said}");
+    let picture =
+        of_two("nmap-xml", &shown("nmap-xml", &after), &shown("nmap-xml", &before)).unwrap();
+    assert!(texts(&picture).contains("open now"), "{}", texts(&picture));
+}
+
+#[test]
 fn a_watch_that_has_not_run_is_refused() {
     assert_eq!(over_time("ping", "gateway", &[]), Err(PictureError::NoMoments));
 }

@@ -8,31 +8,51 @@ use crate::pictures::{
     sheet::{Anchor, Ink, LEFT, RIGHT, Sheet},
 };
 
-const HEIGHT: f64 = 90.0;
+const HEIGHT: f64 = 84.0;
 
-pub(super) fn draw(figure: &Figure, moments: &[Moment<'_>], sheet: &mut Sheet) -> String {
-    let read = |moment: &Moment<'_>| {
-        let parsed = moment.parsed.filter(|parsed| !parsed.is_null());
-        let (value, is_good) = parsed.map_or((None, false), figure.read);
-        (value.filter(|value| is_size(*value)), is_good)
-    };
-    let runs: Vec<(Option<f64>, bool)> = moments.iter().map(read).collect();
-    let values: Vec<f64> = runs.iter().filter_map(|(value, _)| *value).collect();
-    let is_success = figure.parser.is_empty();
-    let height = if is_success { 18.0 } else { HEIGHT };
+/// What a figure says of a run: its number, and whether the run found what is looked for.
+type Read = (Option<f64>, bool);
+
+/// Draws the figures of one parser, each below the one before, on one axis. There is one at least.
+pub(super) fn draw(figures: &[&Figure], moments: &[Moment<'_>], sheet: &mut Sheet) -> String {
     let axis = Axis::new(moments, SLOTS_MAX, LEFT);
-    sheet.part(figure.name);
-    let scale = Scale::of(values.iter().copied());
-    if !is_success && !values.is_empty() {
-        let end = (figure.text)(scale.end);
-        sheet.text((RIGHT, sheet.y - 4.0), Anchor::End, Ink::Muted, 200.0, &end);
+    let (mut told, mut has_changes) = (String::new(), false);
+    let mut first: Option<(Vec<Read>, &str)> = None;
+    for figure in figures {
+        let read = |moment: &Moment<'_>| {
+            let parsed = moment.parsed.filter(|parsed| !parsed.is_null());
+            let (value, is_good) = parsed.map_or((None, false), figure.read);
+            (value.filter(|value| is_size(*value)), is_good)
+        };
+        let runs: Vec<Read> = moments.iter().map(read).collect();
+        let values: Vec<f64> = runs.iter().filter_map(|(value, _)| *value).collect();
+        let scale = Scale::of(values.iter().copied());
+        sheet.part(figure.name);
+        if !figure.is_success() && !values.is_empty() {
+            let (place, end) = ((RIGHT, sheet.y - 4.0), (figure.text)(scale.end));
+            sheet.text(place, Anchor::End, Ink::Muted, 200.0, &end);
+        }
+        sheet.y += 6.0;
+        if first.is_none() {
+            has_changes = axis.changes(sheet);
+        }
+        chart(figure, &axis, &runs, scale, sheet);
+        told.push_str(&in_words(figure, &values));
+        first.get_or_insert((runs, figure.cross));
     }
-    sheet.y += 6.0;
-    let has_changes = axis.changes(sheet);
+    let (runs, cross) = first.unwrap_or_default();
+    let has_crosses = axis.crosses(sheet, |run| runs.get(run).is_none_or(|(_, is_good)| !is_good));
+    axis.labels(sheet);
+    legend(sheet, has_changes, has_crosses, cross);
+    told
+}
+
+fn chart(figure: &Figure, axis: &Axis<'_, '_>, runs: &[Read], scale: Scale, sheet: &mut Sheet) {
+    let height = if figure.is_success() { 18.0 } else { HEIGHT };
     let bottom = sheet.y + height;
     let mut grid = Marks::default();
     grid.line(LEFT, bottom + 0.5, RIGHT - LEFT, 0.0);
-    if !is_success {
+    if !figure.is_success() {
         grid.line(LEFT, sheet.y, RIGHT - LEFT, 0.0);
     }
     sheet.outline("pb-grid", 1.0, &grid);
@@ -46,15 +66,11 @@ pub(super) fn draw(figure: &Figure, moments: &[Moment<'_>], sheet: &mut Sheet) -
     }
     sheet.marks("pb-good", &bars);
     sheet.y = bottom + 2.0;
-    let has_crosses = axis.crosses(sheet, |run| !runs[run].1);
-    axis.labels(sheet);
-    legend(sheet, has_changes, has_crosses, figure.cross);
-    told(figure, &values)
 }
 
 /// ` Open ports: 3 to 5, 4 at last.`
-fn told(figure: &Figure, values: &[f64]) -> String {
-    let (Some(last), false) = (values.last(), figure.parser.is_empty()) else {
+fn in_words(figure: &Figure, values: &[f64]) -> String {
+    let (Some(last), false) = (values.last(), figure.is_success()) else {
         return String::new();
     };
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);

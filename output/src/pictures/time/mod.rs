@@ -150,7 +150,13 @@ struct Figure {
     cross: &'static str,
 }
 
-const FIGURES: [Figure; 4] = [
+impl Figure {
+    fn is_success(&self) -> bool {
+        self.parser.is_empty()
+    }
+}
+
+const FIGURES: [Figure; 5] = [
     Figure {
         parser: "nmap-xml",
         name: "open ports",
@@ -159,6 +165,16 @@ const FIGURES: [Figure; 4] = [
             Err(_) => (None, false),
         },
         text: |ports| words::count(ports as u64, "open port"),
+        cross: "failed",
+    },
+    Figure {
+        parser: "nmap-xml",
+        name: "hosts up",
+        read: |parsed| match read::<nmap::View<'_>>("nmap-xml", parsed) {
+            Ok(view) => (Some(view.hosts_up as f64), true),
+            Err(_) => (None, false),
+        },
+        text: |hosts| words::count(hosts as u64, "host"),
         cross: "failed",
     },
     Figure {
@@ -209,8 +225,12 @@ pub(super) fn draw(parser: &str, moments: &[Moment<'_>], sheet: &mut Sheet) -> S
         "ping" => latency::draw(moments, sheet),
         "traceroute" | "tracepath" | "mtr" => grid::draw(parser, moments, sheet),
         _ => {
-            let figure = FIGURES.iter().find(|figure| figure.parser == parser);
-            bars::draw(figure.unwrap_or(&SUCCESS), moments, sheet)
+            let mut figures: Vec<&Figure> =
+                FIGURES.iter().filter(|figure| figure.parser == parser).collect();
+            if figures.is_empty() {
+                figures.push(&SUCCESS);
+            }
+            bars::draw(&figures, moments, sheet)
         }
     };
     format!("{verdict}.{told}")
