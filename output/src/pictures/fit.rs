@@ -37,6 +37,26 @@ pub(super) fn fitted(text: &str, width: f64, ink: Ink) -> String {
     format!("{}…", text[..end].trim_end())
 }
 
+/// An address that has room: of a long one the middle is left out, since its end tells it from others.
+pub(super) fn fitted_address(address: &str, width: f64, ink: Ink) -> String {
+    if width_of(address, ink) <= width {
+        return address.to_owned();
+    }
+    let room = width - width_of("…", ink);
+    let mut used = 0.0;
+    let end: Vec<char> = address
+        .chars()
+        .rev()
+        .take_while(|c| {
+            used += em(*c) * ink.size();
+            used <= room * 0.6
+        })
+        .collect();
+    let end: String = end.into_iter().rev().collect();
+    let start = fitted(address, width - width_of(&end, ink), ink);
+    format!("{start}{end}")
+}
+
 /// A text in lines, broken between words, `most` of them; a word that is wider than a line is cut.
 pub(super) fn wrap(text: &str, width: f64, ink: Ink, most: usize) -> Vec<String> {
     let text = one_line(text);

@@ -8,11 +8,11 @@ use quick_xml::{
 
 use super::{
     Picture, STYLE,
-    fit::{fitted, wrap},
+    fit::{fitted, fitted_address, wrap},
     marks::{Marks, number},
     words::{self, bounded},
 };
-use crate::parsers::one_line;
+use crate::parsers::{is_address, one_line};
 
 /// How wide each picture is.
 pub(super) const WIDTH: f64 = 480.0;
@@ -156,7 +156,10 @@ impl Sheet {
         text: &str,
     ) {
         let whole = one_line(text);
-        let shown = fitted(&whole, width, ink);
+        let shown = match is_address(&whole) {
+            true => fitted_address(&whole, width, ink),
+            false => fitted(&whole, width, ink),
+        };
         let hint = (shown != whole && self.writer.get_ref().len() < HINT_BYTES).then_some(&whole);
         let label = Label { x, y, anchor, ink, turn: None };
         self.place(&label, &shown, hint.map(|whole| bounded(whole)));

@@ -77,7 +77,8 @@ pub(super) fn draw(hosts: &[&Host<'_>], sheet: &mut Sheet) -> usize {
     let heads: Vec<String> = columns.iter().map(|(port, proto)| head(*port, proto)).collect();
     let places = room.heads(&heads, sheet);
     let (mut open, mut closed) = (Marks::default(), Marks::default());
-    let (mut filtered, mut lines) = (Marks::default(), Marks::default());
+    let (mut filtered, mut given_up) = (Marks::default(), Marks::default());
+    let mut lines = Marks::default();
     let top = sheet.y;
     let mut shown = 0;
     for host in rows {
@@ -106,7 +107,7 @@ pub(super) fn draw(hosts: &[&Host<'_>], sheet: &mut Sheet) -> usize {
         }
         let more = host.open().saturating_sub(in_columns);
         if host.timed_out {
-            sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Alarm, 90.0, "given up");
+            given_up.cross(RIGHT - 8.0, y, 4.5);
         } else if more > 0 {
             let more = format!("+{}", words::whole(more as u64));
             sheet.text((RIGHT, sheet.y), Anchor::End, Ink::Strong, MORE_WIDTH + 6.0, &more);
@@ -119,36 +120,39 @@ pub(super) fn draw(hosts: &[&Host<'_>], sheet: &mut Sheet) -> usize {
     sheet.marks("pb-good", &open);
     sheet.outline("pb-hollow", 1.5, &closed);
     sheet.outline("pb-quiet-line", 2.0, &filtered);
+    sheet.outline("pb-bad-line", 2.5, &given_up);
     sheet.y += 8.0;
-    legend(sheet, !open.is_empty(), !closed.is_empty(), !filtered.is_empty());
+    legend(sheet, [&open, &closed, &filtered, &given_up].map(|marks| !marks.is_empty()));
     shown
 }
 
-fn legend(sheet: &mut Sheet, open: bool, closed: bool, filtered: bool) {
+/// What each kind of mark means, of those that are there: open, closed, filtered, given up.
+fn legend(sheet: &mut Sheet, there: [bool; 4]) {
+    let keys = ["open", "closed", "filtered", "nmap gave up"];
     let mut x = LEFT;
-    if open {
-        let square = |sheet: &mut Sheet, x: f64, y: f64| {
+    for (at, text) in keys.into_iter().enumerate().filter(|(at, _)| there[*at]) {
+        let draw = |sheet: &mut Sheet, x: f64, y: f64| {
             let mut mark = Marks::default();
-            mark.square(x, y, 6.5);
-            sheet.marks("pb-good", &mark);
+            match at {
+                0 => {
+                    mark.square(x, y, 6.5);
+                    sheet.marks("pb-good", &mark);
+                }
+                1 => {
+                    mark.dot(x, y, 3.0);
+                    sheet.outline("pb-hollow", 1.5, &mark);
+                }
+                2 => {
+                    mark.dash(x, y, 4.0);
+                    sheet.outline("pb-quiet-line", 2.0, &mark);
+                }
+                _ => {
+                    mark.cross(x, y, 4.5);
+                    sheet.outline("pb-bad-line", 2.5, &mark);
+                }
+            }
         };
-        x = chart::key(sheet, x, square, "open");
-    }
-    if closed {
-        let dot = |sheet: &mut Sheet, x: f64, y: f64| {
-            let mut mark = Marks::default();
-            mark.dot(x, y, 3.0);
-            sheet.outline("pb-hollow", 1.5, &mark);
-        };
-        x = chart::key(sheet, x, dot, "closed");
-    }
-    if filtered {
-        let dash = |sheet: &mut Sheet, x: f64, y: f64| {
-            let mut mark = Marks::default();
-            mark.dash(x, y, 4.0);
-            sheet.outline("pb-quiet-line", 2.0, &mark);
-        };
-        x = chart::key(sheet, x, dash, "filtered");
+        x = chart::key(sheet, x, draw, text);
     }
     if x > LEFT {
         sheet.y += 22.0;

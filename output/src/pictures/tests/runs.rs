@@ -93,6 +93,12 @@ fn hosts_are_a_table_of_ports() {
 }
 
 #[test]
+fn the_end_of_a_long_address_is_seen() {
+    let picture = of("nmap-xml", &samples::scan_of_ipv6());
+    says(&picture, &["…", ":1003", "nmap gave up", "53/udp"]);
+}
+
+#[test]
 fn a_chain_shows_days_and_names() {
     says(&drawn("tls_chained.txt"), &["left", "bars: how much of its time is left"]);
     says(&drawn("tls_expired.txt"), &["ended"]);

@@ -55,6 +55,9 @@ pub(super) fn all() -> Vec<(String, Picture)> {
     add("made_ping_1000", of("ping", &long_ping(1000)));
     add("made_mtr_14", of("mtr", &long_way(14)));
     add("made_nmap_40", of("nmap-xml", &large_scan(40, 9)));
+    add("made_nmap_ipv6", of("nmap-xml", &scan_of_ipv6()));
+    add("made_capture_ipv6", of("tcpdump", &capture_of_ipv6()));
+    add("made_hostile", of("mtr", &hostile_way()));
     add("made_nmap_200", of("nmap-xml", &large_scan(200, 24)));
     add("made_nmap_1024", of("nmap-xml", &large_scan(1024, 24)));
     for (name, parser, before, after) in [
@@ -76,6 +79,38 @@ pub(super) fn all() -> Vec<(String, Picture)> {
         add(name, over_time(parser, title, &moments).unwrap());
     }
     all
+}
+
+pub(super) fn scan_of_ipv6() -> Value {
+    let port =
+        |port: u32, proto: &str, state: &str| json!({"port": port, "proto": proto, "state": state});
+    let host = |n: u32| {
+        json!({"address": format!("2001:db8:10:66:5054:ff:fe{n:02x}:{:x}", n * 4099), "state": "up", "extra_ports": [],
+            "ports": [port(22, "tcp", if n == 2 { "filtered" } else { "open" }), port(53, "udp", "open"),
+                port(443, "tcp", if n > 3 { "closed" } else { "open" })], "timed_out": n == 5})
+    };
+    json!({"hosts": (1..6).map(host).collect::<Vec<_>>(), "hosts_up": 5, "hosts_down": 3, "hosts_given_up": 1,
+        "complete": false})
+}
+
+fn capture_of_ipv6() -> Value {
+    let flow = |n: u64| {
+        json!({"protocol": "tcp", "from": format!("2001:db8:10:66::{n:x}"), "from_port": 40000 + n,
+            "to": "2001:db8:10:66:5054:ff:fe01:1", "to_port": 443, "packets_sent": 10 * n, "packets_received": 25 * n,
+            "bytes_sent": 1200 * n, "bytes_received": 38_000 * n, "retransmissions": n % 2, "outcome": "connected"})
+    };
+    json!({"packets": 210, "flow_count": 40, "duration_seconds": 12.5, "dropped": 3,
+        "flows": (1..6).map(flow).collect::<Vec<_>>()})
+}
+
+fn hostile_way() -> Value {
+    let name = "</text><script>alert(1)</script>\u{202e}\u{1b}[2J ]]> \"' onload=x \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{6f22}\u{5b57}";
+    let mut way = long_way(4);
+    way["hops"][1]["name"] = json!(name);
+    way["hops"][2]["name"] = json!(name.repeat(9));
+    way["target"] = json!(name);
+    way["reached"] = json!(false);
+    way
 }
 
 type Watch = (&'static str, &'static str, &'static str, Vec<Option<Value>>, Vec<usize>);
