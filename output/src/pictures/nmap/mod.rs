@@ -1,4 +1,4 @@
-//! A scan: which ports are open, on which hosts. One host's ports are a list; several hosts are a table of
+//! A scan: which ports are open, on which hosts. The ports of a few hosts are lists; more hosts are a table of
 //! hosts and ports; where there are more than the table has rows, a map shows all of them.
 
 mod map;
@@ -14,6 +14,9 @@ use super::{
     words,
 };
 use crate::parsers::page::word;
+
+/// Up to so many hosts have each a list of ports.
+const LISTS_MAX: usize = 3;
 
 /// Most rows of the table, and of a host's list.
 const ROWS_MAX: usize = 24;
@@ -85,9 +88,13 @@ impl Host<'_> {
         name.unwrap_or("unknown host")
     }
 
+    fn has_ports(&self) -> bool {
+        !self.ports.is_empty() || !self.extra_ports.is_empty()
+    }
+
     /// Whether anything is known to draw: hosts that are down may be many, and say nothing.
     fn is_worth_a_row(&self) -> bool {
-        self.is_up() || self.timed_out || !self.ports.is_empty() || !self.extra_ports.is_empty()
+        self.is_up() || self.timed_out || self.has_ports()
     }
 
     /// `997 closed, 1 filtered`: ports that are not open, listed or counted.
@@ -143,8 +150,7 @@ impl View<'_> {
             hosts => format!("; nmap gave up on {}", words::count(hosts, "host")),
         };
         let hosts = format!("{} up{down}", words::count(up, "host"));
-        let scanned =
-            self.hosts.iter().any(|host| !host.ports.is_empty() || !host.extra_ports.is_empty());
+        let scanned = self.hosts.iter().any(Host::has_ports);
         let text = match (open, up) {
             (0, 0) if !scanned => format!("no host answered{given_up}"),
             (0, _) if !scanned => format!("{hosts}{given_up}"),
@@ -176,7 +182,11 @@ pub(super) fn draw(run: &Shown<'_>, sheet: &mut Sheet) -> Result<String, Picture
     rows.sort_by_key(|host| std::cmp::Reverse(host.open()));
     let shown = match rows.as_slice() {
         [] => 0,
-        [host] => table::ports_of(host, sheet),
+        // Of a few hosts there is room to say what answers at each port.
+        few if few.len() <= LISTS_MAX && few.iter().any(|host| host.has_ports()) => {
+            few.iter().for_each(|host| table::ports_of(host, ROWS_MAX / few.len(), sheet));
+            few.len()
+        }
         hosts => table::draw(hosts, sheet),
     };
     if rows.len() > shown {

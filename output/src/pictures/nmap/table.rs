@@ -11,16 +11,17 @@ use crate::pictures::{
     words,
 };
 
-/// The ports of one host, the open ones with what answers there. Gives how many hosts are shown.
-pub(super) fn ports_of(host: &Host<'_>, sheet: &mut Sheet) -> usize {
+/// The ports of one host, `most` of the open ones with what answers there.
+pub(super) fn ports_of(host: &Host<'_>, most: usize, sheet: &mut Sheet) {
     let names = host.hostnames.first().filter(|name| *name != host.name());
     let name = names.map_or(String::new(), |name| format!(" ({})", words::bounded(name)));
-    sheet.part(&format!("{}{name}", words::bounded(host.name())));
+    sheet.y += 10.0;
+    sheet.line(Ink::Plain, &format!("{}{name}", words::bounded(host.name())));
     sheet.y += 4.0;
     let open: Vec<_> = host.ports.iter().filter(|port| port.is_open()).collect();
     let mut squares = Marks::default();
     let mut shown = 0;
-    for port in open.iter().take(ROWS_MAX) {
+    for port in open.iter().take(most) {
         if !sheet.has_room() {
             break;
         }
@@ -38,7 +39,7 @@ pub(super) fn ports_of(host: &Host<'_>, sheet: &mut Sheet) -> usize {
         let more = words::count((open.len() - shown) as u64, "more open port");
         sheet.line(Ink::Muted, &format!("and {more}"));
     }
-    sheet.y += 10.0;
+    sheet.y += if open.is_empty() { 0.0 } else { 10.0 };
     if host.timed_out {
         sheet.line(Ink::Alarm, "nmap gave up on it: its ports are unknown");
     }
@@ -46,7 +47,6 @@ pub(super) fn ports_of(host: &Host<'_>, sheet: &mut Sheet) -> usize {
     if !others.is_empty() {
         sheet.paragraph(Ink::Muted, &format!("not open: {others}"), 3);
     }
-    1
 }
 
 /// A port, as a column of the table.

@@ -85,6 +85,12 @@ fn one_host_is_a_list_of_its_ports() {
 }
 
 #[test]
+fn a_few_hosts_are_lists_one_below_the_other() {
+    let picture = of("nmap-xml", &large_scan(3, 30));
+    says(&picture, &["10.66.0.0", "10.66.0.2", "20/tcp", "22/tcp", "and 22 more open ports"]);
+}
+
+#[test]
 fn hosts_are_a_table_of_ports() {
     let picture = of("nmap-xml", &large_scan(12, 9));
     says(&picture, &["10.66.0.0", "open", "+6"]);

@@ -7,7 +7,7 @@
 use super::*;
 
 /// Recorded outputs whose pictures differ.
-const FILES: [&str; 37] = [
+const FILES: [&str; 38] = [
     "ping_partial_loss.txt",
     "ping_named.txt",
     "ping_silent.txt",
@@ -26,6 +26,7 @@ const FILES: [&str; 37] = [
     "mtr_silent.json",
     "nmap_services.xml",
     "nmap_network.xml",
+    "nmap_aggressive.xml",
     "nmap_extra_ports.xml",
     "nmap_ping_scan.xml",
     "nmap_silent.xml",
