@@ -59,13 +59,14 @@ pub(super) fn spread(sheet: &mut Sheet, times: &[f64], mean_ms: Option<f64>) {
     const HEIGHT: f64 = 56.0;
     let least = times.iter().copied().fold(f64::INFINITY, f64::min);
     let most = times.iter().copied().fold(0.0_f64, f64::max);
-    let range = most - least;
+    let end = most.min(usual_end(times));
+    let range = end - least;
     if times.len() < SPREAD_MIN || !is_size(range) || range <= 0.0 {
         return;
     }
     let place = |time: f64| ((time - least) / range).clamp(0.0, 1.0);
     let mut counts = [0_u64; BARS];
-    for time in times {
+    for time in times.iter().filter(|time| **time <= end) {
         let at = (place(*time) * (BARS - 1) as f64).round() as usize;
         counts[at.min(BARS - 1)] += 1;
     }
@@ -91,10 +92,28 @@ pub(super) fn spread(sheet: &mut Sheet, times: &[f64], mean_ms: Option<f64>) {
         let middle = x.clamp(LEFT + half, RIGHT - half);
         sheet.text((middle, top - 9.0), Anchor::Middle, Ink::Plain, RIGHT - LEFT, &text);
     }
-    let room = (RIGHT - LEFT) / 2.0;
-    sheet.text((LEFT, bottom + 18.0), Anchor::Start, Ink::Muted, room, &words::ms(least));
-    sheet.text((RIGHT, bottom + 18.0), Anchor::End, Ink::Muted, room, &words::ms(most));
+    sheet.text((LEFT, bottom + 18.0), Anchor::Start, Ink::Muted, 84.0, &words::ms(least));
+    let slower = times.iter().filter(|time| **time > end).count() as u64;
+    let last = match slower {
+        0 => words::ms(most),
+        slower => {
+            format!("{}, and {} up to {}", words::ms(end), words::whole(slower), words::ms(most))
+        }
+    };
+    sheet.text((RIGHT, bottom + 18.0), Anchor::End, Ink::Muted, RIGHT - LEFT - 90.0, &last);
     sheet.y = bottom + 22.0;
+}
+
+/// Where nearly all times end, when a few are so much longer that they would push the rest together.
+fn usual_end(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(least), Some(usual)) = (sorted.first(), sorted.get(sorted.len() * 19 / 20)) else {
+        return f64::INFINITY;
+    };
+    let range = usual - least;
+    let is_pushed = sorted.last().is_some_and(|most| most - least > 3.0 * range);
+    if is_pushed && range > 0.0 { usual + range / 4.0 } else { f64::INFINITY }
 }
 
 /// What a mark of a picture means: the mark, which `draw` makes about a point, and words. Gives where it ends.
