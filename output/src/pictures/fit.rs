@@ -1,6 +1,6 @@
 //! How wide a text is, about, and what of it has room.
 
-use super::sheet::Ink;
+use super::ink::Ink;
 use crate::parsers::one_line;
 
 /// About how wide a text is. Fonts differ: this is what a wide one takes.

@@ -18,6 +18,7 @@ mod chart;
 mod dns;
 mod fit;
 mod http;
+mod ink;
 mod marks;
 mod matrix;
 mod nmap;

@@ -6,6 +6,7 @@ use quick_xml::{
     events::{BytesEnd, BytesStart, BytesText, Event},
 };
 
+pub(super) use super::ink::Ink;
 use super::{
     Picture, STYLE,
     fit::{fitted, fitted_address, wrap},
@@ -35,17 +36,6 @@ const HINT_BYTES: usize = 24 * 1024;
 
 /// Most characters of what a picture says in words.
 const TOLD_CHARS: usize = 1000;
-
-/// How a text looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
-    Plain,
-    Strong,
-    Muted,
-    /// What is wrong.
-    Alarm,
-    Head,
-}
 
 /// Which end of a text its place is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,26 +256,6 @@ impl Sheet {
     fn put(&mut self, event: Event<'_>) {
         // Writing to memory can't fail.
         let _ = self.writer.write_event(event);
-    }
-}
-
-impl Ink {
-    fn class(self) -> &'static str {
-        match self {
-            Self::Plain => "pb-plain",
-            Self::Strong => "pb-strong",
-            Self::Muted => "pb-muted",
-            Self::Alarm => "pb-alarm",
-            Self::Head => "pb-head",
-        }
-    }
-
-    pub(super) fn size(self) -> f64 {
-        match self {
-            Self::Plain | Self::Muted => 15.0,
-            Self::Strong | Self::Alarm => 15.0 * 1.15,
-            Self::Head => 19.0 * 1.15,
-        }
     }
 }
 
