@@ -4,7 +4,7 @@ TOOLS = iputils-ping traceroute nmap bind9-dnsutils curl openssl mtr-tiny iputil
 BOOT  = debootstrap dpkg-dev lintian shellcheck systemd systemd-container
 DIST  = git python3 strip-nondeterminism
 CONTAINERS = podman runc catatonit
-LAB   = util-linux libcap2-bin faketime nftables python3 python3-venv strace snmp
+LAB   = util-linux libcap2-bin faketime nftables python3 python3-venv strace snmp chromium fonts-dejavu-core
 VENV  = .venv
 CARGO_DEB = $(VENV)/cargo-deb/bin/cargo-deb
 CARGO_DENY = $(VENV)/cargo-deny/bin/cargo-deny
@@ -131,11 +131,11 @@ packages:
 
 # The official MCP clients, which the suite tests/tests/lab/clients.rs drives Probity with. They are made
 # once, side by side, and again when what they are made of changes.
-venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, podman-compose, kubectl, helm and nginx, in .venv
+venv: packages ## The official MCP clients, schemathesis, Prometheus, OCSF, podman-compose, kubectl, helm, nginx and what drives a browser, in .venv
 	@$(MAKE) --no-print-directory -j4 $(VENV)/python/ready $(VENV)/python-v1/ready \
 		$(VENV)/node/ready $(VENV)/schemathesis/ready $(VENV)/prometheus/prometheus \
 		$(VENV)/nginx/nginx $(VENV)/ocsf/ready $(VENV)/cyclonedx/ready $(VENV)/mcpb/ready \
-		$(VENV)/kubernetes/ready $(VENV)/compose/ready $(VENV)/pushgateway/prometheus-pushgateway
+		$(VENV)/kubernetes/ready $(VENV)/compose/ready $(VENV)/pushgateway/prometheus-pushgateway $(VENV)/browser/ready
 
 make_venv = python3 -m venv --clear $(@D) && \
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -148,7 +148,7 @@ $(VENV)/python-v1/ready: $(CLIENTS)/requirements-v1.txt
 	$(make_venv)
 	touch $@
 
-$(foreach name,schemathesis ocsf cyclonedx compose,$(VENV)/$(name)/ready): \
+$(foreach name,schemathesis ocsf cyclonedx compose browser,$(VENV)/$(name)/ready): \
 		$(VENV)/%/ready: $(CLIENTS)/requirements-%.txt
 	$(make_venv)
 	touch $@

@@ -104,6 +104,8 @@ pub struct Server {
 pub struct Http {
     /// Whether those on this machine may look without a token.
     pub anonymous: bool,
+    /// Whether there is a page for people.
+    pub ui: bool,
     /// Where the tokens are.
     pub tokens_file: Option<PathBuf>,
     /// An administrator's token.
@@ -355,6 +357,7 @@ impl Config {
             },
             http: Http {
                 anonymous: values.get("server.anonymous")?,
+                ui: values.get("server.ui")?,
                 tokens_file: values.get("server.tokens_file")?,
                 token: values.get("server.token")?,
                 allowed_hosts: values.get("server.allowed_hosts")?,

@@ -60,6 +60,14 @@ pub const SETTINGS: &[Setting] = &[
         help: "Whether HTTP shows tools, health and metrics to this machine without a token.",
     },
     Setting {
+        key: "server.ui",
+        variable: "PROBITY_HTTP_UI",
+        default: "true",
+        kind: Kind::Switch,
+        unit: "",
+        help: "Whether HTTP serves the page for people, below /ui/.",
+    },
+    Setting {
         key: "server.tokens_file",
         variable: "PROBITY_TOKENS_FILE",
         default: "",

@@ -349,6 +349,12 @@ pub const EVENTS: &[Event] = &[
          too.",
     ),
     event(
+        "page.entered",
+        Level::INFO,
+        &["client"],
+        "Somebody begins a session of the page, by this token or by a link with a code for it.",
+    ),
+    event(
         "events.dismissed",
         Level::WARN,
         &["client", "address", "reason", "left_out"],

@@ -14,6 +14,7 @@
 //! | [`http_hostile`] | requests that no library would write, of which the broker hears nothing |
 //! | [`http_limits`] | how often a client may ask |
 //! | [`http_mcp`] | MCP over HTTP, in both eras |
+//! | [`http_page`] | the page for people: who comes in, what they are shown, what its forms come to |
 //! | [`http_probe`] | `/probe`, as Prometheus asks it |
 //! | [`http_requests`] | what is taken for a request: Host, Origin, paths, bodies, connections |
 //! | [`http_runs`] | runs that one comes back to over HTTP: in the background, kept, watched, ended, compared, and whose they are |
@@ -40,6 +41,7 @@ mod http_events;
 mod http_hostile;
 mod http_limits;
 mod http_mcp;
+mod http_page;
 mod http_probe;
 mod http_requests;
 mod http_runs;

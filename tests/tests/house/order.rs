@@ -67,8 +67,8 @@ fn parts_of_a_call_use_only_those_below_them() {
 }
 
 #[test]
-fn mcp_does_not_know_of_http_nor_who_asks_of_either() {
-    let order = ["access", "call_end", "mcp", "http"];
+fn the_page_and_mcp_do_not_know_of_http_nor_who_asks_of_any() {
+    let order = ["access", "call_end", "page", "mcp", "http"];
     let against = against(&order, &["serve"], imports("frontend").uses());
     assert!(against.is_empty(), "against the order within serve:\n{}", against.join("\n"));
 }

@@ -23,6 +23,7 @@
 //! | [`lab`] | the lab itself |
 //! | [`lifecycle`] | a run's life is its connection's life |
 //! | [`notify`] | what systemd is told |
+//! | [`page`] | the page for people, in Chromium |
 //! | [`privileges`] | what the kernel says of the broker and of its tools |
 //! | [`probed`] | Prometheus has hosts probed as by blackbox_exporter |
 //! | [`progress`] | what a run that does not come to its end leaves |
@@ -54,6 +55,7 @@ mod http_clients;
 mod lab;
 mod lifecycle;
 mod notify;
+mod page;
 mod privileges;
 mod probed;
 mod progress;

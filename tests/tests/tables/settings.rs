@@ -72,6 +72,7 @@ fn rows() -> Vec<Row> {
         row("server.host", host_bound, ("::1", json!("[::1]")), ("127.0.0.9", json!("127.0.0.9")), json!("127.0.0.1")),
         row("server.port", port_bound, ("18081", json!("18081")), ("18082", json!("18082")), json!("8080")),
         row("server.anonymous", anonymous_look, ("false", json!(401)), ("true", json!(200)), json!(200)),
+        row("server.ui", page_look, ("false", json!(404)), ("true", json!(200)), json!(200)),
         row("server.tokens_file", tokens_known, ("{rig}/a", json!("a")), ("{rig}/b", json!("b")), json!("neither")),
         row("server.token", token_known, ("a-secret-of-one's-own", json!("a-secret-of-one's-own")), ("another-secret-of-theirs", json!("another-secret-of-theirs")), json!("neither")),
         row("server.allowed_hosts", hosts_known, ("a.example, c", json!("a.example")), ("b.example", json!("b.example")), json!("neither")),

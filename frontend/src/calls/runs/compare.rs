@@ -5,7 +5,7 @@ use probity_output::compare::{Comparison, Side, compare};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunView, Runs, RunsError, Viewer, lookup::read_id};
+use super::{RunView, Runs, RunsError, Viewer, lookup::read_id, stamp};
 
 /// Two runs, and what changed from the first to the second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +41,18 @@ impl Runs {
         earlier: Option<&str>,
         later: &str,
     ) -> Result<Compared, RunsError> {
+        let with_owners = viewer.sees_owners();
+        let (before, after) = self.two(viewer, earlier, later).await?;
+        aside(move || compared(&before, &after, with_owners)).await?
+    }
+
+    /// Two runs of one tool, read.
+    pub(super) async fn two(
+        &self,
+        viewer: &Viewer,
+        earlier: Option<&str>,
+        later: &str,
+    ) -> Result<(Kept, Kept), RunsError> {
         let after = self.over(viewer, later).await?;
         let before = match earlier {
             Some(earlier) => self.over(viewer, earlier).await?,
@@ -51,11 +63,8 @@ impl Runs {
             let (before, after) = (tool_before.clone(), tool_after.clone());
             return Err(RunsError::NotAlike { before, after });
         }
-        let with_owners = viewer.sees_owners();
-        let reading = [before, after].map(|run| aside(move || Kept::read(run)));
-        let [before, after] = reading;
-        let (before, after) = (before.await?, after.await?);
-        aside(move || compared(&before, &after, with_owners)).await?
+        let [before, after] = [before, after].map(|run| aside(move || Kept::read(run)));
+        Ok((before.await?, after.await?))
     }
 
     /// What changed between the two latest of the same call, by tool and target.
@@ -81,7 +90,7 @@ impl Runs {
     }
 
     /// A run that is over and has a result.
-    async fn over(&self, viewer: &Viewer, id: &str) -> Result<StoredRun, RunsError> {
+    pub(super) async fn over(&self, viewer: &Viewer, id: &str) -> Result<StoredRun, RunsError> {
         let run = self.stored(viewer, read_id(id)?).await?;
         if run.summary.state.goes_on() {
             return Err(RunsError::GoesOn(run.summary.id.to_string()));
@@ -106,7 +115,7 @@ impl Runs {
 
 /// Reading and comparing the largest scans takes as long as a hundred short calls: other threads do it, and of
 /// two runs both at once.
-fn aside<T: Send + 'static>(
+pub(super) fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = Result<T, RunsError>> {
     let working = tokio::task::spawn_blocking(work);
@@ -114,8 +123,10 @@ fn aside<T: Send + 'static>(
 }
 
 /// A run, and of its result what is compared.
-struct Kept {
-    run: StoredRun,
+pub(super) struct Kept {
+    pub(super) run: StoredRun,
+    /// When it was asked for, in RFC 3339.
+    pub(super) at: String,
     result: Compares,
 }
 
@@ -130,12 +141,13 @@ struct Compares {
 }
 
 impl Kept {
-    fn read(run: StoredRun) -> Self {
+    pub(super) fn read(run: StoredRun) -> Self {
         let result = run.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        Self { run, result: result.unwrap_or_default() }
+        let at = stamp(run.summary.queued_ms);
+        Self { run, at, result: result.unwrap_or_default() }
     }
 
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         let Compares { parsed, argv, timed_out, truncated_stdout, signal } = &self.result;
         let is_whole = !timed_out && !truncated_stdout && signal.is_none();
         let complete = self.run.summary.state == State::Finished && is_whole;

@@ -15,6 +15,7 @@ mod keep;
 mod live;
 mod log;
 mod lookup;
+mod picture;
 mod place;
 mod record;
 mod view;

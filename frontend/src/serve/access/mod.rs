@@ -5,6 +5,7 @@
 
 mod failures;
 mod rights;
+mod sessions;
 mod tokens;
 
 use std::{net::IpAddr, sync::Arc};
@@ -18,6 +19,7 @@ use crate::{calls::request::client_label, process::logging::Seldom};
 pub use self::{
     failures::{FailureLevel, Failures},
     rights::Beyond,
+    sessions::{LASTS, Sessions},
     tokens::{
         NewToken, Secret, Token, TokenStore, Tokens, TokensError, is_unguessable, whole_network,
     },

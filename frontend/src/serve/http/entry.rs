@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -15,19 +15,25 @@ use axum::{
 use super::{
     Kind, Problem, Server, body,
     connection::Peer,
+    cookie,
     forwarded::is_direct,
-    guard::Foreign,
+    guard::{Foreign, Guard},
+    html::Reader,
     paths,
     request_id::{CORRELATION_ID, RequestId},
     seats::Seat,
 };
-use crate::serve::access::{Access, Caller, FailureLevel, is_unguessable, log_forbidden};
+use crate::serve::access::{Access, Caller, FailureLevel, Token, is_unguessable, log_forbidden};
 
 /// When to ask a server again that is stopping: another may have taken its place.
 const AFTER_THE_END: Duration = Duration::from_secs(5);
 
 /// When to ask again where there are too many, all of which may end at any time.
 const MOMENT: Duration = Duration::from_secs(1);
+
+/// By which browsers say whose page asks, and for what.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Names the request, looks at what can be told before anybody is asked who they are, and writes
 /// out what went wrong further in.
@@ -39,12 +45,16 @@ pub(super) async fn enter(
     let RequestId(id) = RequestId::of(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_crowded = is_for_probes(&request);
+    let reader = Reader::of(request.method(), request.uri(), request.headers());
     let mut response = match acceptable(&server, request) {
         Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        *response.body_mut() = problem.written_for(&id);
+        match reader {
+            Some(reader) => reader.told(&problem, &mut response),
+            None => *response.body_mut() = problem.written_for(&id),
+        }
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
@@ -138,9 +148,15 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
     if let Some(ticket) = ticket(request) {
         return with_ticket(server, ticket, address);
     }
+    if paths::is_page(request.uri().path()) {
+        of_own_page(request)?;
+        if let (None, Some(token)) = (bearer(headers), session(server, request, address)) {
+            return Ok(Caller::with_token(token, address));
+        }
+    }
     let Some(token) = bearer(headers) else { return Ok(without_token) };
-    match authenticated(server, token, address) {
-        Ok(caller) => Ok(caller),
+    match token_of(server, token, address) {
+        Ok(token) => Ok(Caller::with_token(token, address)),
         // They work whatever an orchestrator sends along, and show such a one no more than a stranger.
         Err(_) if paths::is_probe(request.uri().path()) => Ok(Caller::anonymous(address, false)),
         Err(problem) => Err(problem),
@@ -150,12 +166,16 @@ fn caller(server: &Server, request: &Request) -> Result<Caller, Problem> {
 /// Whose token it is. Those that somebody chose are not even looked at for an address that has failed
 /// too often, or guessing would go on; those that are made here nobody guesses, and their holders are
 /// let in whoever else fails from their address.
-fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller, Problem> {
+pub(super) fn token_of(
+    server: &Server,
+    token: &str,
+    address: IpAddr,
+) -> Result<Arc<Token>, Problem> {
     let wait = server.failures.wait(address);
     if (wait.is_none() || is_unguessable(token))
         && let Some(token) = server.tokens.find(token, address)
     {
-        return Ok(Caller::with_token(token, address));
+        return Ok(token);
     }
     let from = address.to_string();
     match server.failures.count(address) {
@@ -173,6 +193,28 @@ fn authenticated(server: &Server, token: &str, address: IpAddr) -> Result<Caller
         None if token.is_empty() => unauthenticated("this takes a token"),
         None => unauthenticated("this token is not known here").of_invalid_token(),
     })
+}
+
+/// A form of another site's page is turned away, whoever's browser sends it.
+fn of_own_page(request: &Request) -> Result<(), Problem> {
+    // RULE: What changes something on the page is taken from the page's own forms alone.
+    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match only_reads || Guard::is_own_page(request.headers(), request.uri()) {
+        true => Ok(()),
+        false => Err(foreign_problem(Foreign::Origin)),
+    }
+}
+
+/// Whose session it is, where the token still holds. Another page on this machine may have a browser ask, too:
+/// it may lead here, and is shown nothing.
+fn session(server: &Server, request: &Request, address: IpAddr) -> Option<Arc<Token>> {
+    // RULE: A session opens the page alone, and ends with its token.
+    let said =
+        |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let is_own = said(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let leads_here = said(FETCH_MODE) == Some("navigate");
+    let key = cookie::key(request.headers()).filter(|_| is_own || leads_here)?;
+    server.sessions.find(key).filter(|token| server.tokens.has(token, address))
 }
 
 /// The ticket of a request for the events, where it has one.

@@ -73,6 +73,18 @@ impl Guard {
         }
     }
 
+    /// Whether a request comes from a page of this very server, by its Origin.
+    #[must_use]
+    pub fn is_own_page(headers: &HeaderMap, uri: &Uri) -> bool {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (origin, more) = (origins.next(), origins.next());
+        let origin = origin.filter(|_| more.is_none()).and_then(|origin| origin.to_str().ok());
+        let rest = origin.and_then(|origin| {
+            origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+        });
+        rest.and_then(authority).is_some_and(|of_page| host_of(headers, uri) == Some(of_page))
+    }
+
     fn is_ours(&self, host: &str, peer: &Peer) -> bool {
         // An address is no name, and nobody can make it point elsewhere.
         let address: Option<IpAddr> = host.parse().ok();

@@ -8,11 +8,13 @@
 mod accept;
 mod body;
 mod connection;
+mod cookie;
 mod entry;
 mod events;
 mod feed;
 mod forwarded;
 mod guard;
+mod html;
 pub mod listen;
 mod mcp;
 mod paths;
@@ -27,6 +29,7 @@ mod traced;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
@@ -51,7 +54,7 @@ use crate::{
     config::{Config, Http, ProbeModules},
     process::shutdown::Shutdown,
     serve::{
-        access::{Caller, Failures, TokenStore},
+        access::{Caller, Failures, Sessions, TokenStore},
         http::{listen::Listener, mcp::Mcp},
         mcp::Shared,
     },
@@ -75,6 +78,8 @@ pub struct Server {
     tokens: Arc<TokenStore>,
     /// What browsers read the events with.
     tickets: Tickets,
+    /// Browsers that have shown a token.
+    sessions: Sessions,
     /// Failed authentication.
     failures: Failures,
     /// Requests that were turned away for their Host or Origin.
@@ -128,6 +133,7 @@ impl Server {
             probes: config.probes.clone(),
             tokens,
             tickets: Tickets::default(),
+            sessions: Sessions::default(),
             failures: Failures::default(),
             rejected_origins: Failures::default(),
             guard,
@@ -138,6 +144,14 @@ impl Server {
             hub: Hub::new(),
             watches,
         })
+    }
+
+    /// A code that opens the page once, for whoever holds this token; none where there is no page.
+    #[must_use]
+    pub fn page_code(&self, token: &str) -> Option<String> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let token = self.tokens.find(token, here).filter(|_| self.http.ui)?;
+        Some(self.sessions.code(token))
     }
 
     /// Serves `most` connections at once until it is to stop. From then on it still answers, so that

@@ -306,6 +306,10 @@ pub struct ShowRunArgs {
     /// Print the run and its whole result as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Write what it came to as a picture (SVG) to this file; `-` is standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub svg: Option<PathBuf>,
 }
 
 /// `probity runs diff`

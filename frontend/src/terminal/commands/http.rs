@@ -127,7 +127,8 @@ async fn serve(
     let mut watching = pin!(watches.run());
     let most = connections(loaded.config.http.max_connections);
     tracing::info!(address = listener.to_string(), "http.listening");
-    greet(&listener, made.as_ref());
+    let code = made.as_ref().and_then(|secret| server.page_code(secret.reveal()));
+    greet(&listener, made.as_ref(), code.as_deref());
     tell(&[NotifyState::Ready]);
     tokio::select! {
         () = server.serve(&listener, most) => {}
@@ -217,7 +218,7 @@ fn given_token(config: &Config) -> Result<Option<Token>, TokensError> {
 
 /// Says how to get in where nobody has a token yet, and last where it is: whoever waits for that has
 /// read all of it.
-fn greet(listener: &Listener, made: Option<&Secret>) {
+fn greet(listener: &Listener, made: Option<&Secret>, code: Option<&str>) {
     if let Some(secret) = made {
         let token = secret.reveal();
         let (option, url) = match listener {
@@ -233,6 +234,11 @@ fn greet(listener: &Listener, made: Option<&Secret>) {
             "no token is configured, so this one is an administrator's until the server ends: \
              {token}\nTry it:\n  curl {option}-H 'Authorization: Bearer {token}' {url}/tools"
         ));
+        if let (Listener::Tcp(..), Some(code)) = (listener, code) {
+            complain(&format!(
+                "or open the page; the link works once:\n  {url}/ui/login?code={code}"
+            ));
+        }
     }
     complain(&format!("serving on {listener}"));
 }

@@ -1,8 +1,9 @@
 //! `probity runs`: what was run, read from the file that has it. No broker is asked and nothing is run.
 
 use std::{
+    fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -114,11 +115,27 @@ impl Shelf {
     }
 
     async fn show(&self, args: &ShowRunArgs) -> Result<Exit, Failed> {
+        if let Some(file) = &args.svg {
+            return self.draw(&args.id, file).await;
+        }
         let run = self.runs.show(&self.viewer, &args.id).await?;
         match args.json {
             true => printing::print_json(&run)?,
             false => print_run(&run)?,
         }
+        Ok(Exit::Success)
+    }
+
+    async fn draw(&self, id: &str, file: &Path) -> Result<Exit, Failed> {
+        let picture = self.runs.picture(&self.viewer, id).await?;
+        if file == Path::new("-") {
+            io::stdout().lock().write_all(picture.svg.as_bytes())?;
+            return Ok(Exit::Success);
+        }
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+        fs::write(file, &picture.svg).map_err(named)?;
+        complain(&format!("{} is in {}. {}", picture.title, file.display(), picture.alternative));
         Ok(Exit::Success)
     }
 

@@ -292,6 +292,14 @@ pub fn a_server_over_http() -> String {
     }
     let foreign = server.raw("GET", "/", &format!("Host: {SECRET}.example\r\n"), "").unwrap();
     assert_eq!(foreign.status, 403);
+    let host = server.host();
+    let form = format!("token={admin}");
+    let headers = format!(
+        "Host: {host}\r\nOrigin: http://{host}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n",
+        form.len()
+    );
+    assert_eq!(server.raw("POST", "/ui/login", &headers, &form).unwrap().status, 303);
     // The viewer, who stands first, is taken out while reading.
     let connection = server.connect().unwrap();
     let mut events = Events::ask(connection, server.host(), "/events", &viewer, None).unwrap();

@@ -70,6 +70,10 @@ pub fn anonymous_look(configured: &Configured<'_>, _: &Value) -> Value {
     json!(configured.server_with_token().get("/tools", None).unwrap().status)
 }
 
+pub fn page_look(configured: &Configured<'_>, _: &Value) -> Value {
+    json!(configured.server_with_token().get("/ui/login", None).unwrap().status)
+}
+
 pub fn tokens_known(configured: &Configured<'_>, _: &Value) -> Value {
     let made = ["a", "b"].map(|name| {
         let path = configured.rig.path(name);

@@ -112,6 +112,24 @@ impl Call {
     /// Has it go on by itself, and answers with its place; or, where it comes to nothing, with what came of
     /// it.
     pub(super) async fn begun(self) -> Result<Response, Problem> {
+        let (server, tool) = (Arc::clone(&self.server), self.tool.clone());
+        let result = self.in_background().await;
+        if let Some(problem) = problem_of(&server, &tool, &result) {
+            return Err(problem);
+        }
+        let id = Some(result.correlation_id.clone());
+        let place = result.goes_on().and(result.run_id());
+        let place = place.and_then(|id| HeaderValue::from_str(&format!("/runs/{id}")).ok());
+        let mut response = Json(&result).into_response();
+        if let Some(place) = place {
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        Ok(with_id(response, id.as_deref()))
+    }
+
+    /// Has it go on by itself; what the service says of it, or what came of it already.
+    pub(super) async fn in_background(self) -> ToolResult {
         let Self { server, caller, tool, properties, label, session, tier, trace, _open, .. } =
             self;
         let asking = OwnedAsking {
@@ -129,20 +147,7 @@ impl Call {
             open: _open,
             ends_with: "It goes on when you leave. See it at /runs.",
         };
-        let tool = asking.tool.clone();
-        let result = server.service.call_in_background(asking, lifetime).await;
-        if let Some(problem) = problem_of(&server, &tool, &result) {
-            return Err(problem);
-        }
-        let id = Some(result.correlation_id.clone());
-        let place = result.goes_on().and(result.run_id());
-        let place = place.and_then(|id| HeaderValue::from_str(&format!("/runs/{id}")).ok());
-        let mut response = Json(&result).into_response();
-        if let Some(place) = place {
-            *response.status_mut() = StatusCode::ACCEPTED;
-            response.headers_mut().insert(header::LOCATION, place);
-        }
-        Ok(with_id(response, id.as_deref()))
+        server.service.call_in_background(asking, lifetime).await
     }
 
     /// Puts it to the service, with `teller` hearing of it. What did not run is a problem.

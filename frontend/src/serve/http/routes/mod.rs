@@ -9,6 +9,7 @@ mod info;
 mod mcp;
 mod metrics;
 mod openapi;
+mod page;
 mod probe;
 mod rate;
 mod run;
@@ -85,7 +86,9 @@ pub const ROUTES: &[Route] = &[
     of_get("/runs/{id}", VIEWER, "One run: how far it is, or what it came to.", || get(runs::one)),
     of_delete("/runs/{id}", OPERATOR, "Have a run end that goes on.", || delete(runs::cancel)),
     of_get("/runs/{id}/events", VIEWER, "What becomes of a run, as server-sent events that can be gone on with.", || get(runs::events)),
+    of_get("/runs/{id}/picture.svg", VIEWER, "What a run came to, as a picture.", || get(runs::picture)),
     of_get("/runs/{a}/diff/{b}", VIEWER, "What changed from one run to a later one of the same tool.", || get(runs::diff)),
+    of_get("/runs/{a}/diff/{b}/picture.svg", VIEWER, "The same as a picture.", || get(runs::diff_picture)),
     of_get("/watches", ADMIN, "Calls that come by themselves, and how each stands.", || get(watches::list)),
     of_put("/watches/{name}", ADMIN, "Add a watch, or change one that was added.", || put(watches::put)),
     of_delete("/watches/{name}", ADMIN, "Remove a watch that was added.", || delete(watches::remove)),
@@ -135,13 +138,14 @@ const fn of_delete(
 /// What is limited in how often it may be asked. A check runs nothing, so it is not. Which tool a probe runs its
 /// module says, so it is limited where that is known.
 fn is_run(path: &str) -> bool {
-    path == "/tools/{name}/execute"
+    matches!(path, "/tools/{name}/execute" | "/ui/tools/{name}")
 }
 
 /// The router of all of them.
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new();
-    for Route { path, access, handler, .. } in ROUTES.iter().copied() {
+    let pages = if server.http.ui { page::PAGES } else { &[] };
+    for Route { path, access, handler, .. } in ROUTES.iter().chain(pages).copied() {
         // RULE: Nothing is reached without the access that stands beside its route.
         let admitted = middleware::from_fn(move |request: Request, next: Next| {
             entry::admit(access, request, next)

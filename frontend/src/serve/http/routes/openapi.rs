@@ -63,6 +63,8 @@ const TOKEN: &str = "token";
         runs::cancel,
         runs::events,
         runs::diff,
+        runs::picture,
+        runs::diff_picture,
         watches::list,
         watches::put,
         watches::remove,

@@ -9,11 +9,12 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderName, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
+use probity_output::pictures::Picture;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -32,6 +33,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The number of the last event of every run.
 const LAST: &str = "end";
+
+/// A picture has a style of its own, and nothing else.
+const PICTURE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Runs of one answer, where nobody says how many.
 const USUAL_LIMIT: usize = 50;
@@ -200,6 +205,56 @@ pub(super) async fn diff(
     let viewer = server.viewer(&caller);
     let compared = server.service.runs().compare(&viewer, Some(&a), &b).await.map_err(problem)?;
     Ok(Json(json!(compared)))
+}
+
+/// What a run came to, as a picture. A run that goes on has none, nor have results that tables show better.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/picture.svg",
+    operation_id = "run_picture",
+    params(("id" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "A run's id.")),
+    responses((status = 200, body = String, content_type = "image/svg+xml")),
+)]
+pub(super) async fn picture(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let picture = server.service.runs().picture(&server.viewer(&caller), &id).await;
+    picture.map(svg).map_err(problem)
+}
+
+/// What changed between two runs of one tool, as a picture.
+#[utoipa::path(
+    get,
+    path = "/runs/{a}/diff/{b}/picture.svg",
+    operation_id = "runs_diff_picture",
+    params(
+        ("a" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "The earlier run's id."),
+        ("b" = String, Path, pattern = "^[a-h][a-z2-7]{25}$", description = "The later run's id."),
+    ),
+    responses((status = 200, body = String, content_type = "image/svg+xml")),
+)]
+pub(super) async fn diff_picture(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((a, b)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let picture = server.service.runs().picture_of_two(&server.viewer(&caller), &a, &b).await;
+    picture.map(svg).map_err(problem)
+}
+
+/// A picture. Its own style is all that it may use, wherever it is opened.
+pub(super) fn svg(picture: Picture) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PICTURE_POLICY)),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+    ];
+    (headers, picture.svg).into_response()
 }
 
 /// What a reader is given until the run is over or `gone` is.
