@@ -175,6 +175,21 @@ def story_hostile(visit: Visit) -> dict[str, Any]:
     return {"shown": shown, "ran": page.evaluate("window.canary ?? null")}
 
 
+def story_watch(visit: Visit) -> dict[str, Any]:
+    """A call that comes by itself, over time."""
+    page = visit.page
+    visit.log_in()
+    page.click("a:has-text('Watches')")
+    visit.look("watches")
+    page.click("a:has-text('gateway')")
+    # Its runs come in while one looks.
+    page.locator("#runs li").nth(2).wait_for()
+    page.reload()
+    drawn = visit.drawn()
+    visit.look("watch")
+    return {"state": page.inner_text("#state"), "drawn": drawn}
+
+
 def story_lost(visit: Visit) -> dict[str, Any]:
     """A server that ends under an open page, and another in its place."""
     page = visit.page

@@ -128,6 +128,10 @@ trait Report {
         false
     }
 
+    fn in_a_line(&self) -> Option<String> {
+        None
+    }
+
     fn complaint(&self) -> Option<String> {
         None
     }
@@ -186,6 +190,12 @@ impl Parsed {
     #[must_use]
     pub fn text(&self) -> String {
         self.report().text()
+    }
+
+    /// All of the result in a line, where the first line of [`Self::text`] is of a part of it alone.
+    #[must_use]
+    pub fn in_a_line(&self) -> Option<String> {
+        self.report().in_a_line()
     }
 
     /// Whether the tool did all that it was asked to, as far as its output tells.

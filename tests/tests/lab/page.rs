@@ -5,7 +5,9 @@
 //! `target/page`.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -26,14 +28,19 @@ fn can_run() -> bool {
 
 struct Site {
     world: World,
+    /// Where its watches are.
+    folder: tempfile::TempDir,
     server: HttpServer,
 }
 
 impl Site {
     fn new() -> Self {
         let world = World::new().unwrap();
-        let server = serve(&world, "127.0.0.1:0");
-        Self { world, server }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.path().join("watches.toml"), WATCHES).unwrap();
+        let server = serve(&world, &folder.path().join("watches.toml"), "127.0.0.1:0");
+        Self { world, folder, server }
     }
 
     /// Begins a story in a browser of its own.
@@ -52,10 +59,15 @@ impl Site {
     }
 }
 
-fn serve(world: &World, at: &str) -> HttpServer {
+/// A call that comes by itself every two seconds.
+const WATCHES: &str = "[[watch]]\nname = \"gateway\"\ntool = \"ping\"\ntarget = \"10.66.2.2\"\n\
+                       every = \"2s\"\ntimeout = \"2s\"\ntell = [\"loss > 5 %\"]\n[watch.options]\ncount = 1\n";
+
+fn serve(world: &World, watches: &Path, at: &str) -> HttpServer {
     let words = world.frontend(USER_UID, &["http", "--listen", at]);
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).env("PROBITY_HTTP_TOKEN", TOKEN).env("PROBITY_HISTORY", "false");
+    command.env("PROBITY_WATCHES", watches);
     HttpServer::start(command).unwrap()
 }
 
@@ -130,6 +142,17 @@ fn a_script_in_a_banner_is_shown_and_not_run() {
 }
 
 #[test]
+fn a_watch_is_shown_over_time() {
+    if !can_run() {
+        return;
+    }
+    let told = Site::new().told("watch");
+    let state = told["state"].as_str().unwrap();
+    assert!(state.contains("works") && state.contains("every 2s"), "{told}");
+    assert_eq!(told["drawn"], true, "{told}");
+}
+
+#[test]
 fn a_page_whose_server_is_gone_says_so_and_finds_the_next() {
     if !can_run() {
         return;
@@ -149,7 +172,7 @@ fn a_page_whose_server_is_gone_says_so_and_finds_the_next() {
     wait_for("open");
     site.server.end(Signal::SIGTERM).unwrap();
     wait_for("lost");
-    site.server = serve(&site.world, &host);
+    site.server = serve(&site.world, &site.folder.path().join("watches.toml"), &host);
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     let told = ended(child, said);
     assert!(told["said"].as_str().unwrap().contains("Trying again"), "{told}");

@@ -2,10 +2,17 @@
 //!
 //! What is drawn is what a viewer may see, and nothing is kept of it: a picture is made when it is asked for.
 
-use probity_output::pictures::{self, Moment, Picture, Shown};
+use probity_output::{
+    compare::compare,
+    pictures::{self, Moment, Picture, Shown},
+};
 use serde_json::Value;
 
 use super::{RunView, Runs, RunsError, Viewer, compare::Kept, compare::aside};
+
+/// Runs of a watch are compared one by one where all of their results have no more bytes than this: a picture
+/// is drawn each time that it is asked for.
+const COMPARED_MAX: usize = 4 << 20;
 
 impl Runs {
     /// The picture of a run that is over.
@@ -59,7 +66,15 @@ impl Runs {
         aside(move || {
             let kept: Vec<Kept> = kept.into_iter().map(Kept::read).collect();
             let parser = kept.last().map_or("none", Kept::parser);
-            let moments: Vec<Moment<'_>> = kept.iter().map(Kept::moment).collect();
+            let is_small = kept.iter().map(Kept::bytes).sum::<usize>() <= COMPARED_MAX;
+            let mut moments: Vec<Moment<'_>> = kept.iter().map(Kept::moment).collect();
+            if is_small {
+                for (pair, moment) in kept.windows(2).zip(moments.iter_mut().skip(1)) {
+                    let [before, after] = pair else { continue };
+                    let compared = compare(parser, before.side(), after.side());
+                    moment.changed = compared.is_ok_and(|found| !found.same);
+                }
+            }
             pictures::over_time(parser, &title, &moments).map_err(not_drawn)
         })
         .await?
@@ -73,6 +88,10 @@ fn not_drawn(error: pictures::PictureError) -> RunsError {
 impl Kept {
     fn parser(&self) -> &str {
         self.run.summary.parser.as_deref().unwrap_or("none")
+    }
+
+    fn bytes(&self) -> usize {
+        self.run.result.as_ref().map_or(0, String::len)
     }
 
     fn moment(&self) -> Moment<'_> {

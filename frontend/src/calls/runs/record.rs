@@ -9,6 +9,7 @@ use std::{
 };
 
 use probity_history::{Begun, Ended, Ending, Facts, NotKept, Owner, Store, UtcMs};
+use probity_output::parsers::Parsed;
 use probity_protocol::ClientLabel;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -161,6 +162,8 @@ impl Record {
             None => Ended::Finished,
         };
         let text = result.text();
+        let report = result.report().filter(|_| result.error_type.is_none());
+        let in_a_line = report.and_then(Parsed::in_a_line);
         if self.live.in_background {
             let (text, result) = (Some(text.clone()), Some(json!(result)));
             let (state, at) = (ended.into(), UtcMs::now());
@@ -173,7 +176,7 @@ impl Record {
             status: self.live.interruption().map(str::to_owned),
             error_type: result.error_type.map(|kind| kind.to_string()),
             return_code: result.returncode,
-            headline: Some(headline(&text)),
+            headline: Some(headline(in_a_line.as_ref().unwrap_or(&text))),
             text: Some(text),
             result: serde_json::to_string(result).ok(),
             facts: self.begun.facts.clone(),

@@ -55,17 +55,9 @@ pub fn overview(who: &Who, shown: &Overview<'_>) -> Markup {
             @if shown.running.is_empty() { p.help { "Nothing." } }
             @else { ul.plain { @for run in shown.running { li { (going_on(run)) } } } }
         }
-        section #tools data-part {
-            h2 { "Tools" }
-            @if shown.listing.catalog.tools.is_empty() {
-                p { "No tool is offered to you here. " a href="/ui/grants" { "Why" } }
-            }
-            ul.cards { @for tool in &shown.listing.catalog.tools { li.card { (tool_card(tool)) } } }
-        }
         section #latest data-part {
-            h2 { "Lately" }
-            @if shown.latest.is_empty() { p.help { "Nothing was run yet." } }
-            @else {
+            @if !shown.latest.is_empty() {
+                h2 { "Lately" }
                 ul.plain { @for run in shown.latest { li {
                     (run_link(run)) " " (state_of(run)) " "
                     @if let Some(at) = &run.ended_at { (moment(at)) }
@@ -79,6 +71,13 @@ pub fn overview(who: &Who, shown: &Overview<'_>) -> Markup {
                 h2 { "Watches" }
                 ul.plain { @for watch in &list.watches { li { (watch_line(watch)) } } }
             }
+        }
+        section #tools data-part {
+            h2 { "Tools" }
+            @if shown.listing.catalog.tools.is_empty() {
+                p { "No tool is offered to you here. " a href="/ui/grants" { "Why" } }
+            }
+            ul.cards { @for tool in &shown.listing.catalog.tools { li.card { (tool_card(tool)) } } }
         }
     };
     let frame = Frame {

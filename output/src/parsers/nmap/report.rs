@@ -14,6 +14,10 @@ impl Report for NmapReport {
         text::text(self)
     }
 
+    fn in_a_line(&self) -> Option<String> {
+        text::in_a_line(self)
+    }
+
     fn is_complete(&self) -> bool {
         self.complete
     }

@@ -86,6 +86,12 @@ fn few_ports(host: &NmapHost) -> String {
     page.finish("")
 }
 
+/// What was found on several hosts.
+pub(super) fn in_a_line(report: &NmapReport) -> Option<String> {
+    let hosts = [report.hosts_up, report.hosts_down, report.hosts_unknown];
+    (hosts.into_iter().fold(0, u64::saturating_add) > 1).then(|| summary(report))
+}
+
 /// What was found, how long it took, and what to make of it.
 fn summary(report: &NmapReport) -> String {
     let mut parts = Vec::new();

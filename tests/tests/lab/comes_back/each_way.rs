@@ -51,6 +51,7 @@ fn by_tools(place: &Place) -> (String, Value) {
     assert_eq!(shortened.get(&address(240)), Some(&vec![22, 80]), "it is what one looks for");
     let list = session.call("run_list", json!({"tool": "nmap"})).unwrap();
     assert!(text(&list).starts_with(&format!("{id} nmap {NETWORK}: finished")), "{list}");
+    assert!(text(&list).contains(&format!("\"{counts}")), "{list}");
     let read = |uri| session.request("resources/read", uri).unwrap()["result"].take();
     let whole = whole_of(&answer, read);
     (id, whole)
