@@ -116,6 +116,9 @@ fn a_link_opens_the_page_once_until_its_holder_leaves() {
     let overview = browser.get("/ui/");
     assert_eq!(overview.status, 200);
     assert!(text(&overview).contains("<h1>Overview</h1>"), "{overview:?}");
+    let twice = format!("{HTML}Cookie: {0}; {0}\r\n", browser.cookie);
+    let mut two = Browser::new(&server);
+    assert_eq!(two.ask("GET", "/ui/", &twice, "").status, 401, "two cookies are none");
     // The link again: for the same browser it leads in, and for another it is used up.
     assert_eq!(browser.get(&link).status, 303);
     let late = Browser::new(&server).get(&link);

@@ -33,8 +33,7 @@ fn the_oldest_go_where_they_are_too_many() {
 
 #[test]
 fn what_goes_on_is_never_dropped() {
-    let retention =
-        Retention { age: Some(Duration::from_millis(1)), count: Some(1), bytes: Some(1) };
+    let retention = Retention { age: None, count: Some(1), bytes: Some(1) };
     let store = in_memory(retention);
     for _ in 0..3 {
         let mut run = begun("nmap", "a");
@@ -44,7 +43,19 @@ fn what_goes_on_is_never_dropped() {
     for _ in 0..3 {
         keep(&store, "ping", "a", "{}");
     }
-    assert!(settled(&store, 3).iter().all(|run| run.state == State::Running));
+    let left = settled(&store, 4);
+    assert_eq!(left.iter().filter(|run| run.state == State::Running).count(), 3);
+}
+
+#[test]
+fn the_latest_stays_however_large_it_is_until_there_is_another() {
+    let store = in_memory(Retention { bytes: Some(1000), ..Retention::default() });
+    let large = format!("\"{}\"", "x".repeat(100_000));
+    keep(&store, "ping", "a", "{}");
+    let id = keep(&store, "ping", "a", &large);
+    assert_eq!(settled(&store, 1)[0].id, id);
+    let next = keep(&store, "ping", "a", "{}");
+    assert_eq!(settled(&store, 1)[0].id, next);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn answered(document: &Value, archive: &Value) -> BTreeMap<String, BTreeSet<u64>
         let mut parts: Vec<&str> = path.split('/').collect();
         match parts.as_mut_slice() {
             ["tools" | "watches", name, ..] => *name = "{name}",
-            ["runs", a, "diff", b] => (*a, *b) = ("{a}", "{b}"),
+            ["runs", a, "diff", b, ..] => (*a, *b) = ("{a}", "{b}"),
             ["runs", id, ..] => *id = "{id}",
             _ => {}
         }
@@ -144,6 +144,8 @@ fn nothing_that_schemathesis_makes_of_the_document_is_answered_otherwise_than_it
     answered.remove("GET /probe");
     // What it makes up is no watch: frontend/tests/it/watches.rs.
     answered.remove("PUT /watches/{name}");
+    // Of what this rig's tools write there is no picture: frontend/tests/it/http_page.rs.
+    answered.retain(|operation, _| !operation.ends_with("/picture.svg"));
     for (operation, statuses) in answered {
         let is_good = |status: &u64| matches!(status, 200..300 | 503);
         assert!(statuses.iter().any(is_good), "{operation} had nothing but {statuses:?}");

@@ -75,6 +75,11 @@ impl Sessions {
         self.held().sessions.remove(&hash(key));
     }
 
+    /// Ends those whose token `holds` says no more of.
+    pub fn keep(&self, holds: impl Fn(&Token) -> bool) {
+        self.held().sessions.retain(|_, session| holds(&session.token));
+    }
+
     /// A code that opens one session for this token, in the place of any earlier one.
     pub fn code(&self, token: Arc<Token>) -> String {
         let code = random();
@@ -140,6 +145,15 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(sessions.find(&long), None);
         assert_eq!(sessions.find(""), None);
+    }
+
+    #[test]
+    fn one_whose_token_is_gone_does_not_come_back_with_it() {
+        let (sessions, ann, bob) = (Sessions::default(), token("ann"), token("bob"));
+        let [of_ann, of_bob] = [sessions.begin(&ann), sessions.begin(&bob)];
+        sessions.keep(|token| token.name == "ann");
+        assert!(sessions.find(&of_ann).is_some());
+        assert_eq!(sessions.find(&of_bob), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,14 +6,17 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::serve::access::LASTS;
 
-/// The key that a request brings along, where it has one.
+/// The key that a request brings along, where it has one. Of several none counts: another server of this host can
+/// have a browser send one of its own beside it, and nobody can tell which is which.
 pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
     let name = name(headers);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|cookie| {
+    let mut own = cookies.flat_map(|line| line.split(';')).filter_map(|cookie| {
         let (own, value) = cookie.trim().split_once('=')?;
-        (own == name && !value.is_empty()).then_some(value)
-    })
+        (own == name).then_some(value)
+    });
+    // RULE: Of several sessions in one request none counts.
+    own.next().filter(|key| !key.is_empty() && own.next().is_none())
 }
 
 /// The line that has a browser keep a key, by the headers of its request.
@@ -77,7 +80,9 @@ mod tests {
         ] {
             assert_eq!(key(&headers(host, &cookies)), expected, "{host}");
         }
-        assert_eq!(key(&headers("localhost:8080", &["probity_session_8080="])), None);
+        for none in ["probity_session_8080=", "probity_session_8080=a; probity_session_8080=b"] {
+            assert_eq!(key(&headers("localhost:8080", &[none])), None, "{none}");
+        }
     }
 
     #[test]

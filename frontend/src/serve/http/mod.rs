@@ -28,6 +28,8 @@ mod tickets;
 mod traced;
 
 use std::{
+    convert::Infallible,
+    future::pending,
     hash::{BuildHasher as _, RandomState},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -167,11 +169,22 @@ impl Server {
         self.hub.open(most);
         tokio::select! {
             never = connection::accept_all(listener, router, limits, &connections, &closing) => match never {},
+            never = self.sessions_kept() => match never {},
             () = self.ended() => {}
         }
         closing.cancel();
         connections.close();
         let _ = timeout(LAST_ANSWERS, connections.wait()).await;
+    }
+
+    /// Ends the sessions of tokens that are taken back or changed, whenever they are read again.
+    async fn sessions_kept(&self) -> Infallible {
+        let mut changes = self.tokens.changes();
+        while changes.changed().await.is_ok() {
+            let tokens = Arc::clone(&changes.borrow_and_update());
+            self.sessions.keep(|token| tokens.iter().any(|known| known == token));
+        }
+        pending().await
     }
 
     /// Waits until nothing is open any more, or the grace period is over and what was open is

@@ -19,7 +19,8 @@ pub fn badge(kind: &str, word: &str) -> Markup {
 pub fn state_of(run: &RunView) -> Markup {
     let (kind, word) = match run.state {
         "finished" if run.error_type.is_some() => ("warn", "finished with an error"),
-        "finished" => ("good", "finished"),
+        // Whether what it found is good, its summary says.
+        "finished" => ("still", "finished"),
         "queued" => ("busy", "queued"),
         "running" => ("busy", "running"),
         "cancelled" => ("warn", "cancelled"),

@@ -126,7 +126,11 @@ impl Fields<'_> {
 
     fn input(&self, option: &OptionEntry, id: &str, help: &str, value: &str) -> Markup {
         let name = option.name.as_str();
-        let hint = option.default.as_deref().or(option.example.as_deref()).unwrap_or_default();
+        let hint = match (&option.default, &option.example) {
+            (Some(default), _) => format!("default {default}"),
+            (None, Some(example)) => format!("e.g. {example}"),
+            (None, None) => String::new(),
+        };
         match &option.value {
             ValueType::Enumeration(words) => html! {
                 select #(id) name=(name) aria-describedby=(help) {
@@ -184,13 +188,27 @@ fn label(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use probity_protocol::Identifier;
+
     use super::*;
     use crate::test_catalog;
 
     #[test]
     fn a_form_comes_to_the_call_that_is_meant() {
-        let catalog = test_catalog::of(&["ping"]);
-        let tool = catalog.tool("ping").unwrap();
+        let mut tool = test_catalog::of(&["ping"]).tools.remove(0);
+        tool.options.push(OptionEntry {
+            name: Identifier::new("count").unwrap(),
+            flag: Some("-c".into()),
+            help: String::new(),
+            tier: Tier::Standard,
+            value: ValueType::Integer { min: 1, max: 100 },
+            default: None,
+            required: false,
+            example: None,
+            excludes: vec![],
+            requires: vec![],
+            intrusive_words: vec![],
+        });
         let field = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         let fields = [
             field("target", " 10.0.0.1 "),
@@ -199,11 +217,11 @@ mod tests {
             field("timeout_sec", "2.5"),
             field("unknown", "x"),
         ];
-        let call = properties(tool, &fields);
+        let call = properties(&tool, &fields);
         let expected =
             json!({"target": "10.0.0.1", "count": 5, "timeout_sec": 2.5, "unknown": "x"});
         assert_eq!(Value::Object(call), expected);
-        let call = properties(tool, &[field("count", "five")]);
+        let call = properties(&tool, &[field("count", "five")]);
         assert_eq!(Value::Object(call), json!({"count": "five"}), "for the policy to refuse");
     }
 }

@@ -39,7 +39,7 @@ pub fn run(who: &Who, page: &RunPage<'_>) -> Markup {
     let view = html! {
         section #state data-part {
             p { (state_of(run)) " asked " (moment(&run.asked_at))
-                @if let Some(at) = &run.ended_at { ", over " (moment(at)) }
+                @if let Some(at) = &run.ended_at { ", ended " (moment(at)) }
                 @if let Some(owner) = &run.owner { ", by " (bits::owner(owner)) }
             }
             @if goes_on {
@@ -49,7 +49,7 @@ pub fn run(who: &Who, page: &RunPage<'_>) -> Markup {
         }
         (actions(who, page.run, arguments, goes_on))
         @if goes_on {
-            section #live data-events={ "/ui/runs/" (run.run_id) "/events" } {
+            section #live hidden data-events={ "/ui/runs/" (run.run_id) "/events" } {
                 h2 { "Output" }
                 pre #output.code tabindex="0" aria-live="off" {}
             }

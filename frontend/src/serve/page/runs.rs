@@ -60,8 +60,14 @@ fn row(run: &RunView, has_owners: bool) -> Markup {
         td { (state_of(run)) }
         td { (moment(&run.asked_at)) }
         td { @if let Some(summary) = &run.summary { (summary) } @else if let Some(progress) = &run.progress { (progress.message) } }
-        @if has_owners { td { (run.owner.as_deref().map(owner).unwrap_or_default()) } }
+        @if has_owners { td { (by(run)) } }
     } }
+}
+
+/// Whose it is: a watch's own name says more than the account that it runs as.
+fn by(run: &RunView) -> &str {
+    let watch = run.client.as_deref().filter(|client| client.starts_with("watch "));
+    watch.or(run.owner.as_deref().map(owner)).unwrap_or_default()
 }
 
 fn search(page: &RunsPage<'_>) -> Markup {

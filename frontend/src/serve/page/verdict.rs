@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::bits::{badge, form_url, hidden_fields, plain, sentence};
 use crate::calls::{request::join_words, result::ToolResult};
 
+/// How advice begins that is for a model alone.
+const FOR_MODELS: &str = "No call would pass that aims at it";
+
 /// The verdict of a dry run, and what comes of a call that was turned away.
 #[must_use]
 pub fn verdict(result: &ToolResult) -> Markup {
@@ -16,7 +19,7 @@ pub fn verdict(result: &ToolResult) -> Markup {
             html! {
                 p { (badge("bad", word)) @if let Some(code) = details.code { " " code { (code) } } }
                 p { (sentence(&details.message)) }
-                p.help { (details.recovery_suggestion) }
+                @if !details.recovery_suggestion.starts_with(FOR_MODELS) { p.help { (details.recovery_suggestion) } }
                 @if let Some(suggestion) = result.suggestion() {
                     (passing(&suggestion.tool, &suggestion.arguments))
                 }

@@ -31,7 +31,7 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{Kind, Problem, Server, entry, paths::EVENTS, request_id::CORRELATION_ID};
+use super::{Kind, Problem, Server, entry, paths, paths::EVENTS, request_id::CORRELATION_ID};
 use crate::serve::access::{Access, Role};
 
 /// A way in.
@@ -202,6 +202,7 @@ async fn not_found(uri: Uri) -> Problem {
     let bare = uri.path().trim_end_matches('/');
     let suggestion = match bare != uri.path() && ROUTES.iter().any(|route| route.is_for(bare)) {
         true => format!("Ask for {bare}, without a slash at the end."),
+        false if paths::is_page(bare) => "The overview leads to all views.".to_owned(),
         false => "GET / lists what there is.".to_owned(),
     };
     Problem::new(Kind::NotFound, "there is nothing here", suggestion)

@@ -171,6 +171,8 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
     const OF_TOOL: &[Status] = &[(404, "There is no such tool.")];
     const OF_RUN: &[Status] = &[(404, "There is no such run that is the caller's to see.")];
     const OF_TWO_RUNS: &[Status] = &[(409, "A run goes on, or they do not compare.")];
+    const OF_PICTURE: &[Status] =
+        &[(409, "The run goes on, or there is no picture of its results.")];
     const OF_WATCH: &[Status] = &[
         (404, "There is no such watch."),
         (409, "It stands in the server's file, or there are as many as may be."),
@@ -186,6 +188,7 @@ fn problems(route: &Route, has_body: bool) -> impl Iterator<Item = &'static Stat
         (of_tool, OF_TOOL),
         (route.path.starts_with("/runs/"), OF_RUN),
         (route.path.contains("/diff/"), OF_TWO_RUNS),
+        (route.path == "/runs/{id}/picture.svg", OF_PICTURE),
         (route.path.starts_with("/watches/"), OF_WATCH),
         (has_body, WITH_BODY),
         (has_body && of_tool, OF_CALL),

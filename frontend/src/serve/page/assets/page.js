@@ -54,16 +54,26 @@ function seldom(act, pause) {
 }
 
 /** Reads server-sent events; says so while there are none. */
-function listen(url, onMessage) {
-  const events = new EventSource(url);
-  events.onmessage = (event) => onMessage(JSON.parse(event.data), events);
-  events.onopen = () => say('');
-  events.onerror = () => {
-    const isOver = events.readyState === EventSource.CLOSED;
-    say(isOver ? 'Not connected. Looking again…' : 'Connection lost. Trying again…');
-    if (isOver) setTimeout(() => again(url, onMessage), 3000);
+function listen(url, onMessage, onReturn = () => {}) {
+  let events;
+  const open = () => {
+    events = new EventSource(url);
+    events.onmessage = (event) => onMessage(JSON.parse(event.data), events);
+    events.onopen = () => say('');
+    events.onerror = () => {
+      const isOver = events.readyState === EventSource.CLOSED;
+      say(isOver ? 'Not connected. Looking again…' : 'Connection lost. Trying again…');
+      if (isOver) setTimeout(() => again(url, onMessage), 3000);
+    };
   };
-  addEventListener('pagehide', () => events.close());
+  // A browser has six connections to a server, for all of its tabs: those that nobody looks at need none.
+  document.addEventListener('visibilitychange', () => {
+    events?.close();
+    events = undefined;
+    if (!document.hidden) { open(); onReturn(); }
+  });
+  addEventListener('pagehide', () => events?.close());
+  if (!document.hidden) open();
 }
 
 /** After a refusal a browser does not try again by itself. */
@@ -77,7 +87,7 @@ function follow(kinds) {
   const soon = seldom(refresh, 700);
   listen('/ui/events', (message) => {
     if (kinds.includes(message.type)) soon();
-  });
+  }, soon);
 }
 
 /** A run that goes on: its output as it comes, how far it is, and at its end the page anew. */
@@ -88,6 +98,7 @@ function watchRun(live) {
   bar.max = 100;
   bar.ariaLabel = 'How far it is';
   const most = 256 * 1024;
+  live.hidden = false;
   listen(live.dataset.events, ({ type, data }, events) => {
     if (type === 'output') {
       const isAtEnd = output.scrollTop + output.clientHeight >= output.scrollHeight - 4;
@@ -132,6 +143,8 @@ function checkWhileTyping(form) {
   };
   form.addEventListener('input', () => {
     clearTimeout(timer);
+    asking?.abort();
+    verdict.replaceChildren();
     timer = setTimeout(() => { if (form.checkValidity()) ask(); }, 300);
   });
 }

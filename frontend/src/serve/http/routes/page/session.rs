@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Path, State, rejection::FormRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
@@ -32,13 +32,15 @@ pub(in crate::serve::http) struct Given {
 pub(in crate::serve::http) async fn form(
     State(server): State<Arc<Server>>,
     caller: Caller,
+    method: Method,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let given = fields(&uri);
     let next = place(field(&given, "next").unwrap_or_default());
     let is_in = caller.role().is_some();
-    match field(&given, "code") {
+    // Who only looks whether there is something uses no code up.
+    match field(&given, "code").filter(|_| method == Method::GET) {
         Some(code) => match server
             .sessions
             .redeem(code)
@@ -89,13 +91,19 @@ pub(in crate::serve::http) async fn log_out(
 }
 
 /// Style, script or icon.
-pub(in crate::serve::http) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+pub(in crate::serve::http) async fn asset(
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
     let asset = Asset::named(&name).ok_or_else(|| {
         Problem::new(Kind::NotFound, "there is no such file", "Load the page again.")
     })?;
+    // Another version's address has what is in this one, for now.
+    let is_this = uri.path_and_query().is_some_and(|asked| asked.as_str() == asset.url());
+    let kept = if is_this { FOR_EVER } else { HeaderValue::from_static("no-store") };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
-        (header::CACHE_CONTROL, FOR_EVER),
+        (header::CACHE_CONTROL, kept),
     ];
     Ok((headers, asset.text).into_response())
 }
@@ -106,6 +114,9 @@ fn with_session(
     headers: &HeaderMap,
     mut response: Response,
 ) -> Response {
+    if let Some(earlier) = cookie::key(headers) {
+        server.sessions.end(earlier);
+    }
     let key = server.sessions.begin(token);
     tracing::info!(client = token.name, "page.entered");
     if let Some(line) = cookie::kept(&key, headers) {
@@ -116,7 +127,9 @@ fn with_session(
 
 /// A place to go on to: one of the page's own, or its root.
 fn place(next: &str) -> &str {
-    let is_own = next.starts_with("/ui/") && !next.contains(|c: char| c.is_control() || c == '\\');
+    let is_own = next.starts_with("/ui/")
+        && !next.contains("..")
+        && !next.contains(|c: char| c.is_control() || c == '\\');
     if is_own && !next.starts_with("/ui/log") { next } else { ROOT }
 }
 
@@ -140,6 +153,7 @@ mod tests {
             "/ui/logout",
             "/ui/\r\nx",
             "/ui/..\\x",
+            "/ui/../tools",
         ] {
             assert_eq!(place(elsewhere), ROOT, "{elsewhere:?}");
         }
