@@ -5,21 +5,35 @@
 //! little, and say that it cannot be reached. Once one of them has been answered, the broker is asked
 //! here too, without waiting any longer.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 use crate::{
     broker::client::{Broker, CatalogWatch},
     calls::service::Service,
+    process::shutdown::Shutdown,
 };
 
 /// A broker that is away is looked for again after this time, doubled each time, up to the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Takes each new catalog for as long as the future is polled.
-pub async fn follow(broker: Broker, mut watch: CatalogWatch, service: Arc<Service>) {
+/// Takes each new catalog until this process begins to end: a private broker ends with it, and is not lost.
+pub async fn follow(
+    broker: Broker,
+    watch: CatalogWatch,
+    service: Arc<Service>,
+    shutdown: Shutdown,
+) {
+    tokio::select! {
+        biased;
+        () = shutdown.stopping() => {}
+        never = in_step(broker, watch, service) => match never {},
+    }
+}
+
+async fn in_step(broker: Broker, mut watch: CatalogWatch, service: Arc<Service>) -> Infallible {
     let (mut pause, mut connected) = (FIRST_PAUSE, Instant::now());
     loop {
         match watch.next().await {

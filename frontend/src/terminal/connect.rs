@@ -11,6 +11,7 @@ use crate::{
     },
     calls::{runs::Runs, service::Service, watch},
     config::Config,
+    process::shutdown::Shutdown,
 };
 
 /// How long after a failed connection an embedded broker may take to be seen as ended.
@@ -68,7 +69,7 @@ pub async fn once_keeping(
     Ok(Session { service: Arc::new(service), granted, _embedded: embedded })
 }
 
-/// The same for a server, which keeps in step with the broker for as long as it lives.
+/// The same for a server, which keeps in step with the broker until it is to stop.
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -76,6 +77,7 @@ pub async fn for_serving(
     mut embedded: Option<EmbeddedBroker>,
     config: Arc<Config>,
     runs: Runs,
+    shutdown: &Shutdown,
 ) -> Result<(Arc<Service>, Option<EmbeddedBroker>), ConnectError> {
     let broker = broker(embedded.as_ref(), &config);
     let watched = broker.watch_catalog().await;
@@ -83,7 +85,7 @@ pub async fn for_serving(
     let patient = broker.clone().waited_for(BROKER_PATIENCE);
     let service = Service::new(patient, Resolver::system(), config, catalog).keeping(runs);
     let service = Arc::new(service);
-    tokio::spawn(watch::follow(broker, watch, Arc::clone(&service)));
+    tokio::spawn(watch::follow(broker, watch, Arc::clone(&service), shutdown.clone()));
     Ok((service, embedded))
 }
 

@@ -249,6 +249,9 @@ const RUNS: [(&str, Tier, &str, &[&str]); 9] = [
     ("-A", Tier::Intrusive, "-A", &["http-title", "ssl-cert", "ftp-syst"]),
 ];
 
+/// Scans by one set until each of its scripts has had an answer.
+const SCANS_MAX: usize = 3;
+
 #[test]
 fn no_set_has_nmap_talk_to_anybody_but_its_target() {
     if !can_run_the_lab() {
@@ -271,11 +274,17 @@ fn no_set_has_nmap_talk_to_anybody_but_its_target() {
                 let script = if set == "-A" { String::new() } else { format!("--script {set}") };
                 let arguments = format!("-Pn -T4 -p {ports} {options} {script}");
                 let argv = shipped.argv("nmap", subject, &arguments).expect(&arguments);
-                let output = lab.scan(&argv);
-                for script in heard {
-                    let result = format!("<script id=\"{script}\"");
-                    assert!(output.contains(&result), "{set} {options}: no {script}\n{output}");
+                // Where nine scans keep a machine busy, a script may give up on its host: the next scan has it.
+                let mut missing = heard.to_vec();
+                let mut output = String::new();
+                for _ in 0..SCANS_MAX {
+                    output = lab.scan(&argv);
+                    missing.retain(|script| !output.contains(&format!("<script id=\"{script}\"")));
+                    if missing.is_empty() {
+                        break;
+                    }
                 }
+                assert!(missing.is_empty(), "{set} {options}: no {missing:?}\n{output}");
             });
         }
     });

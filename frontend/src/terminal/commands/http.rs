@@ -108,7 +108,7 @@ async fn serve(
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(embedded, config, runs) => connected?,
+        connected = connect::for_serving(embedded, config, runs, shutdown) => connected?,
     };
     let listing = service.listing();
     let entries = listing.tools().map(|tool| tool.entry);

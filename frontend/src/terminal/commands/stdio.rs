@@ -53,7 +53,7 @@ async fn serve(
     let (service, mut embedded) = tokio::select! {
         biased;
         () = shutdown.stopping() => return Ok(()),
-        connected = connect::for_serving(embedded, config, runs) => connected?,
+        connected = connect::for_serving(embedded, config, runs, shutdown) => connected?,
     };
     if stdin().is_terminal() {
         complain(&TO_A_PERSON);
