@@ -54,8 +54,9 @@ impl Retention {
         let runs_too_many = over(runs, self.count);
         let bytes_too_many = over(bytes, self.bytes);
         let sql = "SELECT seq, kept_bytes FROM runs WHERE ended_ms IS NOT NULL AND seq > ?1 \
-                   AND seq < (SELECT max(seq) FROM runs) ORDER BY seq LIMIT ?2";
-        // The latest stays, however large it is: somebody is about to read it.
+                   AND seq <> (SELECT seq FROM runs WHERE ended_ms IS NOT NULL \
+                   ORDER BY ended_ms DESC, seq DESC LIMIT 1) ORDER BY seq LIMIT ?2";
+        // The one that ended last stays, however large it is: somebody is about to read it.
         let before = dropped;
         dropped.oldest(&transaction, sql, 0, |now| {
             now.runs - before.runs < runs_too_many || now.bytes - before.bytes < bytes_too_many
