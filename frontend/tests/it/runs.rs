@@ -164,6 +164,14 @@ fn a_run_ends_with_its_client_and_the_terminal_finds_both_that_one_and_those_tha
     assert_eq!(run["result"]["stdout"], PONG, "what it had found is kept: {run}");
     let (code, out, _) = runs(&["show", &done[0]]);
     assert!(code == Some(0) && out.contains("ping 10.0.0.1") && out.contains("finished"), "{out}");
+    let (code, drawn, _) = runs(&["show", &done[0], "--svg", "-"]);
+    assert!(code == Some(0) && drawn.starts_with("<svg ") && drawn.contains("10.0.0.1"), "{drawn}");
+    let picture = folder.path().join("run.svg");
+    let (code, out, err) = runs(&["show", &done[0], "--svg", picture.to_str().unwrap()]);
+    assert!(code == Some(0) && out.is_empty() && err.contains("run.svg"), "{err}");
+    assert_eq!(std::fs::read_to_string(&picture).unwrap(), drawn);
+    let (code, _, err) = runs(&["show", &done[0], "--svg", "/nowhere/run.svg"]);
+    assert!(code != Some(0) && err.contains("/nowhere/run.svg"), "{err}");
     let (code, out, err) = runs(&["diff", &done[0], &done[1]]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(runs(&["diff", "--last", "ping", "10.0.0.1"]).1, out);

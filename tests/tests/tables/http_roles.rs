@@ -8,7 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
 };
 
-use probity::serve::http::ROUTES;
+use probity::serve::http::{PAGES, ROUTES};
 use probity_tests::{http::HttpServer, rig::Rig};
 use serde_json::json;
 
@@ -51,6 +51,34 @@ const LEAST: &[(&str, &str, &str)] = &[
     ("GET",  "/openapi.json",         "local"),
 ];
 
+/// The same of the page for people, which shows nothing to whoever has not logged in.
+#[rustfmt::skip] // A table.
+const LEAST_OF_PAGE: &[(&str, &str, &str)] = &[
+    ("GET",  "/ui",                            "stranger"),
+    ("GET",  "/ui/",                           "viewer"),
+    ("GET",  "/ui/login",                      "stranger"),
+    ("POST", "/ui/login",                      "stranger"),
+    ("POST", "/ui/logout",                     "stranger"),
+    ("GET",  "/ui/assets/{name}",              "stranger"),
+    ("GET",  "/ui/events",                     "viewer"),
+    ("GET",  "/ui/tools/{name}",               "viewer"),
+    ("POST", "/ui/tools/{name}",               "operator"),
+    ("POST", "/ui/tools/{name}/check",         "operator"),
+    ("GET",  "/ui/runs",                       "viewer"),
+    ("GET",  "/ui/runs/{id}",                  "viewer"),
+    ("GET",  "/ui/runs/{id}/events",           "viewer"),
+    ("GET",  "/ui/runs/{id}/result.json",      "viewer"),
+    ("GET",  "/ui/runs/{id}/picture.svg",      "viewer"),
+    ("GET",  "/ui/runs/{a}/diff/{b}/picture.svg", "viewer"),
+    ("POST", "/ui/runs/{id}/cancel",           "operator"),
+    ("GET",  "/ui/compare",                    "viewer"),
+    ("GET",  "/ui/watches",                    "admin"),
+    ("GET",  "/ui/watches/{name}",             "admin"),
+    ("GET",  "/ui/watches/{name}/picture.svg", "admin"),
+    ("GET",  "/ui/grants",                     "viewer"),
+    ("GET",  "/ui/approvals",                  "viewer"),
+];
+
 /// Paths that anonymous callers of this machine may read, and nothing else.
 const ANONYMOUS: [&str; 7] =
     ["/", "/livez", "/readyz", "/health", "/metrics", "/tools", "/openapi.json"];
@@ -81,7 +109,7 @@ impl Callers {
         let path = path.replace("{name}", "loud");
         let body = json!({"target": "127.0.0.1"}).to_string();
         let mut headers = format!(
-            "Host: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            "Host: {0}\r\nOrigin: http://{0}\r\nContent-Type: application/json\r\nContent-Length: {1}\r\n",
             self.server.host(),
             body.len()
         );
@@ -134,6 +162,29 @@ fn every_way_in_lets_in_those_of_its_row_and_nobody_else() {
     let open = LEAST.iter().filter(|(_, _, least)| ["stranger", "local"].contains(least));
     for (_, path, _) in open {
         assert!(ANONYMOUS.contains(path), "{path}");
+    }
+}
+
+#[test]
+fn every_view_of_the_page_lets_in_those_of_its_row_and_nobody_else() {
+    let asked = LEAST_OF_PAGE.iter().map(|(method, path, _)| (*method, *path));
+    let served = PAGES.iter().map(|route| (route.method, route.path));
+    assert_eq!(asked.collect::<BTreeSet<_>>(), served.collect::<BTreeSet<_>>());
+    let callers = Callers::new();
+    for (method, path, least) in LEAST_OF_PAGE {
+        let least = CALLERS.iter().position(|caller| caller == least).unwrap();
+        for (rank, caller) in CALLERS.iter().enumerate() {
+            let status = callers.status(caller, method, path);
+            let turned_away = if rank < 2 { 401 } else { 403 };
+            match rank >= least {
+                // What there is not is another matter.
+                true => assert!(
+                    ![401, 403].contains(&status),
+                    "{status} to {method} {path} by {caller}"
+                ),
+                false => assert_eq!(status, turned_away, "{method} {path} by {caller}"),
+            }
+        }
     }
 }
 

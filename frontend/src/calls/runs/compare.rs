@@ -1,11 +1,14 @@
 //! What changed from one run to a later one of the same tool.
 
 use probity_history::{State, StoredRun};
-use probity_output::compare::{Comparison, Side, compare};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use probity_output::compare::{Comparison, compare};
+use serde::Serialize;
 
-use super::{RunView, Runs, RunsError, Viewer, lookup::read_id, stamp};
+use super::{
+    RunView, Runs, RunsError, Viewer,
+    lookup::read_id,
+    results::{Kept, aside},
+};
 
 /// Two runs, and what changed from the first to the second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -113,51 +116,8 @@ impl Runs {
     }
 }
 
-/// Reading and comparing the largest scans takes as long as a hundred short calls: other threads do it, and of
-/// two runs both at once.
-pub(super) fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> impl Future<Output = Result<T, RunsError>> {
-    let working = tokio::task::spawn_blocking(work);
-    async { working.await.map_err(|error| RunsError::NotComparable(error.to_string())) }
-}
-
-/// A run, and of its result what is compared.
-pub(super) struct Kept {
-    pub(super) run: StoredRun,
-    /// When it was asked for, in RFC 3339.
-    pub(super) at: String,
-    result: Compares,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Compares {
-    parsed: Value,
-    argv: Vec<String>,
-    timed_out: bool,
-    truncated_stdout: bool,
-    signal: Option<i64>,
-}
-
-impl Kept {
-    pub(super) fn read(run: StoredRun) -> Self {
-        let result = run.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let at = stamp(run.summary.queued_ms);
-        Self { run, at, result: result.unwrap_or_default() }
-    }
-
-    pub(super) fn side(&self) -> Side<'_> {
-        let Compares { parsed, argv, timed_out, truncated_stdout, signal } = &self.result;
-        let is_whole = !timed_out && !truncated_stdout && signal.is_none();
-        let complete = self.run.summary.state == State::Finished && is_whole;
-        Side { parsed: Some(parsed).filter(|parsed| parsed.is_object()), complete, command: argv }
-    }
-}
-
 fn compared(before: &Kept, after: &Kept, with_owners: bool) -> Result<Compared, RunsError> {
-    let parser = after.run.summary.parser.as_deref().unwrap_or("none");
-    let comparison = compare(parser, before.side(), after.side())
+    let comparison = compare(after.parser(), before.side(), after.side())
         .map_err(|error| RunsError::NotComparable(error.to_string()))?;
     let view = |kept: &Kept| RunView::of(&kept.run.summary, with_owners);
     Ok(Compared { comparison, before: view(before), after: view(after) })

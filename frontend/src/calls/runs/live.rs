@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     log::RunLog,
-    view::{ProgressView, RunView, headline},
+    view::{ProgressView, RunView},
     when::stamp,
 };
 use crate::{
@@ -43,6 +43,8 @@ pub(super) struct Over {
     pub(super) at: UtcMs,
     /// In words, and as the call would have answered; none of one that was ended before its tool ran.
     pub(super) text: Option<String>,
+    /// The words in a line.
+    pub(super) headline: Option<String>,
     pub(super) result: Option<Value>,
 }
 
@@ -229,7 +231,7 @@ impl Live {
             ended_at: over.map(|over| stamp(over.at)),
             returncode: field("returncode").and_then(|code| i32::try_from(code.as_i64()?).ok()),
             error_type: field("error_type").and_then(|kind| kind.as_str().map(str::to_owned)),
-            summary: over.and_then(|over| over.text.as_deref()).map(headline),
+            summary: over.and_then(|over| over.headline.clone()),
             client: self.client.clone(),
             owner: None,
             correlation_id: asked.correlation_id.clone(),

@@ -18,6 +18,7 @@ mod lookup;
 mod picture;
 mod place;
 mod record;
+mod results;
 mod view;
 mod viewer;
 mod when;

@@ -4,14 +4,19 @@
 
 use probity_output::{
     compare::compare,
-    pictures::{self, Moment, Picture, Shown},
+    pictures::{self, Moment, Picture},
 };
-use serde_json::Value;
 
-use super::{RunView, Runs, RunsError, Viewer, compare::Kept, compare::aside};
+use super::{
+    RunView, Runs, RunsError, Viewer,
+    results::{Kept, aside},
+};
 
-/// Runs of a watch are compared one by one where all of their results have no more bytes than this: a picture
-/// is drawn each time that it is asked for.
+/// The results that a picture over time is made of have at most so many bytes in all; older ones are left out. It is
+/// drawn each time that it is asked for.
+const OVER_TIME_MAX: usize = 16 << 20;
+
+/// Up to so many bytes it is told of each run whether it changed anything.
 const COMPARED_MAX: usize = 4 << 20;
 
 impl Runs {
@@ -55,20 +60,22 @@ impl Runs {
         title: &str,
         runs: &[RunView],
     ) -> Result<Picture, RunsError> {
-        let mut kept = Vec::with_capacity(runs.len());
-        for run in runs.iter().rev() {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for run in runs {
             // One that has gone meanwhile is missing there, too.
-            if let Ok(run) = self.over(viewer, &run.run_id).await {
-                kept.push(run);
+            let Ok(run) = self.over(viewer, &run.run_id).await else { continue };
+            bytes += run.result.as_ref().map_or(0, String::len);
+            if bytes > OVER_TIME_MAX && !found.is_empty() {
+                break;
             }
+            found.push(run);
         }
         let title = title.to_owned();
         aside(move || {
-            let kept: Vec<Kept> = kept.into_iter().map(Kept::read).collect();
+            let kept: Vec<Kept> = found.into_iter().rev().map(Kept::read).collect();
             let parser = kept.last().map_or("none", Kept::parser);
-            let is_small = kept.iter().map(Kept::bytes).sum::<usize>() <= COMPARED_MAX;
             let mut moments: Vec<Moment<'_>> = kept.iter().map(Kept::moment).collect();
-            if is_small {
+            if bytes <= COMPARED_MAX {
                 for (pair, moment) in kept.windows(2).zip(moments.iter_mut().skip(1)) {
                     let [before, after] = pair else { continue };
                     let compared = compare(parser, before.side(), after.side());
@@ -83,31 +90,4 @@ impl Runs {
 
 fn not_drawn(error: pictures::PictureError) -> RunsError {
     RunsError::NotComparable(error.to_string())
-}
-
-impl Kept {
-    fn parser(&self) -> &str {
-        self.run.summary.parser.as_deref().unwrap_or("none")
-    }
-
-    fn bytes(&self) -> usize {
-        self.run.result.as_ref().map_or(0, String::len)
-    }
-
-    fn moment(&self) -> Moment<'_> {
-        let is_good = self.run.summary.error_type.is_none();
-        Moment { at: &self.at, parsed: self.side().parsed.filter(|_| is_good), changed: false }
-    }
-
-    fn shown(&self) -> Shown<'_> {
-        let (run, side) = (&self.run.summary, self.side());
-        Shown {
-            tool: &run.tool,
-            target: &run.target,
-            at: Some(&self.at),
-            parsed: side.parsed.unwrap_or(&Value::Null),
-            complete: side.complete,
-            command: side.command,
-        }
-    }
 }

@@ -164,10 +164,11 @@ impl Record {
         let text = result.text();
         let report = result.report().filter(|_| result.error_type.is_none());
         let in_a_line = report.and_then(Parsed::in_a_line);
+        let headline = headline(in_a_line.as_ref().unwrap_or(&text));
         if self.live.in_background {
             let (text, result) = (Some(text.clone()), Some(json!(result)));
-            let (state, at) = (ended.into(), UtcMs::now());
-            self.live.came_to(Over { state, at, text, result });
+            let (state, at, headline) = (ended.into(), UtcMs::now(), Some(headline.clone()));
+            self.live.came_to(Over { state, at, text, headline, result });
         }
         let ending = Ending {
             ended,
@@ -176,7 +177,7 @@ impl Record {
             status: self.live.interruption().map(str::to_owned),
             error_type: result.error_type.map(|kind| kind.to_string()),
             return_code: result.returncode,
-            headline: Some(headline(in_a_line.as_ref().unwrap_or(&text))),
+            headline: Some(headline),
             text: Some(text),
             result: serde_json::to_string(result).ok(),
             facts: self.begun.facts.clone(),
@@ -239,7 +240,7 @@ impl Drop for Record {
             || self.live.in_background && !self.live.is_cancelled();
         let ended = if is_cut { Ended::Interrupted } else { Ended::Cancelled };
         let (state, at) = (ended.into(), UtcMs::now());
-        self.live.came_to(Over { state, at, text: None, result: None });
+        self.live.came_to(Over { state, at, text: None, headline: None, result: None });
         let Some(store) = self.runs.keep.if_opened().filter(|_| self.is_written) else { return };
         drop(store.finish(
             self.live.id,

@@ -6,17 +6,25 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::serve::access::LASTS;
 
-/// The key that a request brings along, where it has one. Of several none counts: another server of this host can
-/// have a browser send one of its own beside it, and nobody can tell which is which.
+/// The key that a request brings along, where it has one.
 pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    // RULE: Of several sessions in one request none counts.
+    keys(headers).next().filter(|key| !key.is_empty() && !are_several(headers))
+}
+
+/// Whether there are several. Another server of this host can have a browser send one of its own beside ours, and
+/// nobody can tell which is which.
+pub(super) fn are_several(headers: &HeaderMap) -> bool {
+    keys(headers).nth(1).is_some()
+}
+
+fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let name = name(headers);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut own = cookies.flat_map(|line| line.split(';')).filter_map(|cookie| {
+    cookies.flat_map(|line| line.split(';')).filter_map(move |cookie| {
         let (own, value) = cookie.trim().split_once('=')?;
         (own == name).then_some(value)
-    });
-    // RULE: Of several sessions in one request none counts.
-    own.next().filter(|key| !key.is_empty() && own.next().is_none())
+    })
 }
 
 /// The line that has a browser keep a key, by the headers of its request.
@@ -50,7 +58,7 @@ fn name(headers: &HeaderMap) -> String {
 }
 
 /// Whether the page was asked by HTTPS, by the word of the browser: its own origin says so.
-pub(super) fn is_secure(headers: &HeaderMap) -> bool {
+fn is_secure(headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     origin.is_some_and(|origin| origin.starts_with("https://"))
 }

@@ -25,6 +25,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
 
+/// To log in again would not help.
+const SEVERAL: &str = "Your browser sends two sessions, one of which another page on this host has set. Remove the \
+                       cookies of this host in your browser, then log in.";
+
 /// A document.
 pub(super) struct Document(pub Markup);
 
@@ -47,7 +51,15 @@ fn of_page(headers: &mut HeaderMap) {
 pub(super) struct Reader {
     /// Where they wanted to go: a path of the page, or its root where that is no place to come back to.
     next: String,
-    had_cookie: bool,
+    sent: Sent,
+}
+
+/// Which cookies somebody came with who is not let in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    One,
+    Several,
 }
 
 impl Reader {
@@ -59,7 +71,12 @@ impl Reader {
             let is_view = method == Method::GET && uri.path() != paths::LOGIN;
             let place = uri.path_and_query().map_or(ROOT, |place| place.as_str());
             let next = if is_view { place } else { ROOT };
-            Self { next: next.to_owned(), had_cookie: cookie::key(headers).is_some() }
+            let sent = match cookie::key(headers) {
+                _ if cookie::are_several(headers) => Sent::Several,
+                Some(_) => Sent::One,
+                None => Sent::Nothing,
+            };
+            Self { next: next.to_owned(), sent }
         })
     }
 
@@ -67,10 +84,11 @@ impl Reader {
     pub(super) fn told(&self, problem: &Problem, response: &mut Response) {
         let document = match response.status().as_u16() {
             401 => {
-                let wrong = match (problem.is_invalid_token, self.had_cookie) {
+                let wrong = match (problem.is_invalid_token, self.sent) {
+                    (_, Sent::Several) => Some(SEVERAL),
                     (true, _) => Some("This token is not known here."),
-                    (false, true) => Some("Your session is over. Log in again."),
-                    (false, false) => None,
+                    (false, Sent::One) => Some("Your session is over. Log in again."),
+                    (false, Sent::Nothing) => None,
                 };
                 page::login(&Login { next: &self.next, wrong })
             }

@@ -44,7 +44,7 @@ use self::{connection::Limits, events::Hub, tickets::Tickets};
 pub use self::{
     guard::Guard,
     problem::{Kind, Problem, ProblemDetails},
-    routes::{ROUTES, Route},
+    routes::{PAGES, ROUTES, Route},
 };
 use crate::{
     calls::{

@@ -1,13 +1,14 @@
 //! What the policy says of a call: the exact command, or the refusal with the call that passes.
 
 use maud::{Markup, html};
+use probity_protocol::DenialCode;
 use serde_json::Value;
 
 use super::bits::{badge, form_url, hidden_fields, plain, sentence};
 use crate::calls::{request::join_words, result::ToolResult};
 
-/// How advice begins that is for a model alone.
-const FOR_MODELS: &str = "No call would pass that aims at it";
+/// Where no call passes that aims at a target, the advice is what a model is to tell its user.
+const NO_TARGET: &str = DenialCode::TargetNotAllowed.as_str();
 
 /// The verdict of a dry run, and what comes of a call that was turned away.
 #[must_use]
@@ -19,7 +20,7 @@ pub fn verdict(result: &ToolResult) -> Markup {
             html! {
                 p { (badge("bad", word)) @if let Some(code) = details.code { " " code { (code) } } }
                 p { (sentence(&details.message)) }
-                @if !details.recovery_suggestion.starts_with(FOR_MODELS) { p.help { (details.recovery_suggestion) } }
+                @if result.suggestion().is_some() || details.code != Some(NO_TARGET) { p.help { (details.recovery_suggestion) } }
                 @if let Some(suggestion) = result.suggestion() {
                     (passing(&suggestion.tool, &suggestion.arguments))
                 }

@@ -18,6 +18,7 @@ mod stream;
 mod tools;
 mod watches;
 
+pub use self::page::PAGES;
 pub(super) use self::tools::{BreakerInfo, ToolList};
 
 use std::sync::Arc;
@@ -144,7 +145,7 @@ fn is_run(path: &str) -> bool {
 /// The router of all of them.
 pub(super) fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new();
-    let pages = if server.http.ui { page::PAGES } else { &[] };
+    let pages = if server.http.ui { PAGES } else { &[] };
     for Route { path, access, handler, .. } in ROUTES.iter().chain(pages).copied() {
         // RULE: Nothing is reached without the access that stands beside its route.
         let admitted = middleware::from_fn(move |request: Request, next: Next| {

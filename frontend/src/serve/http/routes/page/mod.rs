@@ -22,7 +22,7 @@ use crate::serve::{
 
 /// The table of them. What they give is for people, so it is in no description for programs.
 #[rustfmt::skip] // A table.
-pub(in crate::serve::http) const PAGES: &[Route] = &[
+pub const PAGES: &[Route] = &[
     of_get("/ui", Access::Everyone, "To the page.", || get(|| async { Redirect::permanent("/ui/") })),
     of_get("/ui/", VIEWER, "How this server is, and its tools.", || get(views::overview)),
     of_get("/ui/login", Access::Everyone, "The form for a token; with `code`, the way in by a link.", || get(session::form)),
