@@ -9,4 +9,5 @@ pub mod clean;
 pub mod compare;
 pub mod parsers;
 pub mod pictures;
+mod published;
 pub mod quote;

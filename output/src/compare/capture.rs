@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{CompareError, found::Found, side::Run};
 use crate::parsers::page::word;
+use crate::published::capture::Flow;
 
 /// From here on ports are those that clients take, as Linux gives them out.
 const EPHEMERAL_MIN: u64 = 32_768;
@@ -18,17 +19,6 @@ struct View {
     truncated: bool,
     dropped: Option<u64>,
     flows: Vec<Flow>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Flow {
-    protocol: String,
-    from: String,
-    from_port: Option<u64>,
-    to: String,
-    to_port: Option<u64>,
-    outcome: Option<String>,
 }
 
 /// What both captures call a conversation: the protocol, who asks, who serves, and at which port.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{CompareError, found::Found, side::Run};
 use crate::parsers::page::word;
+use crate::published::dns::{Question, Record};
 
 /// Flags whose change says something of the answer: who gives it, and whether it was validated.
 const FLAGS: [(&str, &str); 2] = [("aa", "authoritative answer"), ("ad", "validated answer")];
@@ -22,23 +23,6 @@ struct View {
     answer: Vec<Record>,
     authority: Vec<Record>,
     errors: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Question {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Record {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    data: String,
 }
 
 impl View {

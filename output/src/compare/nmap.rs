@@ -15,6 +15,7 @@ use super::{
     tally::Tally,
 };
 use crate::parsers::page::{count, subject, word};
+use crate::published::nmap::{Host, Port};
 
 /// Most open ports that a host's own line names.
 const PORTS_NAMED: usize = 8;
@@ -33,51 +34,6 @@ struct View<'a> {
     skipped_targets: Vec<&'a str>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Host<'a> {
-    #[serde(borrow)]
-    address: Option<&'a str>,
-    #[serde(borrow)]
-    mac: Option<&'a str>,
-    #[serde(borrow)]
-    state: Option<&'a str>,
-    timed_out: bool,
-    #[serde(borrow)]
-    ports: Vec<Port<'a>>,
-    #[serde(borrow)]
-    extra_ports: Vec<Extra<'a>>,
-}
-
-/// Two that are equal say the same of the port and of its service.
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(default)]
-struct Port<'a> {
-    port: u64,
-    proto: &'a str,
-    #[serde(borrow)]
-    state: Option<&'a str>,
-    #[serde(borrow)]
-    service: Option<&'a str>,
-    #[serde(borrow)]
-    service_method: Option<&'a str>,
-    #[serde(borrow)]
-    product: Option<&'a str>,
-    #[serde(borrow)]
-    version: Option<&'a str>,
-    #[serde(borrow)]
-    extra_info: Option<&'a str>,
-    #[serde(borrow)]
-    tunnel: Option<&'a str>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Extra<'a> {
-    state: &'a str,
-    count: u64,
-}
-
 /// Protocol and number.
 type PortId<'a> = (&'a str, u64);
 
@@ -94,14 +50,6 @@ enum Said<'a> {
 }
 
 impl<'a> Host<'a> {
-    fn is_up(&self) -> bool {
-        self.state == Some("up")
-    }
-
-    fn has_ports(&self) -> bool {
-        !self.ports.is_empty() || !self.extra_ports.is_empty()
-    }
-
     fn ports(&self) -> BTreeMap<PortId<'a>, &Port<'a>> {
         self.ports.iter().map(|port| ((port.proto, port.port), port)).collect()
     }
@@ -116,7 +64,7 @@ impl<'a> Host<'a> {
         let open: Vec<String> = self
             .ports
             .iter()
-            .filter(|port| port.state() == "open")
+            .filter(|port| port.is_open())
             .map(|port| format!("{}/{}", word(port.proto), port.port))
             .collect();
         match open.len() {
@@ -130,11 +78,7 @@ impl<'a> Host<'a> {
     }
 }
 
-impl<'a> Port<'a> {
-    fn state(&self) -> &'a str {
-        self.state.unwrap_or("unknown")
-    }
-
+impl Port<'_> {
     /// What the service said of itself, where it was asked: `ssl/http nginx 1.22.1 (Debian)`.
     fn version(&self) -> Option<String> {
         // By its number alone nothing is known of it.

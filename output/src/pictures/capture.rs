@@ -12,6 +12,7 @@ use super::{
     words,
 };
 use crate::parsers::page::word;
+use crate::published::capture::Flow;
 
 /// Most conversations that are drawn.
 const FLOWS_MAX: usize = 16;
@@ -24,23 +25,6 @@ struct View {
     duration_seconds: Option<f64>,
     flows: Vec<Flow>,
     flow_count: u64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Flow {
-    protocol: String,
-    from: String,
-    from_port: Option<u64>,
-    to: String,
-    to_port: Option<u64>,
-    packets_sent: u64,
-    packets_received: u64,
-    bytes_sent: Option<u64>,
-    bytes_received: Option<u64>,
-    resets: u64,
-    retransmissions: u64,
-    outcome: Option<String>,
 }
 
 impl Flow {

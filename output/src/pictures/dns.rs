@@ -12,6 +12,7 @@ use super::{
     words,
 };
 use crate::parsers::page::word;
+use crate::published::dns::{Question, Record};
 
 /// Most records that are drawn.
 const RECORDS_MAX: usize = 24;
@@ -35,24 +36,6 @@ pub(super) struct View {
     flags: Vec<String>,
     errors: Vec<String>,
     extended_errors: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Question {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Record {
-    name: String,
-    ttl: u64,
-    #[serde(rename = "type")]
-    kind: String,
-    data: String,
 }
 
 impl View {

@@ -14,6 +14,7 @@ use super::{
     words,
 };
 use crate::parsers::page::word;
+use crate::published::nmap::{Host, Port};
 
 /// Up to so many hosts have each a list of ports.
 const LISTS_MAX: usize = 3;
@@ -35,61 +36,14 @@ pub(super) struct View<'a> {
     truncated: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Host<'a> {
-    // Owned, since the text of a value may be one that is escaped.
-    address: Option<String>,
-    hostnames: Vec<String>,
-    #[serde(borrow)]
-    state: Option<&'a str>,
-    timed_out: bool,
-    #[serde(borrow)]
-    ports: Vec<Port<'a>>,
-    #[serde(borrow)]
-    extra_ports: Vec<Extra<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Port<'a> {
-    port: u64,
-    proto: &'a str,
-    #[serde(borrow)]
-    state: Option<&'a str>,
-    #[serde(borrow)]
-    service: Option<&'a str>,
-    #[serde(borrow)]
-    product: Option<&'a str>,
-    #[serde(borrow)]
-    version: Option<&'a str>,
-    #[serde(borrow)]
-    tunnel: Option<&'a str>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Extra<'a> {
-    state: &'a str,
-    count: u64,
-}
-
 impl Host<'_> {
-    pub(super) fn is_up(&self) -> bool {
-        self.state == Some("up")
-    }
-
     pub(super) fn open(&self) -> usize {
         self.ports.iter().filter(|port| port.is_open()).count()
     }
 
     pub(super) fn name(&self) -> &str {
-        let name = self.address.as_deref().or(self.hostnames.first().map(String::as_str));
+        let name = self.address.or(self.hostnames.first().copied());
         name.unwrap_or("unknown host")
-    }
-
-    fn has_ports(&self) -> bool {
-        !self.ports.is_empty() || !self.extra_ports.is_empty()
     }
 
     /// Whether anything is known to draw: hosts that are down may be many, and say nothing.
@@ -101,7 +55,7 @@ impl Host<'_> {
     fn others(&self) -> String {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for port in self.ports.iter().filter(|port| !port.is_open()) {
-            *counts.entry(port.state.unwrap_or("unknown")).or_default() += 1;
+            *counts.entry(port.state()).or_default() += 1;
         }
         for extra in &self.extra_ports {
             let count = counts.entry(extra.state).or_default();
@@ -118,10 +72,6 @@ impl Host<'_> {
 }
 
 impl Port<'_> {
-    fn is_open(&self) -> bool {
-        self.state == Some("open")
-    }
-
     /// `http nginx 1.22.1`.
     fn service(&self) -> String {
         let tunnel = self.tunnel.map(|tunnel| format!("{tunnel}/")).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::pictures::{
 
 /// The ports of one host, `most` of the open ones with what answers there.
 pub(super) fn ports_of(host: &Host<'_>, most: usize, sheet: &mut Sheet) {
-    let names = host.hostnames.first().filter(|name| *name != host.name());
+    let names = host.hostnames.first().filter(|name| **name != host.name());
     let name = names.map_or(String::new(), |name| format!(" ({})", words::bounded(name)));
     sheet.y += 10.0;
     sheet.line(Ink::Plain, &format!("{}{name}", words::bounded(host.name())));
