@@ -1,7 +1,8 @@
 //! Brokers that end and come back under a frontend, and frontends that end: what was asked is answered
 //! as far as it can be, and nothing stays behind.
 //!
-//! - an installed broker: killed, stopped, away for a while, back with another policy, hanging
+//! - an installed broker: killed, stopped, away for a while, back with another policy, hanging; with runs in the
+//!   background and watches
 //! - an embedded one: killed under a server, which starts another
 //! - a server that is told to stop, once and twice
 //! - a client that has no more to say, and one that is killed
@@ -47,11 +48,20 @@ struct Installed {
 
 impl Installed {
     fn start() -> Self {
+        Self::with_watches("")
+    }
+
+    fn with_watches(watches: &str) -> Self {
         let policy = PolicyFolder::with_hostile_tool(4).unwrap();
         let broker = Broker::start(&program("probity-broker"), &policy, None).unwrap();
         let rig = Rig::new("").unwrap();
         let socket = broker.socket().display().to_string();
-        let session = start(&rig, rig.probity(&["stdio", "--socket", &socket], &[]));
+        let mut server = rig.probity(&["stdio", "--socket", &socket], &[]);
+        if !watches.is_empty() {
+            fs::write(rig.path("watches.toml"), watches).unwrap();
+            server.env("PROBITY_WATCHES", rig.path("watches.toml"));
+        }
+        let session = start(&rig, server);
         Self { session, broker, policy, rig }
     }
 
@@ -171,6 +181,40 @@ fn a_broker_killed_during_a_run_loses_that_run_alone() {
     let next = it.call("exit3");
     assert_eq!(next["returncode"], 3, "{next}");
     assert_eq!(it.runs(), 1, "the run that was lost was not sent again");
+}
+
+#[test]
+fn a_run_in_the_background_ends_with_its_broker_and_watches_go_on_with_the_next() {
+    if !needs::root() {
+        return;
+    }
+    let beat = "[[watch]]\nname = \"beat\"\ntool = \"hostile\"\ntarget = \"127.0.0.1\"\n\
+                options = { what = \"exit3\" }\nevery = \"1s\"\ntimeout = \"1s\"\ntell = [\"failed\"]\n";
+    let mut it = Installed::with_watches(beat);
+    let mut sleep = arguments("sleep");
+    sleep["background"] = json!(true);
+    let begun = content(&it.session.call("hostile", sleep).unwrap());
+    let id = begun["metadata"]["run_id"].as_str().unwrap().to_owned();
+    // Those whose tool ran to its end.
+    let beats = |it: &mut Installed| {
+        let asked = json!({"tool": "hostile", "state": "finished", "limit": 50});
+        let list = it.session.call("run_list", asked).unwrap();
+        let text = list["content"][0]["text"].as_str().unwrap();
+        text.lines()
+            .filter(|line| line.contains("hostile 127.0.0.1") && !line.contains(&id))
+            .count()
+    };
+    assert!(wait_until(PATIENCE, || beats(&mut it) > 0));
+    it.broker.signal(Signal::SIGKILL);
+    let result = it.session.call("run_result", json!({"id": id, "wait_sec": 20})).unwrap();
+    let lost = content(&result);
+    assert_eq!(lost["error_type"], "BROKER_LOST", "{result}");
+    assert_eq!(lost["stdout"], "sleeping: ok\n", "what it had found is kept");
+    let status = content(&it.session.call("run_status", json!({"id": id})).unwrap());
+    assert_eq!(status["state"], "interrupted", "{status}");
+    let until_then = beats(&mut it);
+    it.broker.start_again().unwrap();
+    assert!(wait_until(PATIENCE, || beats(&mut it) > until_then));
 }
 
 #[test]
